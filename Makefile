@@ -1,0 +1,58 @@
+# make run   the whole job on the recorded market: data, model, months of trading
+# make test  what CI runs: ruff, mypy --strict, pytest
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= $(shell for p in python3.11 python3 python; do \
+	$$p -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null && echo $$p && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: help run install install-dev test lint types tests format clean
+
+help:
+	@sed -n 's/^# make/make/p' Makefile
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "MarsShot needs Python 3.11: install it, or name it with make PYTHON=/path/to/python3.11"; exit 1; }
+	@echo "Making the virtual environment in $(VENV) ..."
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/runtime: requirements.txt | $(BIN)/python
+	@echo "Installing requirements.txt (the first time takes a minute or two) ..."
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+$(VENV)/development: requirements-dev.txt requirements.txt | $(BIN)/python
+	@echo "Installing requirements-dev.txt ..."
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@ $(VENV)/runtime
+
+install: $(VENV)/runtime
+
+install-dev: $(VENV)/development
+
+run: install
+	$(BIN)/python build_csv.py
+	$(BIN)/python train_model.py
+	$(BIN)/python main.py
+
+test: install-dev lint types tests
+
+lint:
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types:
+	$(BIN)/mypy --strict .
+
+tests:
+	$(BIN)/pytest -n auto --dist worksteal
+
+format: install-dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
