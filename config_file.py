@@ -1,0 +1,206 @@
+"""Reads config.yaml and says what is wrong with it: all faults at once, one line each, never a secret's value.
+
+`read_settings` raises InputError (exit code 2). What the keys may hold stands in settings.py.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from domain import InputError
+from settings import SECRET_VARIABLES, Settings
+
+SECRET_KEYS = {".".join(path) for path in SECRET_VARIABLES.values()}
+
+
+class _ConfigLoader(yaml.SafeLoader):
+    """YAML with numbers as Decimal of their text, only true/false as booleans, and no key given twice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[object] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if not isinstance(key, str | int | Decimal | bool):
+                raise yaml.constructor.ConstructorError(None, None, "a key must be a plain word", key_node.start_mark)
+            if key in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"{key} is given twice", key_node.start_mark)
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+_ConfigLoader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith((":bool", ":float", ":int", ":timestamp"))]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+for _tag, _pattern, _first in (
+    ("tag:yaml.org,2002:bool", r"^(?:true|True|TRUE|false|False|FALSE)$", "tTfF"),
+    ("tag:yaml.org,2002:int", r"^[-+]?[0-9]+$", "-+0123456789"),
+    ("tag:yaml.org,2002:float", r"^[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$", "-+0123456789."),
+):
+    _ConfigLoader.add_implicit_resolver(_tag, re.compile(_pattern), list(_first))
+_ConfigLoader.add_constructor("tag:yaml.org,2002:float", lambda _, node: Decimal(str(node.value)))
+_ConfigLoader.add_constructor("tag:yaml.org,2002:int", lambda _, node: int(str(node.value)))
+
+
+def read_settings(path: Path) -> Settings:
+    """Read and check config.yaml. Raises InputError with one line per fault."""
+    return check_settings(_read_yaml(path), path, os.environ)
+
+
+def check_settings(content: object, path: Path, environment: Any) -> Settings:
+    """Check what the file holds, the environment's secrets put over it. Raises InputError."""
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: holds no settings; every line needs the form 'key: value'")
+    for variable, (section, key) in SECRET_VARIABLES.items():
+        if value := environment.get(variable, "").strip():
+            held = content.get(section)
+            if held is None or isinstance(held, dict):
+                content = {**content, section: {**(held or {}), key: value}}
+    faults = _list_faults(content) + _pair_faults(content)
+    try:
+        settings = Settings.model_validate(content)
+    except ValidationError as error:
+        faults = _fault_lines(error, content) + faults
+    if faults:
+        raise InputError(*(f"{path}: {line}" for line in faults))
+    return settings
+
+
+def _list_faults(content: Mapping[str, Any]) -> list[str]:
+    """Return what is wrong between the entries of the token lists, as far as they can be read."""
+    faults = []
+    for key in ("tokens_daily", "training_tokens"):
+        tokens = [token for token in _as_list(content.get(key)) if isinstance(token, str)]
+        faults += [
+            f"{key}: {token} stands there {n} times; once is enough" for token, n in Counter(tokens).items() if n > 1
+        ]
+    daily = {token for token in _as_list(content.get("tokens_daily")) if isinstance(token, str)}
+    quote = content.get("quote_asset", "USDT")
+    if isinstance(quote, str) and quote in daily:
+        faults.append(f"tokens_daily: {quote} is the quote asset, it cannot be bought with itself")
+    names = _as_mapping(content.get("symbols"))
+    assets = Counter(str(_as_mapping(names.get(token)).get("binance") or token) for token in daily)
+    return faults + [
+        f"symbols: {n} tokens of tokens_daily are called {asset} at Binance; each needs a pair of its own"
+        for asset, n in assets.items()
+        if n > 1
+    ]
+
+
+def _pair_faults(content: Mapping[str, Any]) -> list[str]:
+    """Return what is nonsense about two values together, each of which may be right alone."""
+    strategy = _as_mapping(content.get("strategy"))
+    sell, buy = strategy.get("sell_threshold"), strategy.get("buy_threshold")
+    if isinstance(sell, Decimal | int) and isinstance(buy, Decimal | int) and sell >= buy:
+        return [
+            f"strategy.sell_threshold: {sell} is not allowed; it must be under strategy.buy_threshold, which is {buy}"
+        ]
+    return []
+
+
+def _as_list(value: object) -> list[object]:
+    return value if isinstance(value, list) else []
+
+
+def _as_mapping(value: object) -> Mapping[Any, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _read_yaml(path: Path) -> object:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise InputError(f"{path}: there is no such file; name the settings with --config PATH") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: is not a UTF-8 text file") from None
+    try:
+        return yaml.load(text, Loader=_ConfigLoader)  # noqa: S506 - a SafeLoader, made stricter
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        where = f", line {mark.line + 1}" if mark else ""
+        raise InputError(f"{path}{where}: {error.problem or error.context or 'is not YAML'}") from None
+    except yaml.YAMLError as error:
+        raise InputError(f"{path}: is not YAML: {str(error).splitlines()[0]}") from None
+
+
+_ALLOWED = {
+    "greater_than": "it must be above {gt}",
+    "greater_than_equal": "it must be {ge} or more",
+    "less_than": "it must be under {lt}",
+    "less_than_equal": "it must be {le} or less",
+    "literal_error": "it must be one of {expected}",
+    "int_type": "a whole number is needed",
+    "string_type": "a text is needed (put it in quotes)",
+    "tuple_type": 'a list is needed, such as ["FET", "OP"]',
+    "dict_type": "a section is needed: keys below it, indented",
+    "model_type": "a section is needed: keys below it, indented",
+    "too_short": "at least one entry is needed",
+    "string_too_short": "it must not be empty",
+}
+_MEANING = {
+    "strategy.stop_loss_pct": "a fall from the entry price, as a fraction: above 0, under 1",
+    "strategy.trailing_pct": "a fall from the top, as a fraction: above 0, under 1",
+    "strategy.partial_take_profit_pct": "a gain as a fraction of the entry price (1.0 is +100 %): above 0, at most 1000",
+    "strategy.partial_take_profit_ratio": "a share of the position: above 0, under 1",
+    "strategy.trailing_trigger_pct": "a multiple of the entry price: 3.0 is x3; above 1, at most 1000",
+    "strategy.big_gain_exception_pct": "a multiple of the entry price: 4.0 is x4; above 1, at most 1000",
+    "strategy.buy_threshold": "a probability: above 0, at most 1",
+    "strategy.sell_threshold": "a probability: from 0 to 1",
+}
+
+
+def _fault_lines(error: ValidationError, content: dict[str, Any]) -> list[str]:
+    """Turn pydantic's list into lines: key, value (never a secret's), what is allowed."""
+    lines: list[str] = []
+    for fault in error.errors():
+        key = ".".join(f"{part}" for part in fault["loc"] if part != "[key]")
+        kind = fault["type"]
+        if kind == "missing":
+            lines.append(f"{key}: is missing{_wanted(key)}")
+        elif kind == "extra_forbidden":
+            lines.append(f"{key}: is not a key of this file; mind the spelling, or take it out")
+        else:
+            lines.append(f"{key}: {_shown(key, fault['loc'], content)} is not allowed; {_allowed(key, fault)}")
+    return lines
+
+
+def _wanted(key: str) -> str:
+    if key == "mode":
+        return "; it must be one of 'demo', 'paper' or 'live'"
+    return f"; it must be {_MEANING[key]}" if key in _MEANING else ""
+
+
+def _allowed(key: str, fault: Any) -> str:
+    if key in _MEANING:
+        return f"it must be {_MEANING[key]}"
+    kind, context = fault["type"], fault.get("ctx", {})
+    if kind == "value_error":
+        return str(context["error"])
+    if kind == "string_pattern_mismatch":
+        return "a ticker is needed: capitals and digits only, such as FET or 1INCH"
+    return _ALLOWED.get(kind, str(fault["msg"])).format(**context)
+
+
+def _shown(key: str, location: tuple[int | str, ...], content: Any) -> str:
+    if key in SECRET_KEYS:
+        return "the value (not shown)"
+    value = content
+    for part in location:
+        if part == "[key]":
+            return repr(location[-2])
+        try:
+            value = value[part]
+        except (KeyError, IndexError, TypeError):
+            return "the value"
+    return "an empty value" if value is None else (str(value) if isinstance(value, Decimal) else repr(value))

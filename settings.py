@@ -1,0 +1,226 @@
+"""The settings: what config.yaml may hold, checked and frozen. The owner's key names are translated here only.
+
+`config_file.read_settings` reads the file. Never fetches, never trades.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, StringConstraints
+
+from domain import DailyRules, ExitRules
+from training_tokens import DEFAULT_TRAINING_TOKENS
+
+SECRET_VARIABLES = {
+    "LUNARCRUSH_API_KEY": ("lunarcrush", "api_key"),
+    "BINANCE_API_KEY": ("binance_api", "api_key"),
+    "BINANCE_API_SECRET": ("binance_api", "api_secret"),
+}
+
+Mode = Literal["demo", "paper", "live"]
+
+
+def _number(value: object) -> object:
+    """Accept a YAML number only: text and yes/no are no numbers."""
+    if isinstance(value, Decimal) or (isinstance(value, int) and not isinstance(value, bool)):
+        return Decimal(value)
+    raise ValueError("a number is needed")
+
+
+def _secret(value: object) -> object:
+    if isinstance(value, str) and not re.search(r"\s", value.strip()):
+        return value.strip()
+    raise ValueError("a text in quotes, without blanks, is needed")
+
+
+def _origin(value: str) -> str:
+    """Check scheme://host[:port]; plain http is for loopback only."""
+    parts = urlsplit(value)
+    try:
+        _ = parts.port
+    except ValueError:
+        raise ValueError("the port is not a number") from None
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("an origin is needed, such as https://api.example.com")
+    if parts.path not in {"", "/"} or parts.query or parts.fragment or parts.username or parts.password:
+        raise ValueError("only scheme, host and port are allowed")
+    if parts.scheme == "http" and not _is_loopback(parts.hostname):
+        raise ValueError("plain http is accepted for this machine (127.0.0.1) only; use https")
+    return value.rstrip("/")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+Number = Annotated[Decimal, BeforeValidator(_number)]
+Fall = Annotated[Number, Field(gt=0, lt=1)]
+Share = Annotated[Number, Field(gt=0, lt=1)]
+Multiple = Annotated[Number, Field(gt=1, le=1000)]
+Probability = Annotated[Number, Field(ge=0, le=1)]
+Whole = Annotated[int, Field(strict=True)]
+Secret = Annotated[SecretStr, BeforeValidator(_secret)]
+Origin = Annotated[str, Field(strict=True), AfterValidator(_origin)]
+Ticker = Annotated[str, StringConstraints(strict=True, pattern=r"^[^\W_a-z]{1,20}$")]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class LunarCrushSection(_Section):
+    """LunarCrush: daily history."""
+
+    api_key: Secret = SecretStr("")
+    base_url: Origin = "https://lunarcrush.com"
+    requests_per_minute: Annotated[Whole, Field(ge=1, le=10_000)] = 10
+
+
+class CoinbaseSection(_Section):
+    """Coinbase: spot prices."""
+
+    base_url: Origin = "https://api.coinbase.com"
+
+
+class BinanceSection(_Section):
+    """Binance spot: orders, and the prices that Coinbase's are checked against."""
+
+    api_key: Secret = SecretStr("")
+    api_secret: Secret = SecretStr("")
+    base_url: Origin = "https://api.binance.com"
+
+
+class LoggingSection(_Section):
+    """Where the log goes."""
+
+    file: Annotated[str, StringConstraints(strict=True, min_length=1)] = "bot.log"
+
+
+class VenueNames(_Section):
+    """How the venues call a token whose name differs somewhere."""
+
+    lunarcrush: Annotated[str, StringConstraints(strict=True, min_length=1, pattern=r"^[^\s/?#]+$")] | None = None
+    coinbase: Ticker | None = None
+    binance: Ticker | None = None
+
+
+class TrainingSection(_Section):
+    """The label and the search."""
+
+    days: Annotated[Whole, Field(ge=45, le=5000)] = 365
+    shift_days: Annotated[Whole, Field(ge=1, le=30)] = 2
+    threshold: Annotated[Number, Field(gt=0, le=10)] = Decimal("0.05")
+    n_iter: Annotated[Whole, Field(ge=1, le=10_000)] = 30
+
+
+class StrategySection(_Section):
+    """The owner's rules, under the owner's names."""
+
+    capital_initial: Annotated[Number, Field(gt=0, le=1_000_000_000)]
+    buy_threshold: Annotated[Probability, Field(gt=0)]
+    sell_threshold: Probability
+    stop_loss_pct: Fall
+    partial_take_profit_pct: Annotated[Number, Field(gt=0, le=1000)]
+    partial_take_profit_ratio: Share = Decimal("0.20")
+    trailing_trigger_pct: Multiple
+    trailing_pct: Fall
+    big_gain_exception_pct: Multiple
+    check_interval_seconds: Annotated[Whole, Field(ge=10, le=86_400)]
+    daily_update_hour_utc: Annotated[Whole, Field(ge=0, le=23)]
+    daily_update_minute_utc: Annotated[Whole, Field(ge=0, le=59)] = 30
+    max_price_divergence: Annotated[Number, Field(gt=0, le=10)] = Decimal("0.10")
+    max_history_divergence: Annotated[Number, Field(gt=0, le=10)] = Decimal("0.50")
+
+
+class Settings(_Section):
+    """The whole of config.yaml."""
+
+    mode: Mode
+    quote_asset: Ticker = "USDT"
+    tokens_daily: Annotated[tuple[Ticker, ...], Field(min_length=1)]
+    training_tokens: Annotated[tuple[Ticker, ...], Field(min_length=1)] = DEFAULT_TRAINING_TOKENS
+    symbols: dict[Ticker, VenueNames] = Field(default_factory=dict)
+    strategy: StrategySection
+    training: TrainingSection = TrainingSection()
+    lunarcrush: LunarCrushSection = LunarCrushSection()
+    coinbase: CoinbaseSection = CoinbaseSection()
+    binance_api: BinanceSection = BinanceSection()
+    logging: LoggingSection = LoggingSection()
+
+    @property
+    def exit_rules(self) -> ExitRules:
+        """The five-minute check, in units that name themselves."""
+        strategy = self.strategy
+        return ExitRules(
+            stop_loss_fall=strategy.stop_loss_pct,
+            partial_exit_multiple=1 + strategy.partial_take_profit_pct,
+            partial_exit_share=strategy.partial_take_profit_ratio,
+            trailing_start_multiple=strategy.trailing_trigger_pct,
+            trailing_fall=strategy.trailing_pct,
+        )
+
+    @property
+    def daily_rules(self) -> DailyRules:
+        """The daily pass, in units that name themselves."""
+        strategy = self.strategy
+        return DailyRules(
+            buy_threshold=strategy.buy_threshold,
+            sell_threshold=strategy.sell_threshold,
+            big_gain_multiple=strategy.big_gain_exception_pct,
+            max_history_divergence=strategy.max_history_divergence,
+        )
+
+    def lunarcrush_coin(self, symbol: str) -> str:
+        """Return LunarCrush's name of a token."""
+        return self._venue_name(symbol, "lunarcrush")
+
+    def coinbase_asset(self, symbol: str) -> str:
+        """Return Coinbase's name of a token."""
+        return self._venue_name(symbol, "coinbase")
+
+    def binance_asset(self, symbol: str) -> str:
+        """Return Binance's name of a token."""
+        return self._venue_name(symbol, "binance")
+
+    def pair(self, symbol: str) -> str:
+        """Return the Binance pair a token is traded in."""
+        return f"{self.binance_asset(symbol)}{self.quote_asset}"
+
+    def _venue_name(self, symbol: str, venue: str) -> str:
+        names = self.symbols.get(symbol)
+        return (names and getattr(names, venue)) or symbol
+
+    def file(self, name: str) -> Path:
+        """Return the path of a file this mode writes: demo and paper put their name before the last ending."""
+        path = Path(name)
+        return path if self.mode == "live" else path.with_name(f"{path.stem}.{self.mode}{path.suffix}")
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Every secret value in use, for the log to blank out."""
+        sections = (self.lunarcrush.api_key, self.binance_api.api_key, self.binance_api.api_secret)
+        return tuple(value for value in (secret.get_secret_value() for secret in sections) if value)
+
+    def missing_keys(self, *needed: str) -> list[str]:
+        """Return a line for each key that the work at hand needs and that is empty."""
+        variables = {".".join(path): name for name, path in SECRET_VARIABLES.items()}
+        sections: dict[str, SecretStr] = {
+            "lunarcrush.api_key": self.lunarcrush.api_key,
+            "binance_api.api_key": self.binance_api.api_key,
+            "binance_api.api_secret": self.binance_api.api_secret,
+        }
+        return [
+            f"{key}: is empty, and mode {self.mode} needs it; put it into config.yaml or into the "
+            f"environment variable {variables[key]}"
+            for key in needed
+            if not sections[key].get_secret_value()
+        ]
