@@ -1,0 +1,102 @@
+"""How the book looks as JSON, and back. Amounts are decimal texts; an unknown key or version is refused.
+
+Pure: text in, Book out, and the reverse. Never opens a file.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from datetime import date
+from decimal import Decimal
+from functools import cache
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from domain import Book, InputError
+
+VERSION = 1
+
+
+def decimal_text(value: Decimal) -> str:
+    """Return the plain decimal text: no exponent, no trailing zeros after the point."""
+    text = format(value, "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def book_to_json(book: Book) -> str:
+    """Return the book as the text of bot_state.json."""
+    fields = asdict(book)
+    fields["capital_usdt"] = fields.pop("capital")
+    for symbol, position in book.positions.items():
+        fields["positions"][symbol]["entry_price"] = position.entry_price
+    return json.dumps({"version": VERSION, **fields}, indent=1, ensure_ascii=False, default=_plain) + "\n"
+
+
+def _plain(value: object) -> str | list[str]:
+    if isinstance(value, Decimal):
+        return decimal_text(value)
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, frozenset):
+        return sorted(value)
+    raise TypeError(f"{type(value).__name__} has no place in the book")
+
+
+def book_from_json(text: str, name: str) -> Book:
+    """Read a book. Raises InputError, in one line that begins with the file's name; never guesses what is missing."""
+    try:
+        content = json.loads(text, parse_float=Decimal)
+    except json.JSONDecodeError as error:
+        raise InputError(f"{name}: is not JSON (line {error.lineno}: {error.msg})") from None
+    if not isinstance(content, dict):
+        raise InputError(f"{name}: holds no book")
+    version = content.pop("version", None)
+    if version != VERSION:
+        raise InputError(
+            f"{name}: has version {version!r}, this program reads version {VERSION}; use the program it is of"
+        )
+    try:
+        return _adapter().validate_python(_domain_names(content))
+    except ValidationError as error:
+        fault = error.errors()[0]
+        raise InputError(f"{name}: {'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}") from None
+
+
+@cache
+def _adapter() -> TypeAdapter[Book]:
+    return TypeAdapter(Book)
+
+
+def _domain_names(content: dict[str, Any]) -> dict[str, Any]:
+    """Give capital its own name, and each position its entry as a ratio."""
+    content = dict(content)
+    if "capital_usdt" in content:
+        content["capital"] = content.pop("capital_usdt")
+        content.setdefault("capital_started", content["capital"])
+    positions = content.get("positions")
+    if isinstance(positions, dict):
+        content["positions"] = {symbol: _with_entry_ratio(position) for symbol, position in positions.items()}
+    return content
+
+
+def _with_entry_ratio(position: object) -> object:
+    """Keep quote and base of the entry where they agree with entry_price; where the owner changed that, it counts."""
+    if not isinstance(position, dict) or "entry_price" not in position:
+        return position
+    position = dict(position)
+    entry_price = position.pop("entry_price")
+    try:
+        agrees = Decimal(position["entry_quote"]) / Decimal(position["entry_base"]) == Decimal(entry_price)
+    except (KeyError, TypeError, ArithmeticError, ValueError):
+        agrees = False
+    if not agrees:
+        position |= {"entry_quote": entry_price, "entry_base": "1"}
+    position.setdefault("max_price", entry_price)
+    if "cost" not in position:
+        try:
+            position["cost"] = Decimal(entry_price) * Decimal(position["qty"])
+        except (KeyError, TypeError, ArithmeticError, ValueError):
+            position["cost"] = entry_price  # the fault itself is told by the check of qty or entry_price
+    return position

@@ -1,0 +1,119 @@
+"""What the bot says: one line per thing that happened, for people on the terminal, with name and fields in bot.log.
+
+INFO: money or state moved. WARNING: something was left out or a source is in trouble. ERROR: a person is needed.
+Never a secret: every known secret is blanked out of whatever passes, tracebacks included.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shlex
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+
+from rich.console import Console
+
+from domain import InputError
+
+log = logging.getLogger("marsshot")
+
+LOG_BYTES, LOG_FILES = 5_000_000, 5
+
+
+def say(event: str, sentence: str, *, level: int = logging.INFO, **details: object) -> None:
+    """Tell what happened: a sentence for people, an event name and fields for the file."""
+    log.log(level, sentence, extra={"event": event, "details": details})
+
+
+def note(event: str, sentence: str, **details: object) -> None:
+    """Tell the file alone."""
+    log.info(sentence, extra={"event": event, "details": details, "quiet": True})
+
+
+def warn(event: str, sentence: str, **details: object) -> None:
+    """Tell of trouble that the bot copes with."""
+    say(event, sentence, level=logging.WARNING, **details)
+
+
+def alarm(event: str, sentence: str, **details: object) -> None:
+    """Tell of trouble that needs a person."""
+    say(event, sentence, level=logging.ERROR, **details)
+
+
+class _Blanked(logging.Formatter):
+    """Stamps lines with the bot's own clock (the demo's is virtual) and blanks secrets out."""
+
+    def __init__(self, now: Callable[[], datetime], secrets: Iterable[str], *, for_people: bool) -> None:
+        super().__init__("%(message)s")
+        self._now = now
+        self._secrets = tuple(secrets)
+        self._for_people = for_people
+
+    def format(self, record: logging.LogRecord) -> str:
+        text = super().format(record)
+        stamp = self._now()
+        if self._for_people:
+            mark = "" if record.levelno < logging.WARNING else "! "
+            line = f"{stamp:%Y-%m-%d %H:%M}  {mark}{text}"
+        else:
+            fields = "".join(
+                f" {key}={shlex.quote(str(value))}" for key, value in getattr(record, "details", {}).items()
+            )
+            event = getattr(record, "event", record.name)
+            line = f"{stamp:%Y-%m-%dT%H:%M:%SZ} {record.levelname} {event}{fields} | {text}"
+        for secret in self._secrets:
+            line = line.replace(secret, "***")
+        return line
+
+
+class _ConsoleHandler(logging.Handler):
+    """Prints lines through a rich console, so that they do not tear a live table."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__()
+        self._console = console
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if getattr(record, "quiet", False):
+            return
+        style = {logging.WARNING: "yellow", logging.ERROR: "bold red"}.get(record.levelno)
+        self._console.print(self.format(record), style=style, markup=False, highlight=False, soft_wrap=True)
+
+
+def _owner_only(name: str, flags: int) -> int:
+    return os.open(name, flags, 0o600)
+
+
+class _OwnerOnlyFile(RotatingFileHandler):
+    """A rotating log that only its owner can read."""
+
+    def _open(self):  # type: ignore[no-untyped-def]
+        return open(self.baseFilename, self.mode, encoding="utf-8", opener=_owner_only)
+
+
+def start_log(path: Path, now: Callable[[], datetime], secrets: Iterable[str], console: Console | None) -> None:
+    """Send all lines to the rotating file, and to the console if one is given. Raises InputError."""
+    secrets = tuple(secrets)
+    stop_log()
+    try:
+        file = _OwnerOnlyFile(path, maxBytes=LOG_BYTES, backupCount=LOG_FILES, encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{path}: the log cannot be written ({error.strerror}); see logging.file") from None
+    file.setFormatter(_Blanked(now, secrets, for_people=False))
+    log.addHandler(file)
+    if console is not None:
+        shown = _ConsoleHandler(console)
+        shown.setFormatter(_Blanked(now, secrets, for_people=True))
+        log.addHandler(shown)
+    log.setLevel(logging.INFO)
+    log.propagate = False
+
+
+def stop_log() -> None:
+    """Close what start_log opened."""
+    for handler in log.handlers[:]:
+        log.removeHandler(handler)
+        handler.close()

@@ -1,0 +1,189 @@
+"""The book on disk: load, check, replace in one step, one writer at a time; and trades.csv, every order once.
+
+A broken or foreign book stops the bot: it never means "start empty". Decides nothing.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, fields, replace
+from decimal import Decimal
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from book_format import book_from_json, book_to_json, decimal_text
+from disk import Disk, replace_whole
+from domain import Book, InputError, OperatorNeededError, TemporaryError, TradeRow
+
+TRADE_COLUMNS = tuple(field.name for field in fields(TradeRow))
+
+
+def load_state(path: Path, mode: str, disk: Disk) -> Book | None:
+    """Return the book, or None where there is none yet. Raises InputError when it cannot be trusted."""
+    try:
+        content = disk.read(path)
+    except FileNotFoundError:
+        _refuse_lost_book(path, disk)
+        return None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+    try:
+        book = book_from_json(content.decode("utf-8"), str(path))
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: is not UTF-8 text{_remedy(path, disk)}") from None
+    except InputError as error:
+        raise InputError(f"{error}{_remedy(path, disk)}") from None
+    if book.mode != mode:
+        raise InputError(
+            f"{path}: was written in mode {book.mode}, the settings say {mode}; give each mode its own folder"
+        )
+    return book
+
+
+def _refuse_lost_book(path: Path, disk: Disk) -> None:
+    """A backup without a book is a lost book, not a first start."""
+    backup = path.with_name(path.name + ".bak")
+    if disk.exists(backup):
+        raise InputError(
+            f"{path}: is missing though {backup} is there; copy that to {path} to go on with it, "
+            f"or move it away to start anew"
+        )
+
+
+def _remedy(path: Path, disk: Disk) -> str:
+    backup = path.with_name(path.name + ".bak")
+    if disk.exists(backup):
+        return f"; nothing was changed. The last good one is {backup}: look at it, then copy it to {path}"
+    return "; nothing was changed. There is no .bak beside it: mend it, or move it away to start anew"
+
+
+def save_state(book: Book, path: Path, disk: Disk) -> None:
+    """Replace the book in one step; the previous one stays as .bak. Raises TemporaryError when the disk refuses."""
+    try:
+        replace_whole(disk, path, book_to_json(book).encode(), keep_backup=True)
+    except OSError as error:
+        raise TemporaryError(f"{path}: cannot be written ({error.strerror}); nothing was sent or lost") from None
+
+
+@contextmanager
+def sole_writer(path: Path) -> Iterator[None]:
+    """Hold the book's lock for the block; the lock ends with the process, however that ends.
+
+    Raises OperatorNeededError when another process holds it.
+    """
+    lock = FileLock(path.with_name(path.name + ".lock"), mode=0o600)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise OperatorNeededError(
+            f"{path}: another MarsShot is running on this book; stop that one first, or use another folder"
+        ) from None
+    except OSError as error:
+        raise InputError(f"{path}: its folder cannot be written ({error.strerror})") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+class Store:
+    """The one holder of the book. `book` changes only after the disk has it, and only through `save`."""
+
+    def __init__(
+        self, book: Book, path: Path, trades_path: Path, disk: Disk, on_trouble: Callable[[str], None]
+    ) -> None:
+        self._book = book
+        self._path = path
+        self._trades_path = trades_path
+        self._disk = disk
+        self._on_trouble = on_trouble
+        self._ids_in_file: set[str] | None = None  # None: trades.csv has to be read before the next row
+
+    @property
+    def book(self) -> Book:
+        """The book as it stands on disk."""
+        return self._book
+
+    def save(self, book: Book) -> None:
+        """Replace the book on disk, then here; then write the trades that trades.csv lacks.
+
+        Raises TemporaryError when the disk refuses: book and memory then still agree, nothing is lost.
+        """
+        save_state(book, self._path, self._disk)
+        self._book = book
+        self.write_trades()
+
+    def change(self, step: Callable[[Book], Book]) -> None:
+        """Save what a pure step makes of the book, if it makes a difference."""
+        changed = step(self._book)
+        if changed != self._book:
+            self.save(changed)
+
+    def write_trades(self) -> None:
+        """Append the executed orders that trades.csv lacks; they stay in the book until it has them."""
+        if not self._book.unwritten_trades:
+            return
+        try:
+            if self._ids_in_file is None:
+                self._ids_in_file = _mend_and_read_ids(self._trades_path, self._disk)
+            missing = [row for row in self._book.unwritten_trades if row.client_order_id not in self._ids_in_file]
+            if missing:
+                self._disk.append(self._trades_path, _csv_rows(missing, header=not self._ids_in_file))
+        except OSError as error:
+            self._ids_in_file = None
+            self._on_trouble(
+                f"{self._trades_path}: cannot be written ({error.strerror}); the book keeps the rows, tried again"
+            )
+            return
+        self._ids_in_file |= {_HEADER_MARK, *(row.client_order_id for row in missing)}
+        # In memory only: the file may go on holding rows that are written, their ids tell.
+        self._book = replace(self._book, unwritten_trades=())
+
+
+_HEADER_MARK = ""  # stands for the header line among the ids: a file that has it is not begun anew
+
+
+def _mend_and_read_ids(path: Path, disk: Disk) -> set[str]:
+    """Return the client order ids in trades.csv, after cutting off a last line that a death left unfinished."""
+    if not disk.exists(path):
+        return set()
+    content = disk.read(path)
+    whole = content.rfind(b"\n") + 1
+    if whole < len(content):
+        disk.truncate(path, whole)
+    if whole == 0:
+        return set()
+    rows = csv.DictReader(io.StringIO(content[:whole].decode("utf-8", errors="replace")))
+    return {_HEADER_MARK} | {row.get("client_order_id") or _HEADER_MARK for row in rows}
+
+
+def _csv_rows(rows: list[TradeRow], *, header: bool) -> bytes:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    if header:
+        writer.writerow(TRADE_COLUMNS)
+    for row in rows:
+        values = asdict(row).values()
+        writer.writerow([decimal_text(value) if isinstance(value, Decimal) else value for value in values])
+    return text.getvalue().encode()
+
+
+def read_trades(path: Path) -> list[dict[str, str]]:
+    """Return the rows of trades.csv, oldest first; an absent file is an empty list."""
+    with suppress(FileNotFoundError), path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+    return []
+
+
+def check_folder(path: Path) -> None:
+    """Raise InputError if files cannot be made beside this path."""
+    folder = path.absolute().parent
+    if not folder.is_dir():
+        raise InputError(f"{folder}: there is no such folder")
+    if not os.access(folder, os.W_OK):
+        raise InputError(f"{folder}: this folder cannot be written; the bot keeps its book there")
