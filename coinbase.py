@@ -1,0 +1,132 @@
+"""Coinbase spot prices, fetched side by side over kept-alive connections, and checked against Binance's last price.
+
+`fetch_prices_for_symbols` gives each token the one price that the exit rules may go by. Knows no rule itself.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import urllib3
+
+from domain import EXACT, MarsShotError
+
+if TYPE_CHECKING:
+    from exchange import Exchange
+    from settings import Settings
+
+CONNECT_SECONDS, READ_SECONDS = 3.0, 5.0
+SIDE_BY_SIDE = 16
+OK, NOT_FOUND = 200, 404
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """The price of one token to go by, in quote asset (USD and the quote asset are taken as equal).
+
+    price is None where neither venue has a usable one. `note` says, in words, what is unusual; empty when nothing is.
+    """
+
+    price: Decimal | None
+    source: str = ""
+    note: str = ""
+
+
+class Coinbase:
+    """Public spot prices. Safe for many threads."""
+
+    def __init__(self, base_url: str) -> None:
+        self._base_url = base_url
+        self._http = urllib3.PoolManager(
+            maxsize=SIDE_BY_SIDE,
+            retries=False,
+            timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS),
+            headers={"User-Agent": "MarsShot", "Accept": "application/json"},
+        )
+        self._workers = ThreadPoolExecutor(SIDE_BY_SIDE, thread_name_prefix="coinbase")
+
+    def spot_prices_soon(self, assets: Collection[str]) -> Callable[[], dict[str, Decimal | str]]:
+        """Ask for all prices now; the function returned waits for them and gives, by asset, the USD price, or why none.
+
+        Neither ever raises.
+        """
+        asked = {asset: self._workers.submit(self._spot_price, asset) for asset in assets}
+        return lambda: {asset: answer.result() for asset, answer in asked.items()}
+
+    def _spot_price(self, asset: str) -> Decimal | str:
+        try:
+            answer = self._http.request("GET", f"{self._base_url}/v2/prices/{quote(asset)}-USD/spot", redirect=False)
+        except urllib3.exceptions.HTTPError as error:
+            return f"does not answer ({type(error).__name__})"
+        if answer.status == NOT_FOUND:
+            return "does not know it"
+        if answer.status != OK:
+            return f"answered {answer.status}"
+        return read_spot_price(answer.data, asset)
+
+    def close(self) -> None:
+        """End the connections and the threads."""
+        self._workers.shutdown(wait=False, cancel_futures=True)
+        self._http.clear()
+
+
+def read_spot_price(body: bytes, asset: str) -> Decimal | str:
+    """Read the price out of an answer's body, or say why there is none to be had."""
+    try:
+        data = json.loads(body, parse_float=Decimal)["data"]
+        if data.get("base", asset).upper() != asset.upper() or data.get("currency", "USD").upper() != "USD":
+            return "answered for another pair"
+        amount = data["amount"]
+        price = amount if isinstance(amount, Decimal) else Decimal(str(amount))
+    except (ValueError, KeyError, TypeError, AttributeError, InvalidOperation):
+        return "gave no price"
+    if isinstance(amount, bool) or not price.is_finite() or price <= 0:
+        return "gave no usable price"
+    return price
+
+
+def choose_price(coinbase: Decimal | str, binance: Decimal | None, max_divergence: Decimal) -> Quote:
+    """Return the price to go by: Coinbase's, or Binance's where Coinbase has none or strays from it too far.
+
+    max_divergence: relative to Binance's price; exactly that far is still near enough.
+    """
+    if isinstance(coinbase, str):
+        if binance is None:
+            return Quote(None, "", f"no price: Coinbase {coinbase}, Binance has none")
+        return Quote(binance, "Binance", f"Coinbase {coinbase}; Binance's price is used")
+    if binance is None:
+        return Quote(coinbase, "Coinbase", "Binance has no price to check Coinbase's against")
+    if abs(coinbase - binance) > EXACT.multiply(binance, max_divergence):
+        return Quote(
+            binance, "Binance", f"Coinbase is more than {max_divergence * 100:f} % off; Binance's price is used"
+        )
+    return Quote(coinbase, "Coinbase")
+
+
+def fetch_prices_for_symbols(
+    symbols: Collection[str], settings: Settings, coinbase: Coinbase, exchange: Exchange
+) -> tuple[dict[str, Quote], str]:
+    """Return the price of each token to go by, and, in words, what is wrong with Binance's prices altogether.
+
+    One request per token to Coinbase, side by side, and one for all to Binance.
+    """
+    pairs = {symbol: settings.pair(symbol) for symbol in symbols}
+    assets = {symbol: settings.coinbase_asset(symbol) for symbol in symbols}
+    trouble = ""
+    binance: Mapping[str, Decimal] = {}
+    asked = coinbase.spot_prices_soon(assets.values())
+    try:
+        binance = exchange.prices(pairs.values())
+    except MarsShotError as error:
+        trouble = str(error)
+    spot = asked()
+    limit = settings.strategy.max_price_divergence
+    return {
+        symbol: choose_price(spot[assets[symbol]], binance.get(pairs[symbol]), limit) for symbol in symbols
+    }, trouble

@@ -1,0 +1,104 @@
+"""Exit rules for one open position: what, if anything, to sell now, and why.
+
+The rules take values and return decisions; `update_positions_in_intraday` hands the decisions to an executor.
+Never fetches, never reads a clock or a file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Protocol
+
+from domain import EXACT, ExitRules, Position, Reason, reaches_multiple
+
+
+@dataclass(frozen=True, slots=True)
+class ExitDecision:
+    """How much to sell now, in base asset before rounding to the lot step. No reason: hold."""
+
+    reason: Reason | None
+    quantity: Decimal = Decimal(0)
+
+    @property
+    def is_full(self) -> bool:
+        """True when the whole position is to go."""
+        return self.reason is not None and self.reason is not Reason.PARTIAL_TAKE_PROFIT
+
+
+HOLD = ExitDecision(None)
+
+
+def watch(position: Position, price: Decimal, rules: ExitRules) -> Position:
+    """Return the position after it has seen this price: the trailing stop armed for good, its top kept."""
+    armed = position.trailing_armed or reaches_multiple(position, price, rules.trailing_start_multiple)
+    if not armed:
+        return position
+    if position.trailing_armed and price <= position.max_price:
+        return position
+    return replace(position, trailing_armed=True, max_price=max(position.max_price, price))
+
+
+def decide_exit(position: Position, price: Decimal, rules: ExitRules) -> ExitDecision:
+    """Return the exit due at this price, of a position that has seen it (`watch`). A full exit outranks a partial one.
+
+    price: quote asset per base asset, above 0. Compared as exact decimals: a price at the level counts.
+    """
+    if position.exit_pending is not None:
+        return ExitDecision(position.exit_pending, position.qty)
+    if is_stop_loss_hit(position, price, rules):
+        return ExitDecision(Reason.STOP_LOSS, position.qty)
+    if is_trailing_stop_hit(position, price, rules):
+        return ExitDecision(Reason.TRAILING_STOP, position.qty)
+    if position.partial_left is not None:
+        return ExitDecision(Reason.PARTIAL_TAKE_PROFIT, min(position.partial_left, position.qty))
+    if not position.partial_sold and reaches_multiple(position, price, rules.partial_exit_multiple):
+        return ExitDecision(Reason.PARTIAL_TAKE_PROFIT, EXACT.multiply(position.qty, rules.partial_exit_share))
+    return HOLD
+
+
+def is_stop_loss_hit(position: Position, price: Decimal, rules: ExitRules) -> bool:
+    """Return whether price <= entry x (1 - fall)."""
+    level = EXACT.multiply(position.entry_quote, 1 - rules.stop_loss_fall)
+    return EXACT.multiply(price, position.entry_base) <= level
+
+
+def is_trailing_stop_hit(position: Position, price: Decimal, rules: ExitRules) -> bool:
+    """Return whether the stop is armed and price <= top x (1 - fall)."""
+    return position.trailing_armed and price <= EXACT.multiply(position.max_price, 1 - rules.trailing_fall)
+
+
+class SellsPositions(Protocol):
+    """What carries the decisions out: TradeExecutor, or a simulator's."""
+
+    def positions(self) -> Mapping[str, Position]:
+        """Return the positions as the book has them now."""
+
+    def may_trade(self, symbol: str) -> bool:
+        """Return False while an earlier order of this token may still be on its way."""
+
+    def keep(self, symbol: str, position: Position) -> None:
+        """Put the position, which has seen a price, into the book."""
+
+    def exit(self, symbol: str, decision: ExitDecision, price: Decimal) -> bool:
+        """Sell; return False if it has to be tried again. Never lets one token's trouble reach another."""
+
+
+def update_positions_in_intraday(
+    prices: Mapping[str, Decimal], rules: ExitRules, executor: SellsPositions
+) -> list[str]:
+    """Apply the five-minute check to every position that has a price. Returns the tokens whose sale must be retried."""
+    unsold = []
+    for symbol in list(executor.positions()):
+        price = prices.get(symbol)
+        if price is None or not executor.may_trade(symbol):
+            continue
+        held = executor.positions()[symbol]
+        seen = watch(held, price, rules)
+        if seen is not held:
+            executor.keep(symbol, seen)
+        decision = decide_exit(seen, price, rules)
+        if decision.reason is not None and not executor.exit(symbol, decision, price):
+            unsold.append(symbol)
+    return unsold
