@@ -1,0 +1,318 @@
+"""The daily pass: scores, a plan on disk before its first order, then the plan worked off. Once per UTC date.
+
+May stop at any line: what is planned is in the book, what is done is marked in the same step that booked it, and the
+next call does what is left. Rules are daily_plan.py's, orders trade_executor.py's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from enum import Enum
+
+from bookkeeping import with_buy_outcome, with_pass_done, with_plan, with_sell_outcome
+from clock import Clock
+from daily_plan import Decision, decide_daily_plan, share_out, without_other_coins
+from domain import (
+    ZERO,
+    AccountTroubleError,
+    Book,
+    DailyPlan,
+    InsufficientBalanceError,
+    MarsShotError,
+    PlannedBuy,
+    PlannedSell,
+    Reason,
+    RefusedOrderError,
+    Score,
+    Scoring,
+    StopRequested,
+    TemporaryError,
+    UnknownOutcomeError,
+)
+from events import alarm, note, say, warn
+from positions_store import Store
+from settings import Settings
+from trade_executor import TradeExecutor
+
+RETRY_WITHOUT_SCORES = timedelta(minutes=10)
+RETRY_ORDERS = timedelta(minutes=1)
+
+
+class Progress(Enum):
+    """Where the pass of today stands after a call."""
+
+    DONE = "done"
+    WAITING = "waiting"  # for scores under way, or for an order whose outcome is being looked up
+    LATER = "later"  # not possible now; `not_before` says when to try again
+
+
+class DailyPass:
+    """The pass of one bot. Call `daily_update` every cycle while it is due; it returns at once."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        scores: Callable[[Collection[str]], Scoring | None],
+        prices: Callable[[Collection[str]], Mapping[str, Decimal]],
+        paused: Callable[[], str],
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._scores = scores
+        self._prices = prices
+        self._paused = paused
+        self.not_before: datetime | None = None
+
+    def daily_update(self, settings: Settings, executor: TradeExecutor) -> Progress:
+        """Begin today's pass, or do what is left of it."""
+        if self.not_before is not None and self._clock.now() < self.not_before:
+            return Progress.LATER
+        self.not_before = None
+        try:
+            self._drop_old_plan()
+            if self._store.book.plan is None and not self._make_plan(settings, executor):
+                return Progress.WAITING
+            return self._work_off(executor)
+        except StopRequested:
+            raise
+        except AccountTroubleError as error:
+            return self._later(RETRY_WITHOUT_SCORES, str(error), alarm)
+        except TemporaryError as error:
+            return self._later(RETRY_ORDERS, str(error), warn)
+        except MarsShotError as error:
+            return self._later(RETRY_WITHOUT_SCORES, str(error), alarm)
+
+    def _later(self, wait: timedelta, why: str, tell: Callable[..., None]) -> Progress:
+        self.not_before = self._clock.now() + wait
+        tell("daily.later", f"The daily pass is tried again at {self.not_before:%H:%M} UTC. {why}")
+        return Progress.LATER
+
+    # ------------------------------------------------------------------ the plan
+
+    def _drop_old_plan(self) -> None:
+        plan = self._store.book.plan
+        if plan is None or plan.day == self._clock.now().date():
+            return
+        left = [step.symbol for step in _steps(plan) if not step.outcome]
+        self._store.change(lambda book: replace(book, plan=None))
+        warn(
+            "daily.dropped",
+            f"What was left of the plan of {plan.day} is out of date and dropped: {', '.join(left) or 'nothing'}",
+        )
+
+    def _make_plan(self, settings: Settings, executor: TradeExecutor) -> bool:
+        """Put today's plan into the book; False while the scores are not there."""
+        book = self._store.book
+        symbols = list(dict.fromkeys((*book.positions, *settings.tokens_daily)))
+        scoring = self._scores(symbols)
+        if scoring is None:
+            return False
+        for line in scoring.notes:
+            note("lunarcrush.note", line)
+        if scoring.day != self._clock.now().date():
+            return False  # midnight has passed meanwhile: those were yesterday's scores
+        if all(score.probability is None for score in scoring.scores):
+            raise NoScoresError(_no_probability(scoring))
+        executor.load_rules(symbols)
+        binance = executor.exchange.prices([settings.pair(symbol) for symbol in symbols])
+        by_symbol = {symbol: binance[settings.pair(symbol)] for symbol in symbols if settings.pair(symbol) in binance}
+        rules = settings.daily_rules
+        scores = {
+            score.symbol: score
+            for score in without_other_coins(scoring.scores, by_symbol, rules.max_history_divergence)
+        }
+        plan, decisions = decide_daily_plan(
+            scoring.day,
+            settings.tokens_daily,
+            book.positions,
+            scores,
+            self._prices(list(book.positions)) if book.positions else {},
+            {symbol: why for symbol in symbols if (why := self._not_for_sale(symbol, executor))},
+            rules,
+        )
+        skipped = frozenset(one.symbol for one in decisions if one.action == "skip_sale")
+        self._store.save(with_plan(self._store.book, plan, skipped))
+        _tell_decisions(decisions, scores)
+        return True
+
+    def _not_for_sale(self, symbol: str, executor: TradeExecutor) -> str:
+        if why := self._paused():
+            return f"buying is paused: {why}"
+        if self._store.book.undecided(symbol):
+            return "an earlier order is still being looked up"
+        rules = executor.rules_of(symbol)
+        if rules is None:
+            return "Binance does not know the pair"
+        return rules.why_not
+
+    # ------------------------------------------------------------------ working it off
+
+    def _work_off(self, executor: TradeExecutor) -> Progress:
+        to_sell = [step.symbol for step in self._plan().sells if not step.outcome]
+        prices = self._prices(to_sell) if to_sell else {}
+        for symbol in to_sell:
+            self._sell(symbol, prices, executor)
+        if any(not sell.outcome for sell in self._plan().sells):
+            return Progress.WAITING
+        to_buy = [step.symbol for step in self._plan().buys if not step.outcome]
+        prices = self._binance_prices(to_buy, executor) if to_buy else {}
+        if not self._plan().shared_out:
+            self._share_out(prices, executor)
+        for symbol in to_buy:
+            self._buy(symbol, prices, executor)
+        if any(not buy.outcome for buy in self._plan().buys):
+            return Progress.WAITING
+        self._finish()
+        return Progress.DONE
+
+    def _plan(self) -> DailyPlan:
+        plan = self._store.book.plan
+        if plan is None:
+            raise AssertionError("the plan is in the book while it is worked off")
+        return plan
+
+    def _binance_prices(self, symbols: Collection[str], executor: TradeExecutor) -> Mapping[str, Decimal]:
+        pairs = {symbol: executor.pair_of(symbol) for symbol in symbols}
+        found = executor.exchange.prices(pairs.values())
+        return {symbol: found[pair] for symbol, pair in pairs.items() if pair in found}
+
+    def _sell(self, symbol: str, prices: Mapping[str, Decimal], executor: TradeExecutor) -> None:
+        position = self._store.book.positions.get(symbol)
+        if self._store.book.undecided(symbol):
+            return
+        if position is None:
+            self._store.change(lambda book: with_sell_outcome(book, symbol, "sold"))
+            return
+        try:
+            if (price := prices.get(symbol)) is None:
+                raise RefusedOrderError("no venue has a price")
+            outcome = executor.sell(symbol, position.qty, Reason.DAILY_SELL, price)
+        except UnknownOutcomeError as error:
+            warn(
+                "order.unknown",
+                f"{symbol}: the outcome of the daily sale is not known yet ({error}); it is being looked up",
+            )
+            return
+        except RefusedOrderError as error:
+            warn("order.refused", f"{symbol}: not sold today. {error}", symbol=symbol)
+            outcome = f"left: {error}"
+        self._store.change(lambda book: with_sell_outcome(book, symbol, outcome))
+
+    def _share_out(self, prices: Mapping[str, Decimal], executor: TradeExecutor) -> None:
+        """Fix the amounts: from here on they stay, whatever happens."""
+        if not any(not buy.outcome for buy in self._plan().buys):
+            self._store.change(lambda book: replace(book, plan=replace(self._plan(), shared_out=True)))
+            return
+        account = executor.exchange.account()
+        if not account.can_trade:
+            self._leave_all("Binance says that this account may not trade (canTrade is false)")
+            return
+        book = self._store.book
+        smallest = {}
+        for buy in self._plan().buys:
+            rules = executor.rules_of(buy.symbol)
+            if rules is None or not rules.permitted(account):
+                book = with_buy_outcome(book, buy.symbol, "left: Binance does not permit this pair for the account")
+            else:
+                smallest[buy.symbol] = rules.smallest_order(prices.get(buy.symbol))
+        capital = min(book.capital, account.free.get(book.quote_asset, ZERO))
+        self._store.save(replace(book, plan=share_out(book.plan or self._plan(), capital, smallest)))
+
+    def _buy(self, symbol: str, prices: Mapping[str, Decimal], executor: TradeExecutor) -> None:
+        buy = next(step for step in self._plan().buys if step.symbol == symbol)
+        if buy.outcome or self._store.book.undecided(symbol):
+            return
+        try:
+            outcome = self._buy_outcome(buy, prices, executor)
+        except UnknownOutcomeError as error:
+            warn(
+                "order.unknown",
+                f"{symbol}: the outcome of the purchase is not known yet ({error}); it is being looked up",
+            )
+            return
+        except (InsufficientBalanceError, AccountTroubleError) as error:
+            self._leave_all(str(error))
+            return
+        except RefusedOrderError as error:
+            warn("order.refused", f"{symbol}: not bought today. {error}", symbol=symbol)
+            outcome = f"left: {error}"
+        self._store.change(lambda book: with_buy_outcome(book, symbol, outcome))
+
+    def _buy_outcome(self, buy: PlannedBuy, prices: Mapping[str, Decimal], executor: TradeExecutor) -> str:
+        left = buy.left or ZERO
+        if why := self._paused():
+            return f"left: buying is paused: {why}"
+        if (price := prices.get(buy.symbol)) is None:
+            raise RefusedOrderError("no venue has a price")
+        rules = executor.rules_of(buy.symbol)
+        if left != buy.amount and rules is not None and left < rules.smallest_order(price):
+            return "bought"  # what is left of an amount that took several orders
+        return executor.buy(buy.symbol, left, price)
+
+    def _leave_all(self, why: str) -> None:
+        """Buy nothing more today, and say why."""
+        alarm("daily.no_more_buys", f"No more purchases today. {why}")
+
+        def left(book: Book) -> Book:
+            for buy in self._plan().buys:
+                if not buy.outcome and not book.undecided(buy.symbol):
+                    book = with_buy_outcome(book, buy.symbol, f"left: {why}")
+            return replace(book, plan=replace(book.plan, shared_out=True)) if book.plan else book
+
+        self._store.change(left)
+
+    def _finish(self) -> None:
+        plan = self._plan()
+        self._store.save(with_pass_done(self._store.book, plan.day))
+        book = self._store.book
+        left = [f"{step.symbol} ({step.outcome})" for step in _steps(plan) if step.outcome.startswith("left")]
+        say(
+            "daily.done",
+            f"Daily pass of {plan.day} done: sold {_named(plan.sells, 'sold')}; bought {_named(plan.buys, 'bought')}"
+            f"{'; ' + ', '.join(left) if left else ''}. Capital {book.capital:.2f} {book.quote_asset}.",
+            positions=len(book.positions),
+        )
+
+
+def _steps(plan: DailyPlan) -> list[PlannedSell | PlannedBuy]:
+    return [*plan.sells, *plan.buys]
+
+
+def _named(steps: Sequence[PlannedSell | PlannedBuy], outcome: str) -> str:
+    return ", ".join(step.symbol for step in steps if step.outcome.startswith(outcome)) or "nothing"
+
+
+def _tell_unknown(symbol: str, what: str, error: Exception) -> None:
+    warn("order.unknown", f"{symbol}: the outcome of the {what} is not known yet ({error}); it is being looked up")
+
+
+class NoScoresError(MarsShotError):
+    """Not one token has a probability: the pass is not done, and is tried again."""
+
+
+def _no_probability(scoring: Scoring) -> str:
+    reasons = list(dict.fromkeys(score.why_not for score in scoring.scores))
+    return f"No token has a probability: {'; '.join(reasons[:3])}{' ...' if len(reasons) > 3 else ''}"  # noqa: PLR2004
+
+
+def _tell_decisions(decisions: list[Decision], scores: Mapping[str, Score]) -> None:
+    for one in decisions:
+        score = "-" if one.probability is None else f"{one.probability:.3f}"
+        tell = say if one.action == "skip_sale" else note
+        tell(
+            "daily.decision",
+            f"{one.symbol}: score {score}, {one.action.replace('_', ' ')}: {one.why}",
+            symbol=one.symbol,
+            score=score,
+            action=one.action,
+        )
+    silent = [one.symbol for one in decisions if one.probability is None]
+    if silent:
+        reasons = {symbol: scores[symbol].why_not for symbol in silent if symbol in scores}
+        listed = "; ".join(f"{symbol} ({why})" for symbol, why in list(reasons.items())[:5])
+        warn("daily.no_probability", f"{len(silent)} of {len(decisions)} tokens have no probability today: {listed}")

@@ -1,0 +1,127 @@
+"""The model's word on tokens: loads model.pkl, makes yesterday's feature rows, returns probabilities.
+
+What to do with them is daily_plan.py's. Heavy (pandas, scikit-learn): the daemon runs it in a process of its own.
+Places no orders.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pandas as pd
+from sklearn.exceptions import NotFittedError
+
+from clock import Clock
+from domain import InputError, MarsShotError, Score, Scoring, TemporaryError
+from features import feature_table, missing_features, rows_of_day
+from lunarcrush import DailyBars, LunarCrush, NotTrackedError, SourceRefusedError
+from model_files import LoadedModel, load_model
+from settings import Settings
+
+CACHE = Path("cache")
+
+
+def open_lunarcrush(settings: Settings, clock: Clock, notes: list[str]) -> LunarCrush:
+    """Return the client that these settings ask for; what it has to tell goes into notes."""
+    return LunarCrush(
+        api_key=settings.lunarcrush.api_key.get_secret_value(),
+        base_url=settings.lunarcrush.base_url,
+        requests_per_minute=settings.lunarcrush.requests_per_minute,
+        cache_dir=CACHE / settings.mode / "lunarcrush",
+        clock=clock,
+        notify=notes.append,
+    )
+
+
+def get_probability_for_symbol(
+    symbol: str, settings: Settings, clock: Clock, lunarcrush: LunarCrush, model: LoadedModel
+) -> Score:
+    """Return the score of one token. For many use `get_probabilities`: it fetches BTC and ETH once for all."""
+    return get_probabilities([symbol], settings, clock, lunarcrush, model).scores[0]
+
+
+def get_probabilities(
+    symbols: Sequence[str], settings: Settings, clock: Clock, lunarcrush: LunarCrush, model: LoadedModel
+) -> Scoring:
+    """Score tokens on their last closed daily bar, yesterday's: one request per coin, one prediction for all.
+
+    Raises TemporaryError when BTC or ETH cannot be had, SourceRefusedError when LunarCrush refuses the key or plan.
+    """
+    today = clock.now().date()
+    market = {coin: _market_bars(coin, settings, lunarcrush) for coin in ("BTC", "ETH")}
+    histories: dict[str, DailyBars] = {}
+    failed: dict[str, Score] = {}
+    for symbol in symbols:
+        known = market.get(symbol) if settings.lunarcrush_coin(symbol) == symbol else None
+        try:
+            histories[symbol] = known or _bars(symbol, settings, lunarcrush)
+        except NotTrackedError as error:
+            failed[symbol] = Score(symbol, None, str(error))
+        except TemporaryError as error:
+            failed[symbol] = Score(symbol, None, str(error), temporary=True)
+    table = feature_table(histories, market["BTC"], market["ETH"])
+    scored = _scores(rows_of_day(table, today - timedelta(days=1)), model)
+    missing = f"LunarCrush has no complete bar of {today - timedelta(days=1)}"
+    found = failed | scored
+    return Scoring(
+        today, tuple(found.get(symbol) or Score(symbol, None, missing, temporary=True) for symbol in symbols)
+    )
+
+
+def _market_bars(coin: str, settings: Settings, lunarcrush: LunarCrush) -> DailyBars:
+    try:
+        return _bars(coin, settings, lunarcrush)
+    except SourceRefusedError:
+        raise
+    except MarsShotError as error:
+        raise TemporaryError(f"no token can be scored without {coin}'s daily change: {error}") from None
+
+
+def _bars(symbol: str, settings: Settings, lunarcrush: LunarCrush) -> DailyBars:
+    return lunarcrush.daily_bars(symbol, settings.lunarcrush_coin(symbol), settings.training.days)
+
+
+def _scores(rows: pd.DataFrame, model: LoadedModel) -> dict[str, Score]:
+    """Score the rows of one day; a row that misses a feature gets no probability."""
+    scores: dict[str, Score] = {}
+    complete = []
+    for position, (_, row) in enumerate(rows.iterrows()):
+        close = Decimal(repr(float(row["close"])))
+        if missing := missing_features(row, model.features):
+            scores[row["symbol"]] = Score(row["symbol"], None, f"yesterday's {', '.join(missing)} is missing", close)
+        else:
+            complete.append(position)
+    if complete:
+        usable = rows.iloc[complete]
+        for symbol, close, probability in zip(
+            usable["symbol"], usable["close"], _probabilities(usable, model), strict=True
+        ):
+            scores[symbol] = Score(symbol, Decimal(repr(probability)), "", Decimal(repr(float(close))))
+    return scores
+
+
+def _probabilities(rows: pd.DataFrame, model: LoadedModel) -> list[float]:
+    try:
+        answer = model.estimator.predict_proba(rows[list(model.features)])
+    except (NotFittedError, ValueError) as error:
+        raise InputError(f"the model cannot score: {str(error).splitlines()[0]}; train it again") from None
+    return [float(value) for value in answer[:, list(model.estimator.classes_).index(1)]]
+
+
+def score_tokens(symbols: Sequence[str], settings: Settings, clock: Clock, model_path: Path) -> Scoring:
+    """Load the model, fetch, score: the whole work of a daily pass before its decisions.
+
+    Raises InputError for a model that is missing or does not match, else as `get_probabilities`.
+    """
+    notes: list[str] = []
+    model = load_model(model_path)
+    scoring = get_probabilities(symbols, settings, clock, open_lunarcrush(settings, clock, notes), model)
+    return Scoring(scoring.day, scoring.scores, tuple(notes))
+
+
+def model_facts(path: Path) -> Mapping[str, object]:
+    """Return the facts of a model that loads. Raises InputError."""
+    return load_model(path).facts

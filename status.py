@@ -1,0 +1,115 @@
+"""`main.py status`: what the book says, for people or programs. Needs no network and changes nothing."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from book_format import decimal_text
+from control import Control
+from daily_plan import is_daily_update_due
+from disk import Disk
+from domain import EXACT, Book, ExitRules, InputError, Position
+from positions_store import load_state, read_trades
+from settings import Settings
+
+
+def show_status(settings: Settings, *, as_json: bool) -> None:
+    """Print the state of the bot. Raises InputError where there is no book, or none that can be trusted."""
+    book = load_state(settings.file("bot_state.json"), settings.mode, Disk())
+    if book is None:
+        raise InputError(f"{settings.file('bot_state.json')}: there is no book yet; start the bot with: python main.py")
+    facts = status_facts(book, settings, Control(settings).paused(), datetime.now(UTC))
+    if as_json:
+        print(json.dumps(facts, indent=1))  # noqa: T201
+        return
+    _print(facts, Console())
+
+
+def status_facts(book: Book, settings: Settings, paused: str, now: datetime) -> dict[str, Any]:
+    """Return the state as plain values; amounts are decimal texts in quote asset."""
+    profit = sum(
+        (Decimal(row["profit"]) for row in read_trades(settings.file("trades.csv")) if row["profit"]), Decimal(0)
+    )
+    strategy = settings.strategy
+    due = is_daily_update_due(
+        now, book.last_daily_update, strategy.daily_update_hour_utc, strategy.daily_update_minute_utc
+    )
+    at = time(strategy.daily_update_hour_utc, strategy.daily_update_minute_utc, tzinfo=UTC)
+    following = datetime.combine(now.date(), at)
+    if following <= now or book.last_daily_update == now.date():
+        following += timedelta(days=1)
+    return {
+        "mode": book.mode,
+        "quote_asset": book.quote_asset,
+        "capital": decimal_text(book.capital),
+        "capital_started": decimal_text(book.capital_started),
+        "started_at": book.started_at,
+        "realised_profit": decimal_text(profit),
+        "last_daily_update": book.last_daily_update.isoformat() if book.last_daily_update else None,
+        "next_daily_update": "due now" if due and settings.mode != "demo" else following.strftime("%Y-%m-%dT%H:%MZ"),
+        "paused": paused,
+        "open_doubts": [f"{one.side.lower()} {one.symbol} {one.client_order_id}" for one in book.intents.values()],
+        "plan_under_way": book.plan is not None,
+        "positions": {
+            symbol: _position_facts(held, settings.exit_rules) for symbol, held in sorted(book.positions.items())
+        },
+    }
+
+
+def _position_facts(held: Position, rules: ExitRules) -> dict[str, Any]:
+    entry = held.entry_price
+    return {
+        "qty": decimal_text(held.qty),
+        "entry_price": decimal_text(entry),
+        "cost": decimal_text(held.cost),
+        "opened_at": held.opened_at,
+        "stop_loss_at": f"{entry * (1 - rules.stop_loss_fall):.8g}",
+        "partial_at": "done" if held.partial_sold else f"{entry * rules.partial_exit_multiple:.8g}",
+        "trailing_armed": held.trailing_armed,
+        "trailing_at": f"{EXACT.multiply(held.max_price, 1 - rules.trailing_fall):.8g}"
+        if held.trailing_armed
+        else f"armed from {entry * rules.trailing_start_multiple:.8g}",
+        "did_skip_sell_once": held.did_skip_sell_once,
+        "exit_pending": held.exit_pending.value if held.exit_pending else "",
+    }
+
+
+def _print(facts: dict[str, Any], console: Console) -> None:
+    quote = facts["quote_asset"]
+    lines = Table.grid(padding=(0, 2))
+    for name, value in (
+        ("Mode", facts["mode"]),
+        (
+            "Capital",
+            f"{Decimal(facts['capital']):.2f} {quote}, of {Decimal(facts['capital_started']):.2f} at the start",
+        ),
+        ("Realised profit", f"{Decimal(facts['realised_profit']):+.2f} {quote} since {facts['started_at'][:10]}"),
+        ("Last daily pass", facts["last_daily_update"] or "none yet"),
+        ("Next daily pass", facts["next_daily_update"]),
+        ("Buying", f"paused: {facts['paused']}" if facts["paused"] else "allowed"),
+        ("Orders in doubt", ", ".join(facts["open_doubts"]) or "none"),
+    ):
+        lines.add_row(name, value)
+    console.print(lines)
+    if not facts["positions"]:
+        console.print("No positions.")
+        return
+    table = Table("Token", "Quantity", "Entry", "Cost", "Stop-loss at", "Partial at", "Trailing stop at", "Pending")
+    for symbol, held in facts["positions"].items():
+        table.add_row(
+            symbol,
+            held["qty"],
+            f"{Decimal(held['entry_price']):.8g}",
+            f"{Decimal(held['cost']):.2f}",
+            held["stop_loss_at"],
+            held["partial_at"],
+            held["trailing_at"],
+            held["exit_pending"],
+        )
+    console.print(table)

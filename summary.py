@@ -1,0 +1,179 @@
+"""The end of a run in words, a table and a picture: every trade, and what became of the capital.
+
+Beside it stands what doing nothing would have brought. Values in; prints and draws, decides nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from trade_executor import REASONS
+
+CAVEAT = (
+    "The past of a bull market promises nothing: early 2021 lifted nearly everything, and the model saw only 14 coins."
+)
+STAND_IN = (
+    "Recorded: daily prices, volumes and market caps. Stand-ins: the path inside a day and LunarCrush's social scores."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class DayPoint:
+    """What everything was worth on one day, in quote asset; prices by token."""
+
+    day: date
+    capital: Decimal
+    held: Decimal
+    prices: Mapping[str, Decimal]
+
+    @property
+    def equity(self) -> Decimal:
+        """Capital and positions together."""
+        return self.capital + self.held
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """One run, as it is told at its end. trades: rows of trades.csv."""
+
+    mode: str
+    quote_asset: str
+    start_capital: Decimal
+    points: tuple[DayPoint, ...]
+    trades: tuple[Mapping[str, str], ...]
+    tokens: tuple[str, ...]
+
+    def holding(self, tokens: tuple[str, ...]) -> list[Decimal]:
+        """Return, day by day, what the starting capital had become, split equally among tokens and left alone."""
+        if not self.points:
+            return []
+        first = self.points[0].prices
+        there = [token for token in tokens if token in first]
+        share = self.start_capital / len(there) if there else Decimal(0)
+        last = dict(first)
+        curve = []
+        for point in self.points:
+            last |= point.prices
+            curve.append(sum((share * last[token] / first[token] for token in there), Decimal(0)))
+        return curve
+
+    def fees(self) -> Decimal:
+        """Return all commissions in quote asset; those taken in base asset at the price of their trade."""
+        return sum((_fee_in_quote(row, self.quote_asset) for row in self.trades), Decimal(0))
+
+    def largest_fall(self) -> Decimal:
+        """Return the largest fall of the equity from a top, as a fraction."""
+        top, worst = Decimal(0), Decimal(0)
+        for point in self.points:
+            top = max(top, point.equity)
+            worst = max(worst, 1 - point.equity / top) if top else worst
+        return worst
+
+
+def _fee_in_quote(row: Mapping[str, str], quote_asset: str) -> Decimal:
+    base = row["pair"].removesuffix(quote_asset)
+    total = Decimal(0)
+    for amount, asset in zip(row["fee"].split("+"), row["fee_asset"].split("+"), strict=True):
+        if asset == quote_asset:
+            total += Decimal(amount)
+        elif asset == base:
+            total += Decimal(amount) * Decimal(row["price"])
+    return total
+
+
+def show_summary(summary: Summary, console: Console, picture: Path) -> None:
+    """Print every trade, then the result."""
+    if not summary.points:
+        console.print("Nothing happened: the run ended before its first daily pass.")
+        return
+    console.print(_trades_table(summary))
+    console.print(_result_table(summary))
+    fall = f"largest fall from a top {summary.largest_fall() * 100:.1f} %"
+    console.print(
+        f"{len(summary.trades)} trades, fees {summary.fees():.2f} {summary.quote_asset}, {fall}", highlight=False
+    )
+    console.print(f"The equity curve: {picture}", highlight=False)
+    console.print(STAND_IN, highlight=False)
+    console.print(CAVEAT, style="bold yellow", highlight=False)
+
+
+def _trades_table(summary: Summary) -> Table:
+    table = Table(title="Every trade", title_justify="left", box=None, header_style="bold")
+    for column in ("Time (UTC)", "", "Token"):
+        table.add_column(column)
+    for column in ("Quantity", "Price", summary.quote_asset, "Profit"):
+        table.add_column(column, justify="right")
+    table.add_column("Reason")
+    for row in summary.trades:
+        profit = Decimal(row["profit"]) if row["profit"] else None
+        table.add_row(
+            row["time"][:16].replace("T", " "),
+            row["side"].lower(),
+            row["symbol"],
+            f"{Decimal(row['qty']):.8g}",
+            f"{Decimal(row['price']):.6g}",
+            f"{Decimal(row['quote']):.2f}",
+            "" if profit is None else f"[{'green' if profit >= 0 else 'red'}]{profit:+.2f}[/]",
+            REASONS.get(row["reason"], row["reason"]),
+        )
+    return table
+
+
+def _result_table(summary: Summary) -> Table:
+    first, last = summary.points[0], summary.points[-1]
+    table = Table(title=f"{first.day} to {last.day}", title_justify="left", header_style="bold")
+    table.add_column("What the capital was used for")
+    table.add_column(f"{summary.start_capital:.2f} {summary.quote_asset} became", justify="right")
+    table.add_column("Change", justify="right")
+    rows = {
+        "MarsShot": last.equity,
+        "holding BTC": summary.holding(("BTC",))[-1],
+        f"holding {len(summary.tokens)} tokens equally": summary.holding(summary.tokens)[-1],
+    }
+    for name, worth in rows.items():
+        change = (worth / summary.start_capital - 1) * 100
+        table.add_row(name, f"{worth:.2f}", f"[{'green' if change >= 0 else 'red'}]{change:+.1f} %[/]")
+    return table
+
+
+def draw_equity(summary: Summary, path: Path) -> None:
+    """Save the picture of the equity curve, trades marked, beside both ways of doing nothing."""
+    if not summary.points:
+        return
+    import matplotlib as mpl  # noqa: PLC0415 - heavy, and only wanted at the end
+
+    mpl.use("Agg")
+    import matplotlib.pyplot as plt  # noqa: PLC0415
+    from matplotlib.dates import date2num  # noqa: PLC0415
+
+    dates = [point.day for point in summary.points]
+    days = [float(date2num(day)) for day in dates]
+    equity = [float(point.equity) for point in summary.points]
+    figure, axes = plt.subplots(figsize=(11, 6), dpi=120, layout="constrained")
+    axes.plot(days, [float(worth) for worth in summary.holding(("BTC",))], color="#f2a33a", lw=1.2, label="holding BTC")
+    label = f"holding {len(summary.tokens)} tokens equally"
+    axes.plot(days, [float(worth) for worth in summary.holding(summary.tokens)], color="#9aa5b1", lw=1.2, label=label)
+    axes.plot(days, equity, color="#1f5fbf", lw=2.2, label="MarsShot")
+    worth_on = dict(zip(days, equity, strict=True))
+    for side, marker, colour, text in (("BUY", "^", "#2e9e5b", "buys"), ("SELL", "v", "#d1495b", "sales")):
+        marked = sorted({datetime.fromisoformat(row["time"]).date() for row in summary.trades if row["side"] == side})
+        there = [day for day in map(date2num, marked) if day in worth_on]
+        axes.scatter(there, [worth_on[day] for day in there], marker=marker, color=colour, s=38, zorder=3, label=text)
+    axes.xaxis_date()
+    axes.axhline(float(summary.start_capital), color="#444", lw=0.8, ls=":")
+    axes.set_title(f"MarsShot, {summary.mode} mode: {dates[0]} to {dates[-1]}", loc="left", weight="bold")
+    axes.set_ylabel(f"worth in {summary.quote_asset}")
+    axes.grid(alpha=0.25)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False, ncols=5, loc="upper left")
+    if summary.mode == "demo":
+        figure.text(0.01, -0.03, f"{STAND_IN} {CAVEAT}", fontsize=7.5, color="#555")
+    figure.savefig(path, bbox_inches="tight")
+    plt.close(figure)

@@ -1,0 +1,172 @@
+"""Puts the rooms together for one run: from settings and surroundings to a Bot that holds its book's lock.
+
+Takes up a changed config.yaml when asked to. Holds no rule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from binance_exchange import BinanceExchange
+from bookkeeping import new_book
+from bot import Bot
+from clock import Clock
+from coinbase import Coinbase
+from config_file import read_settings
+from control import Control
+from disk import Disk
+from domain import Book, InputError
+from events import alarm, say, start_log, stop_log, warn
+from exchange import Exchange
+from paper_exchange import PaperExchange
+from positions_store import Store, check_folder, load_state, sole_writer
+from scorer import ChildScorer, InlineScorer, Scorer
+from scoring_desk import ScoringDesk
+from settings import Settings
+
+BOOK, TRADES, MODEL = "bot_state.json", "trades.csv", "model.pkl"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run of the bot, as long as its block lasts."""
+
+    bot: Bot
+    desk: ScoringDesk
+    take_up: Callable[[], None]  # take up a changed config.yaml
+
+
+def model_path(settings: Settings) -> Path:
+    """Return the model of this mode; paper mode goes with the live one where it has none of its own."""
+    own = settings.file(MODEL)
+    return Path(MODEL) if settings.mode == "paper" and not own.exists() and Path(MODEL).exists() else own
+
+
+@contextmanager
+def open_bot(
+    settings: Settings,
+    clock: Clock,
+    *,
+    console: Console | None,
+    config: Path,
+    dress: Callable[[Settings], Settings],
+    one_shot: bool,
+) -> Iterator[Run]:
+    """Yield the bot of these settings, its book loaded and locked. Raises InputError or OperatorNeededError.
+
+    dress: what the surroundings make of settings read anew. one_shot: score in this process, there is nothing to
+    keep going meanwhile.
+    """
+    disk = Disk()
+    book_path = settings.file(BOOK)
+    check_folder(book_path)
+    with sole_writer(book_path):
+        start_log(settings.file(settings.logging.file), clock.now, settings.secrets, console)
+        try:
+            store = _open_store(settings, clock, book_path, disk)
+            scorer: Scorer = InlineScorer(clock) if one_shot or settings.mode == "demo" else ChildScorer()
+            desk = ScoringDesk(scorer, model_path(settings), disk)
+            control = Control(settings)
+            bot = Bot(
+                settings=settings,
+                clock=clock,
+                store=store,
+                exchange=_exchange(settings, clock, lambda: store.book),
+                coinbase=Coinbase(settings.coinbase.base_url),
+                scores=desk.scores,
+                control=control,
+            )
+            keeper = _SettingsKeeper(config, bot, desk, dress)
+            try:
+                yield Run(bot, desk, keeper.take_up)
+            finally:
+                desk.stop()
+                bot.coinbase.close()
+        finally:
+            stop_log()
+
+
+def _exchange(settings: Settings, clock: Clock, book: Callable[[], Book]) -> Exchange:
+    keys = settings.binance_api
+    paper = settings.mode == "paper"
+    binance = BinanceExchange(
+        api_key="" if paper else keys.api_key.get_secret_value(),
+        api_secret="" if paper else keys.api_secret.get_secret_value(),
+        base_url=keys.base_url,
+        clock=clock,
+    )
+    return PaperExchange(binance, book) if paper else binance
+
+
+def _open_store(settings: Settings, clock: Clock, path: Path, disk: Disk) -> Store:
+    book = load_state(path, settings.mode, disk)
+    first_start = book is None
+    if book is None:
+        book = new_book(settings.mode, settings.quote_asset, settings.strategy.capital_initial, clock.now())
+    if fault := _quote_fault(book, settings):
+        raise InputError(f"{path}: {fault}")
+    trades = settings.file(TRADES)
+    store = Store(book, path, trades, disk, lambda text: warn("trades.not_written", text))
+    if first_start:
+        store.save(book)
+        say("book.new", f"A new book is begun with {book.capital} {book.quote_asset}: {path}")
+    store.write_trades()
+    return store
+
+
+def _quote_fault(book: Book, settings: Settings) -> str:
+    if book.quote_asset == settings.quote_asset:
+        return ""
+    return f"counts in {book.quote_asset}, the settings say quote_asset {settings.quote_asset}: put the former back"
+
+
+class _SettingsKeeper:
+    """Takes up config.yaml when it has changed and holds good; refuses it, once per change, when it does not."""
+
+    def __init__(self, path: Path, bot: Bot, desk: ScoringDesk, dress: Callable[[Settings], Settings]) -> None:
+        self._path = path
+        self._bot = bot
+        self._desk = desk
+        self._dress = dress
+        self._seen = self._fingerprint()
+
+    def take_up(self) -> None:
+        """Take up the file if it has changed since it was last looked at."""
+        fingerprint = self._fingerprint()
+        if fingerprint == self._seen or self._desk.busy:
+            return
+        self._seen = fingerprint
+        try:
+            settings = self._dress(read_settings(self._path))
+            self._refuse_what_needs_a_restart(settings)
+        except InputError as error:
+            for line in error.faults:
+                alarm("settings.refused", f"The changed settings are not used, the old ones stay. {line}")
+            return
+        self._adopt(settings)
+        say("settings.taken_up", f"The changed settings in {self._path} are in use")
+
+    def _refuse_what_needs_a_restart(self, settings: Settings) -> None:
+        if settings.mode != self._bot.settings.mode:
+            raise InputError(f"{self._path}: mode: a change from {self._bot.settings.mode} needs a restart")
+        if fault := _quote_fault(self._bot.store.book, settings):
+            raise InputError(f"{self._path}: the book {fault}")
+
+    def _adopt(self, settings: Settings) -> None:
+        old, self._bot.settings = self._bot.settings, settings
+        if (old.binance_api, old.coinbase) != (settings.binance_api, settings.coinbase):
+            self._bot.coinbase.close()
+            self._bot.coinbase = Coinbase(settings.coinbase.base_url)
+            self._bot.executor.exchange = _exchange(settings, self._bot.clock, lambda: self._bot.store.book)
+
+    def _fingerprint(self) -> tuple[int, int, int] | None:
+        try:
+            status = self._path.stat()
+        except OSError:
+            return None
+        return status.st_ino, status.st_mtime_ns, status.st_size
