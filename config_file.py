@@ -151,7 +151,7 @@ _ALLOWED = {
 _MEANING = {
     "strategy.stop_loss_pct": "a fall from the entry price, as a fraction: above 0, under 1",
     "strategy.trailing_pct": "a fall from the top, as a fraction: above 0, under 1",
-    "strategy.partial_take_profit_pct": "a gain as a fraction of the entry price (1.0 is +100 %): above 0, at most 1000",
+    "strategy.partial_take_profit_pct": "a gain on the entry price, as a fraction (1.0: +100 %); above 0, at most 1000",
     "strategy.partial_take_profit_ratio": "a share of the position: above 0, under 1",
     "strategy.trailing_trigger_pct": "a multiple of the entry price: 3.0 is x3; above 1, at most 1000",
     "strategy.big_gain_exception_pct": "a multiple of the entry price: 4.0 is x4; above 1, at most 1000",

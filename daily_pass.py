@@ -270,13 +270,18 @@ class DailyPass:
         plan = self._plan()
         self._store.save(with_pass_done(self._store.book, plan.day))
         book = self._store.book
-        left = [f"{step.symbol} ({step.outcome})" for step in _steps(plan) if step.outcome.startswith("left")]
-        say(
-            "daily.done",
-            f"Daily pass of {plan.day} done: sold {_named(plan.sells, 'sold')}; bought {_named(plan.buys, 'bought')}"
-            f"{'; ' + ', '.join(left) if left else ''}. Capital {book.capital:.2f} {book.quote_asset}.",
-            positions=len(book.positions),
-        )
+        money = f"Capital {book.capital:.2f} {book.quote_asset}, {len(book.positions)} positions."
+        say("daily.done", f"Daily pass of {plan.day}: {_what_was_done(plan)}. {money}")
+
+
+def _what_was_done(plan: DailyPlan) -> str:
+    """Say in words what became of the plan."""
+    steps = _steps(plan)
+    parts = [f"sold {names}" if (names := _named(plan.sells, "sold")) else ""]
+    parts += [f"bought {names}" if (names := _named(plan.buys, "bought")) else ""]
+    for why in dict.fromkeys(step.outcome for step in steps if step.outcome.startswith("left")):
+        parts.append(f"{_named(steps, why)} {why}")
+    return "; ".join(part for part in parts if part) or "nothing to sell, nothing to buy"
 
 
 def _steps(plan: DailyPlan) -> list[PlannedSell | PlannedBuy]:
@@ -284,7 +289,7 @@ def _steps(plan: DailyPlan) -> list[PlannedSell | PlannedBuy]:
 
 
 def _named(steps: Sequence[PlannedSell | PlannedBuy], outcome: str) -> str:
-    return ", ".join(step.symbol for step in steps if step.outcome.startswith(outcome)) or "nothing"
+    return ", ".join(step.symbol for step in steps if step.outcome.startswith(outcome))
 
 
 def _tell_unknown(symbol: str, what: str, error: Exception) -> None:

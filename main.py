@@ -24,7 +24,7 @@ from loop import loop, stopped_by_signals
 from settings import Settings
 from status import show_status
 from surroundings import open_surroundings
-from wiring import Run, open_bot
+from wiring import Run, keys_needed, open_bot
 
 DECIDED_WITHIN_SECONDS = 130.0  # an unknown outcome is decided within two minutes of its sending
 
@@ -75,24 +75,17 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _command(chosen: argparse.Namespace, settings: Settings, config: Path) -> int:
-    match chosen.command:
-        case "status":
-            show_status(settings, as_json=chosen.json)
-            return 0
-        case "pause":
-            return _pause(settings)
-        case "resume":
-            return _resume(settings)
-        case "check":
-            from check import run_check  # noqa: PLC0415 - brings what only this command needs
-
-            return run_check(settings)
-        case "sell-all":
-            return _sell_all(settings, config, asked=chosen.yes)
-        case "daily" | "intraday":
-            return _once(settings, config, _daily if chosen.command == "daily" else _intraday)
-        case _:
-            return _run(settings, config)
+    commands: dict[str, Callable[[], int]] = {
+        "run": lambda: _run(settings, config),
+        "daily": lambda: _once(settings, config, _daily),
+        "intraday": lambda: _once(settings, config, _intraday),
+        "check": lambda: _check(settings),
+        "status": lambda: show_status(settings, as_json=chosen.json),
+        "sell-all": lambda: _sell_all(settings, config, asked=chosen.yes),
+        "pause": lambda: _pause(settings),
+        "resume": lambda: _resume(settings),
+    }
+    return commands[chosen.command or "run"]()
 
 
 # --------------------------------------------------------------------------- the daemon
@@ -180,6 +173,12 @@ def _wait_and_settle(bot: Bot, seconds: float = 5.0) -> float:
     return seconds
 
 
+def _check(settings: Settings) -> int:
+    from check import run_check  # noqa: PLC0415 - brings what only this command needs
+
+    return run_check(settings)
+
+
 def _sell_all(settings: Settings, config: Path, *, asked: bool) -> int:
     if not asked and input("Sell every position at the market price, and pause buying? Type yes: ").strip() != "yes":
         print("nothing was done")  # noqa: T201
@@ -230,11 +229,7 @@ def _resume(settings: Settings) -> int:
 
 @contextmanager
 def _opened(settings: Settings, config: Path, *, one_shot: bool) -> Iterator[Run]:
-    needed = {
-        "live": ("lunarcrush.api_key", "binance_api.api_key", "binance_api.api_secret"),
-        "paper": ("lunarcrush.api_key",),
-    }
-    if missing := settings.missing_keys(*needed.get(settings.mode, ())):
+    if missing := settings.missing_keys(*keys_needed(settings)):
         raise InputError(*missing)
     with (
         open_surroundings(settings, keep_account=True) as around,

@@ -116,7 +116,7 @@ class VenueNames(_Section):
 class TrainingSection(_Section):
     """The label and the search."""
 
-    days: Annotated[Whole, Field(ge=45, le=5000)] = 365
+    days: Annotated[Whole, Field(ge=36, le=5000)] = 365
     shift_days: Annotated[Whole, Field(ge=1, le=30)] = 2
     threshold: Annotated[Number, Field(gt=0, le=10)] = Decimal("0.05")
     n_iter: Annotated[Whole, Field(ge=1, le=10_000)] = 30
@@ -134,7 +134,7 @@ class StrategySection(_Section):
     trailing_trigger_pct: Multiple
     trailing_pct: Fall
     big_gain_exception_pct: Multiple
-    check_interval_seconds: Annotated[Whole, Field(ge=10, le=86_400)]
+    check_interval_seconds: Annotated[Whole, Field(ge=1, le=86_400)]
     daily_update_hour_utc: Annotated[Whole, Field(ge=0, le=23)]
     daily_update_minute_utc: Annotated[Whole, Field(ge=0, le=59)] = 30
     max_price_divergence: Annotated[Number, Field(gt=0, le=10)] = Decimal("0.10")

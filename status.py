@@ -19,16 +19,17 @@ from positions_store import load_state, read_trades
 from settings import Settings
 
 
-def show_status(settings: Settings, *, as_json: bool) -> None:
-    """Print the state of the bot. Raises InputError where there is no book, or none that can be trusted."""
+def show_status(settings: Settings, *, as_json: bool) -> int:
+    """Print the state of the bot; return 0. Raises InputError where there is no book, or none that can be trusted."""
     book = load_state(settings.file("bot_state.json"), settings.mode, Disk())
     if book is None:
         raise InputError(f"{settings.file('bot_state.json')}: there is no book yet; start the bot with: python main.py")
     facts = status_facts(book, settings, Control(settings).paused(), datetime.now(UTC))
     if as_json:
         print(json.dumps(facts, indent=1))  # noqa: T201
-        return
-    _print(facts, Console())
+    else:
+        _print(facts, Console())
+    return 0
 
 
 def status_facts(book: Book, settings: Settings, paused: str, now: datetime) -> dict[str, Any]:
@@ -69,12 +70,12 @@ def _position_facts(held: Position, rules: ExitRules) -> dict[str, Any]:
         "entry_price": decimal_text(entry),
         "cost": decimal_text(held.cost),
         "opened_at": held.opened_at,
-        "stop_loss_at": f"{entry * (1 - rules.stop_loss_fall):.8g}",
-        "partial_at": "done" if held.partial_sold else f"{entry * rules.partial_exit_multiple:.8g}",
+        "stop_loss_at": f"{entry * (1 - rules.stop_loss_fall):.6g}",
+        "partial_at": "done" if held.partial_sold else f"{entry * rules.partial_exit_multiple:.6g}",
         "trailing_armed": held.trailing_armed,
-        "trailing_at": f"{EXACT.multiply(held.max_price, 1 - rules.trailing_fall):.8g}"
+        "trailing_at": f"{EXACT.multiply(held.max_price, 1 - rules.trailing_fall):.6g}"
         if held.trailing_armed
-        else f"armed from {entry * rules.trailing_start_multiple:.8g}",
+        else f"armed from {entry * rules.trailing_start_multiple:.6g}",
         "did_skip_sell_once": held.did_skip_sell_once,
         "exit_pending": held.exit_pending.value if held.exit_pending else "",
     }
@@ -100,16 +101,17 @@ def _print(facts: dict[str, Any], console: Console) -> None:
     if not facts["positions"]:
         console.print("No positions.")
         return
-    table = Table("Token", "Quantity", "Entry", "Cost", "Stop-loss at", "Partial at", "Trailing stop at", "Pending")
+    table = Table(
+        "Token", "Quantity", "Entry", "Cost", "Stop-loss", "Partial", "Trailing stop", box=None, pad_edge=False
+    )
     for symbol, held in facts["positions"].items():
         table.add_row(
             symbol,
-            held["qty"],
-            f"{Decimal(held['entry_price']):.8g}",
+            f"{Decimal(held['qty']):.8g}",
+            f"{Decimal(held['entry_price']):.6g}",
             f"{Decimal(held['cost']):.2f}",
             held["stop_loss_at"],
             held["partial_at"],
-            held["trailing_at"],
-            held["exit_pending"],
+            f"being sold: {held['exit_pending']}" if held["exit_pending"] else held["trailing_at"],
         )
     console.print(table)

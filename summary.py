@@ -16,9 +16,7 @@ from rich.table import Table
 
 from trade_executor import REASONS
 
-CAVEAT = (
-    "The past of a bull market promises nothing: early 2021 lifted nearly everything, and the model saw only 14 coins."
-)
+CAVEAT = "The past of a bull market promises nothing: early 2021 lifted nearly everything, and the model saw 13 coins."
 STAND_IN = (
     "Recorded: daily prices, volumes and market caps. Stand-ins: the path inside a day and LunarCrush's social scores."
 )
@@ -107,14 +105,14 @@ def show_summary(summary: Summary, console: Console, picture: Path) -> None:
 def _trades_table(summary: Summary) -> Table:
     table = Table(title="Every trade", title_justify="left", box=None, header_style="bold")
     for column in ("Time (UTC)", "", "Token"):
-        table.add_column(column)
+        table.add_column(column, no_wrap=True)
     for column in ("Quantity", "Price", summary.quote_asset, "Profit"):
         table.add_column(column, justify="right")
     table.add_column("Reason")
     for row in summary.trades:
         profit = Decimal(row["profit"]) if row["profit"] else None
         table.add_row(
-            row["time"][:16].replace("T", " "),
+            row["time"][5:16].replace("T", " "),
             row["side"].lower(),
             row["symbol"],
             f"{Decimal(row['qty']):.8g}",
@@ -151,10 +149,9 @@ def draw_equity(summary: Summary, path: Path) -> None:
 
     mpl.use("Agg")
     import matplotlib.pyplot as plt  # noqa: PLC0415
-    from matplotlib.dates import date2num  # noqa: PLC0415
 
     dates = [point.day for point in summary.points]
-    days = [float(date2num(day)) for day in dates]
+    days = [_number(day) for day in dates]
     equity = [float(point.equity) for point in summary.points]
     figure, axes = plt.subplots(figsize=(11, 6), dpi=120, layout="constrained")
     axes.plot(days, [float(worth) for worth in summary.holding(("BTC",))], color="#f2a33a", lw=1.2, label="holding BTC")
@@ -164,7 +161,7 @@ def draw_equity(summary: Summary, path: Path) -> None:
     worth_on = dict(zip(days, equity, strict=True))
     for side, marker, colour, text in (("BUY", "^", "#2e9e5b", "buys"), ("SELL", "v", "#d1495b", "sales")):
         marked = sorted({datetime.fromisoformat(row["time"]).date() for row in summary.trades if row["side"] == side})
-        there = [day for day in map(date2num, marked) if day in worth_on]
+        there = [day for day in map(_number, marked) if day in worth_on]
         axes.scatter(there, [worth_on[day] for day in there], marker=marker, color=colour, s=38, zorder=3, label=text)
     axes.xaxis_date()
     axes.axhline(float(summary.start_capital), color="#444", lw=0.8, ls=":")
@@ -177,3 +174,8 @@ def draw_equity(summary: Summary, path: Path) -> None:
         figure.text(0.01, -0.03, f"{STAND_IN} {CAVEAT}", fontsize=7.5, color="#555")
     figure.savefig(path, bbox_inches="tight")
     plt.close(figure)
+
+
+def _number(day: date) -> float:
+    """Return the day as matplotlib counts: days since 1970."""
+    return float((day - date(1970, 1, 1)).days)

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 DEMO_START = date(2021, 2, 15)
 DEMO_DAYS = 100
+# What the recorded market knows when the demo begins.
+DEMO_TOKENS = ("ADA", "BNB", "BTC", "DOGE", "DOT", "ETH", "LINK", "LTC", "LUNA", "MATIC", "SOL", "UNI", "XRP")
 _UNHURRIED = 10_000  # requests per minute: the recorded market has no plan to keep to
 
 
@@ -71,6 +73,7 @@ def _dresser(market: MarketProcess) -> Callable[[Settings], Settings]:
         """Point the three services at the recorded market."""
         return settings.model_copy(
             update={
+                "training_tokens": DEMO_TOKENS,
                 "lunarcrush": settings.lunarcrush.model_copy(
                     update={
                         "base_url": market.url,

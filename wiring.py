@@ -91,16 +91,29 @@ def open_bot(
             stop_log()
 
 
-def _exchange(settings: Settings, clock: Clock, book: Callable[[], Book]) -> Exchange:
-    keys = settings.binance_api
-    paper = settings.mode == "paper"
-    binance = BinanceExchange(
+def keys_needed(settings: Settings) -> tuple[str, ...]:
+    """Return the keys that trading in this mode needs."""
+    if settings.mode == "demo":
+        return ()
+    if settings.mode == "paper":
+        return ("lunarcrush.api_key",)
+    return ("lunarcrush.api_key", "binance_api.api_key", "binance_api.api_secret")
+
+
+def exchange_of(settings: Settings, clock: Clock) -> BinanceExchange:
+    """Return Binance as these settings name it; paper mode never shows it a key."""
+    keys, paper = settings.binance_api, settings.mode == "paper"
+    return BinanceExchange(
         api_key="" if paper else keys.api_key.get_secret_value(),
         api_secret="" if paper else keys.api_secret.get_secret_value(),
         base_url=keys.base_url,
         clock=clock,
     )
-    return PaperExchange(binance, book) if paper else binance
+
+
+def _exchange(settings: Settings, clock: Clock, book: Callable[[], Book]) -> Exchange:
+    binance = exchange_of(settings, clock)
+    return PaperExchange(binance, book) if settings.mode == "paper" else binance
 
 
 def _open_store(settings: Settings, clock: Clock, path: Path, disk: Disk) -> Store:

@@ -1,0 +1,153 @@
+"""The embedded market as one object: history, prices, exchange, the three services, and the hooks tests turn.
+
+Answers requests as values; owns no socket and no thread. One lock guards everything.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import NamedTuple
+
+from embedded_market.binance_api import BinanceApi
+from embedded_market.coinbase_api import CoinbaseApi
+from embedded_market.exchange import Exchange
+from embedded_market.faults import Fault, FaultKind, Faults
+from embedded_market.history import History, load_bundled_history
+from embedded_market.lunarcrush_api import LunarCrushApi
+from embedded_market.prices import QUOTES, PriceBoard
+from embedded_market.rules import rules_for
+from embedded_market.social import social_scores
+from embedded_market.wire import Request, Response, render
+
+SERVICES = ("binance", "coinbase", "lunarcrush")
+LOG_LENGTH = 10_000
+
+
+class Reply(NamedTuple):
+    """What the server does: wait, send these bytes (none: nothing), perhaps close the connection."""
+
+    payload: bytes
+    delay: float = 0.0
+    close: bool = False
+
+
+class LoggedRequest(NamedTuple):
+    """A request as it was seen."""
+
+    method: str
+    path: str
+    query: str
+
+
+@dataclass(kw_only=True)
+class EmbeddedMarket:
+    """Three services over one history. `clock` gives the wire's time in unix seconds.
+
+    A wire day shows the history day `shift_days` before it, so that 2021 can be served as if it were today.
+    """
+
+    clock: Callable[[], float] = time.time
+    history: History = field(default_factory=load_bundled_history)
+    seed: int = 0
+    shift_days: int = 0
+    balances: Mapping[str, str | Decimal] = field(default_factory=lambda: {"USDT": "10000"})
+    api_key: str = field(default_factory=lambda: secrets.token_hex(32))
+    api_secret: str = field(default_factory=lambda: secrets.token_hex(32), repr=False)
+    lunarcrush_key: str | None = None
+    lunarcrush_requests_per_minute: int | None = None
+    coinbase_unlisted: frozenset[str] = frozenset({"BNB", "LUNA"})
+
+    def __post_init__(self) -> None:
+        """Build the services."""
+        self.lock = threading.RLock()
+        self.board = PriceBoard(self.history, self.seed, self.shift_days)
+        rules = [rules_for(coin, quote) for coin in self.history.coins.values() for quote in QUOTES]
+        self.exchange = Exchange(rules, {asset: Decimal(amount) for asset, amount in self.balances.items()})
+        self.binance = BinanceApi(self.board, self.exchange, (self.api_key, self.api_secret))
+        self.coinbase = CoinbaseApi(self.board, self.coinbase_unlisted)
+        scores = social_scores(self.history, self.seed)
+        self.lunarcrush = LunarCrushApi(self.board, scores, self.lunarcrush_key, self.shift_days)
+        self.lunarcrush.requests_per_minute = self.lunarcrush_requests_per_minute
+        self.faults = Faults()
+        self.latency = dict.fromkeys(SERVICES, 0.0)
+        """Real seconds before each answer, by service."""
+        self.requests: Counter[str] = Counter()
+        """Requests so far, by service."""
+        self.log_requests = True
+        self.request_log: deque[LoggedRequest] = deque(maxlen=LOG_LENGTH)
+
+    def set_price(self, symbol: str, price: str | None) -> None:
+        """Hold a coin's price on Binance, and on Coinbase unless it is set there; None: history again."""
+        with self.lock:
+            self.board.set_price(symbol, price)
+
+    def set_coinbase_price(self, symbol: str, price: str | None) -> None:
+        """Hold a coin's price on Coinbase alone; None: history again."""
+        with self.lock:
+            self.board.set_coinbase_price(symbol, price)
+
+    def set_status(self, symbol: str, status: str) -> None:
+        """Set a pair's status: TRADING, BREAK, HALT, CANCEL_ONLY ..."""
+        with self.lock:
+            self.exchange.pairs[symbol].status = status
+
+    def delist(self, symbol: str) -> None:
+        """Take a pair away for good: -1121 from now on, while a balance may still be held."""
+        with self.lock:
+            del self.exchange.pairs[symbol]
+            self.board.version += 1
+
+    def respond(self, request: Request) -> Reply:
+        """Return what to do with a request, executed or not as its fault wants."""
+        with self.lock:
+            service = service_of(request.path)
+            self.requests[service] += 1
+            if self.log_requests:
+                self.request_log.append(LoggedRequest(request.method, request.path, request.query))
+            fault = self._fault_of(service, request) if self.faults.pending else None
+            if fault is not None and not fault.kind.executes:
+                return _harmed(fault, b"")
+            payload = render(self._execute(service, request), keep_alive=request.keep_alive)
+            if fault is not None:
+                return _harmed(fault, payload)
+            return Reply(payload, self.latency[service], close=not request.keep_alive)
+
+    def _fault_of(self, service: str, request: Request) -> Fault | None:
+        line = f"{request.method} {request.path}?{request.query} {request.body.decode('latin-1')}"
+        return self.faults.take(service, line)
+
+    def _execute(self, service: str, request: Request) -> Response:
+        now = self.clock()
+        if service == "binance":
+            return self.binance.handle(request, now)
+        return (self.coinbase if service == "coinbase" else self.lunarcrush).handle(request, now)
+
+
+def service_of(path: str) -> str:
+    """Return the service that a path belongs to."""
+    if path.startswith("/api4/"):
+        return "lunarcrush"
+    return "coinbase" if path.startswith("/v2/") else "binance"
+
+
+def _harmed(fault: Fault, payload: bytes) -> Reply:
+    """Return what the fault makes of the answer. Every fault but a complete answer closes the connection."""
+    match fault.kind:
+        case FaultKind.STATUS | FaultKind.STATUS_AFTER:
+            headers = {"Content-Type": "application/json"} | fault.headers
+            return Reply(render(Response(fault.status, headers, fault.body_bytes())))
+        case FaultKind.EMPTY_200 | FaultKind.EMPTY_200_BEFORE:
+            return Reply(render(Response(200, {"Content-Type": "application/json"}, b"")))
+        case FaultKind.HANG_BEFORE | FaultKind.HANG_AFTER:
+            return Reply(b"", fault.seconds, close=True)
+        case FaultKind.TRUNCATE:
+            head = payload.find(b"\r\n\r\n") + 4
+            return Reply(payload[: (head + len(payload)) // 2], close=True)
+        case _:
+            return Reply(b"", close=True)
