@@ -30,6 +30,7 @@ from domain import (
     TradingRules,
     UnknownOutcomeError,
 )
+from settings import is_loopback_origin
 
 RECV_WINDOW_MS = 5000
 TIMEOUT_SECONDS = (5, 12)  # connect, read: Binance itself gives up after 10
@@ -49,6 +50,8 @@ class BinanceExchange:
         )
         self._client.API_URL = f"{base_url}/api"
         self._client.REQUEST_RECVWINDOW = RECV_WINDOW_MS
+        # A proxy of the environment is for the world outside, not for a stand-in on this machine.
+        self._client.session.trust_env = not is_loopback_origin(base_url)
         self._clock = clock
         self._offset_ms = 0
         self._synced = False

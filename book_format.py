@@ -28,10 +28,14 @@ def decimal_text(value: Decimal) -> str:
 def book_to_json(book: Book) -> str:
     """Return the book as the text of bot_state.json."""
     fields = asdict(book)
-    fields["capital_usdt"] = fields.pop("capital")
+    file = {"version": VERSION, "mode": book.mode, "capital_usdt": fields.pop("capital"), **fields}
     for symbol, position in book.positions.items():
-        fields["positions"][symbol]["entry_price"] = position.entry_price
-    return json.dumps({"version": VERSION, **fields}, indent=1, ensure_ascii=False, default=_plain) + "\n"
+        file["positions"][symbol] = {
+            "qty": position.qty,
+            "entry_price": position.entry_price,
+            **file["positions"][symbol],
+        }
+    return json.dumps(file, indent=1, ensure_ascii=False, default=_plain) + "\n"
 
 
 def _plain(value: object) -> str | list[str]:

@@ -108,7 +108,7 @@ def _with_sale(book: Book, intent: Intent, fill: Fill) -> Book:
         return book
     gone = fill.base + fill.fee_in(intent.base_asset)
     rest = held.qty - gone
-    if rest < intent.lot_step or rest <= 0:
+    if _closes(held, gone, intent):
         dust = {**book.dust, intent.base_asset: book.dust.get(intent.base_asset, ZERO) + max(rest, ZERO)}
         kept = {asset: amount for asset, amount in dust.items() if amount > 0}
         return with_position(replace(book, dust=kept), intent.symbol, None)
@@ -130,8 +130,16 @@ def _realised(book: Book, intent: Intent, fill: Fill) -> Decimal | None:
     held = book.positions.get(intent.symbol)
     if held is None:
         return None
-    gone = min(fill.base + fill.fee_in(intent.base_asset), held.qty)
-    return fill.quote - fill.fee_in(book.quote_asset) - held.cost * gone / held.qty
+    gone = fill.base + fill.fee_in(intent.base_asset)
+    # Dust is written off with the sale that leaves it, so that all profits add up to the change of the capital.
+    cost = held.cost if _closes(held, gone, intent) else held.cost * gone / held.qty
+    return fill.quote - fill.fee_in(book.quote_asset) - cost
+
+
+def _closes(held: Position, gone: Decimal, intent: Intent) -> bool:
+    """Return whether a sale leaves nothing, or less than one lot step."""
+    rest = held.qty - gone
+    return rest < intent.lot_step or rest <= 0
 
 
 def _trade_row(intent: Intent, fill: Fill, profit: Decimal | None) -> TradeRow:

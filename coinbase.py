@@ -42,8 +42,8 @@ class Coinbase:
     """Public spot prices. Safe for many threads."""
 
     def __init__(self, base_url: str) -> None:
-        self._base_url = base_url
-        self._http = urllib3.PoolManager(
+        self._http = urllib3.connection_from_url(
+            base_url,
             maxsize=SIDE_BY_SIDE,
             retries=False,
             timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS),
@@ -61,7 +61,7 @@ class Coinbase:
 
     def _spot_price(self, asset: str) -> Decimal | str:
         try:
-            answer = self._http.request("GET", f"{self._base_url}/v2/prices/{quote(asset)}-USD/spot", redirect=False)
+            answer = self._http.urlopen("GET", f"/v2/prices/{quote(asset)}-USD/spot", redirect=False)
         except urllib3.exceptions.HTTPError as error:
             return f"does not answer ({type(error).__name__})"
         if answer.status == NOT_FOUND:
@@ -73,7 +73,7 @@ class Coinbase:
     def close(self) -> None:
         """End the connections and the threads."""
         self._workers.shutdown(wait=False, cancel_futures=True)
-        self._http.clear()
+        self._http.close()
 
 
 def read_spot_price(body: bytes, asset: str) -> Decimal | str:

@@ -25,7 +25,7 @@ class Control:
     def paused(self) -> str:
         """Return why no new buys are made, or nothing."""
         there = [str(path) for path in dict.fromkeys((self._pause, Path(PAUSE))) if path.exists()]
-        return f"the file {there[0]} is there (python main.py resume takes it away)" if there else ""
+        return f"the file {there[0]} is there; python main.py resume" if there else ""
 
     def pause(self) -> None:
         """Ask for no new buys."""

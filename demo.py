@@ -51,7 +51,7 @@ def run_demo(settings: Settings, config: Path) -> int:
             "demo.started",
             f"The demo begins: {DEMO_DAYS} days of the recorded market, five-minute checks, no real money",
         )
-        with view.watching():
+        with view.watching(around.clock.now):
             loop(run, journey.after_cycle)
         journey.note_day()
         finished = journey.is_over
@@ -109,7 +109,7 @@ class _Journey:
             return
         prices = {token: found[settings.pair(token)] for token in wanted if settings.pair(token) in found}
         held = sum((held.qty * prices.get(symbol, Decimal(0)) for symbol, held in book.positions.items()), Decimal(0))
-        self._points.append(DayPoint(self._bot.clock.now().date(), book.capital, held, prices))
+        self._points.append(DayPoint(self._bot.clock.now(), book.capital, held, prices))
 
     def summary(self, trades: list[dict[str, str]]) -> Summary:
         """Return what there is to tell at the end."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from decimal import Decimal
@@ -27,17 +27,16 @@ DAYS_BETWEEN_LINES = 10
 
 
 class _LastEvents(logging.Handler):
-    """Keeps the last lines for the table."""
+    """Keeps the last lines for the table; the daily "done" lines are left to the log."""
 
-    def __init__(self, now: deque[str], bot_time: list[datetime]) -> None:
+    def __init__(self, lines: deque[str], now: Callable[[], datetime]) -> None:
         super().__init__()
-        self._lines = now
-        self._time = bot_time
+        self._lines = lines
+        self._now = now
 
     def emit(self, record: logging.LogRecord) -> None:
-        if not getattr(record, "quiet", False):
-            stamp = f"{self._time[0]:%m-%d %H:%M}  " if self._time else ""
-            self._lines.append(stamp + record.getMessage())
+        if not getattr(record, "quiet", False) and getattr(record, "event", "") != "daily.done":
+            self._lines.append(f"{self._now():%d %b %H:%M}  {record.getMessage()}")
 
 
 class DemoView:
@@ -48,18 +47,17 @@ class DemoView:
         self._days = days
         self.is_live = console.is_terminal and not console.is_dumb_terminal
         self._lines: deque[str] = deque(maxlen=EVENTS_SHOWN)
-        self._time: list[datetime] = []
         self._live: Live | None = None
         self._last_frame = 0.0
         self._last_line = 0
 
     @contextmanager
-    def watching(self) -> Iterator[None]:
-        """Show the table for the block."""
+    def watching(self, now: Callable[[], datetime]) -> Iterator[None]:
+        """Show the table for the block; now tells the bot's time."""
         if not self.is_live:
             yield
             return
-        handler = _LastEvents(self._lines, self._time)
+        handler = _LastEvents(self._lines, now)
         log.addHandler(handler)
         try:
             with Live(console=self._console, auto_refresh=False, transient=True) as self._live:
@@ -69,7 +67,6 @@ class DemoView:
 
     def show(self, bot: Bot, points: list[DayPoint], started: datetime) -> None:
         """Show where the bot stands: a new frame a few times a second, or a line every ten days."""
-        self._time[:] = [bot.clock.now()]
         day = (bot.clock.now() - started).days
         if self._live is None:
             self._show_line(points, day)
@@ -118,7 +115,7 @@ def _positions(bot: Bot) -> Table:
         gain = (price / held.entry_price - 1) * 100
         table.add_row(
             symbol,
-            f"{held.qty:.8g}",
+            f"{held.qty:.6g}",
             f"{held.entry_price:.6g}",
             f"{price:.6g}",
             Text(f"{gain:+.1f} %", style=_colour(gain)),

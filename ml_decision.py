@@ -6,9 +6,10 @@ Places no orders.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from decimal import Decimal
+from functools import lru_cache
 from pathlib import Path
 
 import pandas as pd
@@ -117,11 +118,25 @@ def score_tokens(symbols: Sequence[str], settings: Settings, clock: Clock, model
     Raises InputError for a model that is missing or does not match, else as `get_probabilities`.
     """
     notes: list[str] = []
-    model = load_model(model_path)
+    model = _load_once(model_path, _fingerprint(model_path))
     scoring = get_probabilities(symbols, settings, clock, open_lunarcrush(settings, clock, notes), model)
     return Scoring(scoring.day, scoring.scores, tuple(notes))
 
 
-def model_facts(path: Path) -> Mapping[str, object]:
-    """Return the facts of a model that loads. Raises InputError."""
-    return load_model(path).facts
+@lru_cache(maxsize=2)
+def _load_once(path: Path, _: tuple[tuple[int, int, int] | None, ...]) -> LoadedModel:
+    """Load a model, or give the one that these same files held before."""
+    return load_model(path)
+
+
+def _fingerprint(path: Path) -> tuple[tuple[int, int, int] | None, ...]:
+    """Return what changes when the model or its facts are replaced."""
+
+    def of(file: Path) -> tuple[int, int, int] | None:
+        try:
+            status = file.stat()
+        except OSError:
+            return None
+        return status.st_ino, status.st_mtime_ns, status.st_size
+
+    return of(path), of(path.with_suffix(".json"))

@@ -37,7 +37,7 @@ class Scorer(Protocol):
 
 
 class InlineScorer:
-    """Scores while you wait, with the models it has loaded kept."""
+    """Scores while you wait."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock

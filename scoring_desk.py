@@ -40,6 +40,7 @@ class ScoringDesk:
         """Return the scores, or None while they are being made. Raises as the scorer does."""
         if not self._scorer.busy:
             self._asked = self._choose()
+            _tell_beginning(len(symbols) + 2, settings.lunarcrush.requests_per_minute)
             self._scorer.begin(list(symbols), settings, self._asked)
         try:
             scoring = self._scorer.result()
@@ -101,3 +102,11 @@ class ScoringDesk:
             return  # replaced this very moment, or no room: the next pass tries again
         self._refused = ""
         say("model.taken_up", f"The model {self._model_path} is in use")
+
+
+def _tell_beginning(coins: int, requests_per_minute: int) -> None:
+    """Say that scores are being made, where that can take a while."""
+    minutes = coins / requests_per_minute
+    if minutes > 1:
+        text = f"Asking LunarCrush about {coins} coins; at {requests_per_minute} requests a minute that may take"
+        say("daily.scoring", f"{text} {minutes:.0f} to {minutes + 1:.0f} minutes")

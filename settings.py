@@ -62,6 +62,11 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
+def is_loopback_origin(base_url: str) -> bool:
+    """Return whether this origin is on this machine."""
+    return _is_loopback(urlsplit(base_url).hostname or "")
+
+
 Number = Annotated[Decimal, BeforeValidator(_number)]
 Fall = Annotated[Number, Field(gt=0, lt=1)]
 Share = Annotated[Number, Field(gt=0, lt=1)]

@@ -10,11 +10,15 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 
 from trade_executor import REASONS
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 CAVEAT = "The past of a bull market promises nothing: early 2021 lifted nearly everything, and the model saw 13 coins."
 STAND_IN = (
@@ -24,12 +28,17 @@ STAND_IN = (
 
 @dataclass(frozen=True, slots=True)
 class DayPoint:
-    """What everything was worth on one day, in quote asset; prices by token."""
+    """What everything was worth at one moment, in quote asset; prices by token."""
 
-    day: date
+    moment: datetime
     capital: Decimal
     held: Decimal
     prices: Mapping[str, Decimal]
+
+    @property
+    def day(self) -> date:
+        """The UTC date of the moment."""
+        return self.moment.date()
 
     @property
     def equity(self) -> Decimal:
@@ -103,12 +112,12 @@ def show_summary(summary: Summary, console: Console, picture: Path) -> None:
 
 
 def _trades_table(summary: Summary) -> Table:
-    table = Table(title="Every trade", title_justify="left", box=None, header_style="bold")
+    table = Table(title="Every trade", title_justify="left", box=None, header_style="bold", pad_edge=False, padding=(0, 1))
     for column in ("Time (UTC)", "", "Token"):
         table.add_column(column, no_wrap=True)
     for column in ("Quantity", "Price", summary.quote_asset, "Profit"):
         table.add_column(column, justify="right")
-    table.add_column("Reason")
+    table.add_column("Reason", no_wrap=True)
     for row in summary.trades:
         profit = Decimal(row["profit"]) if row["profit"] else None
         table.add_row(
@@ -150,32 +159,40 @@ def draw_equity(summary: Summary, path: Path) -> None:
     mpl.use("Agg")
     import matplotlib.pyplot as plt  # noqa: PLC0415
 
-    dates = [point.day for point in summary.points]
-    days = [_number(day) for day in dates]
-    equity = [float(point.equity) for point in summary.points]
     figure, axes = plt.subplots(figsize=(11, 6), dpi=120, layout="constrained")
-    axes.plot(days, [float(worth) for worth in summary.holding(("BTC",))], color="#f2a33a", lw=1.2, label="holding BTC")
-    label = f"holding {len(summary.tokens)} tokens equally"
-    axes.plot(days, [float(worth) for worth in summary.holding(summary.tokens)], color="#9aa5b1", lw=1.2, label=label)
-    axes.plot(days, equity, color="#1f5fbf", lw=2.2, label="MarsShot")
-    worth_on = dict(zip(days, equity, strict=True))
-    for side, marker, colour, text in (("BUY", "^", "#2e9e5b", "buys"), ("SELL", "v", "#d1495b", "sales")):
-        marked = sorted({datetime.fromisoformat(row["time"]).date() for row in summary.trades if row["side"] == side})
-        there = [day for day in map(_number, marked) if day in worth_on]
-        axes.scatter(there, [worth_on[day] for day in there], marker=marker, color=colour, s=38, zorder=3, label=text)
+    moments = [_number(point.moment) for point in summary.points]
+    equity = [float(point.equity) for point in summary.points]
+    for tokens, colour, label in (
+        (("BTC",), "#f2a33a", "holding BTC"),
+        (summary.tokens, "#9aa5b1", f"holding {len(summary.tokens)} tokens equally"),
+    ):
+        axes.plot(moments, [float(worth) for worth in summary.holding(tokens)], color=colour, lw=1.2, label=label)
+    axes.plot(moments, equity, color="#1f5fbf", lw=2.2, label="MarsShot")
+    _mark_trades(axes, summary, moments, equity)
     axes.xaxis_date()
     axes.axhline(float(summary.start_capital), color="#444", lw=0.8, ls=":")
-    axes.set_title(f"MarsShot, {summary.mode} mode: {dates[0]} to {dates[-1]}", loc="left", weight="bold")
+    days = f"{summary.points[0].day} to {summary.points[-1].day}"
+    axes.set_title(f"MarsShot, {summary.mode} mode: {days}", loc="left", weight="bold")
     axes.set_ylabel(f"worth in {summary.quote_asset}")
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, ncols=5, loc="upper left")
     if summary.mode == "demo":
-        figure.text(0.01, -0.03, f"{STAND_IN} {CAVEAT}", fontsize=7.5, color="#555")
-    figure.savefig(path, bbox_inches="tight")
+        figure.supxlabel(f"{STAND_IN}\n{CAVEAT}", fontsize=8, color="#555", x=0.01, ha="left")
+    figure.savefig(path)
     plt.close(figure)
 
 
-def _number(day: date) -> float:
-    """Return the day as matplotlib counts: days since 1970."""
-    return float((day - date(1970, 1, 1)).days)
+def _mark_trades(axes: Axes, summary: Summary, moments: list[float], equity: list[float]) -> None:
+    """Put a mark on the equity curve where something was bought or sold."""
+    import numpy as np  # noqa: PLC0415
+
+    for side, marker, colour, label in (("BUY", "^", "#2e9e5b", "buys"), ("SELL", "v", "#d1495b", "sales")):
+        times = sorted({_number(datetime.fromisoformat(row["time"])) for row in summary.trades if row["side"] == side})
+        heights = np.interp(times, moments, equity)
+        axes.scatter(times, heights, marker=marker, color=colour, s=38, zorder=3, label=label)
+
+
+def _number(moment: datetime) -> float:
+    """Return the moment as matplotlib counts: days since 1970."""
+    return moment.timestamp() / 86_400

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from embedded_market.launcher import MarketProcess
     from settings import Settings
 
-DEMO_START = date(2021, 2, 15)
-DEMO_DAYS = 100
+DEMO_START = date(2021, 2, 21)
+DEMO_DAYS = 92
 # What the recorded market knows when the demo begins.
 DEMO_TOKENS = ("ADA", "BNB", "BTC", "DOGE", "DOT", "ETH", "LINK", "LTC", "LUNA", "MATIC", "SOL", "UNI", "XRP")
 _UNHURRIED = 10_000  # requests per minute: the recorded market has no plan to keep to

@@ -1,0 +1,120 @@
+"""model.pkl and the facts beside it in model.json: written whole, and checked before anything is unpickled.
+
+A pickle can run code and a model of other columns gives wrong numbers, so what does not match is refused.
+Knows neither data nor rules.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import warnings
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import joblib
+import sklearn
+from sklearn.exceptions import InconsistentVersionWarning
+
+from bar_cache import replace_file
+from domain import InputError
+from features import OFFERED
+
+REMEDY = "train it anew with: python train_model.py"
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedModel:
+    """A model that may be asked, its facts, and the columns it was fitted on, in their order."""
+
+    estimator: Any
+    facts: dict[str, Any]
+    features: tuple[str, ...]
+    sha256: str
+
+
+def save_model(estimator: Any, facts: dict[str, Any], path: Path) -> None:
+    """Write the model and, beside it, its facts and digest. Raises OSError; then the old files are untouched."""
+    buffer = io.BytesIO()
+    joblib.dump(estimator, buffer, compress=3)
+    content = buffer.getvalue()
+    facts = {**facts, "sha256": sha256(content).hexdigest()}
+    text = json.dumps(facts, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    for target in (path, path.with_suffix(".json")):
+        if target.is_dir():
+            raise IsADirectoryError(f"{target} is a directory")
+    scratch = path.with_name(f".{path.name}.{os.getpid()}.new")
+    # Both are complete on disk before the first is renamed, so that the pair fits but for an instant.
+    try:
+        replace_file(scratch, content)
+        replace_file(path.with_suffix(".json"), text.encode())
+        scratch.replace(path)
+    finally:
+        scratch.unlink(missing_ok=True)
+
+
+def load_model(path: Path) -> LoadedModel:
+    """Return the model of this file. Raises InputError with one line that names the file and the remedy."""
+    content = _read(path)
+    facts_path = path.with_suffix(".json")
+    facts = _read_facts(facts_path)
+    digest = sha256(content).hexdigest()
+    if str(facts.get("sha256", "")).lower() != digest:
+        raise InputError(f"{path}: is not the model that {facts_path.name} speaks of (sha256 differs); {REMEDY}")
+    _check_version(path, facts)
+    estimator = _unpickle(path, content)
+    return LoadedModel(estimator, facts, _columns_of(path, estimator), digest)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise InputError(f"{path}: there is no such file; {REMEDY}") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); {REMEDY}") from None
+
+
+def _read_facts(path: Path) -> dict[str, Any]:
+    try:
+        facts = json.loads(_read(path))
+    except (ValueError, RecursionError):
+        raise InputError(f"{path}: is not JSON; {REMEDY}") from None
+    if not isinstance(facts, dict):
+        raise InputError(f"{path}: holds no facts of a model; {REMEDY}")
+    return facts
+
+
+def _check_version(path: Path, facts: dict[str, Any]) -> None:
+    versions = facts.get("versions")
+    trained_with = versions.get("scikit-learn") if isinstance(versions, dict) else None
+    if trained_with is not None and trained_with != sklearn.__version__:
+        raise InputError(
+            f"{path}: was trained with scikit-learn {trained_with}, installed is {sklearn.__version__}; {REMEDY}"
+        )
+
+
+def _unpickle(path: Path, content: bytes) -> Any:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", InconsistentVersionWarning)
+            return joblib.load(io.BytesIO(content))
+    except Exception as error:  # noqa: BLE001 - a pickle can fail with anything
+        raise InputError(f"{path}: cannot be loaded ({type(error).__name__}); {REMEDY}") from None
+
+
+def _columns_of(path: Path, estimator: Any) -> tuple[str, ...]:
+    """Return the columns that a fitted classifier takes. Raises InputError if it is none, or takes others than ours."""
+    if not callable(getattr(estimator, "predict_proba", None)):
+        raise InputError(f"{path}: holds no model that gives probabilities; {REMEDY}")
+    columns = tuple(str(name) for name in getattr(estimator, "feature_names_in_", ()))
+    if not columns:
+        raise InputError(f"{path}: holds a model that was not fitted on named columns; {REMEDY}")
+    if unknown := [name for name in columns if name not in OFFERED]:
+        raise InputError(f"{path}: wants columns that there are none of: {', '.join(unknown)}; {REMEDY}")
+    if 1 not in list(getattr(estimator, "classes_", ())):
+        raise InputError(f"{path}: holds a model that never saw a label 1; {REMEDY}")
+    return columns
