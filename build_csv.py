@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from settings import Settings
 
 MARKET = ("BTC", "ETH")  # their daily changes are features of every token
-DAYS_ALLOWED = (45, 5000)
+DAYS_ALLOWED = (36, 5000)
 
 
 class NothingToWriteError(MarsShotError):

@@ -12,7 +12,7 @@ from typing import Any
 
 from domain import InputError
 
-REMEDY = "train it anew with: python train_model.py"
+REMEDY = "make it with: python build_csv.py, then python train_model.py"
 
 
 def read_checked(path: Path) -> tuple[bytes, dict[str, Any]]:

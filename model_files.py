@@ -9,7 +9,9 @@ from __future__ import annotations
 import io
 import json
 import os
+import pickle
 import warnings
+import zlib
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -22,8 +24,24 @@ from sklearn.exceptions import InconsistentVersionWarning
 from bar_cache import replace_file
 from domain import InputError
 from features import OFFERED
+from model_check import REMEDY, read_checked
 
-REMEDY = "train it anew with: python train_model.py"
+# What a pickle of other libraries, or of none, is known to end with.
+_NOT_LOADABLE = (
+    pickle.UnpicklingError,
+    zlib.error,
+    InconsistentVersionWarning,
+    ImportError,
+    OSError,
+    EOFError,
+    MemoryError,
+    RecursionError,
+    AttributeError,
+    IndexError,
+    KeyError,
+    TypeError,
+    ValueError,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,34 +76,10 @@ def save_model(estimator: Any, facts: dict[str, Any], path: Path) -> None:
 
 def load_model(path: Path) -> LoadedModel:
     """Return the model of this file. Raises InputError with one line that names the file and the remedy."""
-    content = _read(path)
-    facts_path = path.with_suffix(".json")
-    facts = _read_facts(facts_path)
-    digest = sha256(content).hexdigest()
-    if str(facts.get("sha256", "")).lower() != digest:
-        raise InputError(f"{path}: is not the model that {facts_path.name} speaks of (sha256 differs); {REMEDY}")
+    content, facts = read_checked(path)
     _check_version(path, facts)
     estimator = _unpickle(path, content)
-    return LoadedModel(estimator, facts, _columns_of(path, estimator), digest)
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        raise InputError(f"{path}: there is no such file; {REMEDY}") from None
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); {REMEDY}") from None
-
-
-def _read_facts(path: Path) -> dict[str, Any]:
-    try:
-        facts = json.loads(_read(path))
-    except (ValueError, RecursionError):
-        raise InputError(f"{path}: is not JSON; {REMEDY}") from None
-    if not isinstance(facts, dict):
-        raise InputError(f"{path}: holds no facts of a model; {REMEDY}")
-    return facts
+    return LoadedModel(estimator, facts, _columns_of(path, estimator), sha256(content).hexdigest())
 
 
 def _check_version(path: Path, facts: dict[str, Any]) -> None:
@@ -102,7 +96,7 @@ def _unpickle(path: Path, content: bytes) -> Any:
         with warnings.catch_warnings():
             warnings.simplefilter("error", InconsistentVersionWarning)
             return joblib.load(io.BytesIO(content))
-    except Exception as error:  # noqa: BLE001 - a pickle can fail with anything
+    except _NOT_LOADABLE as error:
         raise InputError(f"{path}: cannot be loaded ({type(error).__name__}); {REMEDY}") from None
 
 

@@ -112,7 +112,9 @@ def show_summary(summary: Summary, console: Console, picture: Path) -> None:
 
 
 def _trades_table(summary: Summary) -> Table:
-    table = Table(title="Every trade", title_justify="left", box=None, header_style="bold", pad_edge=False, padding=(0, 1))
+    table = Table(
+        title="Every trade", title_justify="left", box=None, header_style="bold", pad_edge=False, padding=(0, 1)
+    )
     for column in ("Time (UTC)", "", "Token"):
         table.add_column(column, no_wrap=True)
     for column in ("Quantity", "Price", summary.quote_asset, "Profit"):

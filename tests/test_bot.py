@@ -10,9 +10,9 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from desk import NEW_ORDER, Desk, Scores, open_desk
 
 from bot import Bot
-from desk import NEW_ORDER, Desk, Scores, open_desk
 from disk import Disk
 from domain import MarsShotError, Reason, StopRequested
 from loop import loop

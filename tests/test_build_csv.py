@@ -215,7 +215,7 @@ def test_a_missing_key_is_asked_for_before_anything_is_sent(place: Place, capsys
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        (["--days", "44"], "--days: 44 is not allowed; it must be from 45 to 5000"),
+        (["--days", "35"], "--days: 35 is not allowed; it must be from 36 to 5000"),
         (["--days", "0"], "--days: 0"),
         (["--tokens", ""], "--tokens: '' is no ticker"),
         (["--tokens", "FET,O P"], "--tokens: 'O P' is no ticker"),

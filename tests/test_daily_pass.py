@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 import requests
+from desk import NEW_ORDER, NO_SUCH_ORDER, NOON, Desk, Died, Scores, open_desk
 
 from bot import Bot
 from daily_pass import Progress
-from desk import NEW_ORDER, NO_SUCH_ORDER, NOON, Desk, Died, Scores, open_desk
 from domain import DailyPlan, InputError, PlannedBuy, PlannedSell
 
 D = Decimal

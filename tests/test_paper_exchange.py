@@ -9,8 +9,8 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-
 from desk import NEW_ORDER, NOON, Desk, Scores, open_desk
+
 from domain import (
     InsufficientBalanceError,
     Intent,

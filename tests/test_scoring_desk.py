@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from desk import Desk, open_desk
 from sklearn.tree import DecisionTreeClassifier
 
-from desk import Desk, open_desk
 from disk import Disk
 from domain import InputError, Score, Scoring, TemporaryError
 from embedded_market import EmbeddedMarket, MarketServer

@@ -1,0 +1,131 @@
+"""Now and sleep: the real clock wakes up to stop, the virtual one jumps and tells."""
+
+from __future__ import annotations
+
+import threading
+import time
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from builders import NOW
+
+from clock import Clock, SystemClock, VirtualClock
+from domain import MarsShotError, StopRequested
+
+CLOCKS = pytest.mark.parametrize("clock", [SystemClock(), VirtualClock(NOW)], ids=["system", "virtual"])
+
+
+@CLOCKS
+def test_now_is_aware_utc(clock: Clock) -> None:
+    assert clock.now().utcoffset() == timedelta(0)
+
+
+def test_the_system_clock_tells_the_real_time() -> None:
+    assert abs(datetime.now(UTC) - SystemClock().now()) < timedelta(seconds=5)
+
+
+def test_sleep_lets_that_much_time_pass() -> None:
+    began = time.monotonic()
+    SystemClock().sleep(0.05)
+    assert time.monotonic() - began >= 0.05
+
+
+@pytest.mark.parametrize("seconds", [0, -1, -0.5])
+def test_there_is_no_sleep_into_the_past(seconds: float) -> None:
+    SystemClock().sleep(seconds)
+    clock = VirtualClock(NOW)
+    clock.sleep(seconds)
+    assert clock.now() == NOW
+
+
+@pytest.mark.parametrize("clock", [SystemClock(), VirtualClock(NOW)], ids=["system", "virtual"])
+def test_a_stopped_clock_lets_nobody_sleep(clock: Clock) -> None:
+    assert not clock.stopping
+    clock.stop()
+    assert clock.stopping
+    with pytest.raises(StopRequested):
+        clock.sleep(3600)
+    with pytest.raises(StopRequested):
+        clock.sleep(0)
+
+
+def test_a_sleeper_is_woken_to_stop() -> None:
+    clock = SystemClock()
+    threading.Timer(0.05, clock.stop).start()
+    began = time.monotonic()
+    with pytest.raises(StopRequested):
+        clock.sleep(30)
+    assert time.monotonic() - began < 10
+
+
+def test_a_stop_ends_well() -> None:
+    assert issubclass(StopRequested, MarsShotError)
+    assert StopRequested.exit_code == 0
+
+
+def test_a_rest_ends_when_something_is_due_and_never_raises() -> None:
+    clock = SystemClock()
+    began = time.monotonic()
+    clock.idle(clock.now() + timedelta(seconds=0.05))
+    clock.idle(clock.now() - timedelta(hours=1))
+    assert 0.04 <= time.monotonic() - began < 5
+    clock.stop()
+    clock.idle(clock.now() + timedelta(hours=1))
+    assert time.monotonic() - began < 5
+
+
+def test_a_rest_is_ten_seconds_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert SystemClock.LOOP_SECONDS == 10
+    monkeypatch.setattr(SystemClock, "LOOP_SECONDS", 0.05)
+    clock = SystemClock()
+    began = time.monotonic()
+    clock.idle(clock.now() + timedelta(hours=1))
+    assert time.monotonic() - began < 5
+
+
+# --------------------------------------------------------------------------- the virtual clock
+
+
+def test_a_virtual_clock_jumps_and_tells_each_new_time() -> None:
+    told: list[float] = []
+    clock = VirtualClock(NOW, told.append)
+    clock.sleep(90.5)
+    clock.idle(NOW + timedelta(minutes=5))
+    assert clock.now() == NOW + timedelta(minutes=5)
+    assert told == [NOW.timestamp() + seconds for seconds in (0, 90.5, 300)]
+
+
+def test_a_virtual_clock_takes_no_time() -> None:
+    began = time.monotonic()
+    VirtualClock(NOW).sleep(1_000_000)
+    assert time.monotonic() - began < 1
+
+
+@pytest.mark.parametrize("seconds", [0, -1])
+def test_a_virtual_clock_never_goes_back(seconds: float) -> None:
+    told: list[float] = []
+    clock = VirtualClock(NOW, told.append)
+    clock.idle(NOW + timedelta(seconds=seconds))
+    assert clock.now() == NOW
+    assert len(told) == 1
+
+
+def test_a_stopped_virtual_clock_stands_still() -> None:
+    told: list[float] = []
+    clock = VirtualClock(NOW, told.append)
+    clock.stop()
+    with pytest.raises(StopRequested):
+        clock.sleep(60)
+    assert clock.now() == NOW
+    assert len(told) == 1
+
+
+def test_a_virtual_clock_begins_at_a_moment_of_a_known_zone() -> None:
+    with pytest.raises(ValueError, match="aware"):
+        VirtualClock(NOW.replace(tzinfo=None))
+
+
+@pytest.mark.xfail(strict=True, reason="a start in another zone is kept as it is: its dates are not UTC dates")
+def test_a_virtual_clock_that_begins_elsewhere_tells_utc() -> None:
+    clock = VirtualClock(datetime(2021, 2, 15, 0, 30, tzinfo=timezone(timedelta(hours=2))))
+    assert clock.now().utcoffset() == timedelta(0)

@@ -1,0 +1,88 @@
+"""The demo, shortened: the real loop over the recorded market, its files, its summary, its picture."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.tree import DecisionTreeClassifier
+
+import demo
+import main
+import surroundings
+from model_files import save_model
+
+ROOT = Path(__file__).parent.parent
+DAYS = 3
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the shipped settings and a model that likes cheap tokens, in front of a demo of three days."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "config.yaml").write_text((ROOT / "config.yaml").read_text())
+    monkeypatch.setattr(surroundings, "DEMO_DAYS", DAYS)
+    monkeypatch.setattr(demo, "DEMO_DAYS", DAYS)
+    rows = pd.DataFrame({"close": np.linspace(0.01, 100, 200)})
+    model = DecisionTreeClassifier(max_depth=1).fit(rows, (rows["close"] < 1).astype(int))
+    save_model(model, {}, Path("model.demo.pkl"))
+    return tmp_path
+
+
+def _trades() -> list[dict[str, str]]:
+    with Path("trades.demo.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_the_demo_trades_sums_up_and_draws(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.main([]) == 0
+    shown = capsys.readouterr().out
+    trades = _trades()
+    assert {row["side"] for row in trades} == {"BUY"}
+    assert {row["symbol"] for row in trades} >= {"DOGE", "MATIC"}  # under a dollar then
+    assert "promises nothing" in shown
+    assert "Stand-ins" in shown
+    assert "holding BTC" in shown
+    for row in trades:
+        assert f"{row['symbol']}" in shown
+    assert (folder / "equity.demo.png").read_bytes().startswith(b"\x89PNG")
+    assert json.loads((folder / "bot_state.demo.json").read_text())["last_daily_update"] == "2021-02-23"
+
+
+def test_every_file_of_a_demo_carries_its_name(folder: Path) -> None:
+    main.main([])
+    written = {path.name for path in folder.iterdir()} - {"config.yaml", "cache"}
+    assert written
+    assert all(".demo." in name for name in written), written
+
+
+def test_a_demo_begins_anew_and_tells_the_same_story_again(folder: Path) -> None:
+    main.main([])
+    first = _trades()
+    main.main([])
+    again = _trades()
+    told = ("time", "symbol", "side", "reason", "qty", "price", "quote", "fee")
+    assert [[row[column] for column in told] for row in again] == [[row[column] for column in told] for row in first]
+
+
+def test_daily_and_intraday_go_on_where_the_demo_stopped(folder: Path) -> None:
+    main.main([])
+    before = json.loads((folder / "bot_state.demo.json").read_text())
+    assert main.main(["daily"]) == 0
+    assert json.loads((folder / "bot_state.demo.json").read_text())["last_daily_update"] == "2021-02-24"
+    assert main.main(["intraday"]) == 0
+    after = json.loads((folder / "bot_state.demo.json").read_text())
+    assert set(after["positions"]) >= set(before["positions"])
+
+
+def test_without_a_model_the_demo_says_what_to_do(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "model.demo.pkl").unlink()
+    assert main.main([]) == 2
+    told = capsys.readouterr().err.strip()
+    assert told.startswith("model.demo.pkl: there is no such file")
+    assert "train_model.py" in told
+    assert len(told.splitlines()) == 1

@@ -1,0 +1,282 @@
+"""Who may import whom. Arrows point down; pure rooms touch nothing outside; one room reads the clock."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from functools import cache
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+from builders import ROOT
+
+# From the ground up. A room imports from its own floor and from those below it. A new room has to be given its place.
+FLOORS: dict[str, set[str]] = {
+    "values": {"domain", "exchange", "training_tokens"},
+    "rules": {
+        "binance_errors",
+        "binance_rules",
+        "book_format",
+        "bookkeeping",
+        "daily_plan",
+        "indicators",
+        "risk_manager",
+        "splits",
+    },
+    "edges": {
+        "bar_cache",
+        "binance_exchange",
+        "clock",
+        "coinbase",
+        "config_file",
+        "control",
+        "daily_points",
+        "disk",
+        "events",
+        "features",
+        "lunarcrush",
+        "model_check",
+        "model_files",
+        "pacing",
+        "paper_exchange",
+        "positions_store",
+        "settings",
+        "training_data",
+    },
+    "work": {
+        "bot",
+        "daily_pass",
+        "forest_search",
+        "ml_decision",
+        "model_report",
+        "scorer",
+        "scoring_desk",
+        "trade_executor",
+    },
+    "house": {"demo", "demo_view", "loop", "status", "summary", "surroundings", "wiring"},
+    "commands": {"backtest", "build_csv", "check", "main", "train_model"},
+}
+
+# Values in, values out: the rooms that these may know, and the libraries that reach nothing outside.
+PURE: dict[str, set[str]] = {
+    "domain": set(),
+    "training_tokens": set(),
+    "exchange": {"domain"},
+    "binance_errors": {"domain"},
+    "binance_rules": {"domain"},
+    "book_format": {"domain"},
+    "bookkeeping": {"domain", "book_format"},
+    "daily_plan": {"domain"},
+    "indicators": set(),
+    "risk_manager": {"domain"},
+    "splits": set(),
+}
+HARMLESS = set("__future__ collections dataclasses datetime decimal enum functools json numpy pydantic typing".split())
+
+# What reaches the network, and the one room for each.
+NETWORK: dict[str, set[str]] = {
+    "aiohttp": set(),
+    "binance": {"binance_exchange"},
+    "http": set(),
+    "httpx": set(),
+    "requests": {"binance_exchange", "lunarcrush"},
+    "socket": set(),
+    "urllib3": {"coinbase"},
+    "websockets": set(),
+}
+
+READS_THE_CLOCK = {
+    "clock",
+    "binance_exchange",  # python-binance signs with the machine's own time; the offset given to it cancels that out
+}
+
+HEAVY = {"joblib", "matplotlib", "numpy", "pandas", "scipy", "sklearn"}
+
+ROOMS = sorted(path.stem for path in ROOT.glob("*.py"))
+
+
+@cache
+def tree_of(room: str) -> ast.Module:
+    return ast.parse((ROOT / f"{room}.py").read_text(encoding="utf-8"))
+
+
+def modules_of(nodes: Iterator[ast.AST]) -> set[str]:
+    """Return the first names of what is imported: `a` of `import a.b` and of `from a.b import c`."""
+    found: set[str] = set()
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "no relative imports: the house is flat"
+            found.add(node.module or "")
+    return {name.split(".")[0] for name in found}
+
+
+def imports(room: str) -> set[str]:
+    """Return everything that a room imports, wherever in it, for its types too."""
+    return modules_of(ast.walk(tree_of(room)))
+
+
+def imports_at_once(room: str) -> set[str]:
+    """Return what is imported together with the room: not inside functions, and not for types alone."""
+    return modules_of(iter(tree_of(room).body))
+
+
+def rooms_of(room: str) -> set[str]:
+    return imports(room) & set(ROOMS)
+
+
+def floor_of(room: str) -> int:
+    (floor,) = (number for number, rooms in enumerate(FLOORS.values()) if room in rooms)
+    return floor
+
+
+def test_every_room_has_one_place_in_the_house() -> None:
+    places = [room for rooms in FLOORS.values() for room in rooms]
+    assert len(places) == len(set(places))
+    assert set(ROOMS) <= set(places)
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_arrows_point_down(room: str) -> None:
+    assert {other for other in rooms_of(room) if floor_of(other) > floor_of(room)} == set()
+
+
+def test_no_room_leads_back_to_itself() -> None:
+    TopologicalSorter({room: rooms_of(room) for room in ROOMS}).prepare()
+
+
+@pytest.mark.parametrize("room", PURE)
+def test_a_pure_room_knows_only_pure_rooms(room: str) -> None:
+    assert rooms_of(room) <= PURE[room]
+    assert PURE[room] <= PURE.keys()
+
+
+@pytest.mark.parametrize("room", PURE)
+def test_a_pure_room_touches_nothing_outside(room: str) -> None:
+    assert imports(room) - set(ROOMS) <= HARMLESS
+    calls = {
+        node.func.id for node in ast.walk(tree_of(room)) if isinstance(node, ast.Call) and hasattr(node.func, "id")
+    }
+    assert calls.isdisjoint({"open", "print", "input", "exec", "eval"})
+
+
+@pytest.mark.parametrize("library", NETWORK)
+def test_the_network_has_its_doors(library: str) -> None:
+    assert {room for room in ROOMS if library in imports(room)} <= NETWORK[library]
+
+
+def test_only_the_surroundings_know_of_the_embedded_market() -> None:
+    assert {room for room in ROOMS if "embedded_market" in imports(room)} == {"surroundings"}
+
+
+def test_the_embedded_market_knows_no_room() -> None:
+    """It stands for the outside world; sharing code with the bot would hide the faults of both."""
+    for path in (ROOT / "embedded_market").rglob("*.py"):
+        names = modules_of(node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if _absolute(node))
+        assert names.isdisjoint(ROOMS), path
+
+
+def _absolute(node: ast.AST) -> bool:
+    return not (isinstance(node, ast.ImportFrom) and node.level)
+
+
+def test_the_daemon_stays_small() -> None:
+    """What `python main.py` loads at once brings no pandas and no scikit-learn; those come with their work."""
+    loaded, waiting = set[str](), ["main"]
+    while waiting:
+        room = waiting.pop()
+        loaded.add(room)
+        assert imports_at_once(room).isdisjoint(HEAVY), room
+        waiting += imports_at_once(room) & set(ROOMS) - loaded
+    assert {"bot", "trade_executor", "risk_manager"} <= loaded
+
+
+# --------------------------------------------------------------------------- what only one room does
+
+_CLOCKS = {("datetime", "now"), ("datetime", "utcnow"), ("datetime", "today"), ("date", "today"), ("time", "time")}
+
+
+def _clock_calls(room: str) -> list[int]:
+    """Return the lines that read the machine's date and time. time.monotonic measures a span: that is no clock."""
+    lines = []
+    for node in ast.walk(tree_of(room)):
+        if isinstance(node, ast.Attribute):
+            owner = node.value.attr if isinstance(node.value, ast.Attribute) else getattr(node.value, "id", "")
+            if (owner, node.attr.removesuffix("_ns")) in _CLOCKS:
+                lines.append(node.lineno)
+        elif isinstance(node, ast.ImportFrom) and node.module == "time":
+            lines += [node.lineno for alias in node.names if alias.name.removesuffix("_ns") == "time"]
+    return lines
+
+
+_STATUS_READS_IT_TOO = pytest.mark.xfail(
+    strict=True, reason="status.py calls datetime.now itself; SystemClock().now() is there"
+)
+
+
+@pytest.mark.parametrize(
+    "room",
+    [
+        pytest.param(room, marks=_STATUS_READS_IT_TOO if room == "status" else ())
+        for room in ROOMS
+        if room not in READS_THE_CLOCK
+    ],
+)
+def test_nobody_else_reads_a_clock(room: str) -> None:
+    assert _clock_calls(room) == []
+
+
+@pytest.mark.parametrize("room", sorted(READS_THE_CLOCK))
+def test_those_who_may_read_a_clock_do(room: str) -> None:
+    assert _clock_calls(room) != []
+
+
+def _catches_everything(handler: ast.ExceptHandler) -> bool:
+    """Return whether a handler takes any exception and goes on; one that ends in `raise` only tidies up."""
+    kinds = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
+    broad = any(kind is None or getattr(kind, "id", "") in {"Exception", "BaseException"} for kind in kinds)
+    last = handler.body[-1]
+    return broad and not (isinstance(last, ast.Raise) and last.exc is None)
+
+
+def test_one_place_catches_everything_and_it_is_the_loop() -> None:
+    handlers = [
+        room
+        for room in ROOMS
+        for node in ast.walk(tree_of(room))
+        if isinstance(node, ast.ExceptHandler) and _catches_everything(node)
+    ]
+    assert handlers == ["loop"]
+
+
+@pytest.mark.parametrize("room", [room for room in ROOMS if room not in FLOORS["commands"] | {"status"}])
+def test_only_commands_print(room: str) -> None:
+    """Everybody else tells it to events.py, which knows the secrets to blank out."""
+    prints = [
+        node.lineno
+        for node in ast.walk(tree_of(room))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
+    ]
+    assert prints == []
+
+
+# --------------------------------------------------------------------------- that this page can see
+
+
+@pytest.mark.parametrize(
+    ("source", "seen"),
+    [
+        ("import a.b\nfrom c.d import e", {"a", "c"}),
+        ("def f() -> None:\n    from a import b", {"a"}),
+        ("if TYPE_CHECKING:\n    import a", {"a"}),
+    ],
+)
+def test_every_kind_of_import_is_seen(source: str, seen: set[str]) -> None:
+    assert modules_of(ast.walk(ast.parse(source))) == seen
+
+
+def test_the_rooms_are_where_they_are_looked_for() -> None:
+    assert {"domain", "main", "risk_manager"} <= set(ROOMS)
+    assert not (Path(ROOT) / "domain").exists()
