@@ -31,6 +31,7 @@ _REMEDIES = {
     -2015: "key, IP address or permission refused: allow the key spot trading, from this machine's IP address",
     -1002: "the key is not allowed to do this: allow spot trading for it at Binance",
 }
+PAUSE_SECONDS = {429: 60.0, 418: 120.0}  # where Binance does not say how long: a minute's limit, the shortest ban
 HTTP_FORBIDDEN, HTTP_TEAPOT, HTTP_TOO_MANY, HTTP_LEGAL, HTTP_SERVER_ERROR = 403, 418, 429, 451, 500
 
 
@@ -66,7 +67,8 @@ def _error_of_any_request(status: int, code: int, text: str, retry_after: float 
             "Binance refuses this machine's location (451): run the bot where Binance may be used"
         )
     if status in {HTTP_TOO_MANY, HTTP_TEAPOT} or code in _LATER_CODES:
-        return TemporaryError(f"Binance asks to wait ({status}, {code}): {text}", retry_after)
+        pause = retry_after or PAUSE_SECONDS.get(status, 60.0)
+        return TemporaryError(f"Binance asks to wait ({status}, {code}): {text}", pause)
     if code == BAD_TIMESTAMP:
         return ClockRefusedError(f"Binance refused this machine's time: {text}")
     if code in _ACCOUNT_CODES:

@@ -29,6 +29,7 @@ from domain import (
     TemporaryError,
     TradingRules,
     UnknownOutcomeError,
+    is_usable_price,
 )
 from settings import is_loopback_origin
 
@@ -52,6 +53,7 @@ class BinanceExchange:
         self._client.REQUEST_RECVWINDOW = RECV_WINDOW_MS
         # A proxy of the environment is for the world outside, not for a stand-in on this machine.
         self._client.session.trust_env = not is_loopback_origin(base_url)
+        self._client.session.max_redirects = 0  # the key goes to this host and to no other
         self._clock = clock
         self._offset_ms = 0
         self._synced = False
@@ -214,7 +216,8 @@ class BinanceExchange:
         except _BROKEN_ANSWER:
             raise TemporaryError("Binance's answer cannot be read") from None
         if isinstance(answer, dict) and "msg" in answer and _code(answer) < 0:
-            raise _special_error(_code(answer)) or read_error(200, _code(answer), str(answer["msg"]))
+            code = _code(answer)
+            raise self._remembered(_special_error(code) or read_error(200, code, str(answer["msg"])))
         return answer
 
     def _refuse_while_banned(self) -> None:
@@ -257,7 +260,8 @@ def _of(error: BinanceAPIException) -> tuple[int, int, str, float | None]:
     text = "no text" if error.code == 0 else str(error.message)
     headers = getattr(error.response, "headers", None) or {}
     try:
-        wait = float(headers.get("Retry-After", ""))
+        told = float(headers.get("Retry-After", ""))
+        wait = told if 0 < told < float("inf") else None
     except ValueError:
         wait = None
     try:
@@ -288,14 +292,16 @@ def _json_list(pairs: list[str]) -> str:
 
 
 def _usable_prices(rows: Any) -> dict[str, Decimal]:
-    """Read a ticker list; rows without a price above zero are left out."""
+    """Read a ticker list; rows without a price above zero are left out. Raises TemporaryError if it is none."""
+    if not isinstance(rows, list):
+        raise TemporaryError("Binance's prices came in a form that cannot be read")
     prices: dict[str, Decimal] = {}
-    for row in rows if isinstance(rows, list) else []:
+    for row in rows:
         try:
             pair, price = row["symbol"], Decimal(row["price"])
         except _BROKEN_ANSWER:
             continue
-        if price.is_finite() and price > 0:
+        if is_usable_price(price):
             prices[pair] = price
     return prices
 

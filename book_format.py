@@ -51,21 +51,45 @@ def _plain(value: object) -> str | list[str]:
 def book_from_json(text: str, name: str) -> Book:
     """Read a book. Raises InputError, in one line that begins with the file's name; never guesses what is missing."""
     try:
-        content = json.loads(text, parse_float=Decimal)
+        content = json.loads(text, parse_float=Decimal, object_pairs_hook=_without_doubles)
     except json.JSONDecodeError as error:
         raise InputError(f"{name}: is not JSON (line {error.lineno}: {error.msg})") from None
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{name}: cannot be read as JSON ({str(error)[:80]})") from None
     if not isinstance(content, dict):
         raise InputError(f"{name}: holds no book")
     version = content.pop("version", None)
-    if version != VERSION:
+    if type(version) is not int or version != VERSION:
         raise InputError(
             f"{name}: has version {version!r}, this program reads version {VERSION}; use the program it is of"
         )
+    _refuse_gaps(content, name)
     try:
         return _adapter().validate_python(_domain_names(content))
     except ValidationError as error:
         fault = error.errors()[0]
         raise InputError(f"{name}: {'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}") from None
+
+
+_MUST_HAVE = ("mode", "capital_usdt", "last_daily_update", "positions")
+_POSITION_MUST_HAVE = ("qty", "entry_price", "partial_sold", "did_skip_sell_once", "max_price")
+
+
+def _refuse_gaps(content: dict[str, Any], name: str) -> None:
+    """Raise InputError where a key is missing that must not be guessed."""
+    if missing := [key for key in _MUST_HAVE if key not in content]:
+        raise InputError(f"{name}: lacks {', '.join(missing)}")
+    for symbol, position in content["positions"].items() if isinstance(content["positions"], dict) else ():
+        if missing := [key for key in _POSITION_MUST_HAVE if isinstance(position, dict) and key not in position]:
+            raise InputError(f"{name}: positions.{symbol}: lacks {', '.join(missing)}")
+
+
+def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise ValueError(f"{next(key for key in keys if keys.count(key) > 1)} is given twice")
+    return content
 
 
 @cache
@@ -76,9 +100,12 @@ def _adapter() -> TypeAdapter[Book]:
 def _domain_names(content: dict[str, Any]) -> dict[str, Any]:
     """Give capital its own name, and each position its entry as a ratio."""
     content = dict(content)
-    if "capital_usdt" in content:
-        content["capital"] = content.pop("capital_usdt")
-        content.setdefault("capital_started", content["capital"])
+    if "capital" in content:
+        content["capital_given_twice"] = content.pop("capital")  # refused by name: the file's key is capital_usdt
+    content["capital"] = content.pop("capital_usdt")
+    content.setdefault("capital_started", content["capital"])
+    if not isinstance(content["last_daily_update"], str | None):
+        content["last_daily_update"] = "no date"  # a bare number would be taken for seconds since 1970
     positions = content.get("positions")
     if isinstance(positions, dict):
         content["positions"] = {symbol: _with_entry_ratio(position) for symbol, position in positions.items()}
@@ -97,7 +124,6 @@ def _with_entry_ratio(position: object) -> object:
         agrees = False
     if not agrees:
         position |= {"entry_quote": entry_price, "entry_base": "1"}
-    position.setdefault("max_price", entry_price)
     if "cost" not in position:
         try:
             position["cost"] = Decimal(entry_price) * Decimal(position["qty"])

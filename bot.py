@@ -64,6 +64,7 @@ class Bot:
 
     def cycle(self) -> None:
         """Do what is due now, and return."""
+        self.store.write_trades()
         self.executor.settle_unknown()
         if self.control.is_to_sell_all():
             self.sell_all()
@@ -100,7 +101,8 @@ class Bot:
 
     def daily_is_done(self) -> bool:
         """Return whether today's pass is done."""
-        return self.store.book.last_daily_update == self.clock.now().date()
+        done = self.store.book.last_daily_update
+        return done is not None and done >= self.clock.now().date()
 
     def next_daily(self) -> datetime:
         """Return the moment of the next daily pass that is not done."""
@@ -140,7 +142,8 @@ class Bot:
         Returns False if anything has to be tried again.
         """
         self.store.change(with_everything_for_sale)
-        self.control.sell_all_noted()
+        if not self.store.book.intents:  # a purchase in doubt may turn out to be one more position to sell
+            self.control.sell_all_noted()
         say("control.sell_all", "Every position is to be sold, as asked for")
         return self.intraday_check()
 

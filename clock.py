@@ -70,7 +70,7 @@ class VirtualClock:
     def __init__(self, start: datetime, on_move: Callable[[float], None] | None = None) -> None:
         if start.tzinfo is None:
             raise ValueError("the start of a virtual clock must be aware UTC")
-        self._now = start
+        self._now = start.astimezone(UTC)
         self._stopping = False
         self._on_move = on_move
         self._moved()

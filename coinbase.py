@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
+from time import monotonic
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import urllib3
 
-from domain import EXACT, MarsShotError
+from domain import EXACT, MarsShotError, StopRequested, is_usable_price
 
 if TYPE_CHECKING:
     from exchange import Exchange
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 CONNECT_SECONDS, READ_SECONDS = 3.0, 5.0
 SIDE_BY_SIDE = 16
+LARGEST_BODY = 65_536
 OK, NOT_FOUND = 200, 404
 
 
@@ -57,23 +59,46 @@ class Coinbase:
         Neither ever raises.
         """
         asked = {asset: self._workers.submit(self._spot_price, asset) for asset in assets}
-        return lambda: {asset: answer.result() for asset, answer in asked.items()}
+        return lambda: _answers(asked)
 
     def _spot_price(self, asset: str) -> Decimal | str:
+        path = f"/v2/prices/{quote(asset)}-USD/spot"
         try:
-            answer = self._http.urlopen("GET", f"/v2/prices/{quote(asset)}-USD/spot", redirect=False)
+            answer = self._http.urlopen("GET", path, redirect=False, preload_content=False)
+            body = _read_in_time(answer)
         except urllib3.exceptions.HTTPError as error:
             return f"does not answer ({type(error).__name__})"
+        if body is None:
+            return "does not answer in time"
         if answer.status == NOT_FOUND:
             return "does not know it"
         if answer.status != OK:
             return f"answered {answer.status}"
-        return read_spot_price(answer.data, asset)
+        return read_spot_price(body, asset)
 
     def close(self) -> None:
         """End the connections and the threads."""
         self._workers.shutdown(wait=False, cancel_futures=True)
         self._http.close()
+
+
+def _answers(asked: Mapping[str, Future[Decimal | str]]) -> dict[str, Decimal | str]:
+    """Wait for all, but not for one that holds the others up."""
+    wait(asked.values(), timeout=CONNECT_SECONDS + 2 * READ_SECONDS)
+    return {asset: answer.result() if answer.done() else "does not answer in time" for asset, answer in asked.items()}
+
+
+def _read_in_time(answer: urllib3.BaseHTTPResponse) -> bytes | None:
+    """Return the body, or None if it trickles: urllib3's own limit counts from byte to byte."""
+    deadline = monotonic() + READ_SECONDS
+    body = b""
+    while piece := answer.read1(LARGEST_BODY):
+        body += piece
+        if monotonic() > deadline or len(body) > LARGEST_BODY:
+            answer.close()
+            return None
+    answer.release_conn()
+    return body
 
 
 def read_spot_price(body: bytes, asset: str) -> Decimal | str:
@@ -84,9 +109,9 @@ def read_spot_price(body: bytes, asset: str) -> Decimal | str:
             return "answered for another pair"
         amount = data["amount"]
         price = amount if isinstance(amount, Decimal) else Decimal(str(amount))
-    except (ValueError, KeyError, TypeError, AttributeError, InvalidOperation):
+    except (ValueError, KeyError, TypeError, AttributeError, InvalidOperation, RecursionError):
         return "gave no price"
-    if isinstance(amount, bool) or not price.is_finite() or price <= 0:
+    if isinstance(amount, bool) or not is_usable_price(price):
         return "gave no usable price"
     return price
 
@@ -102,7 +127,7 @@ def choose_price(coinbase: Decimal | str, binance: Decimal | None, max_divergenc
         return Quote(binance, "Binance", f"Coinbase {coinbase}; Binance's price is used")
     if binance is None:
         return Quote(coinbase, "Coinbase", "Binance has no price to check Coinbase's against")
-    if abs(coinbase - binance) > EXACT.multiply(binance, max_divergence):
+    if EXACT.abs(EXACT.subtract(coinbase, binance)) > EXACT.multiply(binance, max_divergence):
         return Quote(
             binance, "Binance", f"Coinbase is more than {max_divergence * 100:f} % off; Binance's price is used"
         )
@@ -123,6 +148,8 @@ def fetch_prices_for_symbols(
     asked = coinbase.spot_prices_soon(assets.values())
     try:
         binance = exchange.prices(pairs.values())
+    except StopRequested:
+        raise
     except MarsShotError as error:
         trouble = str(error)
     spot = asked()

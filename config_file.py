@@ -16,10 +16,9 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from config_faults import fault_lines, told
 from domain import InputError
 from settings import SECRET_VARIABLES, Settings
-
-SECRET_KEYS = {".".join(path) for path in SECRET_VARIABLES.values()}
 
 
 class _ConfigLoader(yaml.SafeLoader):
@@ -32,7 +31,7 @@ class _ConfigLoader(yaml.SafeLoader):
             if not isinstance(key, str | int | Decimal | bool):
                 raise yaml.constructor.ConstructorError(None, None, "a key must be a plain word", key_node.start_mark)
             if key in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"{key} is given twice", key_node.start_mark)
+                raise yaml.constructor.ConstructorError(None, None, f"{told(key)} is given twice", key_node.start_mark)
             seen.add(key)
         return super().construct_mapping(node, deep)
 
@@ -69,7 +68,7 @@ def check_settings(content: object, path: Path, environment: Any) -> Settings:
     try:
         settings = Settings.model_validate(content)
     except ValidationError as error:
-        faults = _fault_lines(error, content) + faults
+        faults = fault_lines(error, content) + faults
     if faults:
         raise InputError(*(f"{path}: {line}" for line in faults))
     return settings
@@ -100,6 +99,8 @@ def _pair_faults(content: Mapping[str, Any]) -> list[str]:
     """Return what is nonsense about two values together, each of which may be right alone."""
     strategy = _as_mapping(content.get("strategy"))
     sell, buy = strategy.get("sell_threshold"), strategy.get("buy_threshold")
+    if isinstance(sell, bool) or isinstance(buy, bool):
+        return []
     if isinstance(sell, Decimal | int) and isinstance(buy, Decimal | int) and sell >= buy:
         return [
             f"strategy.sell_threshold: {sell} is not allowed; it must be under strategy.buy_threshold, which is {buy}"
@@ -129,78 +130,10 @@ def _read_yaml(path: Path) -> object:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f", line {mark.line + 1}" if mark else ""
-        raise InputError(f"{path}{where}: {error.problem or error.context or 'is not YAML'}") from None
+        # What stands in quotes is taken from the file, and may be a key with a blank missing before it.
+        problem = re.sub(r"'[^'<\s]{4,}'", "'...'", error.problem or error.context or "is not YAML")
+        raise InputError(f"{path}{where}: {problem}") from None
     except yaml.YAMLError as error:
         raise InputError(f"{path}: is not YAML: {str(error).splitlines()[0]}") from None
-
-
-_ALLOWED = {
-    "greater_than": "it must be above {gt}",
-    "greater_than_equal": "it must be {ge} or more",
-    "less_than": "it must be under {lt}",
-    "less_than_equal": "it must be {le} or less",
-    "literal_error": "it must be one of {expected}",
-    "int_type": "a whole number is needed",
-    "string_type": "a text is needed (put it in quotes)",
-    "tuple_type": 'a list is needed, such as ["FET", "OP"]',
-    "dict_type": "a section is needed: keys below it, indented",
-    "model_type": "a section is needed: keys below it, indented",
-    "too_short": "at least one entry is needed",
-    "string_too_short": "it must not be empty",
-}
-_MEANING = {
-    "strategy.stop_loss_pct": "a fall from the entry price, as a fraction: above 0, under 1",
-    "strategy.trailing_pct": "a fall from the top, as a fraction: above 0, under 1",
-    "strategy.partial_take_profit_pct": "a gain on the entry price, as a fraction (1.0: +100 %); above 0, at most 1000",
-    "strategy.partial_take_profit_ratio": "a share of the position: above 0, under 1",
-    "strategy.trailing_trigger_pct": "a multiple of the entry price: 3.0 is x3; above 1, at most 1000",
-    "strategy.big_gain_exception_pct": "a multiple of the entry price: 4.0 is x4; above 1, at most 1000",
-    "strategy.buy_threshold": "a probability: above 0, at most 1",
-    "strategy.sell_threshold": "a probability: from 0 to 1",
-}
-
-
-def _fault_lines(error: ValidationError, content: dict[str, Any]) -> list[str]:
-    """Turn pydantic's list into lines: key, value (never a secret's), what is allowed."""
-    lines: list[str] = []
-    for fault in error.errors():
-        key = ".".join(f"{part}" for part in fault["loc"] if part != "[key]")
-        kind = fault["type"]
-        if kind == "missing":
-            lines.append(f"{key}: is missing{_wanted(key)}")
-        elif kind == "extra_forbidden":
-            lines.append(f"{key}: is not a key of this file; mind the spelling, or take it out")
-        else:
-            lines.append(f"{key}: {_shown(key, fault['loc'], content)} is not allowed; {_allowed(key, fault)}")
-    return lines
-
-
-def _wanted(key: str) -> str:
-    if key == "mode":
-        return "; it must be one of 'demo', 'paper' or 'live'"
-    return f"; it must be {_MEANING[key]}" if key in _MEANING else ""
-
-
-def _allowed(key: str, fault: Any) -> str:
-    if key in _MEANING:
-        return f"it must be {_MEANING[key]}"
-    kind, context = fault["type"], fault.get("ctx", {})
-    if kind == "value_error":
-        return str(context["error"])
-    if kind == "string_pattern_mismatch":
-        return "a ticker is needed: capitals and digits only, such as FET or 1INCH"
-    return _ALLOWED.get(kind, str(fault["msg"])).format(**context)
-
-
-def _shown(key: str, location: tuple[int | str, ...], content: Any) -> str:
-    if key in SECRET_KEYS:
-        return "the value (not shown)"
-    value = content
-    for part in location:
-        if part == "[key]":
-            return repr(location[-2])
-        try:
-            value = value[part]
-        except (KeyError, IndexError, TypeError):
-            return "the value"
-    return "an empty value" if value is None else (str(value) if isinstance(value, Decimal) else repr(value))
+    except (ValueError, TypeError, AttributeError, KeyError, ArithmeticError, RecursionError):
+        raise InputError(f"{path}: is not YAML: a value does not fit its tag, or is far too long") from None

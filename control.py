@@ -16,7 +16,7 @@ PAUSE, SELL_ALL = "PAUSE", "SELL_ALL"
 
 
 class Control:
-    """The control files of one mode, in the working directory."""
+    """The control files of one mode, in the working directory. The live bot's PAUSE pauses the others too."""
 
     def __init__(self, settings: Settings) -> None:
         self._pause = settings.file(PAUSE)
@@ -33,10 +33,9 @@ class Control:
 
     def resume(self) -> bool:
         """Allow new buys again; return whether they were not allowed before."""
-        was_paused = bool(self.paused())
-        for path in (self._pause, Path(PAUSE)):
-            with suppress(FileNotFoundError):
-                path.unlink()
+        was_paused = self._pause.exists()
+        with suppress(FileNotFoundError):
+            self._pause.unlink()
         return was_paused
 
     def ask_to_sell_all(self) -> None:

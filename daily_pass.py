@@ -17,6 +17,7 @@ from clock import Clock
 from daily_plan import Decision, decide_daily_plan, share_out, without_other_coins
 from domain import (
     ZERO,
+    Account,
     AccountTroubleError,
     Book,
     DailyPlan,
@@ -30,6 +31,7 @@ from domain import (
     Scoring,
     StopRequested,
     TemporaryError,
+    TradingRules,
     UnknownOutcomeError,
 )
 from events import alarm, note, say, warn
@@ -193,10 +195,7 @@ class DailyPass:
                 raise RefusedOrderError("no venue has a price")
             outcome = executor.sell(symbol, position.qty, Reason.DAILY_SELL, price)
         except UnknownOutcomeError as error:
-            warn(
-                "order.unknown",
-                f"{symbol}: the outcome of the daily sale is not known yet ({error}); it is being looked up",
-            )
+            _tell_unknown(symbol, "sale", error)
             return
         except RefusedOrderError as error:
             warn("order.refused", f"{symbol}: not sold today. {error}", symbol=symbol)
@@ -216,11 +215,13 @@ class DailyPass:
         smallest = {}
         for buy in self._plan().buys:
             rules = executor.rules_of(buy.symbol)
-            if rules is None or not rules.permitted(account):
-                book = with_buy_outcome(book, buy.symbol, "left: Binance does not permit this pair for the account")
-            else:
+            if why := _why_not(rules, account):
+                book = with_buy_outcome(book, buy.symbol, f"left: {why}")
+            elif rules is not None:
                 smallest[buy.symbol] = rules.smallest_order(prices.get(buy.symbol))
-        capital = min(book.capital, account.free.get(book.quote_asset, ZERO))
+        # What an order in doubt may have spent is not split a second time.
+        in_doubt = sum((intent.quote_amount or ZERO for intent in book.intents.values()), ZERO)
+        capital = min(book.capital - in_doubt, account.free.get(book.quote_asset, ZERO))
         self._store.save(replace(book, plan=share_out(book.plan or self._plan(), capital, smallest)))
 
     def _buy(self, symbol: str, prices: Mapping[str, Decimal], executor: TradeExecutor) -> None:
@@ -230,10 +231,7 @@ class DailyPass:
         try:
             outcome = self._buy_outcome(buy, prices, executor)
         except UnknownOutcomeError as error:
-            warn(
-                "order.unknown",
-                f"{symbol}: the outcome of the purchase is not known yet ({error}); it is being looked up",
-            )
+            _tell_unknown(symbol, "purchase", error)
             return
         except (InsufficientBalanceError, AccountTroubleError) as error:
             self._leave_all(str(error))
@@ -294,6 +292,14 @@ def _named(steps: Sequence[PlannedSell | PlannedBuy], outcome: str) -> str:
 
 def _tell_unknown(symbol: str, what: str, error: Exception) -> None:
     warn("order.unknown", f"{symbol}: the outcome of the {what} is not known yet ({error}); it is being looked up")
+
+
+def _why_not(rules: TradingRules | None, account: Account) -> str:
+    if rules is None:
+        return "Binance does not know the pair"
+    if not rules.tradable:
+        return rules.why_not
+    return "" if rules.permitted(account) else "Binance does not permit this pair for the account"
 
 
 class NoScoresError(MarsShotError):

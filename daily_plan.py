@@ -40,7 +40,7 @@ def without_other_coins(scores: Sequence[Score], prices: Mapping[str, Decimal], 
         price = prices.get(score.symbol)
         if price is None:
             return replace(score, probability=None, why_not="Binance has no price to check its history against")
-        if abs(score.last_close - price) > EXACT.multiply(price, max_divergence):
+        if EXACT.abs(EXACT.subtract(score.last_close, price)) > EXACT.multiply(price, max_divergence):
             closes = f"LunarCrush's last close {score.last_close:.8g}, Binance's price {price:.8g}"
             reason = f"{closes}: too far apart, perhaps another coin of that name"
             return replace(score, probability=None, why_not=reason)
@@ -90,7 +90,9 @@ def decide_sell(
         return Decision(symbol, None, "hold", f"no probability: {score.why_not if score else 'not scored'}")
     if probability >= rules.sell_threshold:
         return Decision(symbol, probability, "hold", f"not under {rules.sell_threshold}")
-    big_gain = price is not None and reaches_multiple(position, price, rules.big_gain_multiple)
+    if price is None:
+        return Decision(symbol, probability, "hold", f"under {rules.sell_threshold}, but no venue has a price")
+    big_gain = reaches_multiple(position, price, rules.big_gain_multiple)
     if big_gain and not position.did_skip_sell_once:
         why = f"under {rules.sell_threshold}, but at x{rules.big_gain_multiple} or more: this sale is skipped, once"
         return Decision(symbol, probability, "skip_sale", why)

@@ -16,7 +16,8 @@ from typing import ClassVar
 EXACT = Context(prec=400, traps=[Inexact, InvalidOperation])
 """Products of this context are exact or an error: thresholds are compared without rounding."""
 
-ZERO = Decimal(0)
+ZERO, ONE = Decimal(0), Decimal(1)
+LARGEST_EXPONENT = 40  # no price, amount or rate has more digits than this before or after the point
 
 
 class Side(StrEnum):
@@ -146,6 +147,16 @@ class TradingRules:
         if price is None:
             return self.min_notional
         return max(self.min_notional, max(self.min_quantity, self.lot_step) * price)
+
+
+def is_usable_price(price: Decimal) -> bool:
+    """Return whether rules can calculate with this price: a number above 0, of a size that prices have."""
+    return (
+        price.is_finite()
+        and price > 0
+        and abs(price.adjusted()) <= LARGEST_EXPONENT
+        and len(price.as_tuple().digits) <= LARGEST_EXPONENT
+    )
 
 
 def floor_to_step(quantity: Decimal, step: Decimal) -> Decimal:
@@ -358,6 +369,11 @@ class Book:
     unwritten_trades: tuple[TradeRow, ...] = ()  # executed, perhaps not in trades.csv yet
     dust: Mapping[str, Decimal] = field(default_factory=dict)  # base asset under one lot step, left by full sales
     order_serial: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse a book that cannot be true."""
+        if any(amount < 0 for amount in self.dust.values()):
+            raise ValueError("dust must not be under 0")
 
     def undecided(self, symbol: str) -> bool:
         """Return whether an order of this token may be on its way."""

@@ -43,13 +43,31 @@ def alarm(event: str, sentence: str, **details: object) -> None:
     say(event, sentence, level=logging.ERROR, **details)
 
 
+class Secrets:
+    """The secrets in use; what is blanked out changes when the settings do."""
+
+    def __init__(self, values: Iterable[str]) -> None:
+        self._values: list[str] = []
+        self.use(values)
+
+    def use(self, values: Iterable[str]) -> None:
+        """Blank these out as well from now on, the longest first: one may begin with another."""
+        self._values = sorted({*self._values, *values}, key=len, reverse=True)
+
+    def blanked(self, text: str) -> str:
+        """Return the text without secrets."""
+        for secret in self._values:
+            text = text.replace(secret, "***")
+        return text
+
+
 class _Blanked(logging.Formatter):
     """Stamps lines with the bot's own clock (the demo's is virtual) and blanks secrets out."""
 
-    def __init__(self, now: Callable[[], datetime], secrets: Iterable[str], *, for_people: bool) -> None:
+    def __init__(self, now: Callable[[], datetime], secrets: Secrets, *, for_people: bool) -> None:
         super().__init__("%(message)s")
         self._now = now
-        self._secrets = tuple(secrets)
+        self._secrets = secrets
         self._for_people = for_people
 
     def format(self, record: logging.LogRecord) -> str:
@@ -59,14 +77,11 @@ class _Blanked(logging.Formatter):
             mark = "" if record.levelno < logging.WARNING else "! "
             line = f"{stamp:%Y-%m-%d %H:%M}  {mark}{text}"
         else:
-            fields = "".join(
-                f" {key}={shlex.quote(str(value))}" for key, value in getattr(record, "details", {}).items()
-            )
+            details = getattr(record, "details", {}).items()
+            fields = "".join(f" {key}={shlex.quote(self._secrets.blanked(str(value)))}" for key, value in details)
             event = getattr(record, "event", record.name)
             line = f"{stamp:%Y-%m-%dT%H:%M:%SZ} {record.levelname} {event}{fields} | {text}"
-        for secret in self._secrets:
-            line = line.replace(secret, "***")
-        return line
+        return self._secrets.blanked(line)
 
 
 class _ConsoleHandler(logging.Handler):
@@ -80,7 +95,10 @@ class _ConsoleHandler(logging.Handler):
         if getattr(record, "quiet", False):
             return
         style = {logging.WARNING: "yellow", logging.ERROR: "bold red"}.get(record.levelno)
-        self._console.print(self.format(record), style=style, markup=False, highlight=False, soft_wrap=True)
+        try:
+            self._console.print(self.format(record), style=style, markup=False, highlight=False, soft_wrap=True)
+        except (OSError, ValueError, SystemExit):  # rich ends the process when a pipe's reader is gone
+            return  # bot.log has the line; a terminal that is gone must not end a bot with open positions
 
 
 def _owner_only(name: str, flags: int) -> int:
@@ -94,22 +112,27 @@ class _OwnerOnlyFile(RotatingFileHandler):
         return open(self.baseFilename, self.mode, encoding="utf-8", opener=_owner_only)
 
 
-def start_log(path: Path, now: Callable[[], datetime], secrets: Iterable[str], console: Console | None) -> None:
-    """Send all lines to the rotating file, and to the console if one is given. Raises InputError."""
-    secrets = tuple(secrets)
+def start_log(path: Path, now: Callable[[], datetime], secrets: Iterable[str], console: Console | None) -> Secrets:
+    """Send all lines to the rotating file, and to the console if one is given. Raises InputError.
+
+    Returns the secrets that are blanked out, for more to be added.
+    """
+    known = Secrets(secrets)
     stop_log()
     try:
         file = _OwnerOnlyFile(path, maxBytes=LOG_BYTES, backupCount=LOG_FILES, encoding="utf-8")
     except OSError as error:
         raise InputError(f"{path}: the log cannot be written ({error.strerror}); see logging.file") from None
-    file.setFormatter(_Blanked(now, secrets, for_people=False))
+    file.setFormatter(_Blanked(now, known, for_people=False))
     log.addHandler(file)
     if console is not None:
         shown = _ConsoleHandler(console)
-        shown.setFormatter(_Blanked(now, secrets, for_people=True))
+        shown.setFormatter(_Blanked(now, known, for_people=True))
         log.addHandler(shown)
     log.setLevel(logging.INFO)
     log.propagate = False
+    logging.raiseExceptions = False  # a full disk is no reason to print a line, secrets and all, to stderr
+    return known
 
 
 def stop_log() -> None:

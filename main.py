@@ -51,6 +51,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if str(error) and not isinstance(error, StopRequested):
             print(error, file=sys.stderr)  # noqa: T201
         return error.exit_code
+    except OSError as error:
+        print(f"{error.filename or 'the machine'}: {error.strerror or error}", file=sys.stderr)  # noqa: T201
+        return 1
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)  # noqa: T201
         return 0
@@ -97,6 +100,7 @@ def _run(settings: Settings, config: Path) -> int:
 
         return run_demo(settings, config)
     with _opened(settings, config, one_shot=False) as run, stopped_by_signals(run.bot.clock):
+        run.bot.executor.settle_unknown()
         _check_model(run)
         book = run.bot.store.book
         say(
@@ -129,8 +133,8 @@ def _once(settings: Settings, config: Path, work: Callable[[Run], int]) -> int:
 
 def _daily(run: Run) -> int:
     bot = run.bot
-    run.desk.check()
     _settle(bot)
+    run.desk.check()
     if bot.daily_is_done():
         say("daily.already_done", f"The daily pass of {bot.clock.now():%Y-%m-%d} is done already; nothing to do")
         return 0
@@ -144,7 +148,9 @@ def _intraday(run: Run) -> int:
     bot = run.bot
     _settle(bot)
     done = bot.intraday_check()
-    _settle(bot)
+    if bot.store.book.intents:  # once it is known what became of them, look again: what is done is not done twice
+        _settle(bot)
+        done = bot.intraday_check()
     _say_check(bot)
     return 0 if done and not bot.store.book.intents else 1
 
@@ -180,9 +186,11 @@ def _check(settings: Settings) -> int:
 
 
 def _sell_all(settings: Settings, config: Path, *, asked: bool) -> int:
-    if not asked and input("Sell every position at the market price, and pause buying? Type yes: ").strip() != "yes":
+    if not asked and not _owner_says_yes():
         print("nothing was done")  # noqa: T201
         return 1
+    if missing := settings.missing_keys(*keys_needed(settings)):
+        raise InputError(*missing)
     control = Control(settings)
     control.pause()
     control.ask_to_sell_all()
@@ -192,16 +200,25 @@ def _sell_all(settings: Settings, config: Path, *, asked: bool) -> int:
         return _await_the_bot(control)
 
 
+def _owner_says_yes() -> bool:
+    try:
+        return input("Sell every position at the market price, and pause buying? Type yes: ").strip() == "yes"
+    except EOFError:
+        return False
+
+
 def _sell_everything(run: Run) -> int:
     _settle(run.bot)
     done = run.bot.sell_all()
-    _settle(run.bot)
+    if run.bot.store.book.intents:
+        _settle(run.bot)
+        done = run.bot.sell_all()
     left = ", ".join(run.bot.store.book.positions)
     say("control.sold_all", f"Left: {left}" if left else "Nothing is held any more; buying is paused")
     return 0 if done and not run.bot.store.book.intents else 1
 
 
-def _await_the_bot(control: Control, patience_seconds: float = 60.0) -> int:
+def _await_the_bot(control: Control, patience_seconds: float = DECIDED_WITHIN_SECONDS) -> int:
     clock = SystemClock()
     while control.is_to_sell_all() and patience_seconds > 0:
         clock.sleep(1.0)
@@ -219,7 +236,10 @@ def _pause(settings: Settings) -> int:
 
 
 def _resume(settings: Settings) -> int:
-    was_paused = Control(settings).resume()
+    control = Control(settings)
+    was_paused = control.resume()
+    if why := control.paused():
+        raise TemporaryError(f"buying stays paused: {why} in mode live, or take the file away")
     print("buying is allowed again" if was_paused else "buying was not paused")  # noqa: T201
     return 0
 

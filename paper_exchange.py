@@ -67,7 +67,7 @@ class PaperExchange:
         if price is None:
             raise TemporaryError(f"Binance has no price of {intent.pair}")
         part = _bought(intent, rules, price) if intent.side is Side.BUY else _sold(intent, rules, price)
-        _refuse_small(part, rules)
+        _refuse_small(intent, part, price, rules)
         if intent.side is Side.BUY and part.quote > self._book().capital:
             raise InsufficientBalanceError("the paper account does not hold enough")
         return OrderReport(
@@ -103,7 +103,7 @@ def _sold(intent: Intent, rules: TradingRules, price: Decimal) -> PartFill:
     return PartFill(got, quantity, quote, (quote * TAKER_FEE).quantize(_ATOM), rules.quote_asset)
 
 
-def _refuse_small(part: PartFill, rules: TradingRules) -> None:
+def _refuse_small(intent: Intent, part: PartFill, price: Decimal, rules: TradingRules) -> None:
     if (
         part.quantity < rules.min_quantity
         or part.quantity <= 0
@@ -112,5 +112,5 @@ def _refuse_small(part: PartFill, rules: TradingRules) -> None:
         raise RefusedOrderError("Filter failure: LOT_SIZE")
     if rules.max_market_quantity is not None and part.quantity > rules.max_market_quantity:
         raise RefusedOrderError("Filter failure: MARKET_LOT_SIZE")
-    if part.quote < rules.min_notional * (1 - 2 * SLIPPAGE):
+    if (intent.quote_amount or part.quantity * price) < rules.min_notional:
         raise RefusedOrderError("Filter failure: NOTIONAL")

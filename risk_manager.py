@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Protocol
 
-from domain import EXACT, ExitRules, Position, Reason, reaches_multiple
+from domain import EXACT, ONE, ExitRules, Position, Reason, reaches_multiple
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +60,15 @@ def decide_exit(position: Position, price: Decimal, rules: ExitRules) -> ExitDec
 
 def is_stop_loss_hit(position: Position, price: Decimal, rules: ExitRules) -> bool:
     """Return whether price <= entry x (1 - fall)."""
-    level = EXACT.multiply(position.entry_quote, 1 - rules.stop_loss_fall)
+    level = EXACT.multiply(position.entry_quote, EXACT.subtract(ONE, rules.stop_loss_fall))
     return EXACT.multiply(price, position.entry_base) <= level
 
 
 def is_trailing_stop_hit(position: Position, price: Decimal, rules: ExitRules) -> bool:
     """Return whether the stop is armed and price <= top x (1 - fall)."""
-    return position.trailing_armed and price <= EXACT.multiply(position.max_price, 1 - rules.trailing_fall)
+    return position.trailing_armed and price <= EXACT.multiply(
+        position.max_price, EXACT.subtract(ONE, rules.trailing_fall)
+    )
 
 
 class SellsPositions(Protocol):

@@ -12,11 +12,14 @@ import signal
 from collections.abc import Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
+from time import monotonic
 from typing import Protocol
 
 from clock import Clock, SystemClock
 from domain import MarsShotError, Scoring, TemporaryError
 from settings import Settings
+
+LONGEST_SCORING_SECONDS = 4 * 3600.0  # a thousand tokens at ten a minute take less than half of it
 
 
 class Scorer(Protocol):
@@ -72,6 +75,7 @@ class ChildScorer:
     def __init__(self) -> None:
         self._process: multiprocessing.process.BaseProcess | None = None
         self._answers: Connection | None = None
+        self._begun = 0.0
 
     def begin(self, symbols: Sequence[str], settings: Settings, model_path: Path) -> None:
         """Start the process; the settings, secrets included, go through a pipe, not through its arguments."""
@@ -82,6 +86,7 @@ class ChildScorer:
             target=_score_and_answer, args=(theirs, tuple(symbols), settings, model_path), daemon=True
         )
         self._process.start()
+        self._begun = monotonic()
         theirs.close()
 
     def result(self) -> Scoring | None:
@@ -90,6 +95,7 @@ class ChildScorer:
             return None
         try:
             if not self._answers.poll():
+                self._end_if_too_long()
                 return None
             answer = self._answers.recv()
         except (EOFError, OSError):
@@ -99,6 +105,11 @@ class ChildScorer:
             raise answer
         assert isinstance(answer, Scoring)  # noqa: S101 - our own process's answer
         return answer
+
+    def _end_if_too_long(self) -> None:
+        if monotonic() - self._begun > LONGEST_SCORING_SECONDS:
+            self.stop()
+            raise TemporaryError("the scoring took too long and was ended")
 
     @property
     def busy(self) -> bool:

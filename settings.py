@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, StringConstraints
 
-from domain import DailyRules, ExitRules
+from domain import EXACT, ONE, DailyRules, ExitRules
 from training_tokens import DEFAULT_TRAINING_TOKENS
 
 SECRET_VARIABLES = {
@@ -22,6 +22,9 @@ SECRET_VARIABLES = {
     "BINANCE_API_KEY": ("binance_api", "api_key"),
     "BINANCE_API_SECRET": ("binance_api", "api_secret"),
 }
+
+# What the bot or its owner writes: the log must not go there.
+RESERVED_FILES = {"bot_state.json", "trades.csv", "training_data.csv", "model.pkl", "model.json", "config.yaml"}
 
 Mode = Literal["demo", "paper", "live"]
 
@@ -48,6 +51,8 @@ def _origin(value: str) -> str:
         raise ValueError("the port is not a number") from None
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ValueError("an origin is needed, such as https://api.example.com")
+    if re.search(r"[\s?#]", value):
+        raise ValueError("only scheme, host and port are allowed")
     if parts.path not in {"", "/"} or parts.query or parts.fragment or parts.username or parts.password:
         raise ValueError("only scheme, host and port are allowed")
     if parts.scheme == "http" and not _is_loopback(parts.hostname):
@@ -104,10 +109,16 @@ class BinanceSection(_Section):
     base_url: Origin = "https://api.binance.com"
 
 
+def _log_file(value: str) -> str:
+    if not Path(value).name or Path(value).name in RESERVED_FILES:
+        raise ValueError("a file of its own is needed, such as bot.log")
+    return value
+
+
 class LoggingSection(_Section):
     """Where the log goes."""
 
-    file: Annotated[str, StringConstraints(strict=True, min_length=1)] = "bot.log"
+    file: Annotated[str, StringConstraints(strict=True, min_length=1), AfterValidator(_log_file)] = "bot.log"
 
 
 class VenueNames(_Section):
@@ -167,7 +178,7 @@ class Settings(_Section):
         strategy = self.strategy
         return ExitRules(
             stop_loss_fall=strategy.stop_loss_pct,
-            partial_exit_multiple=1 + strategy.partial_take_profit_pct,
+            partial_exit_multiple=EXACT.add(ONE, strategy.partial_take_profit_pct),
             partial_exit_share=strategy.partial_take_profit_ratio,
             trailing_start_multiple=strategy.trailing_trigger_pct,
             trailing_fall=strategy.trailing_pct,

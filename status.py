@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from book_format import decimal_text
+from clock import SystemClock
 from control import Control
 from daily_plan import is_daily_update_due
 from disk import Disk
@@ -24,7 +27,7 @@ def show_status(settings: Settings, *, as_json: bool) -> int:
     book = load_state(settings.file("bot_state.json"), settings.mode, Disk())
     if book is None:
         raise InputError(f"{settings.file('bot_state.json')}: there is no book yet; start the bot with: python main.py")
-    facts = status_facts(book, settings, Control(settings).paused(), datetime.now(UTC))
+    facts = status_facts(book, settings, Control(settings).paused(), SystemClock().now())
     if as_json:
         print(json.dumps(facts, indent=1))  # noqa: T201
     else:
@@ -34,9 +37,7 @@ def show_status(settings: Settings, *, as_json: bool) -> int:
 
 def status_facts(book: Book, settings: Settings, paused: str, now: datetime) -> dict[str, Any]:
     """Return the state as plain values; amounts are decimal texts in quote asset."""
-    profit = sum(
-        (Decimal(row["profit"]) for row in read_trades(settings.file("trades.csv")) if row["profit"]), Decimal(0)
-    )
+    profit = _realised_profit(settings.file("trades.csv"), book)
     strategy = settings.strategy
     due = is_daily_update_due(
         now, book.last_daily_update, strategy.daily_update_hour_utc, strategy.daily_update_minute_utc
@@ -61,6 +62,16 @@ def status_facts(book: Book, settings: Settings, paused: str, now: datetime) -> 
             symbol: _position_facts(held, settings.exit_rules) for symbol, held in sorted(book.positions.items())
         },
     }
+
+
+def _realised_profit(path: Path, book: Book) -> Decimal:
+    """Return the profit of all sales, those that trades.csv lacks yet included. Raises InputError."""
+    known = {row.client_order_id: row.profit for row in book.unwritten_trades}
+    try:
+        known |= {row["client_order_id"]: row["profit"] for row in read_trades(path)}
+        return sum((Decimal(profit) for profit in known.values() if profit), Decimal(0))
+    except (KeyError, ArithmeticError, UnicodeDecodeError, TypeError, csv.Error):
+        raise InputError(f"{path}: cannot be read; it must stay as the bot writes it (no spreadsheet's copy)") from None
 
 
 def _position_facts(held: Position, rules: ExitRules) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 
 from book_format import decimal_text
 from bookkeeping import with_fill, with_intent, with_position, without_intent
@@ -42,6 +42,9 @@ from risk_manager import ExitDecision
 
 # recvWindow (5 s) and Binance's own 10 s, four times over: an order that Binance does not know by then was never run.
 NEVER_ARRIVES_AFTER_MS = 60_000
+# A first "no such order" may come from a server that lags; a second one, this much later, is believed.
+SECOND_LOOK_AFTER_MS = 2_000
+PRICE_HEADROOM = Decimal("1.02")
 # An intent that waited longer than this before it could be sent is given up: its look-up would begin too late.
 SEND_WITHIN_MS = 10_000
 
@@ -55,6 +58,7 @@ class TradeExecutor:
         self._clock = clock
         self.pair_of = pair_of
         self._rules: dict[str, TradingRules] = {}
+        self._first_missed_ms: dict[str, int] = {}  # by client order id: when it was first not found
         self._absent: frozenset[str] = frozenset()  # pairs that Binance did not know when it was last asked for all
 
     @property
@@ -189,7 +193,8 @@ class TradeExecutor:
         rules = self._tradable_rules(symbol)
         left = amount
         while left > 0 and (left == amount or left >= rules.smallest_order(price)):
-            pieces = _orders_needed(left / price, rules)
+            # A little more than the price says: it may fall before the order arrives, and each order stay too large.
+            pieces = _orders_needed(left / price * PRICE_HEADROOM, rules)
             piece = floor_to_step(left / pieces, Decimal(1).scaleb(-rules.quote_precision))
             fill = self._place(symbol, Side.BUY, Reason.DAILY_BUY, rules, quote_amount=piece)
             if fill.status != "FILLED":
@@ -290,14 +295,18 @@ class TradeExecutor:
 
     def _look_up(self, intent: Intent) -> None:
         # The time is asked before the order: what is unknown now was unknown at that time too.
-        age_ms = self.exchange.server_ms() - intent.created_ms
+        server_ms = self.exchange.server_ms()
         report = self.exchange.find_order(intent)
         if report is not None:
             self._settle(intent, report)
-        elif age_ms >= NEVER_ARRIVES_AFTER_MS:
+        elif self._is_second_look(intent, server_ms) and server_ms - intent.created_ms >= NEVER_ARRIVES_AFTER_MS:
             self._store.save(without_intent(self.book, intent))
             text = f"{intent.symbol}: the {intent.side.lower()} order never reached Binance; nothing was traded"
             say("order.never_arrived", text, client_order_id=intent.client_order_id)
+
+    def _is_second_look(self, intent: Intent, server_ms: int) -> bool:
+        first = self._first_missed_ms.setdefault(intent.client_order_id, server_ms)
+        return server_ms - first >= SECOND_LOOK_AFTER_MS
 
 
 def _is_large_enough(quantity: Decimal, price: Decimal, rules: TradingRules) -> bool:
@@ -309,7 +318,7 @@ def _orders_needed(quantity: Decimal, rules: TradingRules) -> int:
     largest = rules.max_market_quantity
     if largest is None or quantity <= largest:
         return 1
-    return int(-(-quantity // floor_to_step(largest, rules.lot_step)))
+    return int((quantity / floor_to_step(largest, rules.lot_step)).to_integral_value(ROUND_CEILING))
 
 
 def _fill_of(report: OrderReport, parts: tuple[PartFill, ...]) -> Fill:

@@ -21,7 +21,7 @@ from config_file import read_settings
 from control import Control
 from disk import Disk
 from domain import Book, InputError
-from events import alarm, say, start_log, stop_log, warn
+from events import Secrets, alarm, say, start_log, stop_log, warn
 from exchange import Exchange
 from paper_exchange import PaperExchange
 from positions_store import Store, check_folder, load_state, sole_writer
@@ -66,7 +66,7 @@ def open_bot(
     book_path = settings.file(BOOK)
     check_folder(book_path)
     with sole_writer(book_path):
-        start_log(settings.file(settings.logging.file), clock.now, settings.secrets, console)
+        secrets = start_log(settings.file(settings.logging.file), clock.now, settings.secrets, console)
         try:
             store = _open_store(settings, clock, book_path, disk)
             scorer: Scorer = InlineScorer(clock) if one_shot or settings.mode == "demo" else ChildScorer()
@@ -81,7 +81,7 @@ def open_bot(
                 scores=desk.scores,
                 control=control,
             )
-            keeper = _SettingsKeeper(config, bot, desk, dress)
+            keeper = _SettingsKeeper(config, bot, desk, dress, secrets)
             try:
                 yield Run(bot, desk, keeper.take_up)
             finally:
@@ -141,7 +141,10 @@ def _quote_fault(book: Book, settings: Settings) -> str:
 class _SettingsKeeper:
     """Takes up config.yaml when it has changed and holds good; refuses it, once per change, when it does not."""
 
-    def __init__(self, path: Path, bot: Bot, desk: ScoringDesk, dress: Callable[[Settings], Settings]) -> None:
+    def __init__(
+        self, path: Path, bot: Bot, desk: ScoringDesk, dress: Callable[[Settings], Settings], secrets: Secrets
+    ) -> None:
+        self._secrets = secrets
         self._path = path
         self._bot = bot
         self._desk = desk
@@ -169,8 +172,11 @@ class _SettingsKeeper:
             raise InputError(f"{self._path}: mode: a change from {self._bot.settings.mode} needs a restart")
         if fault := _quote_fault(self._bot.store.book, settings):
             raise InputError(f"{self._path}: the book {fault}")
+        if missing := settings.missing_keys(*keys_needed(settings)):
+            raise InputError(*(f"{self._path}: {line}" for line in missing))
 
     def _adopt(self, settings: Settings) -> None:
+        self._secrets.use(settings.secrets)
         old, self._bot.settings = self._bot.settings, settings
         if (old.binance_api, old.coinbase) != (settings.binance_api, settings.coinbase):
             self._bot.coinbase.close()

@@ -281,6 +281,16 @@ class Desk:
         """Script a fault at Binance."""
         self.market.faults.add(service="binance", match=match, kind=kind, **details)
 
+    @contextmanager
+    def impatience(self) -> Iterator[None]:
+        """Let the client wait for a tenth of a second only, within the block: for requests that hang."""
+        client = self.exchange._client
+        patient, client._requests_params = client._requests_params, {"timeout": (5, 0.1)}
+        try:
+            yield
+        finally:
+            client._requests_params = patient
+
     def requests(self, match: str) -> int:
         """Return how many requests of this kind have come in so far."""
         return sum(match in f"{seen.method} {seen.path}?{seen.query}" for seen in self.market.request_log)
@@ -294,10 +304,13 @@ class Desk:
         """Let time pass."""
         self.clock.sleep(seconds)
 
-    def settle(self, seconds: float = 61) -> None:
-        """Let time pass, then look up what is unknown, as the next cycle does."""
-        self.wait(seconds)
+    def settle(self, seconds: float | None = None) -> None:
+        """Let time pass, then look up what is unknown, as the next cycle does; without seconds, until it is decided."""
+        self.wait(61 if seconds is None else seconds)
         self.executor.settle_unknown()
+        if self.book.intents and seconds is None:  # one look alone is not believed
+            self.wait(2)
+            self.executor.settle_unknown()
 
     def assert_agreement(self) -> None:
         """Book, trades.csv and exchange tell the same story, to the last digit, and the disk knows all of it."""

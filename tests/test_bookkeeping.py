@@ -248,10 +248,14 @@ def test_a_fee_in_bnb_lessens_the_bnb_that_is_left() -> None:
 
 
 def test_more_sold_than_held_leaves_no_position_and_no_dust() -> None:
-    book = sold(holding(qty=D(99)), sell_intent(), "100", "200")
+    book = sold(replace(holding(qty=D(99)), dust={"FET": D(3), "OP": D(1)}), sell_intent(), "100", "200")
     assert not book.positions
-    assert not book.dust
+    assert book.dust == {"FET": D(3), "OP": D(1)}
     assert book.capital == 1100
+
+
+def test_a_pair_without_a_lot_step_is_sold_to_the_last_bit() -> None:
+    assert not sold(holding(), sell_intent(lot_step=D(0)), "100", "200").positions
 
 
 def test_a_sale_of_what_the_book_does_not_hold_is_booked_as_money() -> None:

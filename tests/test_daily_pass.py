@@ -1,4 +1,4 @@
-"""The daily pass at the stand-in exchange, with scores of the test's making: what is sold, bought, split, carried on."""
+"""The daily pass at the stand-in exchange, with scores of the test's making: sold, bought, split, carried on."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from desk import NEW_ORDER, NO_SUCH_ORDER, NOON, Desk, Died, Scores, open_desk
 
 from bot import Bot
 from daily_pass import Progress
-from domain import DailyPlan, InputError, PlannedBuy, PlannedSell
+from domain import DailyPlan, InputError, PlannedBuy, PlannedSell, UnknownOutcomeError
 
 D = Decimal
 TODAY = NOON.date()
@@ -161,7 +161,9 @@ def test_a_capital_under_the_smallest_order_buys_nothing_and_the_pass_is_done(de
 
 
 def test_a_share_above_the_largest_order_is_bought_in_parts(desk: Desk) -> None:
-    desk.set_rules("ADAUSDT", max_market_quantity=D(250))
+    desk.set_rules(
+        "ADAUSDT", max_market_quantity=D(260)
+    )  # a price that falls a little must not make an order too large
     desk.bot(scored(desk, ADA="0.9")).daily_update()
     assert [order.request.quote_quantity for order in desk.orders] == [D(250)] * 4
     desk.assert_agreement()
@@ -199,7 +201,6 @@ def test_a_pair_that_cannot_be_bought_takes_no_share_from_the_others(desk: Desk,
     assert bought(desk) == {"ADA": D(500), "LINK": D(500)}
 
 
-@pytest.mark.xfail(strict=True, reason="after a restart before the split, tradable is not looked at again")
 def test_a_pair_that_stops_trading_before_the_split_takes_no_share_from_the_others(desk: Desk) -> None:
     buys = tuple(PlannedBuy(symbol=symbol, probability="0.9") for symbol in ("ADA", "DOT"))
     desk.store.save(replace(desk.book, plan=DailyPlan(day=TODAY, buys=buys)))
@@ -291,7 +292,6 @@ def test_a_held_token_without_any_price_is_left_for_the_day(desk: Desk) -> None:
     assert "ADA" in desk.book.positions
 
 
-@pytest.mark.xfail(strict=True, reason="an unreadable price list makes every probability void, and the pass is done")
 def test_an_unreadable_price_list_does_not_cost_the_day(desk: Desk) -> None:
     scores = scored(desk, ADA="0.9")
     scores.last_closes = {"ADA": "1"}
@@ -361,8 +361,12 @@ FAULTS: list[dict[str, Any]] = [
     {"kind": "drop_before"},
     {"kind": "drop_after"},
     {"kind": "truncate"},
-    {"kind": "status", "status": 504, "body": '{"code":-1007,"msg":"Timeout waiting for response from backend."}'},
-    {"kind": "status_after", "status": 504, "body": '{"code":-1007,"msg":"Timeout waiting for response from backend."}'},
+    {"kind": "status", "status": 504, "body": '{"code":-1007,"msg":"Timeout waiting for response."}'},
+    {
+        "kind": "status_after",
+        "status": 504,
+        "body": '{"code":-1007,"msg":"Timeout waiting for response."}',
+    },
     {"kind": "status", "status": 429, "headers": {"Retry-After": "90"}, "body": '{"code":-1003,"msg":"Too many."}'},
     {"kind": "status", "status": 400, "body": '{"code":-1021,"msg":"Timestamp for this request is outside."}'},
 ]
@@ -555,6 +559,30 @@ def test_a_purchase_in_doubt_over_midnight_is_not_made_again_by_the_next_pass(de
     desk.assert_agreement()
 
 
+def doubt_a_purchase_of_ada(desk: Desk, amount: str) -> None:
+    """An earlier purchase has been executed, its answer was lost, and it cannot be looked up."""
+    desk.fault(NEW_ORDER, "drop_after")
+    with pytest.raises(UnknownOutcomeError):
+        desk.executor.buy("ADA", D(amount), D(1))
+    desk.fault("GET /api/v3/order", "status", times=-1, status=502)
+
+
+def test_a_token_in_doubt_is_not_planned_again(desk: Desk) -> None:
+    doubt_a_purchase_of_ada(desk, "400")
+    assert desk.bot(scored(desk, ADA="0.9", DOT="0.9")).daily_update() is Progress.DONE
+    assert list(bought(desk)) == ["ADA", "DOT"]
+    assert bought(desk)["ADA"] == 400
+
+
+def test_what_an_order_in_doubt_may_have_spent_is_not_split_again(desk: Desk) -> None:
+    doubt_a_purchase_of_ada(desk, "400")
+    desk.bot(scored(desk, ADA="0.9", DOT="0.9")).daily_update()
+    desk.market.faults.clear()
+    desk.settle()
+    assert desk.book.capital >= 0, "the owner's money has been spent besides the bot's"
+    assert bought(desk) == {"ADA": D(400), "DOT": D(600)}
+
+
 def test_a_token_that_is_sold_by_the_stop_loss_meanwhile_counts_as_sold(desk: Desk) -> None:
     desk.store.save(replace(desk.book, plan=DailyPlan(day=TODAY, sells=(PlannedSell(symbol="ADA"),))))
     assert desk.bot().daily_update() is Progress.DONE
@@ -568,5 +596,3 @@ def test_the_scores_of_today_are_asked_for_held_tokens_and_the_list(desk: Desk) 
     bot.daily_pass._scores = lambda symbols: asked.append(list(symbols))
     bot.daily_update()
     assert asked == [["LTC", "ADA", "DOT", "LINK"]]
-
-

@@ -61,11 +61,11 @@ def test_a_line_in_the_file_has_time_level_event_and_fields(path: Path) -> None:
 def test_a_line_on_the_terminal_is_for_people(path: Path, terminal: io.StringIO) -> None:
     start(path, terminal)
     say("order.filled", "Sold 100 FET", side="SELL")
-    warn("price.note", "No price of [OP]")
+    warn("price.note", "No price of [red]OP")
     alarm("book.not_saved", "The disk is full")
     assert terminal.getvalue().splitlines() == [
         "2021-02-15 00:30  Sold 100 FET",
-        "2021-02-15 00:30  ! No price of [OP]",
+        "2021-02-15 00:30  ! No price of [red]OP",
         "2021-02-15 00:30  ! The disk is full",
     ]
 
@@ -124,7 +124,8 @@ def test_a_secret_is_blanked_out_of_a_traceback(path: Path, terminal: io.StringI
         assert "https://me:***@example.com" in text
 
 
-_SECRETS = st.text(st.characters(min_codepoint=33, max_codepoint=126, exclude_characters="'*"), min_size=8, max_size=40)
+_CHARACTERS = st.characters(min_codepoint=33, max_codepoint=126, exclude_characters="'*")
+_SECRETS = st.text(_CHARACTERS, min_size=6, max_size=40).map("Zq{}".format)  # by chance no word of a line
 
 
 @given(_SECRETS)
@@ -139,16 +140,12 @@ def test_any_secret_is_blanked_out(tmp_path: Path, secret: str) -> None:
     assert secret not in terminal.getvalue()
 
 
-@pytest.mark.xfail(
-    strict=True, reason="fields are quoted for the shell before secrets are looked for: ' becomes '\"'\"'"
-)
 def test_a_secret_with_a_quote_mark_is_blanked_out_too(path: Path) -> None:
     start(path, None, "it's-secret")
     say("an.event", "text", key="it's-secret")
     assert "s-secret" not in path.read_text()
 
 
-@pytest.mark.xfail(strict=True, reason="the shorter one is blanked first, and the rest of the longer one stays")
 def test_a_secret_that_begins_with_another_is_blanked_whole(path: Path) -> None:
     start(path, None, "abcd1234", "abcd1234-and-more")
     say("an.event", "abcd1234-and-more")
@@ -220,15 +217,14 @@ class DeadTerminal(io.StringIO):
         raise OSError(self._error, "gone")
 
 
-@pytest.mark.xfail(strict=True, raises=OSError, reason="the error goes up into the trading code, and out of the loop")
 def test_a_terminal_that_is_gone_never_stops_the_bot(path: Path) -> None:
     start(path, DeadTerminal(errno.EIO))
     say("order.filled", "Sold 100 FET")
     assert "Sold 100 FET" in path.read_text()
 
 
-@pytest.mark.xfail(strict=True, raises=(SystemExit, OSError), reason="rich ends the whole process on a broken pipe")
 def test_a_pipe_whose_reader_is_gone_never_stops_the_bot(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # What rich does, without its turning the standard output of this test run off.
     monkeypatch.setattr(Console, "on_broken_pipe", lambda _: (_ for _ in ()).throw(SystemExit(1)))
     start(path, DeadTerminal(errno.EPIPE))
     say("order.filled", "Sold 100 FET")

@@ -27,6 +27,23 @@ OLD = a_book(capital=D(1000))
 NEW = a_book(capital=D(900), positions={"FET": a_position()})
 
 
+@pytest.fixture(autouse=True)
+def synced(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The files seen down to the disk, in order; the disk itself is not waited for."""
+    names: list[str] = []
+    opened: dict[int, str] = {}
+    really_open = os.open
+
+    def note_open(path: Path, flags: int, mode: int = 0o777) -> int:
+        descriptor = really_open(path, flags, mode)
+        opened[descriptor] = Path(path).name
+        return descriptor
+
+    monkeypatch.setattr(os, "open", note_open)
+    monkeypatch.setattr(os, "fsync", lambda descriptor: names.append(opened.get(descriptor, "")))
+    return names
+
+
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "bot_state.paper.json"
@@ -191,6 +208,21 @@ def test_a_file_that_others_could_read_is_closed_to_them(path: Path) -> None:
     path.chmod(0o644)
     Disk().write(path, b"secret")
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_each_file_is_down_on_the_disk_before_it_gets_its_name(path: Path, synced: list[str]) -> None:
+    save_state(OLD, path, Disk())
+    synced.clear()
+    save_state(NEW, path, Disk())
+    folder = path.parent.name
+    assert synced == [f"{path.name}.bak.tmp", folder, f"{path.name}.tmp", folder]
+
+
+def test_a_trade_is_down_on_the_disk_before_the_book_lets_go_of_it(path: Path, trades: Path, synced: list[str]) -> None:
+    store = Store(OLD, path, trades, Disk(), pytest.fail)
+    store.save(book_with_trades("ms-1"))
+    assert synced[-1] == trades.name
+    assert store.book.unwritten_trades == ()
 
 
 def test_the_backup_is_the_book_before(path: Path) -> None:
@@ -456,6 +488,13 @@ def test_a_torn_header_is_begun_anew(path: Path, trades: Path) -> None:
     Store(OLD, path, trades, Disk(), pytest.fail).save(book_with_trades("ms-1"))
     assert rows_of(trades) == ["ms-1"]
     assert trades.read_text().startswith("time,symbol,")
+
+
+def test_a_header_alone_is_not_written_again(path: Path, trades: Path) -> None:
+    trades.write_text(",".join(TRADE_COLUMNS) + "\n")
+    Store(OLD, path, trades, Disk(), pytest.fail).save(book_with_trades("ms-1"))
+    assert trades.read_text().count("client_order_id") == 1
+    assert rows_of(trades) == ["ms-1"]
 
 
 def test_rows_stay_in_the_book_while_trades_csv_cannot_be_written(path: Path, trades: Path) -> None:

@@ -107,7 +107,6 @@ def test_an_endless_entry_price_arms_at_its_exact_multiple(price: str, armed: bo
     assert watch(endless, D(price), EXIT_RULES).trailing_armed is armed
 
 
-@pytest.mark.xfail(strict=True, reason="1 - fall and 1 + gain are rounded to 28 digits before the exact comparison")
 def test_a_threshold_with_many_digits_is_not_rounded() -> None:
     fall = D("0.50000000000000000000000000001")
     assert reason_at(a_position(), "0.499999999999999999999999999995", replace(EXIT_RULES, stop_loss_fall=fall)) is None
@@ -157,6 +156,11 @@ def test_a_price_that_never_reached_its_trigger_arms_nothing() -> None:
 def test_the_top_is_counted_from_the_arming_on_and_never_falls() -> None:
     paths = (["2"], ["2", "3"], ["3", "4"], ["4", "3"], ["4", "3", "5"])
     assert [after(a_position(), *path).max_price for path in paths] == [1, 3, 4, 4, 5]
+
+
+def test_the_top_of_an_armed_position_rises_below_its_trigger_too() -> None:
+    # A second order of the same purchase has raised the entry price since.
+    assert after(a_position(trailing_armed=True, max_price=D(2)), "2.5").max_price == D("2.5")
 
 
 def test_a_position_that_saw_nothing_new_is_the_same_object() -> None:

@@ -29,6 +29,7 @@ FLOORS: dict[str, set[str]] = {
         "binance_exchange",
         "clock",
         "coinbase",
+        "config_faults",
         "config_file",
         "control",
         "daily_points",
@@ -211,18 +212,9 @@ def _clock_calls(room: str) -> list[int]:
     return lines
 
 
-_STATUS_READS_IT_TOO = pytest.mark.xfail(
-    strict=True, reason="status.py calls datetime.now itself; SystemClock().now() is there"
-)
-
-
 @pytest.mark.parametrize(
     "room",
-    [
-        pytest.param(room, marks=_STATUS_READS_IT_TOO if room == "status" else ())
-        for room in ROOMS
-        if room not in READS_THE_CLOCK
-    ],
+    [room for room in ROOMS if room not in READS_THE_CLOCK],
 )
 def test_nobody_else_reads_a_clock(room: str) -> None:
     assert _clock_calls(room) == []

@@ -148,7 +148,6 @@ def test_a_key_without_a_comment_is_found() -> None:
     assert _uncommented_keys(text) == ["g"]
 
 
-@pytest.mark.xfail(strict=True, reason="coinbase.base_url and the keys of binance_api stand there without a word")
 def test_every_key_of_the_shipped_file_is_explained() -> None:
     assert _uncommented_keys((ROOT / "config.yaml").read_text(encoding="utf-8")) == []
 
@@ -377,7 +376,6 @@ def test_a_ticker_is_capitals_and_digits(ticker: str) -> None:
     assert len(faults(changed("quote_asset", ticker))) == 1
 
 
-@pytest.mark.xfail(strict=True, reason="besides the true fault, one is told that is none")
 @pytest.mark.parametrize(
     ("key", "value"),
     [("tokens_daily", ["fet"]), ("strategy.sell_threshold", True), ("strategy.buy_threshold", False)],
@@ -477,7 +475,6 @@ def test_an_origin_is_an_address(section: str, url: str) -> None:
         ("https://api.binance.com/api", "only scheme, host and port are allowed"),
         ("https://api.binance.com/?a=b", "only scheme, host and port are allowed"),
         ("https://api.binance.com#top", "only scheme, host and port are allowed"),
-        ("https://me:word@api.binance.com", "only scheme, host and port are allowed"),
         ("https://api.binance.com:port", "the port is not a number"),
         ("api.binance.com", "an origin is needed, such as https://api.example.com"),
         ("ftp://api.binance.com", "an origin is needed, such as https://api.example.com"),
@@ -489,7 +486,6 @@ def test_what_is_no_origin_is_told(section: str, url: str, allowed: str) -> None
     assert faults(changed(f"{section}.base_url", url)) == [f"{section}.base_url: {url!r} is not allowed; {allowed}"]
 
 
-@pytest.mark.xfail(strict=True, reason="an empty query or fragment, and a blank in the host, are taken for an origin")
 @pytest.mark.parametrize("url", ["https://api.binance.com?", "https://api.binance.com/#", "https://api binance.com"])
 def test_nothing_but_an_origin_is_an_origin(url: str) -> None:
     assert faults(changed("binance_api.base_url", url)) != []
@@ -550,7 +546,6 @@ def test_whatever_the_file_holds_it_is_settings_or_lines_that_say_why_not(
         read_settings(path)
 
 
-@pytest.mark.xfail(strict=True, reason="a value that its explicit tag does not fit ends in a traceback")
 @pytest.mark.parametrize("value", ["!!float abc", "!!int abc", "!!bool abc", "!!timestamp 2001-99-99", "1" * 5000])
 def test_a_value_that_yaml_cannot_make_is_one_line(tmp_path: Path, value: str) -> None:
     assert len(faults_of_text(tmp_path, SEED + f"training: {{days: {value}}}\n")) == 1
@@ -558,7 +553,8 @@ def test_a_value_that_yaml_cannot_make_is_one_line(tmp_path: Path, value: str) -
 
 # --------------------------------------------------------------------------- secrets
 
-_SECRETS = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=10, max_size=40)
+# Begun with two letters of its own: no secret is by chance a word of a message, or the mask that stands for it.
+_SECRETS = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=8, max_size=40).map("Zq{}".format)
 _WRAPPINGS = st.sampled_from([lambda s: s, lambda s: f"two {s}", lambda s: [s], lambda s: {s: s}, lambda s: {"a": [s]}])
 
 
@@ -584,7 +580,6 @@ def test_settings_do_not_show_their_secrets(secret: str) -> None:
     assert secret not in settings.model_dump_json()
 
 
-@pytest.mark.xfail(strict=True, reason="a slip of the pen beside a key shows the key: section, key name, tag, alias")
 @pytest.mark.parametrize(
     "slip",
     [
@@ -625,13 +620,11 @@ def test_a_file_stays_in_its_folder() -> None:
     assert some_settings(mode="paper").file("/var/log/mars.shot.log") == Path("/var/log/mars.shot.paper.log")
 
 
-@pytest.mark.xfail(strict=True, reason="accepted at the door, then ValueError with a traceback when the log is opened")
 @pytest.mark.parametrize("name", [".", "/"])
 def test_a_log_without_a_name_is_refused_at_the_door(name: str) -> None:
     assert faults(changed("logging.file", name)) != []
 
 
-@pytest.mark.xfail(strict=True, reason="the log may be sent into the book or the trades: it would break them")
 @pytest.mark.parametrize("name", ["bot_state.json", "trades.csv", "model.pkl", "config.yaml"])
 def test_a_log_that_would_write_into_another_file_is_refused(name: str) -> None:
     assert faults(changed("logging.file", name)) != []

@@ -81,7 +81,6 @@ def test_without_trades_there_is_no_profit() -> None:
     assert facts(a_book())["realised_profit"] == "0"
 
 
-@pytest.mark.xfail(strict=True, reason="rows that trades.csv could not take are in the book, and not in the profit")
 def test_the_profit_has_the_trades_that_are_still_in_the_book() -> None:
     assert facts(a_book(unwritten_trades=(a_trade("ms-1", profit="5"),)))["realised_profit"] == "5"
 
@@ -158,7 +157,6 @@ def test_status_of_a_book_of_another_mode_is_refused() -> None:
         show_status(some_settings(), as_json=False)
 
 
-@pytest.mark.xfail(strict=True, reason="a traceback (KeyError, decimal.InvalidOperation, UnicodeDecodeError)")
 @pytest.mark.parametrize(
     "content",
     [
@@ -208,7 +206,6 @@ def test_a_pause_of_paper_leaves_live_alone() -> None:
     assert Control(some_settings(mode="live")).paused() == ""
 
 
-@pytest.mark.xfail(strict=True, reason="resume in paper or demo mode deletes PAUSE, which is the live bot's")
 @pytest.mark.parametrize("mode", ["paper", "demo"])
 def test_a_resume_of_another_mode_leaves_live_paused(mode: str) -> None:
     Control(some_settings(mode="live")).pause()

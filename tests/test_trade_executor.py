@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -37,7 +38,6 @@ D = Decimal
 
 @pytest.fixture
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
-    monkeypatch.setattr("binance_exchange.TIMEOUT_SECONDS", (1, 0.15))
     with open_desk(tmp_path) as desk:
         monkeypatch.setattr("os.fsync", lambda descriptor: desk.life.step("fsync"))
         yield desk
@@ -177,12 +177,6 @@ def test_an_order_that_expires_with_nothing_filled_changes_nothing(desk: Desk, r
 # ------------------------------------------------------------------ larger than the largest order
 
 
-ROUNDED_DOWN = pytest.mark.xfail(
-    strict=True, reason="the number of orders is rounded down: Decimal's // cuts towards zero, so -(-2.5 // 1) is 2"
-)
-
-
-@ROUNDED_DOWN
 def test_a_purchase_above_the_largest_order_is_split(desk: Desk) -> None:
     desk.set_rules("ADAUSDT", max_market_quantity=D(100))
     assert buy(desk, "250") == "bought"
@@ -191,7 +185,6 @@ def test_a_purchase_above_the_largest_order_is_split(desk: Desk) -> None:
     desk.assert_agreement()
 
 
-@ROUNDED_DOWN
 def test_a_full_sale_above_the_largest_order_is_split(desk: Desk) -> None:
     desk.give("ADA", "250.05")
     desk.set_rules("ADAUSDT", max_market_quantity=D(100))
@@ -202,7 +195,6 @@ def test_a_full_sale_above_the_largest_order_is_split(desk: Desk) -> None:
     desk.assert_agreement()
 
 
-@ROUNDED_DOWN
 def test_a_partial_sale_above_the_largest_order_is_split_and_done_once(desk: Desk) -> None:
     desk.give("ADA", "1250")
     desk.set_rules("ADAUSDT", max_market_quantity=D(100))
@@ -212,7 +204,6 @@ def test_a_partial_sale_above_the_largest_order_is_split_and_done_once(desk: Des
     desk.assert_agreement()
 
 
-@ROUNDED_DOWN
 def test_a_partial_sale_stopped_between_two_of_its_orders_goes_on_with_the_rest(desk: Desk) -> None:
     desk.give("ADA", "1250")
     desk.set_rules("ADAUSDT", max_market_quantity=D(100))
@@ -225,7 +216,6 @@ def test_a_partial_sale_stopped_between_two_of_its_orders_goes_on_with_the_rest(
     desk.assert_agreement()
 
 
-@ROUNDED_DOWN
 def test_a_split_purchase_stops_at_the_first_order_that_runs_dry(desk: Desk) -> None:
     desk.set_rules("ADAUSDT", max_market_quantity=D(100))
     desk.market.exchange.pairs["ADAUSDT"].depth = D(50)
@@ -272,7 +262,7 @@ def test_every_order_has_an_id_of_its_own_that_binance_accepts(desk: Desk) -> No
     buy(desk, "200", "DOT")
     sell(desk, "50")
     ids = [order.request.client_order_id or "" for order in desk.orders]
-    assert len(set(ids)) == len(ids) == 6
+    assert len(set(ids)) == len(ids) == 7
     assert all(re.fullmatch(r"[A-Za-z0-9_-]{1,36}", one) for one in ids)
 
 
@@ -431,8 +421,8 @@ CODE_1008 = '{"code":-1008,"msg":"Server is currently overloaded with other requ
 UNKNOWN: list[tuple[str, dict[str, Any], bool]] = [
     ("drop_before", {}, False),
     ("drop_after", {}, True),
-    ("hang_before", {"seconds": 0.3}, False),
-    ("hang_after", {"seconds": 0.3}, True),
+    ("hang_before", {"seconds": 5.0}, False),
+    ("hang_after", {"seconds": 5.0}, True),
     ("status_after", {"status": 502, "body": HTML}, True),
     ("status_after", {"status": 503, "body": HTML}, True),
     ("status", {"status": 504, "body": HTML}, False),
@@ -455,10 +445,11 @@ def test_an_unknown_outcome_is_looked_up_until_book_and_binance_agree(
     desk: Desk, side: str, kind: str, details: dict[str, Any], executed: bool
 ) -> None:
     desk.give("ADA", "100")
+    desk.executor.load_rules(["ADA", "DOT"])
     desk.exchange.server_ms()
     before = desk.book
     desk.fault(NEW_ORDER, kind, **details)
-    with pytest.raises(UnknownOutcomeError):
+    with pytest.raises(UnknownOutcomeError), desk.impatience() if "hang" in kind else nullcontext():
         buy(desk, "200", "DOT") if side == "buy" else sell(desk, "100")
     assert len(desk.orders) == executed
     assert len(desk.book.intents) == 1
@@ -478,8 +469,10 @@ def test_an_unknown_outcome_is_looked_up_until_book_and_binance_agree(
 def test_an_unknown_outcome_is_settled_by_the_next_start_as_well(
     desk: Desk, kind: str, details: dict[str, Any], executed: bool
 ) -> None:
+    desk.executor.load_rules(["ADA"])
+    desk.exchange.server_ms()
     desk.fault(NEW_ORDER, kind, **details)
-    with pytest.raises(UnknownOutcomeError):
+    with pytest.raises(UnknownOutcomeError), desk.impatience() if "hang" in kind else nullcontext():
         buy(desk)
     desk.open()
     desk.settle()
@@ -507,8 +500,25 @@ def test_an_order_that_is_not_found_is_given_up_after_sixty_seconds(desk: Desk, 
     desk.fault(NEW_ORDER, "drop_before")
     with pytest.raises(UnknownOutcomeError):
         buy(desk)
+    desk.settle(0)
+    assert desk.book.intents
     desk.settle(age)
     assert bool(desk.book.intents) is kept
+
+
+def test_one_look_that_does_not_find_an_order_is_not_believed(desk: Desk) -> None:
+    """After an outage the first answer may come from a server that lags behind."""
+    desk.exchange.server_ms()
+    desk.fault(NEW_ORDER, "drop_after")
+    desk.fault(LOOK_UP, "status", times=1, status=400, body=NO_SUCH_ORDER)
+    with pytest.raises(UnknownOutcomeError):
+        buy(desk)
+    desk.settle(600)
+    assert desk.book.intents
+    desk.settle(10)
+    assert not desk.book.intents
+    assert len(desk.orders) == 1
+    desk.assert_agreement()
 
 
 def test_the_age_of_an_order_is_measured_by_binances_clock(desk: Desk) -> None:
@@ -630,14 +640,18 @@ def test_while_it_cannot_be_looked_up_the_outcome_stays_unknown(
     desk.assert_agreement()
 
 
-@pytest.mark.parametrize("status", ["NEW", "PARTIALLY_FILLED", "PENDING_NEW"])
-def test_an_order_that_is_still_open_stays_unknown(desk: Desk, status: str) -> None:
+@pytest.mark.parametrize(("status", "fills"), [("NEW", 0), ("PENDING_NEW", 0), ("PARTIALLY_FILLED", 1)])
+def test_an_order_that_is_still_open_stays_unknown(desk: Desk, status: str, fills: int) -> None:
     exchange = desk.market.exchange
     desk.fault(NEW_ORDER, "drop_after")
     with pytest.raises(UnknownOutcomeError):
-        buy(desk)
+        buy(desk, "900")
     finished = desk.orders[0]
-    exchange.remember(replace(finished, status=status, executed_quantity=finished.executed_quantity / 2))
+    done = finished.fills[:fills]
+    quantity, quote = (sum((getattr(fill, name) for fill in done), D(0)) for name in ("quantity", "value"))
+    exchange.remember(
+        replace(finished, status=status, fills=done, executed_quantity=quantity, executed_quote=quote),
+    )
     desk.settle(70)
     assert desk.book.intents
     assert not desk.book.positions
@@ -689,7 +703,7 @@ def buy_then_sell_all(desk: Desk) -> None:
 
 
 def plan_to_buy(desk: Desk) -> None:
-    desk.set_rules("ADAUSDT", max_market_quantity=D(100))
+    desk.set_rules("ADAUSDT", max_market_quantity=D(105))
     step = PlannedBuy(symbol="ADA", probability="0.9", amount=D(200), left=D(200))
     plan = DailyPlan(day=desk.clock.now().date(), buys=(step,), shared_out=True)
     desk.store.save(replace(desk.book, plan=plan))
