@@ -351,12 +351,12 @@ def _tell(intent: Intent, fill: Fill, before: Book) -> None:
     held = before.positions.get(intent.symbol)
     gain = ""
     if intent.side is Side.SELL and held is not None:
-        gain = f", {(fill.price / held.entry_price - 1) * 100:+.1f} % on its entry price"
+        gain = f", {(fill.price / held.entry_price - 1) * 100:+.1f} %"
     verb = "Bought" if intent.side is Side.BUY else "Sold"
     sentence = f"{verb} {decimal_text(fill.base)} {intent.symbol} for {fill.quote:.2f} {before.quote_asset}"
     say(
         "order.filled",
-        f"{sentence} at {fill.price:.8g} ({REASONS[intent.reason]}{gain})",
+        f"{sentence} at {fill.price:.6g} ({REASONS[intent.reason]}{gain})",
         side=intent.side.value,
         pair=intent.pair,
         quantity=fill.base,
