@@ -6,7 +6,7 @@ anything else has an unknown outcome and is looked up.
 
 from __future__ import annotations
 
-from domain import (
+from errors import (
     AccountTroubleError,
     ClockRefusedError,
     InsufficientBalanceError,

@@ -5,32 +5,29 @@ Uses ping, time, exchangeInfo, ticker/price, account, order and myTrades, and no
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Collection, Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 import requests
 from binance.client import Client
 from binance.exceptions import BinanceAPIException, BinanceRequestException
 
-from binance_errors import BAD_TIMESTAMP, INVALID_SYMBOL, NO_SUCH_ORDER, order_error, read_error
-from binance_rules import trading_rules_of
-from book_format import decimal_text
-from clock import Clock
-from domain import (
-    ZERO,
-    Account,
-    Intent,
-    MarsShotError,
-    OrderReport,
-    PartFill,
-    TemporaryError,
-    TradingRules,
-    UnknownOutcomeError,
-    is_usable_price,
+from binance_answers import (
+    UNREADABLE,
+    order_parameters,
+    pair_list,
+    read_account,
+    read_part,
+    read_prices,
+    read_report,
+    read_rules,
 )
+from binance_errors import BAD_TIMESTAMP, INVALID_SYMBOL, NO_SUCH_ORDER, order_error, read_error
+from clock import Clock
+from domain import Account, Intent, OrderReport, PartFill, TradingRules
+from errors import MarsShotError, TemporaryError, UnknownOutcomeError
 from settings import is_loopback_origin
 
 RECV_WINDOW_MS = 5000
@@ -39,7 +36,7 @@ PAIRS_PER_REQUEST = 100
 LONGEST_BAN_SECONDS = 3 * 24 * 3600.0
 
 # What python-binance 1.0.37 lets through, besides its own, when an answer is not what it should be.
-_BROKEN_ANSWER = (BinanceRequestException, AttributeError, KeyError, TypeError, ValueError, InvalidOperation)
+_BROKEN_ANSWER = (BinanceRequestException, *UNREADABLE)
 
 
 class BinanceExchange:
@@ -97,15 +94,15 @@ class BinanceExchange:
         prices: dict[str, Decimal] = {}
         for part in _parts(sorted(wanted)):
             try:
-                rows = self._read(self._client.get_symbol_ticker, symbols=_json_list(part))
+                rows = self._read(self._client.get_symbol_ticker, symbols=pair_list(part))
             except _UnknownPairError:
                 return self._all_prices(wanted)
-            prices |= _usable_prices(rows)
+            prices |= read_prices(rows)
         return {pair: price for pair, price in prices.items() if pair in wanted}
 
     def _all_prices(self, wanted: Collection[str]) -> dict[str, Decimal]:
         rows = self._read(self._client.get_symbol_ticker)
-        return {pair: price for pair, price in _usable_prices(rows).items() if pair in wanted}
+        return {pair: price for pair, price in read_prices(rows).items() if pair in wanted}
 
     def trading_rules(self, pairs: Collection[str]) -> Mapping[str, TradingRules]:
         """Return the rules of the pairs that exist. Raises TemporaryError."""
@@ -135,29 +132,21 @@ class BinanceExchange:
 
     def _ask_rules(self, pairs: list[str]) -> dict[str, TradingRules]:
         # python-binance's own get_exchange_info takes no list: it would load every pair there is.
-        answer = self._read(self._client._get, "exchangeInfo", data={"symbols": _json_list(pairs)})
-        try:
-            return {row["symbol"]: trading_rules_of(row) for row in answer["symbols"] if row["symbol"] in pairs}
-        except _BROKEN_ANSWER:
-            raise TemporaryError("Binance's exchangeInfo came in a form that cannot be read") from None
+        answer = self._read(self._client._get, "exchangeInfo", data={"symbols": pair_list(pairs)})
+        return read_rules(answer, pairs)
 
     # ------------------------------------------------------------------ account and orders
 
     def account(self) -> Account:
         """Return balances and permissions. Raises TemporaryError or AccountTroubleError."""
-        answer = self._signed(self._client.get_account)
-        try:
-            free = {row["asset"]: Decimal(row["free"]) for row in answer["balances"]}
-            return Account(free, answer.get("canTrade", True) is True, frozenset(answer.get("permissions") or ()))
-        except _BROKEN_ANSWER:
-            raise TemporaryError("Binance's account came in a form that cannot be read") from None
+        return read_account(self._signed(self._client.get_account))
 
     def send_market_order(self, intent: Intent) -> OrderReport:
         """Send the order once. Raises by what to do next; UnknownOutcomeError where it may have executed."""
         self._refuse_while_banned()
         self._stamp()
         try:
-            answer = self._client.create_order(**_order_parameters(intent))
+            answer = self._client.create_order(**order_parameters(intent))
         except BinanceAPIException as error:
             raise self._remembered(order_error(*_of(error))) from None
         except requests.exceptions.RequestException as error:
@@ -166,7 +155,7 @@ class BinanceExchange:
             raise UnknownOutcomeError("Binance's answer cannot be read") from None
         if isinstance(answer, dict) and "code" in answer and "orderId" not in answer:
             raise order_error(400, _code(answer), str(answer.get("msg", "")))
-        report = _report(answer, intent)
+        report = read_report(answer, intent)
         if report is None:
             raise UnknownOutcomeError("Binance's answer does not say what became of the order")
         return report
@@ -180,7 +169,7 @@ class BinanceExchange:
             answer = self._signed(self._client.get_order, symbol=intent.pair, origClientOrderId=intent.client_order_id)
         except _NoSuchOrderError:
             return None
-        report = _report(answer, intent)
+        report = read_report(answer, intent)
         if report is None:
             raise TemporaryError("Binance's answer about the order cannot be read")
         return report
@@ -189,7 +178,7 @@ class BinanceExchange:
         """Return the trades of an order, with their commissions. Raises TemporaryError or AccountTroubleError."""
         rows = self._signed(self._client.get_my_trades, symbol=intent.pair, orderId=order_id, limit=1000)
         try:
-            return tuple(_part(row) for row in rows if row["orderId"] == order_id)
+            return tuple(read_part(row) for row in rows if row["orderId"] == order_id)
         except _BROKEN_ANSWER:
             raise TemporaryError("Binance's trades came in a form that cannot be read") from None
 
@@ -285,68 +274,3 @@ def _field(answer: Any, name: str, kind: type[int]) -> int:
 
 def _parts(pairs: list[str]) -> list[list[str]]:
     return [pairs[start : start + PAIRS_PER_REQUEST] for start in range(0, len(pairs), PAIRS_PER_REQUEST)]
-
-
-def _json_list(pairs: list[str]) -> str:
-    return json.dumps(pairs, separators=(",", ":"), ensure_ascii=False)
-
-
-def _usable_prices(rows: Any) -> dict[str, Decimal]:
-    """Read a ticker list; rows without a price above zero are left out. Raises TemporaryError if it is none."""
-    if not isinstance(rows, list):
-        raise TemporaryError("Binance's prices came in a form that cannot be read")
-    prices: dict[str, Decimal] = {}
-    for row in rows:
-        try:
-            pair, price = row["symbol"], Decimal(row["price"])
-        except _BROKEN_ANSWER:
-            continue
-        if is_usable_price(price):
-            prices[pair] = price
-    return prices
-
-
-def _order_parameters(intent: Intent) -> dict[str, str]:
-    parameters = {
-        "symbol": intent.pair,
-        "side": intent.side.value,
-        "type": "MARKET",
-        "newClientOrderId": intent.client_order_id,
-        "newOrderRespType": "FULL",
-    }
-    if intent.quantity is not None:
-        return {**parameters, "quantity": decimal_text(intent.quantity)}
-    return {**parameters, "quoteOrderQty": decimal_text(intent.quote_amount or ZERO)}
-
-
-def _report(answer: Any, intent: Intent) -> OrderReport | None:
-    """Read an order's answer, placed or looked up; None where it does not say what became of our order."""
-    try:
-        if answer["clientOrderId"] != intent.client_order_id or answer["symbol"] != intent.pair:
-            return None
-        executed = Decimal(answer["executedQty"])
-        fills = answer.get("fills")
-        parts = tuple(_part(row) for row in fills) if isinstance(fills, list) else ()
-        complete = executed == sum((part.quantity for part in parts), ZERO)
-        return OrderReport(
-            client_order_id=intent.client_order_id,
-            order_id=int(answer["orderId"]),
-            status=str(answer["status"]),
-            executed_base=executed,
-            executed_quote=quote if (quote := Decimal(answer["cummulativeQuoteQty"])) > 0 else None,
-            transact_ms=int(answer.get("transactTime") or answer.get("updateTime") or answer["time"]),
-            parts=parts if complete and executed > 0 else None,
-        )
-    except _BROKEN_ANSWER:
-        return None
-
-
-def _part(row: Mapping[str, Any]) -> PartFill:
-    price, quantity = Decimal(row["price"]), Decimal(row["qty"])
-    return PartFill(
-        price=price,
-        quantity=quantity,
-        quote=Decimal(row["quoteQty"]) if "quoteQty" in row else price * quantity,
-        commission=Decimal(row["commission"]),
-        commission_asset=str(row["commissionAsset"]),
-    )

@@ -14,7 +14,8 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from domain import Book, InputError
+from domain import Book
+from errors import InputError
 
 VERSION = 1
 

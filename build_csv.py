@@ -26,7 +26,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.text import Text
 
 from bar_cache import replace_file
-from domain import InputError, MarsShotError, TemporaryError
+from errors import InputError, MarsShotError, TemporaryError
 from features import FEATURES, feature_table, has_features, labelled
 from lunarcrush import DailyBars, LunarCrush, NotTrackedError
 
@@ -117,7 +117,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def _run(arguments: argparse.Namespace) -> None:
     from config_file import read_settings  # noqa: PLC0415 - --help needs none of it
-    from surroundings import open_surroundings  # noqa: PLC0415
+    from surroundings import STAND_IN, open_surroundings  # noqa: PLC0415
 
     settings = read_settings(arguments.config)
     tokens = _tokens(arguments.tokens)
@@ -137,6 +137,8 @@ def _run(arguments: argparse.Namespace) -> None:
             notify=lambda line: console.print(line, markup=False, highlight=False, soft_wrap=True),
         )
         build(source, dressed, tokens or dressed.training_tokens, days, output, console)
+    if settings.mode == "demo":
+        sys.stdout.write(f"{STAND_IN}\n")
 
 
 def build(

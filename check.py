@@ -15,7 +15,8 @@ from clock import Clock
 from coinbase import Coinbase, Quote, fetch_prices_for_symbols
 from control import Control
 from disk import Disk
-from domain import Account, InputError, MarsShotError, TradingRules
+from domain import Account, TradingRules
+from errors import InputError, MarsShotError
 from model_check import read_checked
 from positions_store import check_folder, load_state
 from settings import Settings

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
-from domain import StopRequested
+from errors import StopRequested
 
 
 class Clock(Protocol):

@@ -16,7 +16,8 @@ from urllib.parse import quote
 
 import urllib3
 
-from domain import EXACT, MarsShotError, StopRequested, is_usable_price
+from domain import EXACT, is_usable_price
+from errors import MarsShotError, StopRequested
 
 if TYPE_CHECKING:
     from exchange import Exchange

@@ -17,7 +17,7 @@ import yaml
 from pydantic import ValidationError
 
 from config_faults import fault_lines, told
-from domain import InputError
+from errors import InputError
 from settings import SECRET_VARIABLES, Settings
 
 

@@ -15,23 +15,14 @@ from enum import Enum
 from bookkeeping import with_buy_outcome, with_pass_done, with_plan, with_sell_outcome
 from clock import Clock
 from daily_plan import Decision, decide_daily_plan, share_out, without_other_coins
-from domain import (
-    ZERO,
-    Account,
+from domain import ZERO, Account, Book, DailyPlan, PlannedBuy, PlannedSell, Reason, Score, Scoring, TradingRules
+from errors import (
     AccountTroubleError,
-    Book,
-    DailyPlan,
     InsufficientBalanceError,
     MarsShotError,
-    PlannedBuy,
-    PlannedSell,
-    Reason,
     RefusedOrderError,
-    Score,
-    Scoring,
     StopRequested,
     TemporaryError,
-    TradingRules,
     UnknownOutcomeError,
 )
 from events import alarm, note, say, warn

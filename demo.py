@@ -15,7 +15,7 @@ from rich.console import Console
 
 from bot import Bot
 from demo_view import DemoView
-from domain import MarsShotError
+from errors import MarsShotError
 from events import say
 from loop import loop, stopped_by_signals
 from positions_store import read_trades, sole_writer

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from domain import InputError
+from errors import InputError
 
 log = logging.getLogger("marsshot")
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 from clock import Clock
-from domain import MarsShotError, StopRequested
+from errors import MarsShotError, StopRequested
 from events import log, warn
 from wiring import Run
 

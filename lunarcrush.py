@@ -17,7 +17,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_aft
 from bar_cache import FIELDS, BarCache, DailyBars, HeldBars, merged
 from clock import Clock
 from daily_points import bars_from_points, read_answer
-from domain import MarsShotError, StopRequested, TemporaryError
+from errors import MarsShotError, StopRequested, TemporaryError
 from pacing import Pacer, asked_to_wait, seconds_to_reset
 
 __all__ = ["FIELDS", "DailyBars", "LunarCrush", "NotTrackedError", "SourceRefusedError"]

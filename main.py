@@ -18,7 +18,7 @@ from clock import SystemClock
 from config_file import read_settings
 from control import Control
 from daily_pass import Progress
-from domain import InputError, MarsShotError, OperatorNeededError, StopRequested, TemporaryError
+from errors import InputError, MarsShotError, OperatorNeededError, StopRequested, TemporaryError
 from events import alarm, say
 from loop import loop, stopped_by_signals
 from settings import Settings

@@ -16,7 +16,8 @@ import pandas as pd
 from sklearn.exceptions import NotFittedError
 
 from clock import Clock
-from domain import InputError, MarsShotError, Score, Scoring, TemporaryError
+from domain import Score, Scoring
+from errors import InputError, MarsShotError, TemporaryError
 from features import feature_table, missing_features, rows_of_day
 from lunarcrush import DailyBars, LunarCrush, NotTrackedError, SourceRefusedError
 from model_files import LoadedModel, load_model

@@ -10,7 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from domain import InputError
+from errors import InputError
 
 REMEDY = "make it with: python build_csv.py, then python train_model.py"
 

@@ -22,7 +22,7 @@ import sklearn
 from sklearn.exceptions import InconsistentVersionWarning
 
 from bar_cache import replace_file
-from domain import InputError
+from errors import InputError
 from features import OFFERED
 from model_check import REMEDY, read_checked
 

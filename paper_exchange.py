@@ -9,20 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from decimal import Decimal
 
-from domain import (
-    ZERO,
-    Account,
-    Book,
-    InsufficientBalanceError,
-    Intent,
-    OrderReport,
-    PartFill,
-    RefusedOrderError,
-    Side,
-    TemporaryError,
-    TradingRules,
-    floor_to_step,
-)
+from domain import ZERO, Account, Book, Intent, OrderReport, PartFill, Side, TradingRules, floor_to_step
+from errors import InsufficientBalanceError, RefusedOrderError, TemporaryError
 from exchange import Exchange
 
 TAKER_FEE = Decimal("0.001")  # Binance's standard taker commission, in the asset received

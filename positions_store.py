@@ -18,7 +18,8 @@ from filelock import FileLock, Timeout
 
 from book_format import book_from_json, book_to_json, decimal_text
 from disk import Disk, replace_whole
-from domain import Book, InputError, OperatorNeededError, TemporaryError, TradeRow
+from domain import Book, TradeRow
+from errors import InputError, OperatorNeededError, TemporaryError
 
 TRADE_COLUMNS = tuple(field.name for field in fields(TradeRow))
 

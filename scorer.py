@@ -16,7 +16,8 @@ from time import monotonic
 from typing import Protocol
 
 from clock import Clock, SystemClock
-from domain import MarsShotError, Scoring, TemporaryError
+from domain import Scoring
+from errors import MarsShotError, TemporaryError
 from settings import Settings
 
 LONGEST_SCORING_SECONDS = 4 * 3600.0  # a thousand tokens at ten a minute take less than half of it

@@ -9,7 +9,8 @@ from collections.abc import Collection
 from pathlib import Path
 
 from disk import Disk, replace_whole
-from domain import InputError, Scoring
+from domain import Scoring
+from errors import InputError
 from events import alarm, say
 from model_check import read_checked
 from scorer import Scorer

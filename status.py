@@ -17,7 +17,8 @@ from clock import SystemClock
 from control import Control
 from daily_plan import is_daily_update_due
 from disk import Disk
-from domain import EXACT, Book, ExitRules, InputError, Position
+from domain import EXACT, Book, ExitRules, Position
+from errors import InputError
 from positions_store import load_state, read_trades
 from settings import Settings
 

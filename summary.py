@@ -15,15 +15,13 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
+from surroundings import STAND_IN
 from trade_executor import REASONS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 CAVEAT = "The past of a bull market promises nothing: early 2021 lifted nearly everything, and the model saw 13 coins."
-STAND_IN = (
-    "Recorded: daily prices, volumes and market caps. Stand-ins: the path inside a day and LunarCrush's social scores."
-)
 
 
 @dataclass(frozen=True, slots=True)

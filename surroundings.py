@@ -14,12 +14,15 @@ from typing import TYPE_CHECKING
 from pydantic import SecretStr
 
 from clock import SystemClock, VirtualClock
-from domain import InputError
+from errors import InputError
 
 if TYPE_CHECKING:
     from embedded_market.launcher import MarketProcess
     from settings import Settings
 
+STAND_IN = (
+    "Recorded: daily prices, volumes and market caps. Stand-ins: the path inside a day and LunarCrush's social scores."
+)
 DEMO_START = date(2021, 2, 21)
 DEMO_DAYS = 92
 # What the recorded market knows when the demo begins.

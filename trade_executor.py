@@ -14,26 +14,16 @@ from decimal import ROUND_CEILING, Decimal
 from book_format import decimal_text
 from bookkeeping import with_fill, with_intent, with_position, without_intent
 from clock import Clock
-from domain import (
-    ZERO,
+from domain import ZERO, Book, Fill, Intent, OrderReport, PartFill, Position, Reason, Side, TradingRules, floor_to_step
+from errors import (
     AccountTroubleError,
-    Book,
     ClockRefusedError,
-    Fill,
     InsufficientBalanceError,
-    Intent,
     MarsShotError,
-    OrderReport,
-    PartFill,
-    Position,
-    Reason,
     RefusedOrderError,
-    Side,
     StopRequested,
     TemporaryError,
-    TradingRules,
     UnknownOutcomeError,
-    floor_to_step,
 )
 from events import alarm, say, warn
 from exchange import Exchange

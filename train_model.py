@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 import forest_search
-from domain import InputError, MarsShotError
+from errors import InputError, MarsShotError
 from features import FEATURES, has_features
 from forest_search import TooLittleDataError
 from model_files import save_model

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from domain import InputError
+from errors import InputError
 from features import FEATURES
 
 REMEDY = "make it anew with: python build_csv.py"

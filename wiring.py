@@ -20,7 +20,8 @@ from coinbase import Coinbase
 from config_file import read_settings
 from control import Control
 from disk import Disk
-from domain import Book, InputError
+from domain import Book
+from errors import InputError
 from events import Secrets, alarm, say, start_log, stop_log, warn
 from exchange import Exchange
 from paper_exchange import PaperExchange

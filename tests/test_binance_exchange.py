@@ -15,15 +15,13 @@ import pytest
 import requests
 from desk import LOOK_UP, NEW_ORDER, NO_SUCH_ORDER, TRADES, Desk, open_desk
 
-from domain import (
+from domain import Intent, Reason, Side
+from errors import (
     AccountTroubleError,
     ClockRefusedError,
     InsufficientBalanceError,
-    Intent,
     MarsShotError,
-    Reason,
     RefusedOrderError,
-    Side,
     TemporaryError,
     UnknownOutcomeError,
 )

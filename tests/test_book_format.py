@@ -13,7 +13,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from book_format import book_from_json, book_to_json, decimal_text
-from domain import Book, DailyPlan, InputError, Intent, PlannedBuy, PlannedSell, Position, Reason, Side, TradeRow
+from domain import Book, DailyPlan, Intent, PlannedBuy, PlannedSell, Position, Reason, Side, TradeRow
+from errors import InputError
 
 # What the contract wants to find in the file, at least.
 MINIMUM: dict[str, Any] = {

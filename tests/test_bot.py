@@ -14,7 +14,8 @@ from desk import NEW_ORDER, Desk, Scores, open_desk
 
 from bot import Bot
 from disk import Disk
-from domain import MarsShotError, Reason, StopRequested
+from domain import Reason
+from errors import MarsShotError, StopRequested
 from loop import loop
 from scorer import InlineScorer
 from scoring_desk import ScoringDesk

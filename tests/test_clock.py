@@ -10,7 +10,7 @@ import pytest
 from builders import NOW
 
 from clock import Clock, SystemClock, VirtualClock
-from domain import MarsShotError, StopRequested
+from errors import MarsShotError, StopRequested
 
 CLOCKS = pytest.mark.parametrize("clock", [SystemClock(), VirtualClock(NOW)], ids=["system", "virtual"])
 

@@ -14,7 +14,7 @@ from builders import D, some_settings
 
 import coinbase
 from coinbase import Coinbase, Quote, choose_price, fetch_prices_for_symbols, read_spot_price
-from domain import TemporaryError
+from errors import TemporaryError
 from exchange import Exchange
 
 # --------------------------------------------------------------------------- reading an answer

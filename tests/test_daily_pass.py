@@ -16,7 +16,8 @@ from desk import NEW_ORDER, NO_SUCH_ORDER, NOON, Desk, Died, Scores, open_desk
 
 from bot import Bot
 from daily_pass import Progress
-from domain import DailyPlan, InputError, PlannedBuy, PlannedSell, UnknownOutcomeError
+from domain import DailyPlan, PlannedBuy, PlannedSell
+from errors import InputError, UnknownOutcomeError
 
 D = Decimal
 TODAY = NOON.date()

@@ -19,7 +19,7 @@ from rich.console import Console
 
 import events
 from clock import VirtualClock
-from domain import InputError
+from errors import InputError
 from events import alarm, log, note, say, start_log, stop_log, warn
 
 SECRET = "SeCrEt-0123456789"

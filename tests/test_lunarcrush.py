@@ -21,7 +21,7 @@ import pytest
 
 import lunarcrush
 from clock import VirtualClock
-from domain import StopRequested, TemporaryError
+from errors import StopRequested, TemporaryError
 from lunarcrush import FIELDS, DailyBars, LunarCrush, NotTrackedError, SourceRefusedError
 
 NOW = datetime(2024, 6, 30, 0, 30, tzinfo=UTC)

@@ -34,9 +34,10 @@ from config_file import read_settings
 from control import Control
 from daily_pass import Progress
 from disk import Disk
-from domain import InputError, Position, StopRequested
+from domain import Position
 from embedded_market import EmbeddedMarket, MarketServer
 from embedded_market.history import unix_day
+from errors import InputError, StopRequested
 from loop import loop
 from model_files import save_model
 from positions_store import load_state, read_trades, save_state

@@ -21,7 +21,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
-from domain import InputError
+from errors import InputError
 from features import FEATURES
 from model_files import load_model, save_model
 

@@ -11,15 +11,8 @@ from pathlib import Path
 import pytest
 from desk import NEW_ORDER, NOON, Desk, Scores, open_desk
 
-from domain import (
-    InsufficientBalanceError,
-    Intent,
-    Reason,
-    RefusedOrderError,
-    Side,
-    TemporaryError,
-    UnknownOutcomeError,
-)
+from domain import Intent, Reason, Side
+from errors import InsufficientBalanceError, RefusedOrderError, TemporaryError, UnknownOutcomeError
 from paper_exchange import SLIPPAGE, TAKER_FEE, PaperExchange
 from positions_store import read_trades
 from trade_executor import TradeExecutor

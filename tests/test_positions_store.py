@@ -20,7 +20,8 @@ from builders import ROOT, D, a_book, a_position, a_trade
 from book_format import book_to_json
 from bookkeeping import with_position
 from disk import Disk, replace_whole
-from domain import Book, InputError, OperatorNeededError, TemporaryError
+from domain import Book
+from errors import InputError, OperatorNeededError, TemporaryError
 from positions_store import TRADE_COLUMNS, Store, check_folder, load_state, read_trades, save_state, sole_writer
 
 OLD = a_book(capital=D(1000))

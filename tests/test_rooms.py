@@ -13,8 +13,9 @@ from builders import ROOT
 
 # From the ground up. A room imports from its own floor and from those below it. A new room has to be given its place.
 FLOORS: dict[str, set[str]] = {
-    "values": {"domain", "exchange", "training_tokens"},
+    "values": {"domain", "errors", "exchange", "training_tokens"},
     "rules": {
+        "binance_answers",
         "binance_errors",
         "binance_rules",
         "book_format",
@@ -64,9 +65,11 @@ PURE: dict[str, set[str]] = {
     "domain": set(),
     "training_tokens": set(),
     "exchange": {"domain"},
-    "binance_errors": {"domain"},
+    "errors": set(),
+    "binance_answers": {"domain", "errors", "binance_rules", "book_format"},
+    "binance_errors": {"errors"},
     "binance_rules": {"domain"},
-    "book_format": {"domain"},
+    "book_format": {"domain", "errors"},
     "bookkeeping": {"domain", "book_format"},
     "daily_plan": {"domain"},
     "indicators": set(),

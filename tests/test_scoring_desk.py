@@ -16,8 +16,9 @@ from desk import Desk, open_desk
 from sklearn.tree import DecisionTreeClassifier
 
 from disk import Disk
-from domain import InputError, Score, Scoring, TemporaryError
+from domain import Score, Scoring
 from embedded_market import EmbeddedMarket, MarketServer
+from errors import InputError, TemporaryError
 from model_files import load_model, save_model
 from scorer import ChildScorer
 from scoring_desk import ScoringDesk

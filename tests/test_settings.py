@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from config_file import check_settings, read_settings
-from domain import InputError
+from errors import InputError
 from settings import SECRET_VARIABLES, Settings
 from training_tokens import DEFAULT_TRAINING_TOKENS
 

@@ -14,7 +14,8 @@ from builders import TODAY, D, a_book, a_plan, a_position, a_trade, bought_at, b
 
 from control import Control
 from disk import Disk
-from domain import Book, InputError, Reason, TradeRow
+from domain import Book, Reason, TradeRow
+from errors import InputError
 from positions_store import Store, save_state
 from status import show_status, status_facts
 

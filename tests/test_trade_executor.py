@@ -14,21 +14,17 @@ from typing import Any
 import pytest
 from desk import LOOK_UP, NEW_ORDER, NO_SUCH_ORDER, TRADES, Desk, Died, open_desk
 
-from domain import (
+from domain import Book, DailyPlan, PlannedBuy, Reason, Side
+from embedded_market.orders import Order
+from errors import (
     AccountTroubleError,
-    Book,
     ClockRefusedError,
-    DailyPlan,
     InsufficientBalanceError,
-    PlannedBuy,
-    Reason,
     RefusedOrderError,
-    Side,
     StopRequested,
     TemporaryError,
     UnknownOutcomeError,
 )
-from embedded_market.orders import Order
 from positions_store import read_trades
 from risk_manager import ExitDecision
 

@@ -16,7 +16,7 @@ import sklearn
 
 import forest_search
 import train_model
-from domain import InputError
+from errors import InputError
 from features import FEATURES
 from forest_search import draw_candidates, find, space_for
 from model_files import load_model
