@@ -38,7 +38,7 @@ HTTP_FORBIDDEN, HTTP_TEAPOT, HTTP_TOO_MANY, HTTP_LEGAL, HTTP_SERVER_ERROR = 403,
 def order_error(status: int, code: int, text: str, retry_after: float | None = None) -> MarsShotError:
     """Return what a refused or failed order placement means. `code` is 0 where the body had none."""
     if code in _UNKNOWN_CODES or status >= HTTP_SERVER_ERROR or "Duplicate order" in text:
-        return UnknownOutcomeError(f"Binance answered {status} ({code}): {text}")
+        return UnknownOutcomeError(f"Binance answered {status}" + (f" ({code}): {text}" if code else ""))
     shared = _error_of_any_request(status, code, text, retry_after)
     if shared is not None:
         return shared
@@ -58,7 +58,8 @@ def read_error(status: int, code: int, text: str, retry_after: float | None = No
     shared = _error_of_any_request(status, code, text, retry_after)
     if shared is not None:
         return shared
-    return TemporaryError(f"Binance answered {status} ({code}): {text}", retry_after)
+    told = f" ({code}): {text}" if code else ""
+    return TemporaryError(f"Binance answered {status}{told}", retry_after)
 
 
 def _error_of_any_request(status: int, code: int, text: str, retry_after: float | None) -> MarsShotError | None:

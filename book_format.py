@@ -69,7 +69,8 @@ def book_from_json(text: str, name: str) -> Book:
         return _adapter().validate_python(_domain_names(content))
     except ValidationError as error:
         fault = error.errors()[0]
-        raise InputError(f"{name}: {'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}") from None
+        place = ".".join("capital_usdt" if part == "capital" else str(part) for part in fault["loc"])
+        raise InputError(f"{name}: {place}: {fault['msg'].removeprefix('Value error, ')}") from None
 
 
 _MUST_HAVE = ("mode", "capital_usdt", "last_daily_update", "positions")

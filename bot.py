@@ -6,6 +6,7 @@ The same cycle serves live, paper and demo; only exchange, clock, disk and score
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -15,13 +16,16 @@ from coinbase import Coinbase, Quote, fetch_prices_for_symbols
 from control import Control
 from daily_pass import DailyPass, Progress
 from daily_plan import is_daily_update_due
-from domain import Scoring
+from domain import Position, Scoring
+from errors import TemporaryError
 from events import say, warn
 from exchange import Exchange
 from positions_store import Store
 from risk_manager import update_positions_in_intraday
 from settings import Settings
 from trade_executor import TradeExecutor
+
+COINBASE_STRAYS = "coinbase_strays"
 
 Scores = Callable[[Collection[str], Settings], Scoring | None]
 
@@ -150,6 +154,8 @@ class Bot:
     def usable_prices(self, symbols: Collection[str]) -> Mapping[str, Decimal]:
         """Return the price to go by of each token that has one; what is unusual is told once, until it changes."""
         quotes, trouble = fetch_prices_for_symbols(symbols, self.settings, self.coinbase, self.executor.exchange)
+        self._remember_strays(quotes)
+        quotes = {symbol: self._trusted(symbol, quote) for symbol, quote in quotes.items()}
         self.last_quotes |= quotes
         self._tell_once("*", f"Binance's prices cannot be had: {trouble}" if trouble else "")
         for symbol, quote in quotes.items():
@@ -161,6 +167,31 @@ class Bot:
                 else "",
             )
         return {symbol: quote.price for symbol, quote in quotes.items() if quote.price is not None}
+
+    def _remember_strays(self, quotes: Mapping[str, Quote]) -> None:
+        """Keep in the book of which tokens Coinbase's price is another thing's (a currency of the same name, say)."""
+
+        def remembered(symbol: str, held: Position) -> Position:
+            quote = quotes.get(symbol)
+            if quote is None or quote.agrees is None:
+                return held
+            return replace(held, said=held.said - {COINBASE_STRAYS} if quote.agrees else held.said | {COINBASE_STRAYS})
+
+        try:
+            self.store.change(
+                lambda book: replace(
+                    book, positions={one: remembered(one, held) for one, held in book.positions.items()}
+                )
+            )
+        except TemporaryError as error:
+            warn("book.not_saved", str(error))
+
+    def _trusted(self, symbol: str, quote: Quote) -> Quote:
+        """Take Coinbase's price away where it cannot be compared now and was wrong when it last could."""
+        held = self.store.book.positions.get(symbol)
+        if held is None or quote.source != "Coinbase" or quote.agrees is not None or COINBASE_STRAYS not in held.said:
+            return quote
+        return Quote(None, "", "Coinbase's price was wrong when last compared, and Binance has none now")
 
     def _tell_once(self, topic: str, sentence: str) -> None:
         if self._told.get(topic, "") == sentence:

@@ -46,7 +46,8 @@ class Histories:
     """What could be fetched, and why the rest could not."""
 
     by_symbol: Mapping[str, DailyBars]
-    left_out: Mapping[str, str] = field(default_factory=dict)
+    left_out: Mapping[str, str] = field(default_factory=dict)  # LunarCrush has no history of them
+    missing: Mapping[str, str] = field(default_factory=dict)  # not to be had now; asking again later may help
 
 
 def fetch_histories(
@@ -61,6 +62,7 @@ def fetch_histories(
     """
     fetched: dict[str, DailyBars] = {}
     left_out: dict[str, str] = {}
+    missing: dict[str, str] = {}
     for done, symbol in enumerate(sorted(coins, key=lambda symbol: symbol not in MARKET)):
         progress(symbol, done)
         try:
@@ -68,9 +70,9 @@ def fetch_histories(
         except (NotTrackedError, TemporaryError) as error:
             if symbol in MARKET:
                 raise NothingToWriteError(f"{error}; without {symbol} no row can be made, try again later") from None
-            left_out[symbol] = str(error)
+            (missing if isinstance(error, TemporaryError) else left_out)[symbol] = str(error)
     progress("", len(coins))
-    return Histories(fetched, left_out)
+    return Histories(fetched, left_out, missing)
 
 
 def training_rows(
@@ -148,6 +150,12 @@ def build(
     coins = {symbol: settings.lunarcrush_coin(symbol) for symbol in dict.fromkeys((*MARKET, *tokens))}
     with _bar(source, len(coins), console) as advance:
         histories = fetch_histories(source, coins, days, advance)
+    if histories.missing:
+        first = next(iter(histories.missing.values()))
+        raise NothingToWriteError(
+            f"{output}: not written, {len(histories.missing)} of {len(coins)} tokens could not be had now ({first}); "
+            "run it again later: what was fetched is kept and not asked for again"
+        )
     training = settings.training
     rows, notes = training_rows(histories.by_symbol, tokens, training.shift_days, training.threshold)
     left_out = [f"  {line}" for line in histories.left_out.values()]

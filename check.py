@@ -17,6 +17,7 @@ from control import Control
 from disk import Disk
 from domain import Account, TradingRules
 from errors import InputError, MarsShotError
+from lunarcrush import FIELDS, SourceRefusedError
 from model_check import read_checked
 from positions_store import check_folder, load_state
 from settings import Settings
@@ -25,7 +26,6 @@ from wiring import BOOK, exchange_of, keys_needed, model_path
 
 SMALL_CLOCK_ERROR_MS = 1000
 FREE_BYTES_NEEDED = 200_000_000
-PATIENCE_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,9 +114,19 @@ def _services(around: Surroundings) -> Iterable[Line]:
             account, line = _account(binance, settings)
             yield line
         yield from _tokens(settings, binance, coinbase, account)
+        prices = _prices(settings, binance)
     finally:
         coinbase.close()
-    yield _lunarcrush(settings, around.clock)
+    yield from _lunarcrush(settings, around.clock, prices)
+
+
+def _prices(settings: Settings, binance: BinanceExchange) -> dict[str, Decimal]:
+    pairs = {token: settings.pair(token) for token in settings.tokens_daily}
+    try:
+        found = binance.prices(pairs.values())
+    except MarsShotError:
+        return {}
+    return {token: found[pair] for token, pair in pairs.items() if pair in found}
 
 
 def _clock(binance: BinanceExchange, clock: Clock) -> Line:
@@ -134,11 +144,12 @@ def _account(binance: BinanceExchange, settings: Settings) -> tuple[Account | No
     try:
         account = binance.account()
     except MarsShotError as error:
-        return None, Line("account", str(error), "see the key at Binance")
+        return None, Line("account", str(error), "mend that, then run check again")
     if not account.can_trade:
         return account, Line("account", "may not trade (canTrade is false)", "see your account at Binance")
     free = account.free.get(settings.quote_asset, Decimal(0))
-    return account, Line("account", f"may trade, {free:.2f} {settings.quote_asset} free")
+    less = "; less than capital_initial, only what is free is spent" if free < settings.strategy.capital_initial else ""
+    return account, Line("account", f"may trade, {free:.2f} {settings.quote_asset} free{less}")
 
 
 def _tokens(
@@ -148,9 +159,13 @@ def _tokens(
     try:
         rules = binance.trading_rules([settings.pair(token) for token in tokens])
     except MarsShotError as error:
-        yield Line("tokens", str(error), "try again")
+        yield Line("tokens", str(error), "mend that, then run check again")
         return
     quotes, _ = fetch_prices_for_symbols(tokens, settings, coinbase, binance)
+    if all("does not answer" in quote.note or "answered" in quote.note for quote in quotes.values()):
+        yield Line(
+            "Coinbase", "does not answer for any token", "look at the network; Binance's prices are used meanwhile"
+        )
     for token in tokens:
         yield _token(token, settings, rules, quotes[token], account)
 
@@ -174,20 +189,48 @@ def _token(
     return Line(token, f"{quote.price:f} at {quote.source}, smallest order {smallest:.2f}{note}")
 
 
-def _lunarcrush(settings: Settings, clock: Clock) -> Line:
+class _Impatient:
+    """A clock that does not wait: what would have to is not looked at now."""
+
+    stopping = False
+
+    def __init__(self, clock: Clock) -> None:
+        self.now = clock.now
+        self.idle = clock.idle
+        self.stop = clock.stop
+
+    def sleep(self, seconds: float) -> None:
+        """Refuse to wait."""
+        raise NotNowError(f"would take {seconds:.0f} s")
+
+
+class NotNowError(MarsShotError):
+    """Looking now would mean to wait."""
+
+
+def _lunarcrush(settings: Settings, clock: Clock, prices: Mapping[str, Decimal]) -> Iterable[Line]:
+    """Look at each token's history: is there one, and is it of the coin that Binance trades?"""
     from ml_decision import open_lunarcrush  # noqa: PLC0415 - pandas is slow to load, and only wanted here
 
-    client = open_lunarcrush(settings, clock, [])
-    tokens = ("BTC", "ETH", *settings.tokens_daily)
-    if client.seconds_for(len(tokens)) > PATIENCE_SECONDS:
-        tokens = ("BTC",)
-    unknown = []
-    for token in dict.fromkeys(tokens):
+    client = open_lunarcrush(settings, _Impatient(clock), [])
+    well, later = 0, 0
+    for token in dict.fromkeys(("BTC", "ETH", *settings.tokens_daily)):
         try:
-            client.daily_bars(token, settings.lunarcrush_coin(token), settings.training.days)
+            bars = client.daily_bars(token, settings.lunarcrush_coin(token), settings.training.days)
+        except NotNowError:
+            later += 1
+        except SourceRefusedError as error:
+            yield Line("LunarCrush", str(error), "mend that, then run check again")
+            return
         except MarsShotError as error:
-            unknown.append(str(error))
-    if unknown:
-        more = f", and {len(unknown) - 1} more" if len(unknown) > 1 else ""
-        return Line("LunarCrush", f"{unknown[0]}{more}", "see the key, the plan and the token's name there")
-    return Line("LunarCrush", f"answers; {len(dict.fromkeys(tokens))} tokens looked at")
+            yield Line(f"{token} at LunarCrush", str(error), "name it under symbols, or take it out of tokens_daily")
+        else:
+            close = Decimal(repr(float(bars.values[bars.has_close()][-1, FIELDS.index("close")])))
+            price = prices.get(token)
+            if price is not None and abs(close - price) > price * settings.strategy.max_history_divergence:
+                text = f"its last close there is {close:.6g}, Binance's price {price:.6g}: another coin of that name"
+                yield Line(f"{token} at LunarCrush", text, "name it under symbols; until then it is not traded")
+            else:
+                well += 1
+    wait = f"; {later} not looked at, the plan's limit is used up: run check again in a minute" if later else ""
+    yield Line("LunarCrush", f"{well} tokens have a history that fits{wait}")

@@ -39,6 +39,7 @@ class Quote:
     price: Decimal | None
     source: str = ""
     note: str = ""
+    agrees: bool | None = None  # whether Coinbase's price is near Binance's; None where it could not be compared
 
 
 class Coinbase:
@@ -129,10 +130,9 @@ def choose_price(coinbase: Decimal | str, binance: Decimal | None, max_divergenc
     if binance is None:
         return Quote(coinbase, "Coinbase", "Binance has no price to check Coinbase's against")
     if EXACT.abs(EXACT.subtract(coinbase, binance)) > EXACT.multiply(binance, max_divergence):
-        return Quote(
-            binance, "Binance", f"Coinbase is more than {max_divergence * 100:f} % off; Binance's price is used"
-        )
-    return Quote(coinbase, "Coinbase")
+        note = f"Coinbase is more than {max_divergence * 100:f} % off; Binance's price is used"
+        return Quote(binance, "Binance", note, agrees=False)
+    return Quote(coinbase, "Coinbase", agrees=True)
 
 
 def fetch_prices_for_symbols(

@@ -82,7 +82,7 @@ class DailyPass:
 
     def _later(self, wait: timedelta, why: str, tell: Callable[..., None]) -> Progress:
         self.not_before = self._clock.now() + wait
-        tell("daily.later", f"The daily pass is tried again at {self.not_before:%H:%M} UTC. {why}")
+        tell("daily.later", f"The daily pass is put off, to {self.not_before:%H:%M} UTC at the earliest. {why}")
         return Progress.LATER
 
     # ------------------------------------------------------------------ the plan
@@ -102,7 +102,10 @@ class DailyPass:
         """Put today's plan into the book; False while the scores are not there."""
         book = self._store.book
         symbols = list(dict.fromkeys((*book.positions, *settings.tokens_daily)))
-        scoring = self._scores(symbols)
+        try:
+            scoring = self._scores(symbols)
+        except TemporaryError as error:
+            raise NoScoresError(str(error)) from None
         if scoring is None:
             return False
         for line in scoring.notes:
@@ -200,8 +203,7 @@ class DailyPass:
             return
         account = executor.exchange.account()
         if not account.can_trade:
-            self._leave_all("Binance says that this account may not trade (canTrade is false)")
-            return
+            raise AccountTroubleError("Binance says that this account may not trade (canTrade is false)")
         book = self._store.book
         smallest = {}
         for buy in self._plan().buys:
@@ -212,7 +214,11 @@ class DailyPass:
                 smallest[buy.symbol] = rules.smallest_order(prices.get(buy.symbol))
         # What an order in doubt may have spent is not split a second time.
         in_doubt = sum((intent.quote_amount or ZERO for intent in book.intents.values()), ZERO)
-        capital = min(book.capital - in_doubt, account.free.get(book.quote_asset, ZERO))
+        free = account.free.get(book.quote_asset, ZERO)
+        capital = min(book.capital - in_doubt, free)
+        if free < book.capital:
+            text = f"Binance has {free:.2f} {book.quote_asset} free, the book counts {book.capital:.2f}"
+            warn("daily.free_balance", f"{text}: only what is free can be spent")
         self._store.save(replace(book, plan=share_out(book.plan or self._plan(), capital, smallest)))
 
     def _buy(self, symbol: str, prices: Mapping[str, Decimal], executor: TradeExecutor) -> None:
@@ -224,7 +230,7 @@ class DailyPass:
         except UnknownOutcomeError as error:
             _tell_unknown(symbol, "purchase", error)
             return
-        except (InsufficientBalanceError, AccountTroubleError) as error:
+        except InsufficientBalanceError as error:
             self._leave_all(str(error))
             return
         except RefusedOrderError as error:
@@ -305,7 +311,8 @@ def _no_probability(scoring: Scoring) -> str:
 def _tell_decisions(decisions: list[Decision], scores: Mapping[str, Score]) -> None:
     for one in decisions:
         score = "-" if one.probability is None else f"{one.probability:.3f}"
-        tell = say if one.action == "skip_sale" else note
+        wanted = one.action == "none" and one.probability is not None and not one.why.startswith("under")
+        tell = say if one.action == "skip_sale" or wanted else note
         tell(
             "daily.decision",
             f"{one.symbol}: score {score}, {one.action.replace('_', ' ')}: {one.why}",

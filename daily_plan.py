@@ -134,6 +134,6 @@ def share_out(
             return buy
         if buy.symbol in chosen:
             return replace(buy, amount=share, left=share)
-        return replace(buy, outcome="left: the capital is too small for one more order")
+        return replace(buy, outcome="left: too little money for one more order")
 
     return replace(plan, buys=tuple(with_share(buy) for buy in plan.buys), shared_out=True)

@@ -19,7 +19,7 @@ from config_file import read_settings
 from control import Control
 from daily_pass import Progress
 from errors import InputError, MarsShotError, OperatorNeededError, StopRequested, TemporaryError
-from events import alarm, say
+from events import alarm, say, warn
 from loop import loop, stopped_by_signals
 from settings import Settings
 from status import show_status
@@ -106,11 +106,17 @@ def _run(settings: Settings, config: Path) -> int:
         say(
             "bot.started",
             f"MarsShot runs in mode {settings.mode}: {len(book.positions)} positions, capital {book.capital:.2f} "
-            f"{book.quote_asset}, next daily pass {run.bot.next_daily():%Y-%m-%d %H:%M} UTC. Ctrl-C stops it.",
+            f"{book.quote_asset}, next daily pass {_next_pass(run.bot)}. Ctrl-C stops it.",
         )
         loop(run)
-        say("bot.stopped", "MarsShot has stopped; book and orders are in order")
+        doubts = len(run.bot.store.book.intents)
+        ending = f"{doubts} orders are in doubt, the next start looks them up" if doubts else "no order is on its way"
+        say("bot.stopped", f"MarsShot has stopped; {ending}")
     return 0
+
+
+def _next_pass(bot: Bot) -> str:
+    return "now" if bot.daily_is_due() else f"{bot.next_daily():%Y-%m-%d %H:%M} UTC"
 
 
 def _check_model(run: Run) -> None:
@@ -128,7 +134,11 @@ def _check_model(run: Run) -> None:
 
 def _once(settings: Settings, config: Path, work: Callable[[Run], int]) -> int:
     with _opened(settings, config, one_shot=True) as run, stopped_by_signals(run.bot.clock):
-        return work(run)
+        try:
+            return work(run)
+        except StopRequested:
+            warn("command.stopped", "Stopped before the end; the next start goes on with what is left")
+            return 1
 
 
 def _daily(run: Run) -> int:
@@ -141,7 +151,12 @@ def _daily(run: Run) -> int:
     waited = 0.0
     while (progress := bot.daily_update()) is Progress.WAITING and waited < DECIDED_WITHIN_SECONDS:
         waited += _wait_and_settle(bot)
-    return 0 if progress is Progress.DONE else 1
+    if progress is Progress.DONE:
+        return 0
+    warn(
+        "daily.not_done", "The daily pass is not done. Go on with: python main.py daily (or leave it to python main.py)"
+    )
+    return 1
 
 
 def _intraday(run: Run) -> int:

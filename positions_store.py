@@ -131,7 +131,8 @@ class Store:
             return
         try:
             if self._ids_in_file is None:
-                self._ids_in_file = _mend_and_read_ids(self._trades_path, self._disk)
+                unfinished = {row.client_order_id for row in self._book.unwritten_trades}
+                self._ids_in_file = _mend_and_read_ids(self._trades_path, self._disk, unfinished)
             missing = [row for row in self._book.unwritten_trades if row.client_order_id not in self._ids_in_file]
             if missing:
                 self._disk.append(self._trades_path, _csv_rows(missing, header=not self._ids_in_file))
@@ -149,18 +150,31 @@ class Store:
 _HEADER_MARK = ""  # stands for the header line among the ids: a file that has it is not begun anew
 
 
-def _mend_and_read_ids(path: Path, disk: Disk) -> set[str]:
-    """Return the client order ids in trades.csv, after cutting off a last line that a death left unfinished."""
+def _mend_and_read_ids(path: Path, disk: Disk, unfinished: set[str]) -> set[str]:
+    """Return the client order ids in trades.csv, its last line mended.
+
+    A last line without an end is cut off if a death left it: it is too short, or of an order that the book still has.
+    Any other is whole (an editor may save without the last line's end) and gets its end.
+    """
     if not disk.exists(path):
         return set()
     content = disk.read(path)
     whole = content.rfind(b"\n") + 1
-    if whole < len(content):
+    rest = content[whole:]
+    if rest and _is_whole(rest, unfinished):
+        disk.append(path, b"\n")
+        content, whole = content + b"\n", len(content) + 1
+    elif rest:
         disk.truncate(path, whole)
     if whole == 0:
         return set()
     rows = csv.DictReader(io.StringIO(content[:whole].decode("utf-8", errors="replace")))
     return {_HEADER_MARK} | {row.get("client_order_id") or _HEADER_MARK for row in rows}
+
+
+def _is_whole(line: bytes, unfinished: set[str]) -> bool:
+    fields = next(csv.reader([line.decode("utf-8", errors="replace")]), [])
+    return len(fields) == len(TRADE_COLUMNS) and fields[TRADE_COLUMNS.index("client_order_id")] not in unfinished
 
 
 def _csv_rows(rows: list[TradeRow], *, header: bool) -> bytes:

@@ -20,10 +20,10 @@ from settings import Settings
 class ScoringDesk:
     """Gets scores from a scorer, with the model that is to be used."""
 
-    def __init__(self, scorer: Scorer, model_path: Path, disk: Disk) -> None:
+    def __init__(self, scorer: Scorer, model_path: Path, disk: Disk, kept_path: Path | None = None) -> None:
         self._scorer = scorer
         self._model_path = model_path
-        self._kept_path = model_path.with_name(f"{model_path.stem}.in_use{model_path.suffix}")
+        self._kept_path = kept_path or model_path.with_name(f"{model_path.stem}.in_use{model_path.suffix}")
         self._disk = disk
         self._refused = ""  # what was last told of the new model
         self._asked: Path | None = None
@@ -80,7 +80,7 @@ class ScoringDesk:
     def _refuse(self, error: InputError) -> None:
         fingerprint = self._fingerprint()
         if fingerprint != self._refused:
-            alarm("model.refused", f"The new model is not used, the one before stays in use. {error}")
+            alarm("model.refused", f"The model cannot be used, the copy of the one before stays in use. {error}")
         self._refused = fingerprint
 
     def _fingerprint(self) -> str:
@@ -107,7 +107,6 @@ class ScoringDesk:
 
 def _tell_beginning(coins: int, requests_per_minute: int) -> None:
     """Say that scores are being made, where that can take a while."""
-    minutes = coins / requests_per_minute
-    if minutes > 1:
-        text = f"Asking LunarCrush about {coins} coins; at {requests_per_minute} requests a minute that may take"
-        say("daily.scoring", f"{text} {minutes:.0f} to {minutes + 1:.0f} minutes")
+    if coins > requests_per_minute:
+        text = f"Asking LunarCrush about {coins} coins; at {requests_per_minute} requests a minute that takes up to"
+        say("daily.scoring", f"{text} {coins // requests_per_minute + 1} minutes, less for what is known already")

@@ -35,6 +35,8 @@ NEVER_ARRIVES_AFTER_MS = 60_000
 # A first "no such order" may come from a server that lags; a second one, this much later, is believed.
 SECOND_LOOK_AFTER_MS = 2_000
 PRICE_HEADROOM = Decimal("1.02")
+NOTIONAL_HEADROOM = Decimal("1.05")  # above the minimum, once Binance has refused an order as too small
+REFUSED_AS_SMALL, SOLD_IN_PART = "refused_as_small", "sold in part"
 # An intent that waited longer than this before it could be sent is given up: its look-up would begin too late.
 SEND_WITHIN_MS = 10_000
 
@@ -103,7 +105,7 @@ class TradeExecutor:
         if decision.reason is None:
             return True
         try:
-            self.sell(symbol, decision.quantity, decision.reason, price)
+            outcome = self.sell(symbol, decision.quantity, decision.reason, price)
         except StopRequested:
             raise
         except UnknownOutcomeError as error:
@@ -115,7 +117,7 @@ class TradeExecutor:
         except MarsShotError as error:
             warn("order.not_sold", f"{symbol}: not sold now, tried again at the next check. {error}", symbol=symbol)
         else:
-            return True
+            return not decision.is_full or outcome != SOLD_IN_PART
         return False
 
     # ------------------------------------------------------------------ selling
@@ -127,7 +129,8 @@ class TradeExecutor:
         """
         rules = self._tradable_rules(symbol)
         wanted = floor_to_step(quantity, rules.lot_step)
-        if not _is_large_enough(wanted, price, rules):
+        refused_before = REFUSED_AS_SMALL in self.book.positions[symbol].said
+        if not _is_large_enough(wanted, price / NOTIONAL_HEADROOM if refused_before else price, rules):
             return self._leave_small(symbol, wanted, reason, price, rules)
         if reason is Reason.PARTIAL_TAKE_PROFIT:
             held = self.book.positions[symbol]
@@ -140,22 +143,43 @@ class TradeExecutor:
             sold += fill.base
             if fill.status != "FILLED" or symbol not in self.book.positions:
                 break
-        return "sold" if symbol not in self.book.positions or sold == wanted else "sold in part"
+        if symbol not in self.book.positions or sold == wanted:
+            return "sold"
+        if reason is not Reason.PARTIAL_TAKE_PROFIT:
+            rest_text = f"{decimal_text(wanted - sold)} are left, to be sold at the next check"
+            warn(
+                "order.sold_in_part", f"{symbol}: the market took only {decimal_text(sold)}; {rest_text}", symbol=symbol
+            )
+        return SOLD_IN_PART
 
     def _place_sale(self, symbol: str, quantity: Decimal, reason: Reason, rules: TradingRules) -> Fill:
         try:
             return self._place(symbol, Side.SELL, reason, rules, quantity=quantity)
-        except InsufficientBalanceError as error:
+        except RefusedOrderError as error:
+            if not isinstance(error, InsufficientBalanceError):
+                self._remember_small(symbol, error)
+                raise
             free = self.exchange.account().free.get(rules.base_asset, ZERO)
             there = floor_to_step(min(free, quantity), rules.lot_step)
-            if there <= 0 or there == quantity:
+            if there == quantity:
                 raise
+            if there <= 0:
+                text = f"the book has {decimal_text(quantity)} {symbol}, Binance has {decimal_text(free)} free"
+                raise InsufficientBalanceError(
+                    f"{text}: were they sold or moved by hand, or locked in an order?"
+                ) from None
             alarm(
                 "book.more_than_exchange",
                 f"{symbol}: the book has {quantity}, Binance has {free} free; that much is sold. {error}",
                 symbol=symbol,
             )
             return self._place(symbol, Side.SELL, reason, rules, quantity=there)
+
+    def _remember_small(self, symbol: str, error: RefusedOrderError) -> None:
+        """Keep in mind that Binance, which goes by an average price, found an order too small."""
+        held = self.book.positions.get(symbol)
+        if held is not None and "NOTIONAL" in str(error):
+            self._store.save(with_position(self.book, symbol, replace(held, said=held.said | {REFUSED_AS_SMALL})))
 
     def _leave_small(self, symbol: str, wanted: Decimal, reason: Reason, price: Decimal, rules: TradingRules) -> str:
         """Say once that this is under the smallest order Binance takes; the position stays."""

@@ -30,7 +30,7 @@ from scorer import ChildScorer, InlineScorer, Scorer
 from scoring_desk import ScoringDesk
 from settings import Settings
 
-BOOK, TRADES, MODEL = "bot_state.json", "trades.csv", "model.pkl"
+BOOK, TRADES, MODEL, KEPT_MODEL = "bot_state.json", "trades.csv", "model.pkl", "model.in_use.pkl"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ def open_bot(
         try:
             store = _open_store(settings, clock, book_path, disk)
             scorer: Scorer = InlineScorer(clock) if one_shot or settings.mode == "demo" else ChildScorer()
-            desk = ScoringDesk(scorer, model_path(settings), disk)
+            desk = ScoringDesk(scorer, model_path(settings), disk, settings.file(KEPT_MODEL))
             control = Control(settings)
             bot = Bot(
                 settings=settings,

@@ -272,6 +272,25 @@ def test_without_binance_coinbases_prices_go_on_being_watched(desk: Desk) -> Non
     assert any("Binance's prices cannot be had" in line for line in desk.told.of("price.note"))
 
 
+def test_a_price_of_coinbase_that_was_wrong_is_not_believed_alone(desk: Desk) -> None:
+    """RON is the Romanian leu at Coinbase: without Binance's price its 0.2173 is no reason to sell a token at 6.54."""
+    desk.give("ADA", "300", "6.54")
+    desk.market.set_price("ADA", "6.54")
+    desk.market.set_coinbase_price("ADA", "0.2173")
+    desk.bot().cycle()
+    desk.fault("ticker/price", "status", times=2, status=503)
+    desk.open()  # a restart remembers
+    bot = desk.bot()
+    for _ in range(2):
+        bot.cycle()
+        desk.wait(300)
+    assert desk.traded() == []
+    assert any("no rule can act" in line for line in desk.told.of("price.note"))
+    desk.market.set_coinbase_price("ADA", "6.54")
+    bot.cycle()
+    assert "coinbase_strays" not in desk.book.positions["ADA"].said
+
+
 def test_all_binance_prices_come_in_one_request(desk: Desk) -> None:
     for symbol in ("ADA", "DOT", "LINK"):
         desk.give(symbol, "300")

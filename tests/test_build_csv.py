@@ -46,10 +46,14 @@ def a_walk(seed: int, length: int = 120) -> list[dict[str, Any]]:
 
 
 class Market(StandIn):
-    """Another walk for each coin."""
+    """Another walk for each coin, but for those that are down."""
+
+    down: frozenset[str] = frozenset()
 
     def usual(self, request: Any) -> Answer:
         coin = self.coin(request)
+        if coin in self.down:
+            return Answer(502, b"<html></html>")
         self.points = a_walk(sum(coin.encode()))
         self.config = {"symbol": "OP"} if coin == "4711" else {}
         return super().usual(request)
@@ -167,6 +171,19 @@ def test_a_token_that_fails_is_left_out_and_named(place: Place, capsys: pytest.C
     assert {row["symbol"] for row in place.rows()} == {"BTC", "FET"}
     out = capsys.readouterr().out
     assert "1 tokens left out:" in out and "OP: LunarCrush does not know 4711 (404)" in out
+
+
+def test_tokens_that_cannot_be_had_now_leave_the_old_file_as_it_is(
+    place: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A file of a few tokens out of many must not replace a whole one; the next run asks for what is missing."""
+    place.market.down = frozenset({"4711"})
+    code, err = fail(place, capsys)
+    assert code == 1 and "not written, 1 of 4 tokens could not be had now" in err and "run it again later" in err
+    asked = len(place.market.requests)
+    place.market.down = frozenset()
+    assert place.run() == 0
+    assert len(place.market.requests) == asked + 1
 
 
 def fail(place: Place, capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:

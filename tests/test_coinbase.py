@@ -378,7 +378,7 @@ def test_the_venues_are_asked_by_their_own_names(stand_in: StandIn, client: Coin
     binance = FakeBinance({"FETXUSDC": "1"})
     names = {"FET": {"coinbase": "ASI", "binance": "FETX"}}
     quotes, _ = fetch(client, binance, "FET", symbols=names, quote_asset="USDC")
-    assert quotes == {"FET": Quote(D(1), "Coinbase")}
+    assert quotes == {"FET": Quote(D(1), "Coinbase", agrees=True)}
     assert (stand_in.asked, binance.asked) == (["/v2/prices/ASI-USD/spot"], [["FETXUSDC"]])
 
 

@@ -17,7 +17,7 @@ from desk import NEW_ORDER, NO_SUCH_ORDER, NOON, Desk, Died, Scores, open_desk
 from bot import Bot
 from daily_pass import Progress
 from domain import DailyPlan, PlannedBuy, PlannedSell
-from errors import InputError, UnknownOutcomeError
+from errors import InputError, TemporaryError, UnknownOutcomeError
 
 D = Decimal
 TODAY = NOON.date()
@@ -145,7 +145,7 @@ def test_a_share_under_the_smallest_order_goes_to_the_most_probable(desk: Desk) 
     set_capital(desk, "12")
     desk.bot(scored(desk, ADA="0.75", DOT="0.9", LINK="0.8")).daily_update()
     assert bought(desk) == {"DOT": D(6), "LINK": D(6)}
-    assert "capital is too small" in desk.told.of("daily.done")[0]
+    assert "too little money" in desk.told.of("daily.done")[0]
 
 
 def test_the_dearest_smallest_order_of_those_kept_counts(desk: Desk) -> None:
@@ -229,9 +229,25 @@ def test_a_pause_after_the_plan_was_made_stops_its_purchases(desk: Desk) -> None
 
 def test_an_account_that_may_not_trade_buys_nothing_and_says_so(desk: Desk) -> None:
     desk.market.exchange.can_trade = False
-    assert desk.bot(scored(desk, ADA="0.9")).daily_update() is Progress.DONE
+    bot = desk.bot(scored(desk, ADA="0.9"))
+    assert bot.daily_update() is Progress.LATER
     assert desk.requests(NEW_ORDER) == 0
-    assert "canTrade" in desk.told.of("daily.no_more_buys")[0]
+    assert "canTrade" in desk.told.of("daily.later")[0]
+    desk.market.exchange.can_trade = True  # the owner has looked: the same plan goes on, the same day
+    run_until_done(desk, bot)
+    assert desk.traded() == ["BUY ADA"]
+
+
+@pytest.mark.parametrize("code", [-2015, -2014])
+def test_a_key_that_is_refused_puts_the_purchases_off_and_the_amounts_stay(desk: Desk, code: int) -> None:
+    desk.fault(NEW_ORDER, "status", status=401, body=f'{{"code":{code},"msg":"Invalid API-key, IP, or permissions."}}')
+    bot = desk.bot(scored(desk, ADA="0.9", DOT="0.8"))
+    assert bot.daily_update() is Progress.LATER
+    plan = desk.book.plan
+    assert plan is not None
+    run_until_done(desk, bot)
+    assert desk.traded() == ["BUY ADA", "BUY DOT"]
+    assert [order.request.quote_quantity for order in desk.orders] == [buy.amount for buy in plan.buys]
 
 
 # ------------------------------------------------------------------ refusals
@@ -306,12 +322,13 @@ def test_an_unreadable_price_list_does_not_cost_the_day(desk: Desk) -> None:
 # ------------------------------------------------------------------ no probability
 
 
-@pytest.mark.parametrize("why", ["none has one", "source refuses", "model broken", "unforeseen wait"])
+@pytest.mark.parametrize("why", ["none has one", "source refuses", "source down", "model broken", "unforeseen wait"])
 def test_without_any_probability_the_pass_is_tried_every_ten_minutes_until_the_date_ends(desk: Desk, why: str) -> None:
     desk.clock.idle(datetime(2021, 2, 15, 22, 0, tzinfo=UTC))
     scores = scored(desk)
     scores.error = {
         "source refuses": InputError("LunarCrush refuses the key"),
+        "source down": TemporaryError("BTC: LunarCrush answered 502"),
         "model broken": InputError("model.pkl: cannot be loaded"),
     }.get(why)
     bot = desk.bot(scores)

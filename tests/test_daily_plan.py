@@ -283,7 +283,7 @@ def test_a_capital_too_small_for_all_goes_to_the_most_probable(capital: str, bou
     plan = split(capital, "5", "A", "B", "C")
     chosen = [buy.symbol for buy in plan.buys if buy.amount is not None]
     assert chosen == ["A", "B", "C"][:bought]
-    assert all(buy.outcome.startswith("left: the capital is too small") for buy in plan.buys[bought:])
+    assert all(buy.outcome.startswith("left: too little money") for buy in plan.buys[bought:])
     assert all(not buy.outcome for buy in plan.buys[:bought])
 
 

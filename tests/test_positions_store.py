@@ -484,6 +484,15 @@ def test_a_torn_last_line_is_mended(path: Path, trades: Path, kept: int) -> None
         assert {len(row) for row in csv.reader(file)} == {len(TRADE_COLUMNS)}
 
 
+def test_a_last_line_that_only_lacks_its_end_is_kept(path: Path, trades: Path) -> None:
+    """An editor may save a file without the end of its last line: the row is whole, and no order may vanish."""
+    Store(OLD, path, trades, Disk(), pytest.fail).save(book_with_trades("ms-1"))
+    Store(opened_again(path, trades).book, path, trades, Disk(), pytest.fail).save(book_with_trades("ms-2"))
+    trades.write_bytes(trades.read_bytes().rstrip(b"\n"))
+    Store(OLD, path, trades, Disk(), pytest.fail).save(book_with_trades("ms-3"))
+    assert rows_of(trades) == ["ms-1", "ms-2", "ms-3"]
+
+
 def test_a_torn_header_is_begun_anew(path: Path, trades: Path) -> None:
     trades.write_text("time,sym")
     Store(OLD, path, trades, Disk(), pytest.fail).save(book_with_trades("ms-1"))

@@ -248,6 +248,20 @@ def test_a_partial_sale_that_was_too_small_is_done_when_it_has_become_large_enou
     desk.assert_agreement()
 
 
+def test_what_binance_finds_too_small_by_its_average_price_is_not_sent_at_every_check(desk: Desk) -> None:
+    desk.give("ADA", "300")
+    desk.fault(NEW_ORDER, "status", times=-1, status=400, body='{"code":-1013,"msg":"Filter failure: NOTIONAL"}')
+    decision = ExitDecision(Reason.PARTIAL_TAKE_PROFIT, D(60))
+    price = D("0.085")  # 60 of them are worth 5.10, the smallest order 5
+    assert desk.executor.exit("ADA", decision, price) is False
+    for _ in range(3):
+        assert desk.executor.exit("ADA", decision, price) is True
+    assert desk.requests(NEW_ORDER) == 1
+    desk.market.faults.clear()
+    assert desk.executor.exit("ADA", decision, D("0.0876")) is True  # 5.256: clearly large enough now
+    assert desk.requests(NEW_ORDER) == 2
+
+
 # ------------------------------------------------------------------ the client order id and the intent
 
 
