@@ -55,7 +55,7 @@ def status_facts(book: Book, settings: Settings, paused: str, now: datetime) -> 
         "started_at": book.started_at,
         "realised_profit": decimal_text(profit),
         "last_daily_update": book.last_daily_update.isoformat() if book.last_daily_update else None,
-        "next_daily_update": "due now" if due and settings.mode != "demo" else following.strftime("%Y-%m-%dT%H:%MZ"),
+        "next_daily_update": "due now" if due else following.strftime("%Y-%m-%dT%H:%MZ"),
         "paused": paused,
         "open_doubts": [f"{one.side.lower()} {one.symbol} {one.client_order_id}" for one in book.intents.values()],
         "plan_under_way": book.plan is not None,
@@ -104,7 +104,7 @@ def _print(facts: dict[str, Any], console: Console) -> None:
         ),
         ("Realised profit", f"{Decimal(facts['realised_profit']):+.2f} {quote} since {facts['started_at'][:10]}"),
         ("Last daily pass", facts["last_daily_update"] or "none yet"),
-        ("Next daily pass", facts["next_daily_update"]),
+        ("Next daily pass", "when the demo goes on" if facts["mode"] == "demo" else facts["next_daily_update"]),
         ("Buying", f"paused: {facts['paused']}" if facts["paused"] else "allowed"),
         ("Orders in doubt", ", ".join(facts["open_doubts"]) or "none"),
     ):
