@@ -129,8 +129,9 @@ class TradeExecutor:
         """
         rules = self._tradable_rules(symbol)
         wanted = floor_to_step(quantity, rules.lot_step)
-        refused_before = REFUSED_AS_SMALL in self.book.positions[symbol].said
-        if not _is_large_enough(wanted, price / NOTIONAL_HEADROOM if refused_before else price, rules):
+        # Only a partial sale may wait for more headroom: a full one is worth a try at every check.
+        waits = reason is Reason.PARTIAL_TAKE_PROFIT and REFUSED_AS_SMALL in self.book.positions[symbol].said
+        if not _is_large_enough(wanted, price / NOTIONAL_HEADROOM if waits else price, rules):
             return self._leave_small(symbol, wanted, reason, price, rules)
         if reason is Reason.PARTIAL_TAKE_PROFIT:
             held = self.book.positions[symbol]

@@ -262,6 +262,14 @@ def test_what_binance_finds_too_small_by_its_average_price_is_not_sent_at_every_
     assert desk.requests(NEW_ORDER) == 2
 
 
+def test_a_stop_loss_that_binance_found_too_small_is_tried_at_every_check(desk: Desk) -> None:
+    desk.give("ADA", "60")
+    desk.fault(NEW_ORDER, "status", times=2, status=400, body='{"code":-1013,"msg":"Filter failure: NOTIONAL"}')
+    for done in (False, False, True):
+        assert desk.executor.exit("ADA", ExitDecision(Reason.STOP_LOSS, D(60)), D("0.085")) is done
+    assert not desk.book.positions
+
+
 # ------------------------------------------------------------------ the client order id and the intent
 
 
