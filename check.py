@@ -212,7 +212,7 @@ def _lunarcrush(settings: Settings, clock: Clock, prices: Mapping[str, Decimal])
     """Look at each token's history: is there one, and is it of the coin that Binance trades?"""
     from ml_decision import open_lunarcrush  # noqa: PLC0415 - pandas is slow to load, and only wanted here
 
-    client = open_lunarcrush(settings, _Impatient(clock), [])
+    client = open_lunarcrush(settings, _Impatient(clock), lambda _: None)
     well, later = 0, 0
     for token in dict.fromkeys(("BTC", "ETH", *settings.tokens_daily)):
         try:

@@ -6,7 +6,7 @@ Places no orders.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from decimal import Decimal
 from functools import lru_cache
@@ -26,15 +26,15 @@ from settings import Settings
 CACHE = Path("cache")
 
 
-def open_lunarcrush(settings: Settings, clock: Clock, notes: list[str]) -> LunarCrush:
-    """Return the client that these settings ask for; what it has to tell goes into notes."""
+def open_lunarcrush(settings: Settings, clock: Clock, notify: Callable[[str], None]) -> LunarCrush:
+    """Return the client that these settings ask for; notify hears of its waits."""
     return LunarCrush(
         api_key=settings.lunarcrush.api_key.get_secret_value(),
         base_url=settings.lunarcrush.base_url,
         requests_per_minute=settings.lunarcrush.requests_per_minute,
         cache_dir=CACHE / settings.mode / "lunarcrush",
         clock=clock,
-        notify=notes.append,
+        notify=notify,
     )
 
 
@@ -113,14 +113,21 @@ def _probabilities(rows: pd.DataFrame, model: LoadedModel) -> list[float]:
     return [float(value) for value in answer[:, list(model.estimator.classes_).index(1)]]
 
 
-def score_tokens(symbols: Sequence[str], settings: Settings, clock: Clock, model_path: Path) -> Scoring:
+def score_tokens(
+    symbols: Sequence[str],
+    settings: Settings,
+    clock: Clock,
+    model_path: Path,
+    tell: Callable[[str], None] | None = None,
+) -> Scoring:
     """Load the model, fetch, score: the whole work of a daily pass before its decisions.
 
+    tell: hears of waits when they begin; without it they are noted in the result.
     Raises InputError for a model that is missing or does not match, else as `get_probabilities`.
     """
     notes: list[str] = []
     model = _load_once(model_path, _fingerprint(model_path))
-    scoring = get_probabilities(symbols, settings, clock, open_lunarcrush(settings, clock, notes), model)
+    scoring = get_probabilities(symbols, settings, clock, open_lunarcrush(settings, clock, tell or notes.append), model)
     return Scoring(scoring.day, scoring.scores, tuple(notes))
 
 

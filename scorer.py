@@ -18,6 +18,7 @@ from typing import Protocol
 from clock import Clock, SystemClock
 from domain import Scoring
 from errors import MarsShotError, TemporaryError
+from events import say
 from settings import Settings
 
 LONGEST_SCORING_SECONDS = 4 * 3600.0  # a thousand tokens at ten a minute take less than half of it
@@ -58,7 +59,7 @@ class InlineScorer:
         if self._work is None:
             return None
         (symbols, settings, model_path), self._work = self._work, None
-        return score_tokens(symbols, settings, self._clock, model_path)
+        return score_tokens(symbols, settings, self._clock, model_path, lambda line: say("lunarcrush.wait", line))
 
     @property
     def busy(self) -> bool:

@@ -138,7 +138,9 @@ def test_the_live_bot_scores_the_very_row_that_training_would_see(
             moment = pd.Timestamp(rows["date"].max(), tz="UTC") + pd.Timedelta(days=1, hours=1)
             return moment.to_pydatetime()
 
-    scoring = get_probabilities(TOKENS, settings, ThreeDaysAgo(), open_lunarcrush(settings, ThreeDaysAgo(), []), model)
+    scoring = get_probabilities(
+        TOKENS, settings, ThreeDaysAgo(), open_lunarcrush(settings, ThreeDaysAgo(), print), model
+    )
     for score in scoring.scores:
         trained_on = model.estimator.predict_proba(last.loc[[score.symbol], list(FEATURES)])[0, 1]
         assert score.probability is not None
@@ -147,7 +149,7 @@ def test_the_live_bot_scores_the_very_row_that_training_would_see(
         assert float(score.probability) == pytest.approx(trained_on, abs=1e-9), score.symbol
         assert score.last_close == Decimal(str(last.loc[score.symbol, "close"]))
     one = get_probability_for_symbol(
-        "DOGE", settings, ThreeDaysAgo(), open_lunarcrush(settings, ThreeDaysAgo(), []), model
+        "DOGE", settings, ThreeDaysAgo(), open_lunarcrush(settings, ThreeDaysAgo(), print), model
     )
     assert one == next(score for score in scoring.scores if score.symbol == "DOGE")
 
