@@ -145,10 +145,12 @@ class Bot:
 
         Returns False if anything has to be tried again.
         """
+        before = self.store.book
         self.store.change(with_everything_for_sale)
+        if self.store.book is not before:
+            say("control.sell_all", "Every position is to be sold, as asked for")
         if not self.store.book.intents:  # a purchase in doubt may turn out to be one more position to sell
             self.control.sell_all_noted()
-        say("control.sell_all", "Every position is to be sold, as asked for")
         return self.intraday_check()
 
     def usable_prices(self, symbols: Collection[str]) -> Mapping[str, Decimal]:

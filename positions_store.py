@@ -68,7 +68,7 @@ def save_state(book: Book, path: Path, disk: Disk) -> None:
     try:
         replace_whole(disk, path, book_to_json(book).encode(), keep_backup=True)
     except OSError as error:
-        raise TemporaryError(f"{path}: cannot be written ({error.strerror}); nothing was sent or lost") from None
+        raise TemporaryError(f"{path}: cannot be written ({error.strerror}); make room or mend the folder") from None
 
 
 @contextmanager

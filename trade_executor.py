@@ -115,7 +115,13 @@ class TradeExecutor:
         except AccountTroubleError as error:
             alarm("order.account_trouble", f"{symbol}: could not be sold. {error}", symbol=symbol)
         except MarsShotError as error:
-            warn("order.not_sold", f"{symbol}: not sold now, tried again at the next check. {error}", symbol=symbol)
+            # A disk that refuses after the exchange has taken the order leaves the intent: it is looked up, not resent.
+            what = (
+                "its sale is looked up"
+                if self.book.undecided(symbol)
+                else "not sold now, tried again at the next check"
+            )
+            warn("order.not_sold", f"{symbol}: {what}. {error}", symbol=symbol)
         else:
             return not decision.is_full or outcome != SOLD_IN_PART
         return False
