@@ -26,6 +26,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.text import Text
 
 from bar_cache import replace_file
+from csv_text import csv_text
 from errors import InputError, MarsShotError, TemporaryError
 from features import FEATURES, feature_table, has_features, labelled
 from lunarcrush import DailyBars, LunarCrush, NotTrackedError
@@ -162,7 +163,7 @@ def build(
     if rows.empty:
         raise NothingToWriteError("\n".join([f"{output}: not written, no token has a labelled day", *left_out]))
     try:
-        replace_file(output, rows.to_csv(index=False, date_format="%Y-%m-%d", lineterminator="\n").encode())
+        replace_file(output, csv_text(rows))
     except OSError as error:
         raise NothingToWriteError(f"{output}: cannot be written ({error.strerror})") from None
     sys.stdout.write(

@@ -33,6 +33,7 @@ FLOORS: dict[str, set[str]] = {
         "config_faults",
         "config_file",
         "control",
+        "csv_text",
         "daily_points",
         "disk",
         "events",
