@@ -29,6 +29,7 @@ FLOORS: dict[str, set[str]] = {
         "bar_cache",
         "binance_exchange",
         "clock",
+        "cluster",
         "coinbase",
         "config_faults",
         "config_file",
@@ -83,6 +84,7 @@ HARMLESS = set("__future__ collections dataclasses datetime decimal enum functoo
 NETWORK: dict[str, set[str]] = {
     "aiohttp": set(),
     "binance": {"binance_exchange"},
+    "distributed": {"cluster"},
     "http": set(),
     "httpx": set(),
     "requests": {"binance_exchange", "lunarcrush"},
