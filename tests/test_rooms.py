@@ -83,7 +83,8 @@ PURE: dict[str, set[str]] = {
     "splits": set(),
 }
 HARMLESS = set(
-    "__future__ collections dataclasses datetime decimal enum functools json numpy pydantic pydantic_core re typing".split()
+    "__future__ collections dataclasses datetime decimal enum functools json numpy pydantic pydantic_core re "
+    "typing".split()
 )
 
 # What reaches the network, and the one room for each.
