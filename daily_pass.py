@@ -201,6 +201,10 @@ class DailyPass:
         if position is None:
             self._store.change(lambda book: with_sell_outcome(book, symbol, "sold"))
             return
+        if self._store.book.is_disputed(symbol):
+            why = "left: not sold before you have looked at a sale that the book does not know"
+            self._store.change(lambda book: with_sell_outcome(book, symbol, why))
+            return
         try:
             if (price := prices.get(symbol)) is None:
                 raise RefusedOrderError("no venue has a price")

@@ -18,6 +18,7 @@ EXACT = Context(prec=400, traps=[Inexact, InvalidOperation])
 """Products of this context are exact or an error: thresholds are compared without rounding."""
 
 ZERO, ONE = Decimal(0), Decimal(1)
+UNKNOWN_SALE = "sale"  # begins the topic of such a difference between book and exchange
 LARGEST_EXPONENT = 40  # no price, amount or rate has more digits than this before or after the point
 
 
@@ -347,6 +348,10 @@ class Book:
     def undecided(self, symbol: str) -> bool:
         """Return whether an order of this token may be on its way."""
         return any(intent.symbol == symbol for intent in self.intents.values())
+
+    def is_disputed(self, symbol: str) -> bool:
+        """Return whether the exchange has sold of this token by an order of ours that the book does not know."""
+        return any(topic.startswith(f"{UNKNOWN_SALE}.{symbol}.") for topic in self.differences)
 
 
 @dataclass(frozen=True, slots=True)

@@ -135,8 +135,7 @@ def _check_model(run: Run) -> None:
 def _once(settings: Settings, config: Path, work: Callable[[Run], int]) -> int:
     with _opened(settings, config, one_shot=True) as run, stopped_by_signals(run.bot.clock):
         try:
-            _settle(run.bot)
-            run.bot.reconcile()
+            run.bot.start()
             code = work(run)
             run.bot.remember_silence()
             return code
@@ -147,6 +146,7 @@ def _once(settings: Settings, config: Path, work: Callable[[Run], int]) -> int:
 
 def _daily(run: Run) -> int:
     bot = run.bot
+    _settle(bot)
     run.desk.check()
     if bot.daily_is_done():
         say("daily.already_done", f"The daily pass of {bot.clock.now():%Y-%m-%d} is done already; nothing to do")

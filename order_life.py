@@ -142,9 +142,17 @@ class OrderLife:
         if report is not None:
             self._settle(intent, report)
         elif self._never_arrives(intent, server_ms):
+            self._refuse_if_traded(intent)
             self._store.save(without_intent(self._store.book, intent))
             text = f"{intent.symbol}: the {intent.side.lower()} order never reached Binance; nothing was traded"
             say("order.never_arrived", text, client_order_id=intent.client_order_id)
+
+    def _refuse_if_traded(self, intent: Intent) -> None:
+        """Raise UnknownOutcomeError if the account's trades know the order that the look-up does not: that one lags."""
+        earliest_ms = min(intent.created_ms, self._first_missed_ms[intent.client_order_id]) - NEVER_ARRIVES_AFTER_MS
+        seen = self.exchange.orders_since(intent.pair, earliest_ms)
+        if any(order.client_order_id == intent.client_order_id for order in seen):
+            raise UnknownOutcomeError("Binance's trades know the order, its look-up does not yet")
 
     def _never_arrives(self, intent: Intent, server_ms: int) -> bool:
         """Return whether an order that Binance does not know now cannot execute any more."""

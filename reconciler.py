@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from book_format import decimal_text
 from control import Control
-from domain import Book, SeenOrder, TradingRules
+from domain import UNKNOWN_SALE, Book, TradingRules
 from events import alarm, say, warn
 from positions_store import Store
 from reconciliation import (
@@ -21,6 +22,7 @@ from reconciliation import (
     unknown_orders,
     with_comparison,
     with_what_is_there,
+    without_explained,
 )
 from settings import Settings
 from trade_executor import TradeExecutor
@@ -47,19 +49,24 @@ class Reconciler:
         now_ms = executor.exchange.now_ms()
         account = executor.exchange.account()
         book = self.store.book
-        seen: list[SeenOrder] = []
-        for symbol in tokens_to_look_into(book, account, rules, symbols):
-            seen += executor.exchange.orders_since(executor.pair_of(symbol), since_ms(book, now_ms))
-        differences = [*balance_differences(book, account, rules), *unknown_orders(book, seen)]
+        seen = {
+            symbol: executor.exchange.orders_since(executor.pair_of(symbol), since_ms(book, now_ms))
+            for symbol in tokens_to_look_into(book, account, rules, symbols)
+        }
+        differences = without_explained([*balance_differences(book, account, rules), *unknown_orders(book, seen)])
         accepted = [one for one in differences if self._is_accepted(one)]
         open_ones = [one for one in differences if one not in accepted]
         self._tell(open_ones)
-        self.store.change(lambda book: with_comparison(_as_it_is(book, accepted, rules), now_ms, open_ones))
+        settled = any(one.topic.startswith((f"{UNKNOWN_SALE}.", "purchase.")) for one in accepted)
+        self.store.change(
+            lambda book: with_comparison(_as_it_is(book, accepted, rules), now_ms, open_ones, settled=settled)
+        )
 
     def _is_accepted(self, difference: Difference) -> bool:
-        """Return whether the owner was told of a shortfall, and has allowed buying since."""
+        """Return whether the owner was told of a shortfall or an unknown order, and has allowed buying since."""
         told = difference.topic in self.store.book.differences
-        return told and difference.there is not None and not self.control.paused()
+        can_be = difference.there is not None or difference.topic.startswith("purchase.")
+        return told and can_be and not self.control.paused()
 
     def _tell(self, differences: Sequence[Difference]) -> None:
         """Tell what is new. Buying is paused before the book says that it was told: a death in between tells twice."""
@@ -74,11 +81,11 @@ class Reconciler:
 def _as_it_is(book: Book, accepted: Sequence[Difference], rules: dict[str, TradingRules | None]) -> Book:
     for one in accepted:
         known = rules[one.symbol]
-        if known is not None:
-            before = book.positions[one.symbol].qty
+        held = book.positions.get(one.symbol)
+        if known is not None and held is not None and one.there is not None:
             book = with_what_is_there(book, one, known.lot_step)
-            text = f"{one.symbol}: as you have allowed buying again, the book counts what Binance has from now on"
-            warn("book.adjusted", f"{text}: {one.there} instead of {before}", symbol=one.symbol)
+            counts = f"the book counts {decimal_text(one.there)} from now on, instead of {decimal_text(held.qty)}"
+            warn("book.adjusted", f"{one.symbol}: as you have allowed buying again, {counts}", symbol=one.symbol)
     return book
 
 

@@ -13,7 +13,18 @@ from decimal import Decimal
 
 from book_format import decimal_text
 from bookkeeping import with_position
-from domain import ZERO, Account, Book, Position, SeenOrder, TradingRules, is_our_order, utc_text
+from domain import (
+    UNKNOWN_SALE,
+    ZERO,
+    Account,
+    Book,
+    Position,
+    SeenOrder,
+    Side,
+    TradingRules,
+    is_our_order,
+    utc_text,
+)
 
 # Orders are looked for from a little before the last comparison on: clocks differ, and answers lag.
 MARGIN_MS = 60_000
@@ -92,24 +103,48 @@ def tokens_to_look_into(
     return [symbol for symbol in symbols if differs(symbol)]
 
 
-def unknown_orders(book: Book, seen: Sequence[SeenOrder]) -> list[Difference]:
-    """Return the orders that this bot has sent, by their ids, but the book neither booked nor waits for."""
-    return [
-        Difference(
-            topic=f"order.{order.client_order_id}",
-            sentence=(
-                f"Binance has executed an order of this bot that the book does not know: {order.side} "
-                f"{decimal_text(order.executed_base)} {order.pair}, "
-                f"{utc_text(datetime.fromtimestamp(order.time_ms / 1000, UTC))}, {order.client_order_id}; "
-                f"was an older book put back?"
-            ),
-            pauses=True,
-        )
-        for order in seen
-        if is_our_order(order.client_order_id)
-        and order.client_order_id not in book.intents
-        and order.client_order_id not in book.booked_orders
-    ]
+def unknown_orders(book: Book, seen: Mapping[str, Sequence[SeenOrder]]) -> list[Difference]:
+    """Return the orders that this bot has sent, by their ids, but the book neither booked nor waits for.
+
+    seen: by token. A sale leaves of a position what it did not sell; the coins beyond that are the owner's.
+    """
+    found = []
+    for symbol, orders in seen.items():
+        held = book.positions.get(symbol)
+        left = held.qty if held else None
+        for order in orders:
+            if not _is_unknown(order, book):
+                continue
+            is_sale = order.side == Side.SELL
+            left = max(left - order.executed_base, ZERO) if left is not None and is_sale else left
+            found.append(
+                Difference(
+                    topic=f"{UNKNOWN_SALE if is_sale else 'purchase'}.{symbol}.{order.client_order_id}",
+                    sentence=_unknown_order_text(order, symbol),
+                    pauses=True,
+                    symbol=symbol,
+                    there=left if is_sale else None,
+                )
+            )
+    return found
+
+
+def _is_unknown(order: SeenOrder, book: Book) -> bool:
+    name = order.client_order_id
+    return is_our_order(name) and name not in book.intents and name not in book.booked_orders
+
+
+def _unknown_order_text(order: SeenOrder, symbol: str) -> str:
+    when = utc_text(datetime.fromtimestamp(order.time_ms / 1000, UTC))
+    what = f"{order.side} {decimal_text(order.executed_base)} {order.pair}, {when}, {order.client_order_id}"
+    text = f"Binance has executed an order of this bot that the book does not know: {what}; was an older book put back?"
+    return f"{text} {symbol} is not sold before you have looked" if order.side == Side.SELL else text
+
+
+def without_explained(differences: Sequence[Difference]) -> list[Difference]:
+    """Leave out shortfalls that an unknown sale of the same token explains."""
+    sold = {one.symbol for one in differences if one.topic.startswith(f"{UNKNOWN_SALE}.")}
+    return [one for one in differences if not (one.topic.startswith("short.") and one.symbol in sold)]
 
 
 def since_ms(book: Book, now_ms: int) -> int:
@@ -117,14 +152,20 @@ def since_ms(book: Book, now_ms: int) -> int:
     return (book.reconciled_ms or now_ms) - MARGIN_MS
 
 
-def with_comparison(book: Book, now_ms: int, differences: Sequence[Difference]) -> Book:
-    """Note what is told of a comparison made at this exchange time, and that time if the one noted is hours old."""
+def with_comparison(book: Book, now_ms: int, differences: Sequence[Difference], *, settled: bool = False) -> Book:
+    """Note what is told of a comparison made at this exchange time, and that time if the one noted is hours old.
+
+    settled: the owner has looked at orders that the book does not know; they are not looked for again. Until then
+    the time stays as it is, so that they are found.
+    """
     told = {one.topic: book.differences.get(one.topic, one.sentence) for one in differences}
     book = replace(book, differences=told)
-    if 0 <= now_ms - book.reconciled_ms < NOTED_FOR_MS:
+    waits = any(one.topic.startswith((f"{UNKNOWN_SALE}.", "purchase.")) for one in differences)
+    if waits or (not settled and 0 <= now_ms - book.reconciled_ms < NOTED_FOR_MS):
         return book
     kept = {name: moment for name, moment in book.booked_orders.items() if moment >= now_ms - 2 * MARGIN_MS}
-    return replace(book, reconciled_ms=now_ms, booked_orders=kept)
+    # What the owner has looked at happened up to this very moment: the margin must not bring it back.
+    return replace(book, reconciled_ms=now_ms + MARGIN_MS + 1 if settled else now_ms, booked_orders=kept)
 
 
 def with_what_is_there(book: Book, difference: Difference, lot_step: Decimal) -> Book:

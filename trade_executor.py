@@ -108,8 +108,11 @@ class TradeExecutor:
         return self.book.positions
 
     def may_trade(self, symbol: str) -> bool:
-        """Return False while an earlier order of this token may still be on its way."""
-        return not self.book.undecided(symbol)
+        """Return False while an order of this token may be on its way, or one was executed that the book does not know.
+
+        What is there may be the owner's then.
+        """
+        return not self.book.undecided(symbol) and not self.book.is_disputed(symbol)
 
     def keep(self, symbol: str, position: Position) -> None:
         """Put a position that has seen a price into the book; a disk in trouble is told, the check goes on."""

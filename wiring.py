@@ -122,6 +122,7 @@ def open_store(settings: Settings, clock: Clock, path: Path, disk: Disk) -> Stor
     book = load_state(path, settings.mode, disk)
     first_start = book is None
     if book is None:
+        _refuse_lost_book(path, settings.file(TRADES), disk)
         book = new_book(settings.mode, settings.quote_asset, settings.strategy.capital_initial, clock.now())
     if fault := _quote_fault(book, settings):
         raise InputError(f"{path}: {fault}")
@@ -132,6 +133,15 @@ def open_store(settings: Settings, clock: Clock, path: Path, disk: Disk) -> Stor
         say("book.new", f"A new book is begun with {book.capital} {book.quote_asset}: {path}")
     store.write_trades()
     return store
+
+
+def _refuse_lost_book(path: Path, trades: Path, disk: Disk) -> None:
+    """Trades without a book are a lost book, not a first start: coins that the bot bought would be forgotten."""
+    if disk.exists(trades):
+        raise InputError(
+            f"{path}: is missing though {trades} is there; put the book back, "
+            f"or move {trades} away as well to start anew (coins bought so far then count as your own)"
+        )
 
 
 def _quote_fault(book: Book, settings: Settings) -> str:

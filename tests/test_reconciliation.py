@@ -28,6 +28,7 @@ from reconciliation import (
     unknown_orders,
     with_comparison,
     with_what_is_there,
+    without_explained,
 )
 from risk_manager import ExitDecision
 
@@ -124,14 +125,14 @@ def an_order(name: str = "ms-1613349000000-9") -> SeenOrder:
 )
 def test_our_orders_are_known_by_their_ids(name: str, ours: bool) -> None:
     assert is_our_order(name) is ours
-    assert bool(unknown_orders(a_book(), [an_order(name)])) is ours
+    assert bool(unknown_orders(a_book(), {"FET": [an_order(name)]})) is ours
 
 
 def test_an_order_that_was_booked_or_is_waited_for_is_known() -> None:
     intent = buy_intent(client_order_id="ms-1613349000000-9")
-    assert unknown_orders(replace(a_book(), intents={intent.client_order_id: intent}), [an_order()]) == []
-    assert unknown_orders(with_fill(a_book(), intent, a_fill()), [an_order()]) == []
-    (one,) = unknown_orders(a_book(), [an_order()])
+    assert unknown_orders(replace(a_book(), intents={intent.client_order_id: intent}), {"FET": [an_order()]}) == []
+    assert unknown_orders(with_fill(a_book(), intent, a_fill()), {"FET": [an_order()]}) == []
+    (one,) = unknown_orders(a_book(), {"FET": [an_order()]})
     assert one.pauses
     assert "BUY 12.5 FETUSDT, 2021-02-15T00:30:00Z, ms-1613349000000-9" in one.sentence
 
@@ -421,3 +422,69 @@ def test_a_book_of_the_program_before_is_read(tmp_path: Path) -> None:
     text = text.replace('"order_serial": 0,', '"order_serial": 0')
     book: Book = book_from_json(text, "bot_state.json")
     assert book == a_book()
+
+
+# --------------------------------------------------------------------------- an older book that sold since
+
+
+def test_what_an_unknown_sale_did_not_sell_is_left_of_the_position() -> None:
+    order = replace(an_order(), side="SELL", executed_base=D(60))
+    (one,) = without_explained(
+        [*balance_differences(HOLDING, an_account("40"), RULES), *unknown_orders(HOLDING, {"FET": [order]})]
+    )
+    assert one.there == 40
+    assert with_comparison(HOLDING, NOW_MS, [one]).is_disputed("FET")
+    assert not with_comparison(HOLDING, NOW_MS, [one]).is_disputed("OP")
+
+
+def test_coins_of_the_owners_are_not_sold_by_an_older_book(desk: Desk) -> None:
+    desk.market.exchange.free["ADA"] += D("33.3")  # the owner's
+    desk.give("ADA", "300", entry_price="2.5")
+    before = desk.book_path.read_bytes()
+    desk.bot().intraday_check()
+    assert desk.traded() == ["SELL ADA"]
+    desk.book_path.write_bytes(before)
+    desk.open()
+    bot = desk.bot(Scores(desk.clock, ADA="0.1", DOT="0.9"))
+    bot.start()
+    bot.intraday_check()
+    bot.daily_update()
+    assert desk.traded() == ["SELL ADA"], "what is there is the owner's"
+    assert desk.market.exchange.free["ADA"] == D("33.3")
+    assert bot.control.resume()
+    bot.reconcile()
+    assert "ADA" not in desk.book.positions
+    assert desk.book.differences == {}
+    bot.reconcile()
+    assert not bot.control.paused(), "what the owner has looked at is not told again"
+
+
+def test_an_unknown_purchase_is_told_until_the_owner_has_looked_and_not_again(desk: Desk) -> None:
+    before = desk.book_path.read_bytes()
+    desk.bot(wanting_dot(desk)).daily_update()
+    desk.book_path.write_bytes(before)
+    desk.open()
+    bot = desk.bot(wanting_dot(desk))
+    bot.start()
+    desk.wait(13 * 3600)
+    bot.reconcile()
+    assert [topic.split(".")[0] for topic in desk.book.differences if topic != "capital"] == ["purchase"]
+    bot.control.resume()
+    bot.reconcile()
+    bot.reconcile()
+    assert not bot.control.paused()
+    assert len(desk.told.of("control.paused")) == 1
+
+
+def test_trades_without_a_book_are_no_first_start(desk: Desk) -> None:
+    from errors import InputError
+    from wiring import open_store
+
+    for path in (desk.book_path, desk.book_path.with_name("bot_state.json.bak")):
+        path.unlink(missing_ok=True)
+    assert open_store(desk.settings, desk.clock, desk.book_path, desk.disk).book.capital == 1000
+    desk.book_path.unlink()
+    desk.trades_path.write_text("time,symbol\n")
+    with pytest.raises(InputError, match=r"is missing though trades.csv is there; put the book back"):
+        open_store(desk.settings, desk.clock, desk.book_path, desk.disk)
+    assert not desk.book_path.exists()

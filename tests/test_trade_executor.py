@@ -885,3 +885,17 @@ def test_a_pair_that_was_unknown_is_asked_for_again_when_it_is_to_be_sold(desk: 
     desk.executor._absent = frozenset({"ADAUSDT"})
     assert desk.executor.exit("ADA", ExitDecision(Reason.STOP_LOSS, D(100)), ONE) is True
     assert "ADA" not in desk.book.positions
+
+
+def test_an_order_that_only_the_trades_know_is_not_given_up(desk: Desk) -> None:
+    """The look-up lags for longer than anybody promised; what it does not find has executed all the same."""
+    desk.fault(NEW_ORDER, "drop_after")
+    with pytest.raises(UnknownOutcomeError):
+        buy(desk)
+    desk.fault(f"{LOOK_UP}?origClientOrderId", "status", status=400, body=NO_SUCH_ORDER, times=3)
+    for seconds in (61, 2, 2):
+        desk.settle(seconds)
+        assert desk.book.intents
+    desk.settle(2)
+    assert not desk.book.intents
+    desk.assert_agreement()
