@@ -17,6 +17,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from disk import Disk
+
 FIELDS = ("open", "high", "low", "close", "volume", "market_cap", "galaxy_score", "alt_rank", "sentiment")
 CLOSE = FIELDS.index("close")
 
@@ -85,8 +87,8 @@ class BarCache:
         except (OSError, ValueError, TypeError, KeyError):
             return None
 
-    def save(self, coin: str, held: HeldBars) -> None:
-        """Replace what is held of a coin. Raises OSError."""
+    def save(self, coin: str, held: HeldBars, *, durable: bool = False) -> None:
+        """Replace what is held of a coin; durable: wait until the disk has it. Raises OSError."""
         days = held.bars.days.astype("datetime64[D]").astype("<i8").tobytes()
         numbers = days + held.bars.values.astype("<f8").tobytes()
         head = {
@@ -97,7 +99,7 @@ class BarCache:
             "crc32": zlib.crc32(numbers),
         }
         self._folder.mkdir(parents=True, exist_ok=True)
-        replace_file(self._path(coin), json.dumps(head).encode() + b"\n" + numbers, durable=False)
+        replace_file(self._path(coin), json.dumps(head).encode() + b"\n" + numbers, durable=durable)
 
     def _identity(self, coin: str) -> dict[str, object]:
         return {"layout": _LAYOUT, "fields": list(FIELDS), "base_url": self._base_url, "coin": coin}
@@ -132,6 +134,9 @@ def replace_file(path: Path, content: bytes, *, durable: bool = True) -> None:
             if durable:
                 file.flush()
                 os.fsync(file.fileno())
-        scratch.replace(path)
+        if durable:
+            Disk().replace(scratch, path)
+        else:
+            scratch.replace(path)
     finally:
         scratch.unlink(missing_ok=True)

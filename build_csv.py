@@ -26,15 +26,18 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.text import Text
 
 from bar_cache import replace_file
+from csv_text import csv_text
 from errors import InputError, MarsShotError, TemporaryError
 from features import FEATURES, feature_table, has_features, labelled
-from lunarcrush import DailyBars, LunarCrush, NotTrackedError
+from lunarcrush import DailyBars, LunarCrush, NotTrackedError, QuotaSpentError
 
 if TYPE_CHECKING:
     from settings import Settings
 
 MARKET = ("BTC", "ETH")  # their daily changes are features of every token
 DAYS_ALLOWED = (36, 5000)
+KEPT = "what was fetched is kept and not asked for again"
+_MINUTE = "%Y-%m-%d %H:%M UTC"
 
 
 class NothingToWriteError(MarsShotError):
@@ -58,7 +61,7 @@ def fetch_histories(
 ) -> Histories:
     """Fetch the history of each symbol, coins giving LunarCrush's name of it, BTC and ETH first.
 
-    Raises NothingToWriteError if BTC's or ETH's cannot be had, and what refuses every token.
+    Raises NothingToWriteError if BTC's or ETH's cannot be had, QuotaSpentError, and what refuses every token.
     """
     fetched: dict[str, DailyBars] = {}
     left_out: dict[str, str] = {}
@@ -67,6 +70,8 @@ def fetch_histories(
         progress(symbol, done)
         try:
             fetched[symbol] = source.daily_bars(symbol, coins[symbol], days)
+        except QuotaSpentError:
+            raise
         except (NotTrackedError, TemporaryError) as error:
             if symbol in MARKET:
                 raise NothingToWriteError(f"{error}; without {symbol} no row can be made, try again later") from None
@@ -100,7 +105,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         _run(arguments)
     except KeyboardInterrupt:
-        sys.stderr.write("build_csv.py: interrupted; no file was changed\n")
+        sys.stderr.write("build_csv.py: interrupted; no file was changed, what was fetched is kept for the next run\n")
         return 1
     except MarsShotError as error:
         sys.stderr.write(f"{error}\n")
@@ -148,21 +153,14 @@ def build(
 ) -> None:
     """Fetch, calculate, write the file, and tell what is in it. Raises MarsShotError; then no file was touched."""
     coins = {symbol: settings.lunarcrush_coin(symbol) for symbol in dict.fromkeys((*MARKET, *tokens))}
-    with _bar(source, len(coins), console) as advance:
-        histories = fetch_histories(source, coins, days, advance)
-    if histories.missing:
-        first = next(iter(histories.missing.values()))
-        raise NothingToWriteError(
-            f"{output}: not written, {len(histories.missing)} of {len(coins)} tokens could not be had now ({first}); "
-            "run it again later: what was fetched is kept and not asked for again"
-        )
+    histories = _all_histories(source, coins, days, output, console)
     training = settings.training
     rows, notes = training_rows(histories.by_symbol, tokens, training.shift_days, training.threshold)
     left_out = [f"  {line}" for line in histories.left_out.values()]
     if rows.empty:
         raise NothingToWriteError("\n".join([f"{output}: not written, no token has a labelled day", *left_out]))
     try:
-        replace_file(output, rows.to_csv(index=False, date_format="%Y-%m-%d", lineterminator="\n").encode())
+        replace_file(output, csv_text(rows))
     except OSError as error:
         raise NothingToWriteError(f"{output}: cannot be written ({error.strerror})") from None
     sys.stdout.write(
@@ -173,6 +171,27 @@ def build(
     if left_out:
         sys.stdout.write("\n".join([f"{len(left_out)} tokens left out:", *left_out, ""]))
     sys.stdout.writelines(f"{note}\n" for note in notes)
+
+
+def _all_histories(
+    source: LunarCrush, coins: Mapping[str, str], days: int, output: Path, console: Console
+) -> Histories:
+    """Fetch under a bar. Raises NothingToWriteError if some cannot be had now: half a file must not replace a whole."""
+    try:
+        with _bar(source, len(coins), console) as advance:
+            histories = fetch_histories(source, coins, days, advance)
+    except QuotaSpentError as error:
+        when = "later (LunarCrush does not say when)" if error.until is None else f"from {error.until:{_MINUTE}} on"
+        raise NothingToWriteError(
+            f"{output}: not written, LunarCrush's daily quota of requests is used up; run it again {when}: {KEPT}"
+        ) from None
+    if histories.missing:
+        first = next(iter(histories.missing.values()))
+        raise NothingToWriteError(
+            f"{output}: not written, {len(histories.missing)} of {len(coins)} tokens could not be had now ({first}); "
+            f"run it again later: {KEPT}"
+        )
+    return histories
 
 
 @contextmanager

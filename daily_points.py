@@ -7,24 +7,25 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import NoneType
 from typing import Any
 
 import numpy as np
+import orjson
+from numpy.typing import NDArray
 
 from bar_cache import CLOSE, FIELDS, DailyBars
 
 _DAY_SECONDS = 86_400
 # volume_24h at 00:00 of a daily point is the day's volume; every other field has our name.
 _NAMES = tuple({"volume": "volume_24h"}.get(field, field) for field in FIELDS)
+_PLAIN = {float, int, NoneType}  # not bool, which numpy would take for a number
 
 
 def read_answer(content: bytes) -> tuple[dict[str, Any], list[Any]]:
     """Return config and data of an answer. Raises ValueError if it is not a whole answer with daily points."""
-    try:
-        body = json.loads(content)
-    except (ValueError, RecursionError):
-        raise ValueError("an answer that is not whole JSON") from None
+    body = _parsed(content)
     if not isinstance(body, dict) or not isinstance(body.get("data"), list):
         raise ValueError("an answer without data")
     config = body.get("config")
@@ -40,27 +41,51 @@ def bars_from_points(symbol: str, points: Sequence[Any], first: np.datetime64, e
 
     A point belongs to the UTC day it falls in; of several the last wins, unless only an earlier one has a close.
     """
+    found = [point for point in points if isinstance(point, dict)]
+    time = _column(found, "time")
+    values = np.column_stack([_column(found, name) for name in _NAMES])
     lowest, limit = (int(day.astype(np.int64)) * _DAY_SECONDS for day in (first, end))
-    stamped = [(_number(point.get("time")), point) for point in points if isinstance(point, dict)]
-    inside = sorted(((time, point) for time, point in stamped if lowest <= time < limit), key=lambda pair: pair[0])
-    chosen: dict[int, list[float]] = {}
-    for time, point in inside:
-        numbers = [_number(point.get(name)) for name in _NAMES]
-        day = int(time // _DAY_SECONDS)
-        if numbers[CLOSE] > 0 or day not in chosen or not chosen[day][CLOSE] > 0:
-            chosen[day] = numbers
-    days = np.array(list(chosen), dtype=np.int64).astype("datetime64[D]")
-    return DailyBars(symbol, days, np.array(list(chosen.values()), dtype=np.float64).reshape(-1, len(FIELDS)))
+    inside = (lowest <= time) & (time < limit)
+    time, values = time[inside], values[inside]
+    day = (time // _DAY_SECONDS).astype(np.int64)
+    order = np.lexsort((time, values[:, CLOSE] > 0, day))
+    day, values = day[order], values[order]
+    wins = np.ones(len(day), dtype=np.bool_)
+    wins[:-1] = day[1:] != day[:-1]
+    return DailyBars(symbol, day[wins].astype("datetime64[D]"), values[wins])
+
+
+def _parsed(content: bytes) -> Any:
+    try:
+        return orjson.loads(content)
+    except orjson.JSONDecodeError:
+        pass  # may be JSON all the same: NaN, a byte order mark and the like are for the patient reader
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError):
+        raise ValueError("an answer that is not whole JSON") from None
+
+
+def _column(points: Sequence[Mapping[str, object]], name: str) -> NDArray[np.float64]:
+    """Return a field of all points as numbers, NaN where it is none; what is plain is not looked at one by one."""
+    found: list[Any] = [point.get(name) for point in points]
+    if not _PLAIN.issuperset(map(type, found)):
+        found = [_number(value) for value in found]
+    try:
+        numbers = np.array(found, dtype=np.float64)
+    except OverflowError:
+        numbers = np.array([_number(value) for value in found])
+    numbers[~np.isfinite(numbers)] = math.nan
+    return numbers
 
 
 def _number(value: object) -> float:
-    """Return a JSON number, or a text of one; NaN for all else, infinities and booleans included."""
+    """Return a JSON number, or a text of one; NaN for all else, booleans included."""
     if isinstance(value, bool) or not isinstance(value, float | int | str):
         return math.nan
     if isinstance(value, str) and "_" in value:  # float() would take 1_000
         return math.nan
     try:
-        number = float(value)
+        return float(value)
     except (ValueError, OverflowError):
         return math.nan
-    return number if math.isfinite(number) else math.nan

@@ -7,6 +7,7 @@ a row comes from a later day, except the label. Never fetches.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from bar_cache import CLOSE, FIELDS, DailyBars
 from domain import EXACT
-from indicators import Floats, atr, is_clean, macd_histogram, rsi, side_by_side
+from indicators import Floats, atr, is_clean, macd_histogram, rsi
 
 FEATURES = (
     "close",
@@ -46,21 +47,19 @@ _TOO_CLOSE_FOR_FLOATS = 1e-9
 def feature_table(histories: Mapping[str, DailyBars], btc: DailyBars, eth: DailyBars) -> pd.DataFrame:
     """Return one row per token and clean closed day, sorted by date, then symbol.
 
-    Columns: date (midnight), symbol, OFFERED; NaN where a value is missing or not defined yet.
+    Columns: date (midnight), symbol (categorical), OFFERED; NaN where a value is missing or not defined yet.
     """
     symbols = sorted(histories)
-    cleaned = [_cleaned(histories[symbol]) for symbol in symbols]
-    lengths = [len(bars.days) for bars in cleaned]
-    days = np.concatenate([np.empty(0, "datetime64[D]"), *(bars.days for bars in cleaned)])
-    columns: dict[str, object] = {
-        "date": days.astype("datetime64[us]"),
-        "symbol": pd.array(np.repeat(np.array(symbols, dtype=object), lengths), dtype="str"),
-    }
-    values = np.concatenate([np.empty((0, len(FIELDS))), *(bars.values for bars in cleaned)])
-    columns |= {field: values[:, number] for number, field in enumerate(FIELDS)}
-    columns |= dict(zip(INDICATORS, _indicators(cleaned, lengths), strict=True))
-    columns |= {name: _daily_change(bars, days) for name, bars in zip(CHANGES, (btc, eth), strict=True)}
-    return pd.DataFrame(columns).sort_values("date", kind="stable", ignore_index=True)
+    rows = _clean_rows([histories[symbol] for symbol in symbols])
+    table = pd.DataFrame(rows.values.T, columns=FIELDS, copy=False)
+    table.insert(0, "date", rows.days.astype("datetime64[us]"))
+    table.insert(1, "symbol", pd.Series(pd.Categorical.from_codes(rows.token, pd.Index(symbols, dtype="str"))))
+    high, low, close = (rows.side_by_side(field) for field in (_HIGH, _LOW, CLOSE))
+    for name, values in zip(INDICATORS, (rsi(close), macd_histogram(close), atr(high, low, close)), strict=True):
+        table[name] = rows.column(values)
+    for name, bars in zip(CHANGES, (btc, eth), strict=True):
+        table[name] = _daily_change(bars, rows.days)
+    return table
 
 
 def rows_of_day(table: pd.DataFrame, day: date) -> pd.DataFrame:
@@ -90,40 +89,69 @@ def labelled(table: pd.DataFrame, shift_days: int, threshold: Decimal) -> pd.Dat
     return rows.assign(label=_has_risen(rows["close"].to_numpy(), later[known], threshold))
 
 
-def _cleaned(bars: DailyBars) -> DailyBars:
-    clean = is_clean(bars.values[:, : CLOSE + 1])
-    return DailyBars(bars.symbol, bars.days[clean], bars.values[clean])
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """The clean bars of several tokens, sorted by day, then token."""
+
+    days: NDArray[np.datetime64]
+    token: NDArray[np.intp]  # its number in the list of histories
+    values: Floats  # shape (fields, rows)
+    place: NDArray[np.intp]  # of the row in an array (bars, tokens), read row by row
+    shape: tuple[int, int]
+
+    def side_by_side(self, field: int) -> Floats:
+        """Return a field as an array (bars, tokens) with each token's bars from row 0 on, padded with NaN."""
+        padded = np.full(self.shape, np.nan)
+        padded.ravel()[self.place] = self.values[field]
+        return padded
+
+    def column(self, side_by_side: Floats) -> Floats:
+        """Return the values of such an array as a column of these rows."""
+        return side_by_side.ravel().take(self.place)
 
 
-def _indicators(cleaned: Sequence[DailyBars], lengths: Sequence[int]) -> list[Floats]:
-    """Return RSI, MACD and ATR of all rows, token after token."""
-    high, low, close = (side_by_side([bars.values[:, field] for bars in cleaned]) for field in (_HIGH, _LOW, CLOSE))
-    filled = np.arange(len(close))[:, None] < np.array(lengths, dtype=int)
-    return [values.T[filled.T] for values in (rsi(close), macd_histogram(close), atr(high, low, close))]
+def _clean_rows(histories: Sequence[DailyBars]) -> _Rows:
+    days = np.concatenate([np.empty(0, "datetime64[D]"), *(bars.days for bars in histories)])
+    values = np.concatenate([np.empty((len(FIELDS), 0)), *(bars.values.T for bars in histories)], axis=1)
+    token = np.repeat(np.arange(len(histories)), [len(bars.days) for bars in histories])
+    clean = is_clean(values[: CLOSE + 1])
+    if not clean.all():
+        days, values, token = days[clean], values[:, clean], token[clean]
+    lengths = np.bincount(token, minlength=len(histories))
+    bar = np.arange(len(days)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    place = bar * len(histories) + token
+    shape = (int(lengths.max(initial=0)), len(histories))
+    order = np.argsort(days.astype(np.int64), kind="stable")
+    return _Rows(days.take(order), token.take(order), values.take(order, axis=1), place.take(order), shape)
 
 
 def _daily_change(bars: DailyBars, days: NDArray[np.datetime64]) -> Floats:
     """Return close / the previous calendar day's close - 1 on each of the days; NaN if either is missing."""
-    clean = _cleaned(bars)
-    known, close = clean.days.astype(np.int64), clean.values[:, CLOSE]
-    wanted = days.astype(np.int64)
-    return _values_at(wanted, known, close) / _values_at(wanted - 1, known, close) - 1
+    clean = _clean_rows([bars])
+    first, span = _span(np.append(clean.days, days))
+    closes = np.full(span + 1, np.nan)  # the first stands for the day before
+    closes[(clean.days - first).astype(np.int64) + 1] = clean.values[CLOSE]
+    changes: Floats = closes[1:] / closes[:-1] - 1
+    return changes.take((days - first).astype(np.int64))
 
 
 def _closes_later(table: pd.DataFrame, shift_days: int) -> Floats:
     """Return each row's close `shift_days` calendar days later, NaN if the table has none."""
-    symbols = pd.factorize(table["symbol"])[0].astype(np.int64)
-    keys = (symbols << 32) + table["date"].to_numpy().astype("datetime64[D]").astype(np.int64)
-    order = np.argsort(keys)
-    return _values_at(keys + shift_days, keys[order], table["close"].to_numpy()[order])
+    token, symbols = pd.factorize(table["symbol"])
+    days = table["date"].to_numpy().astype("datetime64[D]")
+    first, span = _span(days)
+    closes = np.full((span + shift_days, len(symbols)), np.nan)
+    row = (days - first).astype(np.int64)
+    closes[row, token] = table["close"].to_numpy()
+    later: Floats = closes[row + shift_days, token]
+    return later
 
 
-def _values_at(wanted: NDArray[np.int64], keys: NDArray[np.int64], values: Floats) -> Floats:
-    """Return the value at each wanted key, NaN where there is none; keys are sorted."""
-    if not len(keys):
-        return np.full(len(wanted), np.nan)
-    place = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
-    return np.where(keys[place] == wanted, values[place], np.nan)
+def _span(days: NDArray[np.datetime64]) -> tuple[np.datetime64, int]:
+    """Return the first of all the days, and the number of days from it to the last."""
+    if not len(days):
+        return np.datetime64(0, "D"), 0
+    return days.min(), int((days.max() - days.min()).astype(np.int64)) + 1
 
 
 def _has_risen(close: Floats, later: Floats, threshold: Decimal) -> NDArray[np.int64]:

@@ -6,8 +6,6 @@ Seeded as in TA-Lib, so from the first defined value on both give the same. Know
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,17 +13,9 @@ Floats = NDArray[np.float64]
 
 
 def is_clean(ohlc: Floats) -> NDArray[np.bool_]:
-    """Return which bars, shape (n, 4), can be used: no price is missing, infinite, zero or negative."""
-    usable: NDArray[np.bool_] = np.all(np.isfinite(ohlc) & (ohlc > 0), axis=1)
+    """Return which bars, shape (4, n), can be used: no price is missing, infinite, zero or negative."""
+    usable: NDArray[np.bool_] = (ohlc.min(axis=0) > 0) & (ohlc.max(axis=0) < np.inf)  # false for NaN, too
     return usable
-
-
-def side_by_side(columns: Sequence[Floats]) -> Floats:
-    """Return series of different lengths as one array (longest, number of series), padded with NaN at the end."""
-    padded = np.full((max(map(len, columns), default=0), len(columns)), np.nan)
-    for number, column in enumerate(columns):
-        padded[: len(column), number] = column
-    return padded
 
 
 def rsi(close: Floats, window: int = 14) -> Floats:
@@ -34,8 +24,9 @@ def rsi(close: Floats, window: int = 14) -> Floats:
     A series that never moves has 0, as in TA-Lib. Source: Wilder, New Concepts in Technical Trading Systems (1978).
     """
     moves = np.diff(close, axis=0)
-    gains = _wilder_average(np.maximum(moves, 0.0), window)
-    losses = _wilder_average(np.maximum(-moves, 0.0), window)
+    # Gains and losses side by side: one way through the rows instead of two.
+    both = _wilder_average(np.maximum(np.hstack([moves, -moves]), 0.0), window)
+    gains, losses = np.hsplit(both, 2)
     total = gains + losses
     with np.errstate(divide="ignore", invalid="ignore"):
         strength = np.where(total == 0, 0.0, 100.0 * (gains / total))
@@ -48,7 +39,8 @@ def macd_histogram(close: Floats, fast: int = 12, slow: int = 26, signal: int = 
     The fast average is seeded with the last `fast` of the first `slow` closes: both begin on the same bar.
     Source: Appel, Technical Analysis (2005); seeding as in TA-Lib's ta_MACD.c.
     """
-    line = _exponential_average(close, fast, first=slow - fast) - _exponential_average(close, slow)
+    line = _exponential_average(close, fast, first=slow - fast)
+    line -= _exponential_average(close, slow)
     return line - _exponential_average(line, signal, first=slow - 1)
 
 
@@ -85,8 +77,12 @@ def _wilder_average(values: Floats, window: int) -> Floats:
     if len(values) < window:
         return averages
     averages[window - 1] = _mean_of_rows(values[:window])
-    for row in range(window, len(values)):
-        averages[row] = (averages[row - 1] * (window - 1) + values[row]) / window
+    # Arrays, since numpy would convert a plain number anew in every row.
+    kept, whole = np.array(window - 1.0), np.array(float(window))
+    for before, value, average in zip(averages[window - 1 : -1], values[window:], averages[window:], strict=True):
+        np.multiply(before, kept, average)
+        np.add(average, value, average)
+        np.divide(average, whole, average)
     return averages
 
 
@@ -97,7 +93,9 @@ def _exponential_average(values: Floats, window: int, first: int = 0) -> Floats:
     if len(values) <= seed:
         return averages
     averages[seed] = _mean_of_rows(values[first : seed + 1])
-    weight = 2.0 / (window + 1)
-    for row in range(seed + 1, len(values)):
-        averages[row] = (values[row] - averages[row - 1]) * weight + averages[row - 1]
+    weight = np.array(2.0 / (window + 1))
+    for before, value, average in zip(averages[seed:-1], values[seed + 1 :], averages[seed + 1 :], strict=True):
+        np.subtract(value, before, average)
+        np.multiply(average, weight, average)
+        np.add(average, before, average)
     return averages

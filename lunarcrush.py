@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from pathlib import Path
 from urllib.parse import quote
 
@@ -18,9 +19,9 @@ from bar_cache import FIELDS, BarCache, DailyBars, HeldBars, merged
 from clock import Clock
 from daily_points import bars_from_points, read_answer
 from errors import MarsShotError, StopRequested, TemporaryError
-from pacing import Pacer, asked_to_wait, seconds_to_reset
+from pacing import Pacer, asked_to_wait, seconds_to_new_day, seconds_to_reset
 
-__all__ = ["FIELDS", "DailyBars", "LunarCrush", "NotTrackedError", "SourceRefusedError"]
+__all__ = ["FIELDS", "DailyBars", "LunarCrush", "NotTrackedError", "QuotaSpentError", "SourceRefusedError"]
 
 USER_AGENT = "MarsShot/1.0"  # requests without one are turned away with 403
 TIMEOUT_SECONDS = (5, 60)  # to connect, and between two pieces of the answer
@@ -28,7 +29,7 @@ ATTEMPTS = 5
 LONGEST_WAIT_SECONDS = 120.0
 REVISED_DAYS = 3  # LunarCrush may still change the latest ones
 TROUBLED_TOKENS = 3  # so many failures in a row: the source is down, further tokens get one attempt each
-QUOTA_PAUSE_SECONDS = 540.0  # shorter than the ten minutes after which the daily pass tries again
+QUOTA_PAUSE_SECONDS = 540.0  # where no end is told: shorter than the ten minutes after which the daily pass tries again
 DAY = np.timedelta64(1, "D")
 _NOT_KNOWN = {400, 404, 410, 422}
 _REFUSALS = {
@@ -44,6 +45,15 @@ class NotTrackedError(MarsShotError):
 
 class SourceRefusedError(MarsShotError):
     """LunarCrush refuses the key, the plan or this machine: no token will work until the owner has looked."""
+
+
+class QuotaSpentError(TemporaryError):
+    """The requests of the day are used up. until: when the quota begins anew, UTC; None if LunarCrush does not say."""
+
+    def __init__(self, symbol: str, until: datetime | None) -> None:
+        end = "" if until is None else f" until {until:%Y-%m-%d %H:%M} UTC"
+        super().__init__(f"{symbol}: LunarCrush's daily quota of requests is used up{end}")
+        self.until = until
 
 
 class _TryAgainError(TemporaryError):
@@ -85,13 +95,14 @@ class LunarCrush:
         self._session.auth = _Bearer(api_key)
         self._session.headers.update({"User-Agent": USER_AGENT, "Accept": "application/json"})
         self._failures_in_a_row = 0
-        self._quota_spent_until = 0.0
+        self._quota_pause_until = 0.0
+        self._quota_spent_until: datetime | None = None  # as told by LunarCrush
 
     def daily_bars(self, symbol: str, coin: str, days: int) -> DailyBars:
         """Return the closed bars of the last `days` UTC days; those that LunarCrush does not have are absent.
 
         coin: LunarCrush's name of the token, a ticker or a numeric id.
-        Raises NotTrackedError, SourceRefusedError, TemporaryError, StopRequested.
+        Raises NotTrackedError, SourceRefusedError, QuotaSpentError, another TemporaryError, StopRequested.
         """
         today = np.datetime64(self._clock.now().date(), "D")
         first = today - days * DAY
@@ -115,20 +126,21 @@ class LunarCrush:
     ) -> HeldBars:
         points = self._ask(symbol, coin, start, today)
         answer = bars_from_points(symbol, points, start, today)
+        is_new = held is None  # the whole history: worth the wait until the disk has it, the latest days are not
         if held is None:
             held = HeldBars(answer, start, today)
         else:
             held = HeldBars(merged(held.bars, answer), held.asked_from, today)
         try:
-            self._cache.save(coin, held)
+            self._cache.save(coin, held, durable=is_new)
         except OSError as error:
             self._notify(f"LunarCrush: bars of {symbol} cannot be kept in the cache ({error.strerror})")
         return held
 
     def _ask(self, symbol: str, coin: str, start: np.datetime64, end: np.datetime64) -> list[object]:
         """Return the points from start to the last second before end."""
-        if self._now() < self._quota_spent_until:
-            raise TemporaryError(f"{symbol}: LunarCrush's daily quota of requests is used up")
+        if self._now() < self._quota_pause_until:
+            raise QuotaSpentError(symbol, self._quota_spent_until)
         attempts = ATTEMPTS if self._failures_in_a_row < TROUBLED_TOKENS else 1
         retrying = Retrying(
             sleep=self._clock.sleep,
@@ -187,16 +199,22 @@ class LunarCrush:
             self._pacer.answered()
 
     def _mind_limits(self, symbol: str, response: requests.Response) -> None:
-        """Heed what the answer says of the limits. Raises TemporaryError once the daily quota is used up."""
+        """Heed what the answer says of the limits. Raises QuotaSpentError if that of the day refused the request."""
         headers = response.headers
         if response.ok and headers.get("x-rate-limit-minute-remaining") == "0":
             rest = seconds_to_reset(headers, self._now())
             self._pacer.hold_until(self._now() + min(rest or 0.0, LONGEST_WAIT_SECONDS))
-        if response.status_code != requests.codes.too_many_requests:
-            return
-        if headers.get("x-rate-limit-day-remaining") == "0" or b"daily" in response.content.lower():
-            self._quota_spent_until = self._now() + QUOTA_PAUSE_SECONDS
-            raise TemporaryError(f"{symbol}: LunarCrush's daily quota of requests is used up (429)")
+        refused = response.status_code == requests.codes.too_many_requests
+        is_last = headers.get("x-rate-limit-day-remaining") == "0"
+        if ((refused or response.ok) and is_last) or (refused and b"daily" in response.content.lower()):
+            self._pause_for_quota(seconds_to_new_day(headers, self._now()))
+            if refused:
+                raise QuotaSpentError(symbol, self._quota_spent_until)
+
+    def _pause_for_quota(self, seconds: float | None) -> None:
+        now = self._clock.now()
+        self._quota_spent_until = None if seconds is None else now + timedelta(seconds=seconds)
+        self._quota_pause_until = now.timestamp() + (QUOTA_PAUSE_SECONDS if seconds is None else seconds)
 
     def _check_status(self, symbol: str, coin: str, response: requests.Response) -> None:
         status = response.status_code

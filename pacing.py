@@ -16,6 +16,7 @@ from clock import Clock
 
 WINDOW_SECONDS = 60.0
 _MARGIN_SECONDS = 0.1  # both ends of a window may count at the source
+_LONGEST_DAY_SECONDS = 25 * 3600.0  # what claims to be further off is not the end of a day
 
 
 class Pacer:
@@ -101,8 +102,23 @@ def asked_to_wait(headers: Mapping[str, str], now: float, *, is_limit: bool) -> 
 
 def seconds_to_reset(headers: Mapping[str, str], now: float) -> float | None:
     """Return the seconds left until the minute's limit is reset; None if the header says nothing useful."""
+    return _seconds_until(headers.get("x-rate-limit-minute-reset"), now)
+
+
+def seconds_to_new_day(headers: Mapping[str, str], now: float) -> float | None:
+    """Return the seconds left until the day's quota begins anew; None if the answer does not say.
+
+    Retry-After counts where it is longer than a minute: that long only the quota of the day makes one wait.
+    """
+    rest = _seconds_until(headers.get("x-rate-limit-day-reset"), now)
+    if rest is None:
+        rest = asked_to_wait(headers, now, is_limit=False)
+    return rest if rest is not None and WINDOW_SECONDS < rest <= _LONGEST_DAY_SECONDS else None
+
+
+def _seconds_until(moment: str | None, now: float) -> float | None:
     try:
-        rest = float(headers.get("x-rate-limit-minute-reset", "nan")) - now
+        rest = float(moment or "nan") - now
     except ValueError:
         return None
     return rest if rest > 0 else None

@@ -21,6 +21,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 import forest_search
+from cluster import cluster_threads
 from errors import InputError, MarsShotError
 from features import FEATURES, has_features
 from forest_search import TooLittleDataError
@@ -76,7 +77,7 @@ def _run(arguments: argparse.Namespace) -> None:
     complete = has_features(data)
     rows = data[complete.all(axis=1)].reset_index(drop=True)
     try:
-        with _workers(arguments.scheduler) as workers:
+        with cluster_threads(arguments.scheduler) as workers:
             train(rows, settings, output, arguments, workers)
     except TooLittleDataError as error:
         empty = ", ".join(name for name in FEATURES if not complete[name].any())
@@ -131,31 +132,6 @@ def _bar(
             bar.update(task, advance=sum(map(cost_of, finished)), done=done, description=description)
 
         yield advance
-
-
-@contextmanager
-def _workers(scheduler: str | None) -> Iterator[int | None]:
-    """Yield the number of threads of the Dask cluster that the block's searches run on; None without a cluster."""
-    if scheduler is None:
-        yield None
-        return
-    try:
-        from distributed import Client  # type: ignore[import-not-found]  # noqa: PLC0415 - for --scheduler only
-    except ImportError:
-        needed = "pip install -r requirements-distributed.txt"
-        raise InputError(f"--scheduler: the package distributed is not installed; {needed}") from None
-    from joblib import parallel_config  # noqa: PLC0415
-
-    try:
-        client = Client(scheduler, timeout=10)
-    except (OSError, ValueError) as error:
-        raise NotTrainedError(f"--scheduler: {scheduler} cannot be reached ({type(error).__name__})") from None
-    with client:
-        threads = sum(client.nthreads().values())
-        if not threads:
-            raise NotTrainedError(f"--scheduler: {scheduler} has no workers; start some")
-        with parallel_config(backend="dask"):
-            yield threads
 
 
 def _check_numbers(arguments: argparse.Namespace) -> None:

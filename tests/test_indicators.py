@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 import talib
@@ -9,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from indicators import Floats, atr, is_clean, macd_histogram, rsi, side_by_side
+from indicators import Floats, atr, is_clean, macd_histogram, rsi
 
 LENGTHS = [*range(1, 61), 120, 365]
 
@@ -24,6 +26,14 @@ def a_series(length: int, seed: int = 0, scale: float = 1.0) -> tuple[Floats, Fl
 
 def one(values: Floats) -> Floats:
     return values[:, None]
+
+
+def side_by_side(columns: Sequence[Floats]) -> Floats:
+    """Series of different lengths as one array, padded with NaN at the end."""
+    padded = np.full((max(map(len, columns)), len(columns)), np.nan)
+    for number, column in enumerate(columns):
+        padded[: len(column), number] = column
+    return padded
 
 
 def assert_same(ours: Floats, theirs: NDArray[np.float64], unit: float = 1.0) -> None:
@@ -86,8 +96,8 @@ def test_a_later_close_changes_no_earlier_value(length: int, seed: int) -> None:
 @pytest.mark.parametrize("bad", [0.0, -1.0, np.nan, np.inf])
 @pytest.mark.parametrize("place", range(4))
 def test_a_bar_with_one_unusable_price_is_not_clean(bad: float, place: int) -> None:
-    bars = np.ones((3, 4))
-    bars[1, place] = bad
+    bars = np.ones((4, 3))
+    bars[place, 1] = bad
     assert is_clean(bars).tolist() == [True, False, True]
 
 

@@ -1,0 +1,105 @@
+"""Runs the `run:` steps of a job of a GitHub workflow with bash, as the runner does; `uses:` steps are only noted.
+
+Knows as much of the expressions as the workflows here use, and refuses any other.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+SHELLS = {"bash": ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c"], None: ["bash", "-e", "-c"]}
+
+
+@dataclass
+class JobRun:
+    """One run of one job in a folder. known: what expressions may ask for, such as `secrets.KEY`."""
+
+    workflow: Mapping[str, Any]
+    job: str
+    folder: Path
+    known: dict[str, str]
+    used: list[str] = field(default_factory=list)  # the actions that would have run
+    said: str = ""
+    failed: bool = False
+
+    @property
+    def steps(self) -> Sequence[Mapping[str, Any]]:
+        """The steps as they stand in the file."""
+        return list(self.workflow["jobs"][self.job]["steps"])
+
+    @property
+    def summary(self) -> str:
+        """What the page of the run shows."""
+        return self._summary_file.read_text() if self._summary_file.exists() else ""
+
+    @property
+    def errors(self) -> list[str]:
+        """The annotations of the run."""
+        return re.findall(r"^::error.*?::(.*)$", self.said, re.MULTILINE)
+
+    def run(self) -> JobRun:
+        """Run every step whose condition holds."""
+        for step in self.steps:
+            if not self._condition(step.get("if")):
+                self._note(step, "skipped")
+            elif "uses" in step:
+                self.used.append(step["uses"].partition("@")[0])
+                self._note(step, "success")
+            else:
+                self._note(step, self._outcome_of(step))
+        return self
+
+    @property
+    def _summary_file(self) -> Path:
+        return self.folder.parent / f"{self.job}.summary.md"
+
+    def _note(self, step: Mapping[str, Any], outcome: str) -> None:
+        if "id" in step:
+            self.known[f"steps.{step['id']}.outcome"] = outcome
+        self.failed |= outcome == "failure"
+
+    def _outcome_of(self, step: Mapping[str, Any]) -> str:
+        own = {**self.workflow.get("env", {}), **step.get("env", {})}
+        environment = {
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "HOME": str(self.folder.parent),
+            "GITHUB_STEP_SUMMARY": str(self._summary_file),
+            "PIP_NO_INDEX": "1",  # what is to be installed is there already
+            **{name: self._filled(str(value)) for name, value in own.items()},
+        }
+        shell = SHELLS[self.workflow.get("defaults", {}).get("run", {}).get("shell")]
+        done = subprocess.run(
+            [*shell, step["run"]],
+            cwd=self.folder,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+            timeout=110,
+        )
+        self.said += done.stdout
+        return "failure" if done.returncode else "success"
+
+    def _filled(self, text: str) -> str:
+        return re.sub(r"\$\{\{ (.*?) \}\}", lambda found: self.known[found[1]], text)
+
+    def _condition(self, text: str | None) -> bool:
+        if text is None:
+            return not self.failed
+        terms = text.removeprefix("${{ ").removesuffix(" }}").split(" && ")
+        status = [] if "!cancelled()" in terms else [not self.failed]
+        return all(status + [self._term(term) for term in terms])
+
+    def _term(self, term: str) -> bool:
+        if term == "!cancelled()":
+            return True
+        name, equals, wanted = term.partition(" == ")
+        return self.known[name] == (wanted.strip("'") if equals else "true")
