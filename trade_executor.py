@@ -231,7 +231,7 @@ class TradeExecutor:
             worth = (wanted * price).quantize(Decimal("0.01"))
             warn(
                 "order.too_small",
-                f"{symbol}: {wanted} ({worth} {rules.quote_asset}) is under the smallest order Binance takes "
+                f"{symbol}: {decimal_text(wanted)} ({worth} {rules.quote_asset}) is under Binance's smallest order "
                 f"({rules.smallest_order(price).normalize():f} {rules.quote_asset}); it stays until it is large enough",
                 symbol=symbol,
                 reason=reason,

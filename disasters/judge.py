@@ -131,14 +131,14 @@ class Judge:
 
     def _judge_position(self, symbol: str, held: dict[str, Any], price: Decimal) -> None:
         """Nothing is held that a rule has told to sell, where it is large enough for an order."""
-        largest = self._world.exchange.pairs[f"{symbol}USDT"].rules.max_market_quantity
-        if min(Decimal(held["qty"]), largest) * price < LARGE_ENOUGH:
+        rules = self._world.exchange.pairs[f"{symbol}USDT"].rules
+        if min(Decimal(held["qty"]), rules.max_market_quantity) * price < LARGE_ENOUGH:
             return
         if price <= Decimal(held["entry_price"]) / 2:
             self.verdict.others.append(f"{symbol} stands at {price}, under its stop-loss, and is still held")
         if held["trailing_armed"] and price <= Decimal(held["max_price"]) * Decimal("0.7"):
             self.verdict.others.append(f"{symbol} stands at {price}, under its trailing stop, and is still held")
-        part = Decimal(held["qty"]) / 5 * price
+        part = Decimal(held["qty"]) / 5 // rules.lot_step * rules.lot_step * price
         if not held["partial_sold"] and part >= LARGE_ENOUGH and price >= Decimal(held["entry_price"]) * 2:
             self.verdict.others.append(f"{symbol} has doubled, and no part of it was sold")
 

@@ -104,8 +104,11 @@ class World:
             control=Control(self.settings, self.disk),
         )
         self.clock.start_again()
+        faults = self.fate.happened["disk fault"]
         bot.start()
         loop(bot, lambda: None, after_cycle=self._goes_on)
+        if self.fate.happened["disk fault"] > faults:
+            self.wire.new_life()  # a disk that refused may have kept the silence from the next process
 
     def _goes_on(self) -> bool:
         return self.clock.true_now < self.end + CALM
