@@ -12,7 +12,7 @@ from typing import Any
 
 from binance_rules import trading_rules_of
 from book_format import decimal_text
-from domain import ZERO, Account, Intent, OrderReport, PartFill, TradingRules, is_usable_price
+from domain import ZERO, Account, Intent, OrderReport, PartFill, SeenOrder, TradingRules, is_usable_price
 from errors import TemporaryError
 
 # What reading an answer of another form raises.
@@ -28,7 +28,9 @@ def read_account(answer: Any) -> Account:
     """Read balances and permissions. Raises TemporaryError."""
     try:
         free = {row["asset"]: Decimal(row["free"]) for row in answer["balances"]}
-        return Account(free, answer.get("canTrade", True) is True, frozenset(answer.get("permissions") or ()))
+        locked = {row["asset"]: amount for row in answer["balances"] if (amount := Decimal(row.get("locked", 0)))}
+        permissions = frozenset(answer.get("permissions") or ())
+        return Account(free, answer.get("canTrade", True) is True, permissions, locked)
     except UNREADABLE:
         raise TemporaryError("Binance's account came in a form that cannot be read") from None
 
@@ -92,6 +94,28 @@ def read_report(answer: Any, intent: Intent) -> OrderReport | None:
         )
     except UNREADABLE:
         return None
+
+
+def read_orders_behind(rows: Any, since_ms: int) -> list[int]:
+    """Return the ids of the orders behind a list of trades from a moment on, oldest first. Raises TemporaryError."""
+    try:
+        return list(dict.fromkeys(int(row["orderId"]) for row in rows if int(row["time"]) >= since_ms))
+    except UNREADABLE:
+        raise TemporaryError("Binance's trades came in a form that cannot be read") from None
+
+
+def read_seen_order(answer: Any) -> SeenOrder:
+    """Read an order that was asked for by Binance's own id. Raises TemporaryError."""
+    try:
+        return SeenOrder(
+            client_order_id=str(answer["clientOrderId"]),
+            pair=str(answer["symbol"]),
+            side=str(answer["side"]),
+            executed_base=Decimal(answer["executedQty"]),
+            time_ms=int(answer["time"]),
+        )
+    except UNREADABLE:
+        raise TemporaryError("Binance's answer about an order cannot be read") from None
 
 
 def read_part(row: Mapping[str, Any]) -> PartFill:

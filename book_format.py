@@ -6,13 +6,15 @@ Pure: text in, Book out, and the reverse. Never opens a file.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import fields
 from datetime import date
 from decimal import Decimal
 from functools import cache
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
+from pydantic_core import to_json
 
 from domain import Book
 from errors import InputError
@@ -28,25 +30,27 @@ def decimal_text(value: Decimal) -> str:
 
 def book_to_json(book: Book) -> str:
     """Return the book as the text of bot_state.json."""
-    fields = asdict(book)
-    file = {"version": VERSION, "mode": book.mode, "capital_usdt": fields.pop("capital"), **fields}
+    content = _plain(book)
+    file = {"version": VERSION, "mode": content.pop("mode"), "capital_usdt": content.pop("capital"), **content}
     for symbol, position in book.positions.items():
-        file["positions"][symbol] = {
-            "qty": position.qty,
-            "entry_price": position.entry_price,
-            **file["positions"][symbol],
-        }
-    return json.dumps(file, indent=1, ensure_ascii=False, default=_plain) + "\n"
+        entry_price = decimal_text(position.entry_price)
+        file["positions"][symbol] = {"qty": None, "entry_price": entry_price, **file["positions"][symbol]}
+    return to_json(file, indent=1).decode() + "\n"
 
 
-def _plain(value: object) -> str | list[str]:
+def _plain(value: Any) -> Any:
+    """Return a value of the book as JSON has it: amounts as texts, dates in ISO form, sets in order."""
+    if value is None or isinstance(value, str | int):  # texts of an enumeration and truth values among them
+        return value
     if isinstance(value, Decimal):
         return decimal_text(value)
     if isinstance(value, date):
         return value.isoformat()
-    if isinstance(value, frozenset):
-        return sorted(value)
-    raise TypeError(f"{type(value).__name__} has no place in the book")
+    if isinstance(value, tuple | frozenset):
+        return [_plain(one) for one in (sorted(value) if isinstance(value, frozenset) else value)]
+    if isinstance(value, Mapping):
+        return {key: _plain(one) for key, one in value.items()}
+    return {one.name: _plain(getattr(value, one.name)) for one in fields(value)}
 
 
 def book_from_json(text: str, name: str) -> Book:

@@ -30,7 +30,14 @@ _TWELVE_DIGITS = Context(prec=12, rounding=ROUND_HALF_EVEN)
 
 def new_book(mode: str, quote_asset: str, capital: Decimal, now: datetime) -> Book:
     """Return the book of a bot that starts for the first time."""
-    return Book(mode=mode, quote_asset=quote_asset, capital=capital, capital_started=capital, started_at=utc_text(now))
+    return Book(
+        mode=mode,
+        quote_asset=quote_asset,
+        capital=capital,
+        capital_started=capital,
+        started_at=utc_text(now),
+        reconciled_ms=int(now.timestamp() * 1000),
+    )
 
 
 def with_intent(book: Book, intent: Intent) -> Book:
@@ -54,7 +61,11 @@ def with_fill(book: Book, intent: Intent, fill: Fill) -> Book:
     booked = _with_buy(book, intent, fill) if intent.side is Side.BUY else _with_sale(book, intent, fill)
     profit = _realised(book, intent, fill) if intent.side is Side.SELL else None
     row = _trade_row(intent, fill, profit)
-    return replace(without_intent(booked, intent), unwritten_trades=(*booked.unwritten_trades, row))
+    return replace(
+        without_intent(booked, intent),
+        unwritten_trades=(*booked.unwritten_trades, row),
+        booked_orders={**booked.booked_orders, intent.client_order_id: fill.time_ms},
+    )
 
 
 def _with_buy(book: Book, intent: Intent, fill: Fill) -> Book:

@@ -12,22 +12,40 @@ from decimal import Decimal
 
 from bookkeeping import with_everything_for_sale
 from clock import Clock
-from coinbase import Coinbase, Quote, fetch_prices_for_symbols
+from coinbase import SpotPrices
 from control import Control
 from daily_pass import DailyPass, Progress
 from daily_plan import is_daily_update_due
-from domain import Position, Scoring
-from errors import TemporaryError
-from events import say, warn
+from domain import Scoring
+from errors import AccountTroubleError, TemporaryError
+from events import say
 from exchange import Exchange
 from positions_store import Store
+from price_desk import PriceDesk
+from reconciler import Reconciler, tell_not_compared
 from risk_manager import update_positions_in_intraday
 from settings import Settings
 from trade_executor import TradeExecutor
 
-COINBASE_STRAYS = "coinbase_strays"
+PRICE_LASTS = timedelta(seconds=60)  # sales take time; a token whose turn comes later gets a new price first
 
 Scores = Callable[[Collection[str], Settings], Scoring | None]
+
+
+class _Turn:
+    """Tells which tokens get their turn while the prices are fresh; the others are `late`."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._asked = clock.now()
+        self.late: list[str] = []
+
+    def comes_in_time(self, symbol: str) -> bool:
+        """Return whether the token's price is still fresh."""
+        if abs(self._clock.now() - self._asked) <= PRICE_LASTS:
+            return True
+        self.late.append(symbol)
+        return False
 
 
 class Bot:
@@ -40,7 +58,7 @@ class Bot:
         clock: Clock,
         store: Store,
         exchange: Exchange,
-        coinbase: Coinbase,
+        coinbase: SpotPrices,
         scores: Scores,
         control: Control,
     ) -> None:
@@ -49,22 +67,29 @@ class Bot:
         self.store = store
         self.coinbase = coinbase
         self.control = control
+        exchange.keep_quiet_until(store.book.exchange_quiet_until_ms)
         self.executor = TradeExecutor(exchange, store, clock, self._pair)
+        self.price_desk = PriceDesk(store, clock)
+        self.reconciler = Reconciler(store, control)
         self.daily_pass = DailyPass(
             store=store,
             clock=clock,
             scores=lambda symbols: scores(symbols, self.settings),
             prices=self.usable_prices,
             paused=control.paused,
+            reconciler=self.reconciler,
         )
-        self.last_quotes: dict[str, Quote] = {}
         self._last_check: datetime | None = None
-        self._told: dict[str, str] = {}
 
     def _pair(self, symbol: str) -> str:
         return self.settings.pair(symbol)
 
     # ------------------------------------------------------------------ the cycle
+
+    def start(self) -> None:
+        """Find out what became of the last orders, and whether book and exchange agree. A cycle does the same."""
+        self.executor.settle_unknown()
+        self.reconcile()
 
     def cycle(self) -> None:
         """Do what is due now, and return."""
@@ -76,6 +101,7 @@ class Bot:
             self.intraday_check()
         if self.daily_is_due() and not self.clock.stopping:
             self.daily_pass.daily_update(self.settings, self.executor)
+        self.remember_silence()
 
     def next_due(self) -> datetime:
         """Return when the loop should look again at the latest."""
@@ -136,9 +162,14 @@ class Bot:
         symbols = list(self.store.book.positions)
         if not symbols:
             return True
-        prices = self.usable_prices(symbols)
-        unsold = update_positions_in_intraday(prices, self.settings.exit_rules, self.executor)
-        return not unsold and len(prices) == len(symbols)
+        unsold, blind, waiting = list[str](), set[str](), symbols
+        while waiting:
+            prices = self.usable_prices(waiting)
+            blind |= set(waiting) - prices.keys()
+            turn = _Turn(self.clock)
+            unsold += update_positions_in_intraday(prices, self.settings.exit_rules, self.executor, turn.comes_in_time)
+            waiting = turn.late
+        return not unsold and not blind
 
     def sell_all(self) -> bool:
         """Mark every position for sale, in the book, and sell; what cannot be sold now goes at the next checks.
@@ -154,52 +185,20 @@ class Bot:
         return self.intraday_check()
 
     def usable_prices(self, symbols: Collection[str]) -> Mapping[str, Decimal]:
-        """Return the price to go by of each token that has one; what is unusual is told once, until it changes."""
-        quotes, trouble = fetch_prices_for_symbols(symbols, self.settings, self.coinbase, self.executor.exchange)
-        self._remember_strays(quotes)
-        quotes = {symbol: self._trusted(symbol, quote) for symbol, quote in quotes.items()}
-        self.last_quotes |= quotes
-        self._tell_once("*", f"Binance's prices cannot be had: {trouble}" if trouble else "")
-        for symbol, quote in quotes.items():
-            blind = quote.price is None
-            self._tell_once(
-                symbol,
-                f"{symbol}: {quote.note}{'; no rule can act until there is one' if blind else ''}"
-                if quote.note
-                else "",
-            )
-        return {symbol: quote.price for symbol, quote in quotes.items() if quote.price is not None}
+        """Return the price to go by of each token that has one."""
+        return self.price_desk.usable_prices(symbols, self.settings, self.coinbase, self.executor.exchange)
 
-    def _remember_strays(self, quotes: Mapping[str, Quote]) -> None:
-        """Keep in the book of which tokens Coinbase's price is another thing's (a currency of the same name, say)."""
+    # ------------------------------------------------------------------ what outlives the process
 
-        def remembered(symbol: str, held: Position) -> Position:
-            quote = quotes.get(symbol)
-            if quote is None or quote.agrees is None:
-                return held
-            return replace(held, said=held.said - {COINBASE_STRAYS} if quote.agrees else held.said | {COINBASE_STRAYS})
-
+    def reconcile(self) -> None:
+        """Compare book and exchange, as every start does; where that fails it is told, and done before buying."""
         try:
-            self.store.change(
-                lambda book: replace(
-                    book, positions={one: remembered(one, held) for one, held in book.positions.items()}
-                )
-            )
-        except TemporaryError as error:
-            warn("book.not_saved", str(error))
+            self.reconciler.reconcile(self.settings, self.executor)
+        except (TemporaryError, AccountTroubleError) as error:
+            tell_not_compared(error)
 
-    def _trusted(self, symbol: str, quote: Quote) -> Quote:
-        """Take Coinbase's price away where it cannot be compared now and was wrong when it last could."""
-        held = self.store.book.positions.get(symbol)
-        if held is None or quote.source != "Coinbase" or quote.agrees is not None or COINBASE_STRAYS not in held.said:
-            return quote
-        return Quote(None, "", "Coinbase's price was wrong when last compared, and Binance has none now")
-
-    def _tell_once(self, topic: str, sentence: str) -> None:
-        if self._told.get(topic, "") == sentence:
-            return
-        if sentence:
-            warn("price.note", sentence)
-        else:
-            say("price.normal", f"{topic}: prices are as usual again" if topic != "*" else "Binance's prices are back")
-        self._told[topic] = sentence
+    def remember_silence(self) -> None:
+        """Keep in the book until when the exchange wants to be left alone, for the next start."""
+        moment_ms = self.executor.exchange.quiet_until_ms
+        if moment_ms > self.store.book.exchange_quiet_until_ms:
+            self.store.change(lambda book: replace(book, exchange_quiet_until_ms=moment_ms))

@@ -11,7 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 from urllib.parse import quote
 
 import urllib3
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 CONNECT_SECONDS, READ_SECONDS = 3.0, 5.0
 SIDE_BY_SIDE = 16
 LARGEST_BODY = 65_536
-OK, NOT_FOUND = 200, 404
+OK, NOT_FOUND, TOO_MANY = 200, 404, 429
+SHORTEST_SILENCE_SECONDS, LONGEST_SILENCE_SECONDS = 30.0, 3600.0  # after a 429, whatever Retry-After says
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,16 @@ class Quote:
     agrees: bool | None = None  # whether Coinbase's price is near Binance's; None where it could not be compared
 
 
+class SpotPrices(Protocol):
+    """What the price desk needs of Coinbase."""
+
+    def spot_prices_soon(self, assets: Collection[str]) -> Callable[[], dict[str, Decimal | str]]:
+        """Ask for all prices now; the function returned waits for them."""
+
+    def close(self) -> None:
+        """End the connections and the threads."""
+
+
 class Coinbase:
     """Public spot prices. Safe for many threads."""
 
@@ -54,6 +65,7 @@ class Coinbase:
             headers={"User-Agent": "MarsShot", "Accept": "application/json"},
         )
         self._workers = ThreadPoolExecutor(SIDE_BY_SIDE, thread_name_prefix="coinbase")
+        self._quiet_until = 0.0  # monotonic seconds: Coinbase asked for silence
 
     def spot_prices_soon(self, assets: Collection[str]) -> Callable[[], dict[str, Decimal | str]]:
         """Ask for all prices now; the function returned waits for them and gives, by asset, the USD price, or why none.
@@ -64,6 +76,8 @@ class Coinbase:
         return lambda: _answers(asked)
 
     def _spot_price(self, asset: str) -> Decimal | str:
+        if (left := self._quiet_until - monotonic()) > 0:
+            return f"asked to wait, {left:.0f} seconds are left"
         path = f"/v2/prices/{quote(asset)}-USD/spot"
         try:
             answer = self._http.urlopen("GET", path, redirect=False, preload_content=False)
@@ -74,6 +88,8 @@ class Coinbase:
             return "does not answer in time"
         if answer.status == NOT_FOUND:
             return "does not know it"
+        if answer.status == TOO_MANY:
+            self._quiet_until = monotonic() + _silence_seconds(answer.headers.get("Retry-After", ""))
         if answer.status != OK:
             return f"answered {answer.status}"
         return read_spot_price(body, asset)
@@ -82,6 +98,12 @@ class Coinbase:
         """End the connections and the threads."""
         self._workers.shutdown(wait=False, cancel_futures=True)
         self._http.close()
+
+
+def _silence_seconds(retry_after: str) -> float:
+    """Return how long to ask nothing; Retry-After in seconds counts, within bounds."""
+    told = float(retry_after) if retry_after.isdecimal() else 0.0
+    return min(max(told, SHORTEST_SILENCE_SECONDS), LONGEST_SILENCE_SECONDS)
 
 
 def _answers(asked: Mapping[str, Future[Decimal | str]]) -> dict[str, Decimal | str]:
@@ -136,7 +158,7 @@ def choose_price(coinbase: Decimal | str, binance: Decimal | None, max_divergenc
 
 
 def fetch_prices_for_symbols(
-    symbols: Collection[str], settings: Settings, coinbase: Coinbase, exchange: Exchange
+    symbols: Collection[str], settings: Settings, coinbase: SpotPrices, exchange: Exchange
 ) -> tuple[dict[str, Quote], str]:
     """Return the price of each token to go by, and, in words, what is wrong with Binance's prices altogether.
 

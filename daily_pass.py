@@ -27,6 +27,7 @@ from errors import (
 )
 from events import alarm, note, say, warn
 from positions_store import Store
+from reconciler import Reconciler, tell_not_compared
 from settings import Settings
 from trade_executor import TradeExecutor
 
@@ -53,13 +54,16 @@ class DailyPass:
         scores: Callable[[Collection[str]], Scoring | None],
         prices: Callable[[Collection[str]], Mapping[str, Decimal]],
         paused: Callable[[], str],
+        reconciler: Reconciler,
     ) -> None:
         self._store = store
         self._clock = clock
         self._scores = scores
         self._prices = prices
         self._paused = paused
+        self._reconciler = reconciler
         self.not_before: datetime | None = None
+        self._put_off_for = ""
 
     def daily_update(self, settings: Settings, executor: TradeExecutor) -> Progress:
         """Begin today's pass, or do what is left of it."""
@@ -70,7 +74,7 @@ class DailyPass:
             self._drop_old_plan()
             if self._store.book.plan is None and not self._make_plan(settings, executor):
                 return Progress.WAITING
-            return self._work_off(executor)
+            return self._work_off(settings, executor)
         except StopRequested:
             raise
         except AccountTroubleError as error:
@@ -82,7 +86,11 @@ class DailyPass:
 
     def _later(self, wait: timedelta, why: str, tell: Callable[..., None]) -> Progress:
         self.not_before = self._clock.now() + wait
-        tell("daily.later", f"The daily pass is put off, to {self.not_before:%H:%M} UTC at the earliest. {why}")
+        # The same trouble comes back every few minutes: the owner hears of it once, the log each time.
+        (note if why == self._put_off_for else tell)(
+            "daily.later", f"The daily pass is put off, to {self.not_before:%H:%M} UTC at the earliest. {why}"
+        )
+        self._put_off_for = why
         return Progress.LATER
 
     # ------------------------------------------------------------------ the plan
@@ -115,6 +123,7 @@ class DailyPass:
         if all(score.probability is None for score in scoring.scores):
             raise NoScoresError(_no_probability(scoring))
         executor.load_rules(symbols)
+        self._compare_first(settings, executor)
         binance = executor.exchange.prices([settings.pair(symbol) for symbol in symbols])
         by_symbol = {symbol: binance[settings.pair(symbol)] for symbol in symbols if settings.pair(symbol) in binance}
         rules = settings.daily_rules
@@ -136,6 +145,14 @@ class DailyPass:
         _tell_decisions(decisions, scores)
         return True
 
+    def _compare_first(self, settings: Settings, executor: TradeExecutor) -> None:
+        """Compare book and exchange before the plan; where that fails its sales go on, and its purchases wait."""
+        self._reconciler.is_due = True
+        try:
+            self._reconciler.reconcile(settings, executor)
+        except (TemporaryError, AccountTroubleError) as error:
+            tell_not_compared(error)
+
     def _not_for_sale(self, symbol: str, executor: TradeExecutor) -> str:
         if why := self._paused():
             return f"buying is paused: {why}"
@@ -148,19 +165,19 @@ class DailyPass:
 
     # ------------------------------------------------------------------ working it off
 
-    def _work_off(self, executor: TradeExecutor) -> Progress:
+    def _work_off(self, settings: Settings, executor: TradeExecutor) -> Progress:
         to_sell = [step.symbol for step in self._plan().sells if not step.outcome]
         prices = self._prices(to_sell) if to_sell else {}
-        for symbol in to_sell:
-            self._sell(symbol, prices, executor)
+        _one_after_another(to_sell, lambda symbol: self._sell(symbol, prices, executor))
         if any(not sell.outcome for sell in self._plan().sells):
             return Progress.WAITING
         to_buy = [step.symbol for step in self._plan().buys if not step.outcome]
-        prices = self._binance_prices(to_buy, executor) if to_buy else {}
+        if to_buy and self._reconciler.is_due:
+            self._reconciler.reconcile(settings, executor)
+        found = self._binance_prices(to_buy, executor) if to_buy else {}
         if not self._plan().shared_out:
-            self._share_out(prices, executor)
-        for symbol in to_buy:
-            self._buy(symbol, prices, executor)
+            self._share_out(found, executor)
+        _one_after_another(to_buy, lambda symbol: self._buy(symbol, found, executor))
         if any(not buy.outcome for buy in self._plan().buys):
             return Progress.WAITING
         self._finish()
@@ -183,6 +200,10 @@ class DailyPass:
             return
         if position is None:
             self._store.change(lambda book: with_sell_outcome(book, symbol, "sold"))
+            return
+        if self._store.book.is_disputed(symbol):
+            why = "left: not sold before you have looked at a sale that the book does not know"
+            self._store.change(lambda book: with_sell_outcome(book, symbol, why))
             return
         try:
             if (price := prices.get(symbol)) is None:
@@ -264,9 +285,22 @@ class DailyPass:
     def _finish(self) -> None:
         plan = self._plan()
         self._store.save(with_pass_done(self._store.book, plan.day))
+        self._put_off_for = ""
         book = self._store.book
         money = f"Capital {book.capital:.2f} {book.quote_asset}, {len(book.positions)} positions."
         say("daily.done", f"Daily pass of {plan.day}: {_what_was_done(plan)}. {money}")
+
+
+def _one_after_another(symbols: Collection[str], work: Callable[[str], None]) -> None:
+    """Do the work for each token; what is in one's way now does not stop the others, and is raised at the end."""
+    in_the_way: TemporaryError | None = None
+    for symbol in symbols:
+        try:
+            work(symbol)
+        except TemporaryError as error:
+            in_the_way = in_the_way or error
+    if in_the_way is not None:
+        raise in_the_way
 
 
 def _what_was_done(plan: DailyPlan) -> str:

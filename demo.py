@@ -52,7 +52,7 @@ def run_demo(settings: Settings, config: Path) -> int:
             f"The demo begins: {DEMO_DAYS} days of the recorded market, five-minute checks, no real money",
         )
         with view.watching(around.clock.now):
-            loop(run, journey.after_cycle)
+            loop(run.bot, run.take_up, journey.after_cycle)
         journey.note_day()
         finished = journey.is_over
         say("demo.ended", f"The demo ends after {monotonic() - begun:.0f} seconds")

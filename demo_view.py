@@ -136,7 +136,7 @@ def _positions(bot: Bot) -> Table:
 
 
 def _price(bot: Bot, symbol: str) -> Decimal | None:
-    quote = bot.last_quotes.get(symbol)
+    quote = bot.price_desk.last_quotes.get(symbol)
     return quote.price if quote else None
 
 

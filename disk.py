@@ -1,4 +1,5 @@
-"""The few file operations that money depends on, each its own step so that a test can end the process between any two.
+"""The few file operations that money depends on, made of single system calls, so that a simulated system can fail or
+end the process at each of them.
 
 Files are created readable by their owner only. Knows nothing of what they hold.
 """
@@ -6,64 +7,137 @@ Files are created readable by their owner only. Knows nothing of what they hold.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from pathlib import Path
 
+# What file systems answer that cannot sync a folder; on those a rename lasts by other means, or not at all.
+_CANNOT_SYNC_FOLDERS = {errno.EINVAL, errno.ENOTSUP, errno.EACCES}
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+_AT_THE_END = os.O_WRONLY | os.O_CREAT | os.O_APPEND
 
-class Disk:
-    """The real file system."""
+
+class System:
+    """The operating system's calls, one to one. All raise OSError."""
 
     def read(self, path: Path) -> bytes:
-        """Return the whole file. Raises OSError."""
+        """Return the whole file."""
         return path.read_bytes()
 
     def exists(self, path: Path) -> bool:
         """Return whether there is such a file."""
         return path.exists()
 
+    def open(self, path: Path, flags: int) -> int:
+        """Open a file, made readable by its owner only if it is new, or a folder; return its descriptor."""
+        return os.open(path, flags, 0o600)
+
+    def restrict(self, descriptor: int) -> None:
+        """Let the owner alone read the file."""
+        os.fchmod(descriptor, 0o600)
+
+    def write(self, descriptor: int, content: memoryview) -> int:
+        """Write, perhaps not all; return how many bytes."""
+        return os.write(descriptor, content)
+
+    def truncate(self, descriptor: int, length: int) -> None:
+        """Cut the file to its first bytes."""
+        os.ftruncate(descriptor, length)
+
+    def sync(self, descriptor: int) -> None:
+        """See the file, or the folder's names, down to the disk."""
+        os.fsync(descriptor)
+
+    def close(self, descriptor: int) -> None:
+        """Close the descriptor."""
+        os.close(descriptor)
+
+    def rename(self, source: Path, target: Path) -> None:
+        """Rename over the target in one step."""
+        os.replace(source, target)
+
+    def remove(self, path: Path) -> None:
+        """Take the file's name away."""
+        path.unlink()
+
+
+class Disk:
+    """Files as the bot needs them: what a call has written is on the disk when it returns."""
+
+    def __init__(self, system: System | None = None) -> None:
+        self._system = system or System()
+
+    def read(self, path: Path) -> bytes:
+        """Return the whole file. Raises OSError."""
+        return self._system.read(path)
+
+    def exists(self, path: Path) -> bool:
+        """Return whether there is such a file."""
+        return self._system.exists(path)
+
     def write(self, path: Path, content: bytes) -> None:
         """Create or overwrite a file, readable by its owner only, and see it down to the disk. Raises OSError."""
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        descriptor = self._system.open(path, _NEW)
         try:
-            os.fchmod(descriptor, 0o600)
-            _write_all(descriptor, content)
-            os.fsync(descriptor)
+            self._system.restrict(descriptor)
+            self._write_all(descriptor, content)
+            self._system.sync(descriptor)
         finally:
-            os.close(descriptor)
+            self._system.close(descriptor)
 
     def append(self, path: Path, content: bytes) -> None:
-        """Add to the end of a file and see it down to the disk. Raises OSError."""
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        """Add to the end of a file and see it down to the disk, its name too if it is new. Raises OSError."""
+        descriptor = self._system.open(path, _AT_THE_END)
         try:
-            _write_all(descriptor, content)
-            os.fsync(descriptor)
+            self._write_all(descriptor, content)
+            self._system.sync(descriptor)
         finally:
-            os.close(descriptor)
+            self._system.close(descriptor)
+        self._sync_folder(path.parent)
+
+    def make_last(self, path: Path) -> None:
+        """See down to the disk what an earlier process may have written and not synced. Raises OSError."""
+        descriptor = self._system.open(path, os.O_WRONLY)
+        try:
+            self._system.sync(descriptor)
+        finally:
+            self._system.close(descriptor)
+        self._sync_folder(path.parent)
 
     def truncate(self, path: Path, length: int) -> None:
         """Cut a file to its first bytes. Raises OSError."""
-        with path.open("r+b") as file:
-            file.truncate(length)
-            os.fsync(file.fileno())
+        descriptor = self._system.open(path, os.O_WRONLY)
+        try:
+            self._system.truncate(descriptor, length)
+            self._system.sync(descriptor)
+        finally:
+            self._system.close(descriptor)
 
     def replace(self, source: Path, target: Path) -> None:
         """Rename over the target in one step, and make the new name last. Raises OSError."""
-        os.replace(source, target)
+        self._system.rename(source, target)
         self._sync_folder(target.parent)
 
+    def remove(self, path: Path) -> None:
+        """Take a file away if it is there. Raises OSError."""
+        with contextlib.suppress(FileNotFoundError):
+            self._system.remove(path)
+
+    def _write_all(self, descriptor: int, content: bytes) -> None:
+        view = memoryview(content)
+        while view:
+            view = view[self._system.write(descriptor, view) :]
+
     def _sync_folder(self, folder: Path) -> None:
-        with contextlib.suppress(OSError):  # some file systems cannot sync a folder; the rename itself has happened
-            descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            descriptor = self._system.open(folder, os.O_RDONLY)
             try:
-                os.fsync(descriptor)
+                self._system.sync(descriptor)
             finally:
-                os.close(descriptor)
-
-
-def _write_all(descriptor: int, content: bytes) -> None:
-    view = memoryview(content)
-    while view:
-        view = view[os.write(descriptor, view) :]
+                self._system.close(descriptor)
+        except OSError as error:
+            if error.errno not in _CANNOT_SYNC_FOLDERS:
+                raise
 
 
 def replace_whole(disk: Disk, path: Path, content: bytes, *, keep_backup: bool = False) -> None:

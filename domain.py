@@ -6,6 +6,7 @@ Imports no other room, reads no clock, file or network.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -17,6 +18,7 @@ EXACT = Context(prec=400, traps=[Inexact, InvalidOperation])
 """Products of this context are exact or an error: thresholds are compared without rounding."""
 
 ZERO, ONE = Decimal(0), Decimal(1)
+UNKNOWN_SALE = "sale"  # begins the topic of such a difference between book and exchange
 LARGEST_EXPONENT = 40  # no price, amount or rate has more digits than this before or after the point
 
 
@@ -111,11 +113,16 @@ def floor_to_step(quantity: Decimal, step: Decimal) -> Decimal:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Free balances and permissions of the exchange account."""
+    """Balances by asset, free and locked in orders, and permissions of the exchange account."""
 
     free: Mapping[str, Decimal]
     can_trade: bool = True
     permissions: frozenset[str] = frozenset()
+    locked: Mapping[str, Decimal] = field(default_factory=dict)
+
+    def total(self, asset: str) -> Decimal:
+        """Return what the account holds of an asset, free or not."""
+        return self.free.get(asset, ZERO) + self.locked.get(asset, ZERO)
 
 
 # --------------------------------------------------------------------------- orders
@@ -146,6 +153,22 @@ class Intent:
         amounts = [amount for amount in (self.quantity, self.quote_amount) if amount is not None]
         if len(amounts) != 1 or amounts[0] <= 0:
             raise ValueError(f"an order needs exactly one amount above 0: {self}")
+
+
+def is_our_order(client_order_id: str) -> bool:
+    """Return whether a client order id has the form of those that this bot gives."""
+    return re.fullmatch(r"ms-[0-9]+-[0-9]+", client_order_id) is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeenOrder:
+    """An order that the exchange says the account has executed, whoever sent it."""
+
+    client_order_id: str
+    pair: str
+    side: str
+    executed_base: Decimal
+    time_ms: int  # exchange time
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,6 +335,10 @@ class Book:
     unwritten_trades: tuple[TradeRow, ...] = ()  # executed, perhaps not in trades.csv yet
     dust: Mapping[str, Decimal] = field(default_factory=dict)  # base asset under one lot step, left by full sales
     order_serial: int = 0
+    reconciled_ms: int = 0  # exchange time up to which the orders at the exchange were compared with the book
+    booked_orders: Mapping[str, int] = field(default_factory=dict)  # booked since then: client order id, exchange time
+    differences: Mapping[str, str] = field(default_factory=dict)  # from the exchange, and how the owner was told
+    exchange_quiet_until_ms: int = 0  # by our clock: the exchange asked to be left alone until then
 
     def __post_init__(self) -> None:
         """Refuse a book that cannot be true."""
@@ -321,6 +348,10 @@ class Book:
     def undecided(self, symbol: str) -> bool:
         """Return whether an order of this token may be on its way."""
         return any(intent.symbol == symbol for intent in self.intents.values())
+
+    def is_disputed(self, symbol: str) -> bool:
+        """Return whether the exchange has sold of this token by an order of ours that the book does not know."""
+        return any(topic.startswith(f"{UNKNOWN_SALE}.{symbol}.") for topic in self.differences)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,8 @@ from errors import InputError
 log = logging.getLogger("marsshot")
 
 LOG_BYTES, LOG_FILES = 5_000_000, 5
+# Libraries that would write signed requests, or answers about the account, into whatever log is set to DEBUG.
+TALKATIVE = ("urllib3", "requests", "binance", "websockets", "asyncio")
 
 
 def say(event: str, sentence: str, *, level: int = logging.INFO, **details: object) -> None:
@@ -131,6 +133,8 @@ def start_log(path: Path, now: Callable[[], datetime], secrets: Iterable[str], c
         log.addHandler(shown)
     log.setLevel(logging.INFO)
     log.propagate = False
+    for name in TALKATIVE:
+        logging.getLogger(name).setLevel(logging.WARNING)
     logging.raiseExceptions = False  # a full disk is no reason to print a line, secrets and all, to stderr
     return known
 

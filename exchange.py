@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from decimal import Decimal
 from typing import Protocol
 
-from domain import Account, Intent, OrderReport, PartFill, TradingRules
+from domain import Account, Intent, OrderReport, PartFill, SeenOrder, TradingRules
 
 
 class Exchange(Protocol):
@@ -39,3 +39,16 @@ class Exchange(Protocol):
 
     def parts_of(self, intent: Intent, order_id: int) -> tuple[PartFill, ...]:
         """Return the trades of an order, with their commissions. Raises TemporaryError or AccountTroubleError."""
+
+    def orders_since(self, pair: str, moment_ms: int) -> list[SeenOrder]:
+        """Return the account's orders of a pair that executed from that exchange time on, whoever sent them.
+
+        Raises TemporaryError or AccountTroubleError.
+        """
+
+    @property
+    def quiet_until_ms(self) -> int:
+        """Until when, by our clock, the exchange has asked to be left alone."""
+
+    def keep_quiet_until(self, moment_ms: int) -> None:
+        """Send nothing before that moment of our clock."""

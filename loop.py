@@ -4,35 +4,39 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 
+from bot import Bot
 from clock import Clock
-from errors import MarsShotError, StopRequested
+from errors import MarsShotError, StopRequested, TemporaryError
 from events import log, warn
-from wiring import Run
 
 REST_AFTER_SURPRISE = timedelta(seconds=10)
 
 
-def loop(run: Run, after_cycle: Callable[[], bool] | None = None) -> None:
-    """Cycle until the clock says stop, or until after_cycle returns False. No error ends it: it is logged and told."""
-    bot = run.bot
+def loop(bot: Bot, take_up: Callable[[], None], after_cycle: Callable[[], bool] | None = None) -> None:
+    """Cycle until the clock says stop, or until after_cycle returns False. No error ends it: it is logged and told.
+
+    take_up: takes up changed settings; called before a daily pass is begun.
+    """
     while not bot.clock.stopping:
         try:
             if bot.daily_is_due() and bot.store.book.plan is None:
-                run.take_up()
+                take_up()
             bot.cycle()
         except StopRequested:
-            return
+            break
         except MarsShotError as error:
             warn("cycle.failed", f"This round could not be finished, the next one tries again. {error}")
         except Exception:  # noqa: BLE001 - the one place: a bot with open positions does not end by a surprise
             log.exception("Something unforeseen happened; the bot goes on", extra={"event": "cycle.surprise"})
             bot.clock.idle(bot.clock.now() + REST_AFTER_SURPRISE)
         if after_cycle is not None and not after_cycle():
-            return
+            break
         bot.clock.idle(bot.next_due())
+    with suppress(TemporaryError):  # a disk that refuses has been told of, and the next start asks again
+        bot.remember_silence()
 
 
 @contextmanager

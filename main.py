@@ -100,7 +100,7 @@ def _run(settings: Settings, config: Path) -> int:
 
         return run_demo(settings, config)
     with _opened(settings, config, one_shot=False) as run, stopped_by_signals(run.bot.clock):
-        run.bot.executor.settle_unknown()
+        run.bot.start()
         _check_model(run)
         book = run.bot.store.book
         say(
@@ -108,7 +108,7 @@ def _run(settings: Settings, config: Path) -> int:
             f"MarsShot runs in mode {settings.mode}: {len(book.positions)} positions, capital {book.capital:.2f} "
             f"{book.quote_asset}, next daily pass {_next_pass(run.bot)}. Ctrl-C stops it.",
         )
-        loop(run)
+        loop(run.bot, run.take_up)
         doubts = len(run.bot.store.book.intents)
         ending = f"{doubts} orders are in doubt, the next start looks them up" if doubts else "no order is on its way"
         say("bot.stopped", f"MarsShot has stopped; {ending}")
@@ -135,7 +135,10 @@ def _check_model(run: Run) -> None:
 def _once(settings: Settings, config: Path, work: Callable[[Run], int]) -> int:
     with _opened(settings, config, one_shot=True) as run, stopped_by_signals(run.bot.clock):
         try:
-            return work(run)
+            run.bot.start()
+            code = work(run)
+            run.bot.remember_silence()
+            return code
         except StopRequested:
             warn("command.stopped", "Stopped before the end; the next start goes on with what is left")
             return 1
@@ -161,7 +164,6 @@ def _daily(run: Run) -> int:
 
 def _intraday(run: Run) -> int:
     bot = run.bot
-    _settle(bot)
     done = bot.intraday_check()
     if bot.store.book.intents:  # once it is known what became of them, look again: what is done is not done twice
         _settle(bot)
@@ -174,7 +176,7 @@ def _say_check(bot: Bot) -> None:
     held = bot.store.book.positions
     prices = [
         f"{symbol} {quote.price:f} ({(quote.price / held[symbol].entry_price - 1) * 100:+.1f} %)"
-        for symbol, quote in bot.last_quotes.items()
+        for symbol, quote in bot.price_desk.last_quotes.items()
         if symbol in held and quote.price is not None
     ]
     say("intraday.done", f"Checked {len(held)} positions. {', '.join(prices)}".strip())
@@ -223,7 +225,6 @@ def _owner_says_yes() -> bool:
 
 
 def _sell_everything(run: Run) -> int:
-    _settle(run.bot)
     done = run.bot.sell_all()
     if run.bot.store.book.intents:
         _settle(run.bot)

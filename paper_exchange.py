@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from decimal import Decimal
 
-from domain import ZERO, Account, Book, Intent, OrderReport, PartFill, Side, TradingRules, floor_to_step
+from domain import ZERO, Account, Book, Intent, OrderReport, PartFill, SeenOrder, Side, TradingRules, floor_to_step
 from errors import InsufficientBalanceError, RefusedOrderError, TemporaryError
 from exchange import Exchange
 
@@ -75,6 +75,19 @@ class PaperExchange:
     def parts_of(self, intent: Intent, order_id: int) -> tuple[PartFill, ...]:
         """Return nothing: every answer carries its fills."""
         return ()
+
+    def orders_since(self, pair: str, moment_ms: int) -> list[SeenOrder]:
+        """Return nothing: there is no account but the book."""
+        return []
+
+    @property
+    def quiet_until_ms(self) -> int:
+        """Until when, by our clock, Binance has asked to be left alone."""
+        return self._market.quiet_until_ms
+
+    def keep_quiet_until(self, moment_ms: int) -> None:
+        """Ask Binance nothing before that moment of our clock."""
+        self._market.keep_quiet_until(moment_ms)
 
 
 def _bought(intent: Intent, rules: TradingRules, price: Decimal) -> PartFill:

@@ -158,6 +158,7 @@ def _mend_and_read_ids(path: Path, disk: Disk, unfinished: set[str]) -> set[str]
     """
     if not disk.exists(path):
         return set()
+    disk.make_last(path)  # rows that are found here are dropped from the book
     content = disk.read(path)
     whole = content.rfind(b"\n") + 1
     rest = content[whole:]

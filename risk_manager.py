@@ -6,7 +6,7 @@ Never fetches, never reads a clock or a file.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Protocol
@@ -87,14 +87,24 @@ class SellsPositions(Protocol):
         """Sell; return False if it has to be tried again. Never lets one token's trouble reach another."""
 
 
+def _always(_symbol: str) -> bool:
+    return True
+
+
 def update_positions_in_intraday(
-    prices: Mapping[str, Decimal], rules: ExitRules, executor: SellsPositions
+    prices: Mapping[str, Decimal],
+    rules: ExitRules,
+    executor: SellsPositions,
+    comes_in_time: Callable[[str], bool] = _always,
 ) -> list[str]:
-    """Apply the five-minute check to every position that has a price. Returns the tokens whose sale must be retried."""
+    """Apply the five-minute check to every position that has a price. Returns the tokens whose sale must be retried.
+
+    comes_in_time: whether the price of the token whose turn it is may still be gone by; asked once a token.
+    """
     unsold = []
     for symbol in list(executor.positions()):
         price = prices.get(symbol)
-        if price is None or not executor.may_trade(symbol):
+        if price is None or not executor.may_trade(symbol) or not comes_in_time(symbol):
             continue
         held = executor.positions()[symbol]
         seen = watch(held, price, rules)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import multiprocessing
 import signal
 from collections.abc import Sequence
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 from time import monotonic
@@ -133,7 +134,10 @@ def _score_and_answer(answers: Connection, symbols: Sequence[str], settings: Set
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
     from ml_decision import score_tokens  # noqa: PLC0415 - this process is made for it
 
+    answer: Scoring | MarsShotError
     try:
-        answers.send(score_tokens(symbols, settings, SystemClock(), model_path))
+        answer = score_tokens(symbols, settings, SystemClock(), model_path)
     except MarsShotError as error:
-        answers.send(error)
+        answer = error
+    with suppress(OSError):  # the bot has died meanwhile: nobody waits any more
+        answers.send(answer)

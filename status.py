@@ -58,6 +58,7 @@ def status_facts(book: Book, settings: Settings, paused: str, now: datetime) -> 
         "next_daily_update": "due now" if due else following.strftime("%Y-%m-%dT%H:%MZ"),
         "paused": paused,
         "open_doubts": [f"{one.side.lower()} {one.symbol} {one.client_order_id}" for one in book.intents.values()],
+        "differences": list(book.differences.values()),
         "plan_under_way": book.plan is not None,
         "positions": {
             symbol: _position_facts(held, settings.exit_rules) for symbol, held in sorted(book.positions.items())
@@ -107,6 +108,7 @@ def _print(facts: dict[str, Any], console: Console) -> None:
         ("Next daily pass", "when the demo goes on" if facts["mode"] == "demo" else facts["next_daily_update"]),
         ("Buying", f"paused: {facts['paused']}" if facts["paused"] else "allowed"),
         ("Orders in doubt", ", ".join(facts["open_doubts"]) or "none"),
+        *(("Differs from Binance", sentence) for sentence in facts["differences"]),
     ):
         lines.add_row(name, value)
     console.print(lines)

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
+from order_life import REASONS
 from surroundings import STAND_IN
-from trade_executor import REASONS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

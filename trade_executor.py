@@ -1,8 +1,6 @@
-"""An order's life: intent on disk, then the wire, then fill and book in one step; what is unknown is looked up.
+"""Sales and purchases as orders that Binance takes: lot steps, smallest and largest orders, what is really there.
 
-The process may die at any line: before the intent is saved nothing was sent; after it, `settle_unknown` (which is also
-what start-up runs) asks the exchange what became of it. A client order id finds an order, it does not prevent a
-second one: every attempt has a new id. Decides nothing about what to trade.
+An order's own life is order_life.py's. Decides nothing about what to trade.
 """
 
 from __future__ import annotations
@@ -12,12 +10,11 @@ from dataclasses import replace
 from decimal import ROUND_CEILING, Decimal
 
 from book_format import decimal_text
-from bookkeeping import with_fill, with_intent, with_position, without_intent
+from bookkeeping import with_position
 from clock import Clock
-from domain import ZERO, Book, Fill, Intent, OrderReport, PartFill, Position, Reason, Side, TradingRules, floor_to_step
+from domain import ZERO, Book, Fill, Position, Reason, Side, TradingRules, floor_to_step
 from errors import (
     AccountTroubleError,
-    ClockRefusedError,
     InsufficientBalanceError,
     MarsShotError,
     RefusedOrderError,
@@ -25,33 +22,39 @@ from errors import (
     TemporaryError,
     UnknownOutcomeError,
 )
-from events import alarm, say, warn
+from events import alarm, note, warn
 from exchange import Exchange
+from order_life import OrderLife
 from positions_store import Store
 from risk_manager import ExitDecision
 
-# recvWindow (5 s) and Binance's own 10 s, four times over: an order that Binance does not know by then was never run.
-NEVER_ARRIVES_AFTER_MS = 60_000
-# A first "no such order" may come from a server that lags; a second one, this much later, is believed.
-SECOND_LOOK_AFTER_MS = 2_000
 PRICE_HEADROOM = Decimal("1.02")
 NOTIONAL_HEADROOM = Decimal("1.05")  # above the minimum, once Binance has refused an order as too small
 REFUSED_AS_SMALL, SOLD_IN_PART = "refused_as_small", "sold in part"
-# An intent that waited longer than this before it could be sent is given up: its look-up would begin too late.
-SEND_WITHIN_MS = 10_000
 
 
 class TradeExecutor:
     """Carries decisions out at one exchange, with one book."""
 
     def __init__(self, exchange: Exchange, store: Store, clock: Clock, pair_of: Callable[[str], str]) -> None:
-        self.exchange = exchange
+        self.orders = OrderLife(exchange, store, clock)
         self._store = store
-        self._clock = clock
         self.pair_of = pair_of
         self._rules: dict[str, TradingRules] = {}
-        self._first_missed_ms: dict[str, int] = {}  # by client order id: when it was first not found
         self._absent: frozenset[str] = frozenset()  # pairs that Binance did not know when it was last asked for all
+
+    @property
+    def exchange(self) -> Exchange:
+        """The exchange that orders go to."""
+        return self.orders.exchange
+
+    @exchange.setter
+    def exchange(self, exchange: Exchange) -> None:
+        self.orders.exchange = exchange
+
+    def settle_unknown(self) -> None:
+        """Look up every order whose outcome is not known."""
+        self.orders.settle_unknown()
 
     @property
     def book(self) -> Book:
@@ -67,6 +70,13 @@ class TradeExecutor:
         self._rules |= found
         self._absent = frozenset(pairs - found.keys())
 
+    def ensure_rules(self, symbols: Collection[str]) -> None:
+        """Fetch, in one request, the trading rules that are not known yet. Raises TemporaryError."""
+        pairs = {self.pair_of(symbol) for symbol in symbols} - self._rules.keys() - self._absent
+        found = self.exchange.trading_rules(pairs) if pairs else {}
+        self._rules |= found
+        self._absent |= frozenset(pairs - found.keys())
+
     def rules_of(self, symbol: str) -> TradingRules | None:
         """Return the rules of a token's pair, fetched if need be; None where Binance does not know it."""
         pair = self.pair_of(symbol)
@@ -75,6 +85,7 @@ class TradeExecutor:
         return self._rules.get(pair)
 
     def _tradable_rules(self, symbol: str) -> TradingRules:
+        self._absent -= {self.pair_of(symbol)}  # it may have come back, and a stop-loss wants to know
         rules = self.rules_of(symbol)
         if rules is None:
             raise RefusedOrderError(f"Binance does not know the pair {self.pair_of(symbol)}")
@@ -83,6 +94,13 @@ class TradeExecutor:
             raise RefusedOrderError(rules.why_not)
         return rules
 
+    def _order(self, symbol: str, side: Side, reason: Reason, rules: TradingRules, **amount: Decimal) -> Fill:
+        try:
+            return self.orders.place(symbol, side, reason, rules, **amount)
+        except RefusedOrderError:
+            self._rules.pop(rules.pair, None)  # the filters may have changed
+            raise
+
     # ------------------------------------------------------------------ what risk_manager needs
 
     def positions(self) -> Mapping[str, Position]:
@@ -90,8 +108,11 @@ class TradeExecutor:
         return self.book.positions
 
     def may_trade(self, symbol: str) -> bool:
-        """Return False while an earlier order of this token may still be on its way."""
-        return not self.book.undecided(symbol)
+        """Return False while an order of this token may be on its way, or one was executed that the book does not know.
+
+        What is there may be the owner's then.
+        """
+        return not self.book.undecided(symbol) and not self.book.is_disputed(symbol)
 
     def keep(self, symbol: str, position: Position) -> None:
         """Put a position that has seen a price into the book; a disk in trouble is told, the check goes on."""
@@ -114,6 +135,8 @@ class TradeExecutor:
             )
         except AccountTroubleError as error:
             alarm("order.account_trouble", f"{symbol}: could not be sold. {error}", symbol=symbol)
+        except InsufficientBalanceError as error:
+            self._tell_not_there(symbol, str(error))
         except MarsShotError as error:
             # A disk that refuses after the exchange has taken the order leaves the intent: it is looked up, not resent.
             what = (
@@ -125,6 +148,12 @@ class TradeExecutor:
         else:
             return not decision.is_full or outcome != SOLD_IN_PART
         return False
+
+    def _tell_not_there(self, symbol: str, sentence: str) -> None:
+        try:
+            self._tell_once(symbol, "not_there", f"{symbol}: not sold. {sentence}")
+        except TemporaryError as error:
+            warn("book.not_saved", str(error), symbol=symbol)
 
     # ------------------------------------------------------------------ selling
 
@@ -148,7 +177,7 @@ class TradeExecutor:
             lot = floor_to_step(rest / _orders_needed(rest, rules), rules.lot_step)
             fill = self._place_sale(symbol, lot, reason, rules)
             sold += fill.base
-            if fill.status != "FILLED" or symbol not in self.book.positions:
+            if fill.status != "FILLED" or fill.base < lot or symbol not in self.book.positions:
                 break
         if symbol not in self.book.positions or sold == wanted:
             return "sold"
@@ -160,27 +189,33 @@ class TradeExecutor:
         return SOLD_IN_PART
 
     def _place_sale(self, symbol: str, quantity: Decimal, reason: Reason, rules: TradingRules) -> Fill:
+        """Sell this much, or what the account still has of it: the owner may have moved coins."""
         try:
-            return self._place(symbol, Side.SELL, reason, rules, quantity=quantity)
-        except RefusedOrderError as error:
-            if not isinstance(error, InsufficientBalanceError):
-                self._remember_small(symbol, error)
-                raise
+            return self._order(symbol, Side.SELL, reason, rules, quantity=quantity)
+        except InsufficientBalanceError as error:
             free = self.exchange.account().free.get(rules.base_asset, ZERO)
             there = floor_to_step(min(free, quantity), rules.lot_step)
             if there == quantity:
                 raise
+            text = f"the book has {decimal_text(quantity)}, Binance has {decimal_text(free)} free"
             if there <= 0:
-                text = f"the book has {decimal_text(quantity)} {symbol}, Binance has {decimal_text(free)} free"
                 raise InsufficientBalanceError(
                     f"{text}: were they sold or moved by hand, or locked in an order?"
                 ) from None
-            alarm(
-                "book.more_than_exchange",
-                f"{symbol}: the book has {quantity}, Binance has {free} free; that much is sold. {error}",
-                symbol=symbol,
-            )
-            return self._place(symbol, Side.SELL, reason, rules, quantity=there)
+            self._tell_once(symbol, "short", f"{symbol}: {text}; that much is sold. {error}")
+            return self._order(symbol, Side.SELL, reason, rules, quantity=there)
+        except RefusedOrderError as error:
+            self._remember_small(symbol, error)
+            raise
+
+    def _tell_once(self, symbol: str, topic: str, sentence: str) -> None:
+        """Alarm the owner the first time, and only the log from then on: the same trouble comes back every check."""
+        held = self.book.positions[symbol]
+        if topic in held.said:
+            note(f"order.{topic}", sentence, symbol=symbol)
+            return
+        alarm(f"order.{topic}", sentence, symbol=symbol)
+        self._store.save(with_position(self.book, symbol, replace(held, said=held.said | {topic})))
 
     def _remember_small(self, symbol: str, error: RefusedOrderError) -> None:
         """Keep in mind that Binance, which goes by an average price, found an order too small."""
@@ -196,7 +231,7 @@ class TradeExecutor:
             worth = (wanted * price).quantize(Decimal("0.01"))
             warn(
                 "order.too_small",
-                f"{symbol}: {wanted} ({worth} {rules.quote_asset}) is under the smallest order Binance takes "
+                f"{symbol}: {decimal_text(wanted)} ({worth} {rules.quote_asset}) is under Binance's smallest order "
                 f"({rules.smallest_order(price).normalize():f} {rules.quote_asset}); it stays until it is large enough",
                 symbol=symbol,
                 reason=reason,
@@ -217,117 +252,11 @@ class TradeExecutor:
             # A little more than the price says: it may fall before the order arrives, and each order stay too large.
             pieces = _orders_needed(left / price * PRICE_HEADROOM, rules)
             piece = floor_to_step(left / pieces, Decimal(1).scaleb(-rules.quote_precision))
-            fill = self._place(symbol, Side.BUY, Reason.DAILY_BUY, rules, quote_amount=piece)
+            fill = self._order(symbol, Side.BUY, Reason.DAILY_BUY, rules, quote_amount=piece)
             if fill.status != "FILLED":
                 return "bought in part"
             left -= piece
         return "bought"
-
-    # ------------------------------------------------------------------ one order
-
-    def _place(
-        self,
-        symbol: str,
-        side: Side,
-        reason: Reason,
-        rules: TradingRules,
-        *,
-        quantity: Decimal | None = None,
-        quote_amount: Decimal | None = None,
-    ) -> Fill:
-        """Send one order and book what it executed. A refused clock is synced, and a new order sent, once."""
-        for last_try in (False, True):
-            intent = Intent(
-                client_order_id=self._new_id(),
-                symbol=symbol,
-                pair=rules.pair,
-                base_asset=rules.base_asset,
-                lot_step=rules.lot_step,
-                side=side,
-                reason=reason,
-                created_ms=self.exchange.now_ms(),
-                quantity=quantity,
-                quote_amount=quote_amount,
-            )
-            try:
-                return self._send(intent)
-            except ClockRefusedError:
-                if last_try:
-                    raise
-                self.exchange.server_ms()
-        raise AssertionError("unreachable")
-
-    def _new_id(self) -> str:
-        """Return a client order id that was never used: this millisecond and the book's running number."""
-        return f"ms-{self.exchange.now_ms()}-{self.book.order_serial + 1}"
-
-    def _send(self, intent: Intent) -> Fill:
-        if self._clock.stopping:
-            raise StopRequested("no new order is begun while the bot stops")
-        self._store.save(with_intent(self.book, intent))
-        try:
-            if self.exchange.now_ms() - intent.created_ms > SEND_WITHIN_MS:
-                raise TemporaryError("the machine stood still between writing the order down and sending it")
-            report = self.exchange.send_market_order(intent)
-        except UnknownOutcomeError:
-            raise
-        except MarsShotError as error:
-            if isinstance(error, RefusedOrderError):
-                self._rules.pop(intent.pair, None)  # the filters may have changed
-            self._store.save(without_intent(self.book, intent))
-            raise
-        return self._settle(intent, report)
-
-    def _settle(self, intent: Intent, report: OrderReport) -> Fill:
-        """Book a finished order. Raises UnknownOutcomeError while it is not, RefusedOrderError if nothing executed."""
-        if not report.is_final:
-            raise UnknownOutcomeError(f"order {intent.client_order_id} is {report.status}")
-        if report.executed_base == 0:
-            self._store.save(without_intent(self.book, intent))
-            raise RefusedOrderError(f"the order ended {report.status} with nothing executed")
-        fill = _fill_of(report, self._all_parts(intent, report))
-        before = self.book
-        self._store.save(with_fill(before, intent, fill))
-        _tell(intent, fill, before)
-        return fill
-
-    def _all_parts(self, intent: Intent, report: OrderReport) -> tuple[PartFill, ...]:
-        if report.parts is not None:
-            return report.parts
-        try:
-            parts = self.exchange.parts_of(intent, report.order_id)
-        except MarsShotError as error:
-            raise UnknownOutcomeError(f"its trades could not be read ({error})") from None
-        if sum((part.quantity for part in parts), ZERO) != report.executed_base:
-            raise UnknownOutcomeError("its trades do not add up yet")
-        return parts
-
-    # ------------------------------------------------------------------ what is not known
-
-    def settle_unknown(self) -> None:
-        """Look up every order whose outcome is not known; start-up and every cycle begin with this."""
-        for intent in list(self.book.intents.values()):
-            try:
-                self._look_up(intent)
-            except (RefusedOrderError, UnknownOutcomeError) as error:
-                say("order.looked_up", f"{intent.symbol}: {error}", client_order_id=intent.client_order_id)
-            except (TemporaryError, AccountTroubleError) as error:
-                warn("order.still_unknown", f"{intent.symbol}: its order could not be looked up yet. {error}")
-
-    def _look_up(self, intent: Intent) -> None:
-        # The time is asked before the order: what is unknown now was unknown at that time too.
-        server_ms = self.exchange.server_ms()
-        report = self.exchange.find_order(intent)
-        if report is not None:
-            self._settle(intent, report)
-        elif self._is_second_look(intent, server_ms) and server_ms - intent.created_ms >= NEVER_ARRIVES_AFTER_MS:
-            self._store.save(without_intent(self.book, intent))
-            text = f"{intent.symbol}: the {intent.side.lower()} order never reached Binance; nothing was traded"
-            say("order.never_arrived", text, client_order_id=intent.client_order_id)
-
-    def _is_second_look(self, intent: Intent, server_ms: int) -> bool:
-        first = self._first_missed_ms.setdefault(intent.client_order_id, server_ms)
-        return server_ms - first >= SECOND_LOOK_AFTER_MS
 
 
 def _is_large_enough(quantity: Decimal, price: Decimal, rules: TradingRules) -> bool:
@@ -340,49 +269,3 @@ def _orders_needed(quantity: Decimal, rules: TradingRules) -> int:
     if largest is None or quantity <= largest:
         return 1
     return int((quantity / floor_to_step(largest, rules.lot_step)).to_integral_value(ROUND_CEILING))
-
-
-def _fill_of(report: OrderReport, parts: tuple[PartFill, ...]) -> Fill:
-    fees: dict[str, Decimal] = {}
-    for part in parts:
-        if part.commission:
-            fees[part.commission_asset] = fees.get(part.commission_asset, ZERO) + part.commission
-    return Fill(
-        client_order_id=report.client_order_id,
-        order_id=report.order_id,
-        status=report.status,
-        base=report.executed_base,
-        quote=report.executed_quote or sum((part.quote for part in parts), ZERO),
-        fees=fees,
-        time_ms=report.transact_ms,
-    )
-
-
-REASONS: Mapping[str, str] = {
-    Reason.DAILY_BUY: "daily buy",
-    Reason.DAILY_SELL: "daily sale",
-    Reason.STOP_LOSS: "stop-loss",
-    Reason.TRAILING_STOP: "trailing stop",
-    Reason.PARTIAL_TAKE_PROFIT: "partial take-profit",
-    Reason.SELL_ALL: "sell-all",
-}
-
-
-def _tell(intent: Intent, fill: Fill, before: Book) -> None:
-    held = before.positions.get(intent.symbol)
-    gain = ""
-    if intent.side is Side.SELL and held is not None:
-        gain = f", {(fill.price / held.entry_price - 1) * 100:+.1f} %"
-    verb = "Bought" if intent.side is Side.BUY else "Sold"
-    sentence = f"{verb} {decimal_text(fill.base)} {intent.symbol} for {fill.quote:.2f} {before.quote_asset}"
-    say(
-        "order.filled",
-        f"{sentence} at {fill.price:.6g} ({REASONS[intent.reason]}{gain})",
-        side=intent.side.value,
-        pair=intent.pair,
-        quantity=fill.base,
-        quote=fill.quote,
-        reason=intent.reason.value,
-        status=fill.status,
-        client_order_id=intent.client_order_id,
-    )

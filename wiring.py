@@ -69,10 +69,10 @@ def open_bot(
     with sole_writer(book_path):
         secrets = start_log(settings.file(settings.logging.file), clock.now, settings.secrets, console)
         try:
-            store = _open_store(settings, clock, book_path, disk)
+            store = open_store(settings, clock, book_path, disk)
             scorer: Scorer = InlineScorer(clock) if one_shot or settings.mode == "demo" else ChildScorer()
             desk = ScoringDesk(scorer, model_path(settings), disk, settings.file(KEPT_MODEL))
-            control = Control(settings)
+            control = Control(settings, disk)
             bot = Bot(
                 settings=settings,
                 clock=clock,
@@ -117,10 +117,12 @@ def _exchange(settings: Settings, clock: Clock, book: Callable[[], Book]) -> Exc
     return PaperExchange(binance, book) if settings.mode == "paper" else binance
 
 
-def _open_store(settings: Settings, clock: Clock, path: Path, disk: Disk) -> Store:
+def open_store(settings: Settings, clock: Clock, path: Path, disk: Disk) -> Store:
+    """Return the book of these settings, begun where there is none yet. Raises InputError or TemporaryError."""
     book = load_state(path, settings.mode, disk)
     first_start = book is None
     if book is None:
+        _refuse_lost_book(path, settings.file(TRADES), disk)
         book = new_book(settings.mode, settings.quote_asset, settings.strategy.capital_initial, clock.now())
     if fault := _quote_fault(book, settings):
         raise InputError(f"{path}: {fault}")
@@ -131,6 +133,15 @@ def _open_store(settings: Settings, clock: Clock, path: Path, disk: Disk) -> Sto
         say("book.new", f"A new book is begun with {book.capital} {book.quote_asset}: {path}")
     store.write_trades()
     return store
+
+
+def _refuse_lost_book(path: Path, trades: Path, disk: Disk) -> None:
+    """Trades without a book are a lost book, not a first start: coins that the bot bought would be forgotten."""
+    if disk.exists(trades):
+        raise InputError(
+            f"{path}: is missing though {trades} is there; put the book back, "
+            f"or move {trades} away as well to start anew (coins bought so far then count as your own)"
+        )
 
 
 def _quote_fault(book: Book, settings: Settings) -> str:
@@ -182,7 +193,9 @@ class _SettingsKeeper:
         if (old.binance_api, old.coinbase) != (settings.binance_api, settings.coinbase):
             self._bot.coinbase.close()
             self._bot.coinbase = Coinbase(settings.coinbase.base_url)
-            self._bot.executor.exchange = _exchange(settings, self._bot.clock, lambda: self._bot.store.book)
+            exchange = _exchange(settings, self._bot.clock, lambda: self._bot.store.book)
+            exchange.keep_quiet_until(self._bot.executor.exchange.quiet_until_ms)
+            self._bot.executor.exchange = exchange
 
     def _fingerprint(self) -> tuple[int, int, int] | None:
         try:

@@ -74,6 +74,7 @@ class MortalDisk(Disk):
     """The real file system, of a process that may die before, or half-way through, any write."""
 
     def __init__(self, life: Life) -> None:
+        super().__init__()
         self._life = life
         self.refuses = ""  # part of a name: writing such a file fails, as on a full disk
 

@@ -52,7 +52,7 @@ def holding(**changes: object) -> Book:
 
 def test_a_new_book_begins_with_the_capital_and_holds_nothing() -> None:
     book = new_book("paper", "USDT", D(1000), NOW)
-    assert book == a_book(started_at="2021-02-15T00:30:00Z")
+    assert book == a_book(started_at="2021-02-15T00:30:00Z", reconciled_ms=NOW_MS)
 
 
 def test_an_intent_changes_nothing_but_the_running_number() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -13,13 +12,9 @@ import pytest
 from desk import NEW_ORDER, Desk, Scores, open_desk
 
 from bot import Bot
-from disk import Disk
-from domain import Reason
+from domain import Intent, OrderReport, Reason
 from errors import MarsShotError, StopRequested
 from loop import loop
-from scorer import InlineScorer
-from scoring_desk import ScoringDesk
-from wiring import Run
 
 D = Decimal
 
@@ -36,14 +31,13 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
         yield desk
 
 
-def run_of(bot: Bot) -> Run:
-    scoring = ScoringDesk(InlineScorer(bot.clock), Path("model.pkl"), Disk())
-    return Run(bot, scoring, lambda: None)
+def nothing() -> None:
+    """Settings that never change."""
 
 
 def run_until(bot: Bot, moment: datetime) -> None:
     """Run the loop itself; the first cycle at or after the moment is the last."""
-    loop(run_of(bot), after_cycle=lambda: bot.clock.now() < moment)
+    loop(bot, nothing, after_cycle=lambda: bot.clock.now() < moment)
 
 
 def prices_asked(desk: Desk) -> int:
@@ -467,7 +461,7 @@ def test_a_stop_in_the_middle_of_a_check_ends_the_loop_after_the_order_in_hand(d
     for symbol in ("ADA", "DOT"):
         desk.market.set_price(symbol, "0.4")
     desk.market.binance.account.on_order = desk.clock.stop
-    loop(run_of(desk.bot()))
+    loop(desk.bot(), nothing)
     assert desk.traded() == ["SELL ADA"]
     assert list(desk.book.positions) == ["DOT"]
     desk.assert_agreement()
@@ -501,17 +495,16 @@ def test_a_stop_while_waiting_ends_the_loop(desk: Desk, monkeypatch: pytest.Monk
         raise StopRequested
 
     monkeypatch.setattr(bot, "cycle", cycle)
-    loop(run_of(bot))
+    loop(bot, nothing)
 
 
 def test_changed_settings_are_taken_up_before_a_pass_is_planned_and_not_within_one(desk: Desk) -> None:
     taken_up: list[datetime] = []
     scores = Scores(desk.clock, ADA="0.9")
     bot = desk.bot(scores, check_interval_seconds=60)
-    run = replace(run_of(bot), take_up=lambda: taken_up.append(desk.clock.now()))
     desk.clock.idle(at(0, 20))
     desk.fault(NEW_ORDER, "drop_before")
-    loop(run, after_cycle=lambda: not bot.daily_is_done())
+    loop(bot, lambda: taken_up.append(desk.clock.now()), after_cycle=lambda: not bot.daily_is_done())
     assert taken_up == [at(0, 30)]
     assert desk.clock.now() >= at(0, 31), "the plan was under way for a while"
 
@@ -525,3 +518,64 @@ def test_a_bot_leaves_no_threads_behind(desk: Desk) -> None:
         if thread.name.startswith("coinbase"):
             thread.join(2)
             assert not thread.is_alive()
+
+
+# ------------------------------------------------------------------ what outlives the process
+
+
+def test_a_ban_outlives_a_restart(desk: Desk) -> None:
+    desk.give("ADA", "300")
+    desk.fault("ticker/price", "status", status=418, headers={"Retry-After": "600"})
+    desk.bot().cycle()
+    asked = desk.requests("/api/v3/")
+    desk.open()
+    bot = desk.bot()
+    desk.wait(599)
+    bot.cycle()
+    assert desk.requests("/api/v3/") == asked
+    desk.wait(1)
+    bot.executor.settle_unknown()
+    bot.intraday_check()
+    assert desk.requests("/api/v3/ticker/price") == 2
+
+
+def test_a_ban_is_kept_by_a_bot_that_is_stopped(desk: Desk) -> None:
+    bot = desk.bot()
+
+    def cycle() -> None:
+        bot.executor.exchange.keep_quiet_until(int(at(4, 0).timestamp() * 1000))
+        raise StopRequested
+
+    bot.cycle = cycle  # type: ignore[method-assign]
+    loop(bot, nothing)
+    assert desk.book.exchange_quiet_until_ms == at(4, 0).timestamp() * 1000
+
+
+@pytest.mark.parametrize(("seconds", "looks"), [(60, 1), (61, 2)])
+def test_a_token_whose_turn_comes_late_gets_a_new_price_first(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, seconds: int, looks: int
+) -> None:
+    desk.give("ADA", "300", entry_price="2.5")
+    desk.give("DOT", "300", entry_price="2.5")
+    bot = desk.bot()
+    send = bot.executor.exchange.send_market_order
+
+    def slow(intent: Intent) -> OrderReport:
+        report = send(intent)
+        desk.wait(seconds)
+        desk.market.set_price("DOT", "2")
+        return report
+
+    monkeypatch.setattr(bot.executor.exchange, "send_market_order", slow)
+    bot.intraday_check()
+    assert desk.requests("DOT-USD") == looks
+    assert desk.traded() == (["SELL ADA"] if looks == 2 else ["SELL ADA", "SELL DOT"])
+
+
+def test_a_pause_says_why(desk: Desk) -> None:
+    bot = desk.bot()
+    bot.control.pause("ADA: coins are missing")
+    bot.control.pause("DOT: so are these")
+    assert "(ADA: coins are missing DOT: so are these); python main.py resume" in bot.control.paused()
+    assert bot.control.resume()
+    assert bot.control.paused() == ""

@@ -149,9 +149,11 @@ def test_the_distance_is_not_rounded() -> None:
 Reply = Callable[[BaseHTTPRequestHandler], None]
 
 
-def says(body: bytes, status: int = 200) -> Reply:
+def says(body: bytes, status: int = 200, **headers: str) -> Reply:
     def reply(handler: BaseHTTPRequestHandler) -> None:
         handler.send_response(status)
+        for name, value in headers.items():
+            handler.send_header(name.replace("_", "-"), value)
         handler.send_header("Content-Length", str(len(body)))
         handler.end_headers()
         handler.wfile.write(body)
@@ -399,3 +401,36 @@ def test_binances_trouble_leaves_coinbases_prices(stand_in: StandIn, client: Coi
 def test_nothing_held_nothing_fetched(stand_in: StandIn, client: Coinbase) -> None:
     assert fetch(client, FakeBinance({})) == ({}, "")
     assert stand_in.asked == []
+
+
+@pytest.mark.parametrize(
+    ("told", "seconds"),
+    [
+        ("", 30),
+        ("5", 30),
+        ("30", 30),
+        ("31", 31),
+        ("3600", 3600),
+        ("90000", 3600),
+        ("soon", 30),
+        ("-1", 30),
+        ("nan", 30),
+    ],
+)
+def test_a_429_is_a_silence_of_half_a_minute_or_of_what_was_asked_for(told: str, seconds: float) -> None:
+    assert coinbase._silence_seconds(told) == seconds
+
+
+def test_a_venue_that_asks_for_silence_is_left_alone(
+    stand_in: StandIn, client: Coinbase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1000.0
+    monkeypatch.setattr(coinbase, "monotonic", lambda: now)
+    stand_in.quotes("ADA", "1.5")
+    stand_in.replies_with("FET", says(b"{}", 429, Retry_After="60"))
+    assert client.spot_prices_soon(["FET"])() == {"FET": "answered 429"}
+    now = 1059.0
+    assert client.spot_prices_soon(["ADA"])() == {"ADA": "asked to wait, 1 seconds are left"}
+    assert len(stand_in.asked) == 1
+    now = 1060.0
+    assert client.spot_prices_soon(["ADA"])() == {"ADA": D("1.5")}

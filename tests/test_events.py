@@ -229,3 +229,25 @@ def test_a_pipe_whose_reader_is_gone_never_stops_the_bot(path: Path, monkeypatch
     start(path, DeadTerminal(errno.EPIPE))
     say("order.filled", "Sold 100 FET")
     assert "Sold 100 FET" in path.read_text()
+
+
+def test_no_library_writes_signed_requests_into_a_log_that_is_set_to_debug(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A host program, or a curious owner, may switch everything on."""
+    from desk import open_desk
+
+    monkeypatch.chdir(tmp_path)
+    caplog.set_level(logging.DEBUG)
+    for name in ("urllib3", "urllib3.connectionpool", "binance", "binance.base_client"):
+        monkeypatch.setattr(logging.getLogger(name), "level", logging.NOTSET)
+    with open_desk(tmp_path) as desk:
+        start_log(tmp_path / "bot.log", lambda: NOW, desk.settings.secrets, None)
+        desk.give("ADA", "300", entry_price="2.5")
+        bot = desk.bot()
+        bot.start()
+        bot.intraday_check()
+        assert desk.traded() == ["SELL ADA"]
+        secrets = desk.settings.secrets
+    written = caplog.text + (tmp_path / "bot.log").read_text()
+    assert not [secret for secret in (*secrets, "signature=") if secret in written]

@@ -13,7 +13,6 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -553,7 +552,7 @@ def test_a_daemon_without_a_model_watches_over_what_it_holds(bench: Bench) -> No
         main._check_model(run)
         assert bench.told.of("model.missing")
         bench.market.set_price("ADA", "0.2")
-        loop(replace(run, take_up=lambda: None), after_cycle=lambda: False)
+        loop(run.bot, lambda: None, after_cycle=lambda: False)
     assert bench.house.traded() == ["SELL ADA"]
 
 
@@ -580,7 +579,7 @@ def test_a_line_that_cannot_be_printed_does_not_end_the_daemon(bench: Bench, out
         bench.market.set_price("ADA", "0.2")
         rounds = iter([True, True, False])
         try:
-            loop(run, after_cycle=lambda: next(rounds))
+            loop(run.bot, lambda: None, after_cycle=lambda: next(rounds))
         except SystemExit as end:
             raise AssertionError("the daemon has ended") from end
         assert not run.bot.store.book.positions

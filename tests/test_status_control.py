@@ -112,9 +112,17 @@ def test_doubts_and_an_open_plan_are_told() -> None:
     intents = {"ms-1": buy_intent(), "ms-2": sell_intent(client_order_id="ms-2", symbol="OP")}
     told = facts(a_book(intents=intents, plan=a_plan()), paused="for a reason")
     assert told["open_doubts"] == ["buy FET ms-1", "sell OP ms-2"]
+    assert told["differences"] == []
     assert told["plan_under_way"] is True
     assert told["paused"] == "for a reason"
     assert facts(a_book())["plan_under_way"] is False
+
+
+def test_what_differs_from_binance_is_shown(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sentence = "ADA: the book has 300, Binance has 200"
+    save_state(a_book(differences={"short.ADA.200": sentence}), Path("bot_state.paper.json"), Disk())
+    assert show_status(some_settings(), as_json=False) == 0
+    assert sentence in " ".join(capsys.readouterr().out.split())
 
 
 def test_json_is_for_programs(capsys: pytest.CaptureFixture[str]) -> None:

@@ -305,7 +305,7 @@ def test_the_disk_has_the_intent_before_the_order_and_the_fill_after_it(desk: De
     assert desk.life.steps[sent - 4 : sent] == book_saved
     after = [step for step in desk.life.steps[sent:]]
     assert after[:2] == ["order", "order answered"]
-    assert after[-6:] == [*book_saved, "append trades.csv", "fsync"]
+    assert after[-7:] == [*book_saved, "append trades.csv", "fsync", "fsync"]  # the row, then the new file's name
 
 
 def test_an_intent_that_the_disk_refuses_is_not_sent(desk: Desk) -> None:
@@ -791,7 +791,7 @@ def test_a_sale_of_more_than_there_is_sells_what_is_free(desk: Desk) -> None:
     assert desk.executor.exit("ADA", ExitDecision(Reason.STOP_LOSS, D(100)), ONE) is False
     assert desk.orders[0].executed_quantity == D("60.00")
     assert desk.book.positions["ADA"].qty == 40
-    assert "Binance has 60.00700000 free" in desk.told.of("book.more_than_exchange")[0]
+    assert "the book has 100, Binance has 60.007 free" in desk.told.of("order.short")[0]
 
 
 def test_a_sale_of_what_is_not_there_at_all_keeps_the_position(desk: Desk) -> None:
@@ -863,3 +863,39 @@ def test_a_fill_is_told_with_its_reason(desk: Desk) -> None:
     assert sentence.startswith("Sold 100 ADA for 99.")
     assert "(stop-loss, -50." in sentence
     assert read_trades(desk.trades_path)[0]["side"] == Side.SELL
+
+
+def test_an_order_stamped_with_a_time_to_come_is_decided_by_when_it_was_first_looked_for(desk: Desk) -> None:
+    """Our clock was an hour ahead: by its stamp the order would stay in doubt for an hour and a minute."""
+    desk.exchange.server_ms()
+    desk.ahead_seconds = -3600
+    desk.fault(NEW_ORDER, "drop_before")
+    with pytest.raises(UnknownOutcomeError):
+        buy(desk)
+    desk.settle(2)
+    desk.settle(59)
+    assert desk.book.intents, "a minute after the first look is not over"
+    desk.settle(1)
+    assert not desk.book.intents
+    assert desk.told.of("order.never_arrived")
+
+
+def test_a_pair_that_was_unknown_is_asked_for_again_when_it_is_to_be_sold(desk: Desk) -> None:
+    desk.give("ADA", "100")
+    desk.executor._absent = frozenset({"ADAUSDT"})
+    assert desk.executor.exit("ADA", ExitDecision(Reason.STOP_LOSS, D(100)), ONE) is True
+    assert "ADA" not in desk.book.positions
+
+
+def test_an_order_that_only_the_trades_know_is_not_given_up(desk: Desk) -> None:
+    """The look-up lags for longer than anybody promised; what it does not find has executed all the same."""
+    desk.fault(NEW_ORDER, "drop_after")
+    with pytest.raises(UnknownOutcomeError):
+        buy(desk)
+    desk.fault(f"{LOOK_UP}?origClientOrderId", "status", status=400, body=NO_SUCH_ORDER, times=3)
+    for seconds in (61, 2, 2):
+        desk.settle(seconds)
+        assert desk.book.intents
+    desk.settle(2)
+    assert not desk.book.intents
+    desk.assert_agreement()

@@ -1,0 +1,128 @@
+"""Puts the bot through seeded disasters and counts what it lost or doubled: nothing, if all is well.
+
+    python chaos.py [--runs N] [--seed S] [--jobs N] [--only SEED]
+
+Each run is some days of market, faults and deaths in one process, all drawn from its seed: the wire loses, delays,
+refuses and garbles, the disk fills up, the clock jumps, the process dies at any write, sync or request, the power
+fails. The bot is the real one, with its real python-binance client; only wire, disk and clock are handed in. A run
+that ends badly is replayed alone, with everything the bot said, by --only SEED. No network, no keys, no files.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import os
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from time import monotonic
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from disasters.run import Result, run_seed
+
+SHOWN = 10  # bad runs that are named, at the most
+PER_TURN = 8  # runs that a worker takes at once
+
+
+@dataclass(slots=True)
+class Tally:
+    """What all runs came to."""
+
+    runs: int = 0
+    lives: int = 0
+    orders: int = 0
+    happened: Counter[str] = field(default_factory=Counter)
+    losses: int = 0
+    doubles: int = 0
+    breaches: int = 0
+    bad: list[Result] = field(default_factory=list)
+
+    def add(self, result: Result) -> None:
+        """Count one more run."""
+        self.runs += 1
+        self.lives += result.lives
+        self.orders += result.orders
+        self.happened += result.happened
+        self.losses += len(result.verdict.losses)
+        self.doubles += len(result.verdict.doubles)
+        self.breaches += len(result.verdict.others)
+        if not result.verdict.is_clean:
+            self.bad.append(result)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the script; return 0 if nothing was lost, doubled or done against a rule, 1 otherwise."""
+    chosen = _parser().parse_args(arguments)
+    if chosen.only is not None:
+        return _replay(chosen.only)
+    begun, tally = monotonic(), Tally()
+    try:
+        for result in _all_runs(range(chosen.seed, chosen.seed + chosen.runs), chosen.jobs):
+            tally.add(result)
+    except KeyboardInterrupt:
+        sys.stderr.write("stopped before the end; what follows is of the runs so far\n")
+    sys.stdout.write("".join(f"{line}\n" for line in summary(tally, monotonic() - begun)))
+    return 1 if tally.bad or not tally.runs else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="chaos.py", description="Seeded disasters: is anything lost or doubled?")
+    parser.add_argument("--runs", type=_at_least_one, default=1000, help="how many (default: 1000)")
+    parser.add_argument("--seed", type=int, default=0, help="of the first run; each further one adds 1 (default: 0)")
+    parser.add_argument(
+        "--jobs", type=_at_least_one, default=os.cpu_count() or 1, help="processes (default: all cores)"
+    )
+    parser.add_argument("--only", type=int, metavar="SEED", help="replay one run, and tell all that happens in it")
+    return parser
+
+
+def _at_least_one(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text}: a whole number from 1 on is needed")
+    return int(text)
+
+
+def _all_runs(seeds: range, jobs: int) -> Iterator[Result]:
+    columns = (TextColumn("disasters"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with (
+        multiprocessing.Pool(min(jobs, len(seeds))) as pool,
+        Progress(*columns, console=Console(stderr=True)) as bar,
+    ):
+        task = bar.add_task("", total=len(seeds))
+        for result in pool.imap_unordered(run_seed, seeds, chunksize=PER_TURN):
+            bar.advance(task)
+            yield result
+
+
+def summary(tally: Tally, seconds: float) -> list[str]:
+    """Return what there is to say of all runs, the bad ones first."""
+    lines = []
+    for result in sorted(tally.bad, key=lambda one: one.seed)[:SHOWN]:
+        lines.append(f"seed {result.seed}: {'; '.join(result.verdict.lines()[:3])}")
+        lines.append(f"  replay it with: python chaos.py --only {result.seed}")
+    if len(tally.bad) > SHOWN:
+        lines.append(f"... and {len(tally.bad) - SHOWN} more bad runs")
+    deaths = tally.happened["kill"] + tally.happened["power cut"]
+    faults = {kind: n for kind, n in tally.happened.most_common() if kind not in {"death", "kill", "power cut"}}
+    return [
+        *lines,
+        f"{tally.runs} runs, {tally.lives} lives of the bot, {tally.orders} orders executed",
+        f"{deaths} deaths ({tally.happened['kill']} kills, {tally.happened['power cut']} power cuts)",
+        f"{sum(faults.values())} faults ({', '.join(f'{kind} {n}' for kind, n in faults.items())})",
+        f"losses {tally.losses}, doubles {tally.doubles}, other breaches {tally.breaches}; {seconds:.0f} seconds",
+    ]
+
+
+def _replay(seed: int) -> int:
+    result = run_seed(seed, listen=True)
+    ending = result.verdict.lines() or ["nothing lost, nothing doubled, no rule broken"]
+    sys.stdout.write("".join(f"{line}\n" for line in (*result.story, *ending)))
+    return 0 if result.verdict.is_clean else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,114 @@
+"""Looks on while a run goes on, and says when something is sold or bought that no rule asks for.
+
+Judges by the market's true prices and by rules of its own: it shares no code with the bot's rules or bookkeeping.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from disasters.verdict import Verdict
+from disasters.world import World
+
+BOOK = Path("bot_state.json")
+# A rule goes by Coinbase's price while that is within a tenth of Binance's, so the true one may be off by as much.
+NEARLY = Decimal("1.12")
+
+
+class Witness:
+    """Looks on while a run goes on: at every order that is sent, and at every book that replaces another."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.verdict = Verdict()
+        self.planned: dict[tuple[str, str], Decimal] = {}  # by day and token: the amount when it was first ordered
+        self.intents: dict[str, dict[str, Any]] = {}  # every order that was sent, as the book had it
+        self.outcomes: dict[tuple[str, str], str] = {}  # by day and token: how a planned purchase ended
+        self._before: dict[str, Any] = {"positions": {}}
+        world.wire.on_order = self._order_is_sent
+        world.system.on_rename = self._file_is_replaced
+
+    # ------------------------------------------------------------------ orders
+
+    def _order_is_sent(self, client_order_id: str) -> None:
+        book = json.loads(self._world.system.read(BOOK))
+        intent = book["intents"].get(client_order_id)
+        if intent is None:
+            return  # what becomes of an order that the book does not know shows in the end
+        held = book["positions"].get(intent["symbol"], {"qty": "0"})["qty"]
+        self.intents[client_order_id] = intent | {"day": (book["plan"] or {}).get("day"), "held": held}
+        if intent["side"] == "BUY":
+            self._judge_purchase(intent, book)
+        else:
+            self._judge_sale(intent, book)
+
+    def _judge_purchase(self, intent: dict[str, Any], book: dict[str, Any]) -> None:
+        symbol, plan = intent["symbol"], book["plan"]
+        step = next((one for one in plan["buys"] if one["symbol"] == symbol), None) if plan else None
+        if step is None or step["amount"] is None:
+            self.verdict.others.append(f"{symbol} bought without a plan")
+            return
+        score = self._world.scores[date.fromisoformat(plan["day"])][symbol]
+        if score is None or Decimal(score) < Decimal("0.70"):
+            self.verdict.others.append(f"{symbol} bought at score {score}")
+        amount = Decimal(step["amount"])
+        if self.planned.setdefault((plan["day"], symbol), amount) != amount:
+            self.verdict.others.append(f"{symbol}: the amount of {plan['day']} changed after it was planned")
+
+    def _judge_sale(self, intent: dict[str, Any], book: dict[str, Any]) -> None:
+        symbol, reason = intent["symbol"], intent["reason"]
+        held = book["positions"].get(symbol)
+        if held is None:
+            self.verdict.others.append(f"{symbol} sold though it is not held")
+            return
+        if Decimal(intent["quantity"]) > Decimal(held["qty"]):
+            self.verdict.others.append(f"{symbol}: more sold than held")
+        if held["exit_pending"] != reason and not self._is_due(reason, symbol, held, book):
+            price = self._world.board.price(symbol, 0)
+            self.verdict.others.append(f"{symbol} sold by {reason} at {price}, entry {held['entry_price']}")
+
+    def _is_due(self, reason: str, symbol: str, held: dict[str, Any], book: dict[str, Any]) -> bool:
+        price, entry = self._world.board.price(symbol, 0), Decimal(held["entry_price"])
+        if reason == "stop_loss":
+            return price <= entry / 2 * NEARLY
+        if reason == "trailing_stop":
+            top = Decimal(held["max_price"])
+            was_there = self._world.highest[symbol] * NEARLY >= top >= entry * 3 / NEARLY
+            return bool(held["trailing_armed"]) and was_there and price <= top * Decimal("0.7") * NEARLY
+        if reason == "partial_take_profit":
+            return not held["partial_sold"] and (held["partial_left"] is not None or price * NEARLY >= entry * 2)
+        if reason == "daily_sell":
+            score = self._world.scores[date.fromisoformat(book["plan"]["day"])][symbol] if book["plan"] else None
+            return score is not None and Decimal(score) < Decimal("0.30")
+        return reason == "sell_all" and self._world.told_to_sell_all
+
+    # ------------------------------------------------------------------ books
+
+    def _file_is_replaced(self, path: Path, content: bytes) -> None:
+        if path != BOOK:
+            return
+        book = json.loads(content)
+        sold = {row["symbol"] for row in book["unwritten_trades"] if row["side"] == "SELL"}
+        in_doubt = {intent["symbol"] for intent in book["intents"].values()}  # a purchase that is booked once more
+        for symbol in self._before["positions"].keys() - book["positions"].keys() - sold - in_doubt:
+            self.verdict.losses.append(f"the position in {symbol} was dropped without a sale")
+        for buy in (book["plan"] or {}).get("buys", ()):
+            if buy["outcome"]:
+                self.outcomes[book["plan"]["day"], buy["symbol"]] = buy["outcome"]
+        self._before = book
+
+    def begin_again(self) -> None:
+        """Take the book that is there after a death as the one before the next."""
+        if self._world.system.exists(BOOK):
+            self._before = _json_or(self._world.system.read(BOOK), self._before)
+
+
+def _json_or(content: bytes, otherwise: dict[str, Any]) -> dict[str, Any]:
+    try:
+        return dict(json.loads(content))
+    except ValueError:
+        return otherwise

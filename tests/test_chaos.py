@@ -1,0 +1,383 @@
+"""The proof by disasters: nothing is lost or doubled; and it can fail: each safeguard taken away is missed at once.
+
+A sabotage takes one safeguard out of the product's own code; some seed among the first hundreds must then end badly.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from builders import ROOT
+
+import binance_wire
+import bookkeeping
+import chaos
+import disk
+import order_life
+import positions_store
+import risk_manager
+import wiring
+from binance_exchange import BinanceExchange
+from daily_pass import DailyPass
+from disasters.run import run_seed
+from domain import ZERO, Book, Fill, Intent, OrderReport, PartFill, Position, Side, floor_to_step, reaches_multiple
+from errors import InputError, MarsShotError, RefusedOrderError, UnknownOutcomeError
+from order_life import OrderLife
+from positions_store import Store
+from trade_executor import TradeExecutor
+
+ENOUGH = 400  # seeds after which a sabotage must have been found
+
+
+# --------------------------------------------------------------------------- the real thing
+
+
+@pytest.mark.parametrize("first", range(0, 60, 10))
+def test_nothing_is_lost_or_doubled(first: int) -> None:
+    for seed in range(first, first + 10):
+        result = run_seed(seed)
+        assert result.verdict.lines() == [], f"python chaos.py --only {seed}"
+
+
+def test_a_seed_is_a_run_that_can_be_had_again() -> None:
+    one, other = run_seed(7, listen=True), run_seed(7, listen=True)
+    assert one.story == other.story
+    assert any(line.startswith("bot, ") for line in one.story)
+    assert any(line.startswith("death") for line in one.story)
+
+
+def test_the_runs_see_every_kind_of_trouble() -> None:
+    tally = chaos.Tally()
+    for seed in range(60, 100):
+        tally.add(run_seed(seed))
+    kinds = "kill, power cut, wire fault, order fault, price fault, score fault, disk fault, clock jump, signal, owner"
+    assert set(kinds.split(", ")) <= tally.happened.keys()
+    assert tally.orders > 5 * tally.runs
+    assert tally.lives > 3 * tally.runs
+
+
+def _chaos(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(ROOT / "chaos.py"), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+
+
+def test_the_command_counts_and_says_so() -> None:
+    done = _chaos("--runs", "12", "--seed", "500", "--jobs", "2")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.startswith("12 runs, ")
+    assert "losses 0, doubles 0, other breaches 0; " in done.stdout
+
+
+def test_one_seed_is_told_as_a_story() -> None:
+    done = _chaos("--only", "3")
+    assert done.returncode == 0
+    assert "bot, INFO: A new book is begun" in done.stdout
+    assert done.stdout.endswith("nothing lost, nothing doubled, no rule broken\n")
+
+
+@pytest.mark.parametrize("arguments", [["--runs", "0"], ["--jobs", "-1"], ["--only", "x"], ["--runs", "many"]])
+def test_wrong_usage_is_told_in_a_line(arguments: list[str]) -> None:
+    done = _chaos(*arguments)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+
+
+# --------------------------------------------------------------------------- one safeguard less
+
+Patch = pytest.MonkeyPatch
+
+
+def send_before_the_intent_is_on_disk(patch: Patch) -> None:
+    def send(life: OrderLife, intent: Intent) -> Fill:
+        try:
+            report = life.exchange.send_market_order(intent)
+        finally:
+            life._store.save(bookkeeping.with_intent(life._store.book, intent))
+        return life._settle(intent, report)
+
+    patch.setattr(OrderLife, "_send", send)
+
+
+def take_an_unknown_outcome_for_a_refusal(patch: Patch) -> None:
+    send = OrderLife._send
+
+    def forgetful(life: OrderLife, intent: Intent) -> Fill:
+        try:
+            return send(life, intent)
+        except UnknownOutcomeError:
+            life._store.save(bookkeeping.without_intent(life._store.book, intent))
+            raise
+
+    patch.setattr(OrderLife, "_send", forgetful)
+
+
+def believe_the_first_no_such_order(patch: Patch) -> None:
+    patch.setattr(order_life, "NEVER_ARRIVES_AFTER_MS", 0)
+    patch.setattr(order_life, "SECOND_LOOK_AFTER_MS", 0)
+
+
+def believe_a_refusal_that_is_none(patch: Patch) -> None:
+    def refused(status: int, code: int, text: str, _retry_after: float | None = None) -> MarsShotError:
+        return RefusedOrderError(f"{status} {code} {text}")
+
+    patch.setattr(binance_wire, "order_error", refused)
+
+
+def send_again_what_was_not_answered(patch: Patch) -> None:
+    send = BinanceExchange.send_market_order
+
+    def insistent(exchange: BinanceExchange, intent: Intent) -> OrderReport:
+        try:
+            return send(exchange, intent)
+        except UnknownOutcomeError:
+            return send(exchange, intent)
+
+    patch.setattr(BinanceExchange, "send_market_order", insistent)
+
+
+def book_a_fill_in_two_steps(patch: Patch) -> None:
+    def in_two_steps(life: OrderLife, intent: Intent, report: OrderReport) -> Fill:
+        if not report.is_final:
+            raise UnknownOutcomeError("not final")
+        if report.executed_base == 0:
+            life._store.save(bookkeeping.without_intent(life._store.book, intent))
+            raise RefusedOrderError("nothing executed")
+        fill = order_life._fill_of(report, life._all_parts(intent, report))
+        booked = bookkeeping.with_fill(life._store.book, intent, fill)
+        life._store.save(replace(booked, intents=life._store.book.intents))
+        life._store.save(booked)
+        return fill
+
+    patch.setattr(OrderLife, "_settle", in_two_steps)
+
+
+def never_look_up(patch: Patch) -> None:
+    patch.setattr(OrderLife, "settle_unknown", lambda _life: None)
+
+
+def forget_the_fee_after_a_lost_answer(patch: Patch) -> None:
+    parts_of = BinanceExchange.parts_of
+
+    def free(exchange: BinanceExchange, intent: Intent, order_id: int) -> tuple[PartFill, ...]:
+        return tuple(replace(part, commission=ZERO) for part in parts_of(exchange, intent, order_id))
+
+    patch.setattr(BinanceExchange, "parts_of", free)
+
+
+def count_what_was_bought_with_its_fee(patch: Patch) -> None:
+    patch.setattr(Fill, "fee_in", lambda _fill, _asset: ZERO)
+
+
+def believe_trades_that_do_not_add_up(patch: Patch) -> None:
+    def unproved(life: OrderLife, intent: Intent, report: OrderReport) -> tuple[PartFill, ...]:
+        return report.parts if report.parts is not None else life.exchange.parts_of(intent, report.order_id)
+
+    patch.setattr(OrderLife, "_all_parts", unproved)
+
+
+def take_an_expired_order_for_nothing(patch: Patch) -> None:
+    settle = OrderLife._settle
+
+    def by_status(life: OrderLife, intent: Intent, report: OrderReport) -> Fill:
+        return settle(life, intent, report if report.status == "FILLED" else replace(report, executed_base=ZERO))
+
+    patch.setattr(OrderLife, "_settle", by_status)
+
+
+def number_orders_anew_after_a_restart(patch: Patch) -> None:
+    def reused(life: OrderLife) -> str:
+        return f"ms-{life.exchange.now_ms() // 600_000}-{len(life._store.book.positions)}"
+
+    patch.setattr(OrderLife, "_new_id", reused)
+
+
+def write_the_book_in_place(patch: Patch) -> None:
+    def in_place(where: disk.Disk, path: Path, content: bytes, *, keep_backup: bool = False) -> None:
+        where.write(path, content)
+
+    patch.setattr(positions_store, "replace_whole", in_place)
+
+
+def never_sync_a_file(patch: Patch) -> None:
+    def unsynced(where: disk.Disk, path: Path, content: bytes) -> None:
+        descriptor = where._system.open(path, disk._NEW)
+        where._write_all(descriptor, content)
+        where._system.close(descriptor)
+
+    patch.setattr(disk.Disk, "write", unsynced)
+
+
+def never_sync_the_folder(patch: Patch) -> None:
+    patch.setattr(disk.Disk, "_sync_folder", lambda _disk, _folder: None)
+
+
+def begin_an_empty_book_when_the_old_one_is_broken(patch: Patch) -> None:
+    write_the_book_in_place(patch)
+    load = positions_store.load_state
+
+    def hopeful(path: Path, mode: str, where: disk.Disk) -> Book | None:
+        try:
+            return load(path, mode, where)
+        except InputError:
+            return None
+
+    patch.setattr(wiring, "load_state", hopeful)
+
+
+def forget_trades_that_are_not_in_the_file_yet(patch: Patch) -> None:
+    save = Store.save
+
+    def hasty(store: Store, book: Book) -> None:
+        save(store, replace(book, unwritten_trades=()))
+        if book.unwritten_trades:
+            store._book = book
+            store.write_trades()
+
+    patch.setattr(Store, "save", hasty)
+
+
+def write_trades_without_looking(patch: Patch) -> None:
+    def blind(path: Path, where: disk.Disk, _unfinished: set[str]) -> set[str]:
+        return {positions_store._HEADER_MARK} if where.exists(path) else set()
+
+    patch.setattr(positions_store, "_mend_and_read_ids", blind)
+
+
+def keep_the_plan_in_memory(patch: Patch) -> None:
+    save = Store.save
+
+    def without_plan(store: Store, book: Book) -> None:
+        save(store, replace(book, plan=None))
+        store._book = replace(store._book, plan=book.plan)
+
+    patch.setattr(Store, "save", without_plan)
+
+
+def split_the_capital_anew_after_each_order(patch: Patch) -> None:
+    buy_outcome = DailyPass._buy_outcome
+
+    def anew(daily: DailyPass, buy: Any, prices: Mapping[str, Decimal], executor: TradeExecutor) -> str:
+        open_buys = sum(1 for step in daily._plan().buys if not step.outcome)
+        share = (executor.book.capital / (open_buys + 1)).quantize(Decimal("0.01"))
+        steps = tuple(replace(s, amount=share, left=share) if s == buy else s for s in daily._plan().buys)
+        daily._store.save(replace(executor.book, plan=replace(daily._plan(), buys=steps)))
+        return buy_outcome(daily, replace(buy, amount=share, left=share), prices, executor)
+
+    patch.setattr(DailyPass, "_buy_outcome", anew)
+
+
+def set_the_flag_when_the_sale_is_tried(patch: Patch) -> None:
+    sell = TradeExecutor.sell
+
+    def hasty(executor: TradeExecutor, symbol: str, quantity: Decimal, reason: Any, price: Decimal) -> str:
+        if reason == "partial_take_profit":
+            held = executor.book.positions[symbol]
+            executor._store.save(bookkeeping.with_position(executor.book, symbol, replace(held, partial_sold=True)))
+        return sell(executor, symbol, quantity, reason, price)
+
+    patch.setattr(TradeExecutor, "sell", hasty)
+
+
+def forget_that_a_part_was_sold(patch: Patch) -> None:
+    after = bookkeeping._after_part_sold
+
+    def forgetful(held: Position, intent: Intent, fill: Fill) -> Position:
+        return replace(after(held, intent, fill), partial_sold=False)
+
+    patch.setattr(bookkeeping, "_after_part_sold", forgetful)
+
+
+def drop_a_position_whose_sale_failed(patch: Patch) -> None:
+    leave = TradeExecutor.exit
+
+    def careless(executor: TradeExecutor, symbol: str, decision: Any, price: Decimal) -> bool:
+        done = leave(executor, symbol, decision, price)
+        if not done and decision.is_full and symbol in executor.book.positions:
+            executor._store.save(bookkeeping.with_position(executor.book, symbol, None))
+        return done
+
+    patch.setattr(TradeExecutor, "exit", careless)
+
+
+def sell_all_that_the_account_has(patch: Patch) -> None:
+    place = OrderLife.place
+
+    def greedy(life: OrderLife, symbol: str, side: Side, reason: Any, rules: Any, **amount: Decimal) -> Fill:
+        if side is Side.SELL and reason != "partial_take_profit":
+            free = life.exchange.account().free.get(rules.base_asset, ZERO)
+            amount = {"quantity": floor_to_step(free, rules.lot_step)}
+        return place(life, symbol, side, reason, rules, **amount)
+
+    patch.setattr(OrderLife, "place", greedy)
+
+
+def trade_while_an_order_of_the_token_is_in_doubt(patch: Patch) -> None:
+    patch.setattr(Book, "undecided", lambda _book, _symbol: False)
+
+
+def hurry_though_binance_asked_for_silence(patch: Patch) -> None:
+    patch.setattr(binance_wire.BinanceWire, "_refuse_while_quiet", lambda _wire: None)
+
+
+def let_the_trailing_stop_go_to_sleep_under_its_start(patch: Patch) -> None:
+    is_hit = risk_manager.is_trailing_stop_hit
+
+    def dozing(position: Position, price: Decimal, rules: Any) -> bool:
+        return is_hit(position, price, rules) and reaches_multiple(position, price, rules.trailing_start_multiple)
+
+    patch.setattr(risk_manager, "is_trailing_stop_hit", dozing)
+
+
+def believe_any_price(patch: Patch) -> None:
+    def gullible(coinbase: Any, binance: Any, max_divergence: Decimal) -> Any:
+        return quote_of(coinbase, binance, max_divergence=Decimal(10) ** 20)
+
+    import coinbase as room
+
+    quote_of: Callable[..., Any] = room.choose_price
+    patch.setattr(room, "choose_price", gullible)
+
+
+SABOTAGES = [
+    send_before_the_intent_is_on_disk,
+    take_an_unknown_outcome_for_a_refusal,
+    believe_the_first_no_such_order,
+    believe_a_refusal_that_is_none,
+    send_again_what_was_not_answered,
+    book_a_fill_in_two_steps,
+    never_look_up,
+    forget_the_fee_after_a_lost_answer,
+    count_what_was_bought_with_its_fee,
+    believe_trades_that_do_not_add_up,
+    take_an_expired_order_for_nothing,
+    number_orders_anew_after_a_restart,
+    write_the_book_in_place,
+    never_sync_a_file,
+    never_sync_the_folder,
+    begin_an_empty_book_when_the_old_one_is_broken,
+    forget_trades_that_are_not_in_the_file_yet,
+    write_trades_without_looking,
+    keep_the_plan_in_memory,
+    split_the_capital_anew_after_each_order,
+    set_the_flag_when_the_sale_is_tried,
+    forget_that_a_part_was_sold,
+    drop_a_position_whose_sale_failed,
+    sell_all_that_the_account_has,
+    trade_while_an_order_of_the_token_is_in_doubt,
+    hurry_though_binance_asked_for_silence,
+    let_the_trailing_stop_go_to_sleep_under_its_start,
+    believe_any_price,
+]
+
+
+@pytest.mark.parametrize("sabotage", SABOTAGES, ids=lambda sabotage: sabotage.__name__)
+def test_a_missing_safeguard_is_found(sabotage: Callable[[Patch], None], monkeypatch: Patch) -> None:
+    sabotage(monkeypatch)
+    assert any(not run_seed(seed).verdict.is_clean for seed in range(ENOUGH))
