@@ -156,6 +156,17 @@ class Bot:
         # A clock that was set back would otherwise keep the stop-loss waiting.
         return since < 0 or since >= self.settings.strategy.check_interval_seconds
 
+    @property
+    def checked_at(self) -> datetime | None:
+        """The moment of the last price check."""
+        return self._last_check
+
+    def skip_checks(self, before: datetime) -> None:
+        """Take the checks that are due before this moment as made: the caller knows that they would change nothing."""
+        interval = timedelta(seconds=self.settings.strategy.check_interval_seconds)
+        if self._last_check is not None and before > self._last_check:
+            self._last_check += interval * ((before - self._last_check - timedelta(microseconds=1)) // interval)
+
     def intraday_check(self) -> bool:
         """Price every position and apply the exit rules; return False if anything has to be tried again."""
         self._last_check = self.clock.now()

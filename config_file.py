@@ -21,6 +21,10 @@ from errors import InputError
 from settings import SECRET_VARIABLES, Settings
 
 
+# What a tag that does not fit its value, or a number that is far too long, ends with.
+_NOT_A_VALUE = (ValueError, TypeError, AttributeError, KeyError, ArithmeticError, RecursionError)
+
+
 class _ConfigLoader(yaml.SafeLoader):
     """YAML with numbers as Decimal of their text, only true/false as booleans, and no key given twice."""
 
@@ -50,9 +54,29 @@ _ConfigLoader.add_constructor("tag:yaml.org,2002:float", lambda _, node: Decimal
 _ConfigLoader.add_constructor("tag:yaml.org,2002:int", lambda _, node: int(str(node.value)))
 
 
-def read_settings(path: Path) -> Settings:
-    """Read and check config.yaml. Raises InputError with one line per fault."""
-    return check_settings(_read_yaml(path), path, os.environ)
+def read_settings(path: Path, changes: Mapping[str, str] | None = None) -> Settings:
+    """Read and check config.yaml. Raises InputError with one line per fault.
+
+    changes: values to put in place of the file's, as it would write them, by key: strategy.stop_loss_pct.
+    """
+    content = _read_yaml(path)
+    for key, text in (changes or {}).items():
+        content = _changed(content, key.split("."), _parsed(text, key))
+    return check_settings(content, path, os.environ)
+
+
+def _changed(content: object, keys: list[str], value: object) -> dict[Any, Any]:
+    held = _as_mapping(content)
+    if len(keys) == 1:
+        return {**held, keys[0]: value}
+    return {**held, keys[0]: _changed(held.get(keys[0]), keys[1:], value)}
+
+
+def _parsed(text: str, key: str) -> object:
+    try:
+        return yaml.load(text, Loader=_ConfigLoader)  # noqa: S506 - a SafeLoader, made stricter
+    except (yaml.YAMLError, *_NOT_A_VALUE):
+        raise InputError(f"{key}: {text[:40]!r} is no value") from None
 
 
 def check_settings(content: object, path: Path, environment: Any) -> Settings:
@@ -135,5 +159,5 @@ def _read_yaml(path: Path) -> object:
         raise InputError(f"{path}{where}: {problem}") from None
     except yaml.YAMLError as error:
         raise InputError(f"{path}: is not YAML: {str(error).splitlines()[0]}") from None
-    except (ValueError, TypeError, AttributeError, KeyError, ArithmeticError, RecursionError):
+    except _NOT_A_VALUE:
         raise InputError(f"{path}: is not YAML: a value does not fit its tag, or is far too long") from None

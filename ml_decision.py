@@ -18,7 +18,7 @@ from sklearn.exceptions import NotFittedError
 from clock import Clock
 from domain import Score, Scoring
 from errors import InputError, MarsShotError, TemporaryError
-from features import feature_table, missing_features, rows_of_day
+from features import feature_table, has_features, missing_features, rows_of_day
 from lunarcrush import DailyBars, LunarCrush, NotTrackedError, SourceRefusedError
 from model_files import LoadedModel, load_model
 from settings import Settings
@@ -65,7 +65,7 @@ def get_probabilities(
         except TemporaryError as error:
             failed[symbol] = Score(symbol, None, str(error), temporary=True)
     table = feature_table(histories, market["BTC"], market["ETH"])
-    scored = _scores(rows_of_day(table, today - timedelta(days=1)), model)
+    scored = {score.symbol: score for score in score_rows(rows_of_day(table, today - timedelta(days=1)), model)}
     missing = f"LunarCrush has no complete bar of {today - timedelta(days=1)}"
     found = failed | scored
     return Scoring(
@@ -86,23 +86,26 @@ def _bars(symbol: str, settings: Settings, lunarcrush: LunarCrush) -> DailyBars:
     return lunarcrush.daily_bars(symbol, settings.lunarcrush_coin(symbol), settings.training.days)
 
 
-def _scores(rows: pd.DataFrame, model: LoadedModel) -> dict[str, Score]:
-    """Score the rows of one day; a row that misses a feature gets no probability."""
-    scores: dict[str, Score] = {}
-    complete = []
-    for position, (_, row) in enumerate(rows.iterrows()):
-        close = Decimal(repr(float(row["close"])))
-        if missing := missing_features(row, model.features):
-            scores[row["symbol"]] = Score(row["symbol"], None, f"yesterday's {', '.join(missing)} is missing", close)
-        else:
-            complete.append(position)
-    if complete:
-        usable = rows.iloc[complete]
-        for symbol, close, probability in zip(
-            usable["symbol"], usable["close"], _probabilities(usable, model), strict=True
-        ):
-            scores[symbol] = Score(symbol, Decimal(repr(probability)), "", Decimal(repr(float(close))))
-    return scores
+def score_rows(rows: pd.DataFrame, model: LoadedModel) -> list[Score]:
+    """Score feature rows, of one day or of many, in their order; one that misses a feature gets no probability.
+
+    Raises InputError if the model cannot score.
+    """
+    complete = has_features(rows, model.features).all(axis=1).to_numpy()
+    usable = rows[complete]
+    found = iter(_probabilities(usable, model) if len(usable) else ())
+    return [
+        Score(symbol, Decimal(repr(next(found))) if whole else None, "", Decimal(repr(close)))
+        if whole
+        else Score(symbol, None, _what_is_missing(rows.iloc[number], model), Decimal(repr(close)))
+        for number, (symbol, close, whole) in enumerate(
+            zip(rows["symbol"], rows["close"].tolist(), complete.tolist(), strict=True)
+        )
+    ]
+
+
+def _what_is_missing(row: pd.Series, model: LoadedModel) -> str:
+    return f"yesterday's {', '.join(missing_features(row, model.features))} is missing"
 
 
 def _probabilities(rows: pd.DataFrame, model: LoadedModel) -> list[float]:

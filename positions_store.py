@@ -115,9 +115,12 @@ class Store:
 
         Raises TemporaryError when the disk refuses: book and memory then still agree, nothing is lost.
         """
-        save_state(book, self._path, self._disk)
+        self._keep(book)
         self._book = book
         self.write_trades()
+
+    def _keep(self, book: Book) -> None:
+        save_state(book, self._path, self._disk)
 
     def change(self, step: Callable[[Book], Book]) -> None:
         """Save what a pure step makes of the book, if it makes a difference."""

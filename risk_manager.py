@@ -6,7 +6,7 @@ Never fetches, never reads a clock or a file.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Protocol
@@ -69,6 +69,32 @@ def is_trailing_stop_hit(position: Position, price: Decimal, rules: ExitRules) -
     return position.trailing_armed and price <= EXACT.multiply(
         position.max_price, EXACT.subtract(ONE, rules.trailing_fall)
     )
+
+
+def turning_points(position: Position, rules: ExitRules) -> tuple[Decimal, ...]:
+    """Return the prices at which `watch` or `decide_exit` decide differently about this position, to 28 digits.
+
+    Between two neighbouring ones, both do the same at every price.
+    """
+    entry = position.entry_price
+    points = [entry * (1 - rules.stop_loss_fall)]
+    if position.trailing_armed:
+        points += [position.max_price, position.max_price * (1 - rules.trailing_fall)]
+    else:
+        points.append(entry * rules.trailing_start_multiple)
+    if not position.partial_sold:
+        points.append(entry * rules.partial_exit_multiple)
+    return tuple(points)
+
+
+def quiet_band(price: Decimal, points: Collection[Decimal], widest: Decimal) -> tuple[Decimal, Decimal]:
+    """Return the neighbours of a price among turning points: what a check did at this price it does anywhere between.
+
+    widest: a number above 1; the band reaches from price / widest to price * widest at most.
+    """
+    low = max((point for point in points if point <= price), default=Decimal(0))
+    high = min((point for point in points if point >= price), default=price * widest)
+    return max(low, price / widest), min(high, price * widest)
 
 
 class SellsPositions(Protocol):

@@ -71,7 +71,7 @@ class Summary:
 
     def fees(self) -> Decimal:
         """Return all commissions in quote asset; those taken in base asset at the price of their trade."""
-        return sum((_fee_in_quote(row, self.quote_asset) for row in self.trades), Decimal(0))
+        return sum((fee_in_quote(row, self.quote_asset) for row in self.trades), Decimal(0))
 
     def largest_fall(self) -> Decimal:
         """Return the largest fall of the equity from a top, as a fraction."""
@@ -82,7 +82,8 @@ class Summary:
         return worst
 
 
-def _fee_in_quote(row: Mapping[str, str], quote_asset: str) -> Decimal:
+def fee_in_quote(row: Mapping[str, str], quote_asset: str) -> Decimal:
+    """Return the commission of a row of trades.csv in quote asset; taken in base asset, at the price of its trade."""
     base = row["pair"].removesuffix(quote_asset)
     total = Decimal(0)
     for amount, asset in zip(row["fee"].split("+"), row["fee_asset"].split("+"), strict=True):

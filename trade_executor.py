@@ -12,7 +12,7 @@ from decimal import ROUND_CEILING, Decimal
 from book_format import decimal_text
 from bookkeeping import with_position
 from clock import Clock
-from domain import ZERO, Book, Fill, Position, Reason, Side, TradingRules, floor_to_step
+from domain import ZERO, Book, ExitRules, Fill, Position, Reason, Side, TradingRules, floor_to_step
 from errors import (
     AccountTroubleError,
     InsufficientBalanceError,
@@ -26,7 +26,7 @@ from events import alarm, note, warn
 from exchange import Exchange
 from order_life import OrderLife
 from positions_store import Store
-from risk_manager import ExitDecision
+from risk_manager import ExitDecision, turning_points
 
 PRICE_HEADROOM = Decimal("1.02")
 NOTIONAL_HEADROOM = Decimal("1.05")  # above the minimum, once Binance has refused an order as too small
@@ -154,6 +154,20 @@ class TradeExecutor:
             self._tell_once(symbol, "not_there", f"{symbol}: not sold. {sentence}")
         except TemporaryError as error:
             warn("book.not_saved", str(error), symbol=symbol)
+
+    def turning_points(self, symbol: str, rules: ExitRules) -> tuple[Decimal, ...]:
+        """Return the prices at which a check of this position does something else: the rules' and the order sizes'.
+
+        Between two neighbouring ones a check does the same at every price, as long as nothing else changes.
+        """
+        held = self.book.positions[symbol]
+        known = self._rules.get(self.pair_of(symbol))
+        if known is None:
+            return turning_points(held, rules)
+        partial = held.partial_left or held.qty * rules.partial_exit_share
+        sizes = (floor_to_step(quantity, known.lot_step) for quantity in (held.qty, partial))
+        smallest = [known.min_notional / size for size in sizes if size > 0]
+        return (*turning_points(held, rules), *smallest, *(price * NOTIONAL_HEADROOM for price in smallest))
 
     # ------------------------------------------------------------------ selling
 

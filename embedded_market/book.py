@@ -32,14 +32,19 @@ class Level(NamedTuple):
     quantity: Decimal
 
 
-def levels(rules: PairRules, price: Decimal, *, is_buy: bool, time_ms: int, depth: Decimal) -> Iterator[Level]:
-    """Yield the levels an order meets, best first, until `depth` (quote asset) is used up."""
+def levels(
+    rules: PairRules, price: Decimal, *, is_buy: bool, time_ms: int, depth: Decimal, width: int = 1
+) -> Iterator[Level]:
+    """Yield the levels an order meets, best first, until `depth` (quote asset) is used up.
+
+    width: how many times as far from the price as in a liquid pair all of them lie.
+    """
     half_spread = 2 + 3 * float(seeded("spread", rules.symbol).random())
     random = seeded("book", rules.symbol, time_ms, price, is_buy)
     direction, rounding = (1, ROUND_CEILING) if is_buy else (-1, ROUND_FLOOR)
     last = price
     for number in count():
-        distance = (half_spread + 1.2 * number + 0.05 * number**2) * _BASIS_POINT
+        distance = (half_spread + 1.2 * number + 0.05 * number**2) * width * _BASIS_POINT
         raw = price * (1 + direction * Decimal(f"{distance:.8f}"))
         at = (raw / rules.tick).to_integral_value(rounding) * rules.tick
         last = max(at, last + rules.tick) if is_buy else min(at, last - rules.tick)

@@ -29,6 +29,7 @@ FIAT_USD = {
 }
 """Dollar prices of the fiat codes that collide with coins, and of the common ones. Constant, our own figures."""
 
+UNLISTED_AT_COINBASE = frozenset({"BNB", "LUNA"})
 _DOLLARS = frozenset({"USD", "USDC", "USDT"})
 _PATH = re.compile(r"/v2/prices/([^/]+)/spot")
 _PAIR = re.compile(r"([A-Za-z0-9]+)-([A-Za-z0-9]+)")

@@ -27,12 +27,13 @@ _FILTERED = -1013
 
 @dataclass(slots=True)
 class Pair:
-    """One pair and the switches a test may turn: status, permission, depth (quote asset), rules."""
+    """One pair and what may be turned: status, permission, depth (quote asset), width of the order book, rules."""
 
     rules: PairRules
     status: str = "TRADING"
     permitted: bool = True
     depth: Decimal = DEFAULT_DEPTH
+    width: int = 1
 
 
 class Exchange:
@@ -79,7 +80,14 @@ class Exchange:
         pair = self.pairs[request.symbol]
         self._check_state(pair, request, moment)
         check_filters(pair.rules, request, moment)
-        met = levels(pair.rules, moment.price, is_buy=request.is_buy, time_ms=moment.time_ms, depth=pair.depth)
+        met = levels(
+            pair.rules,
+            moment.price,
+            is_buy=request.is_buy,
+            time_ms=moment.time_ms,
+            depth=pair.depth,
+            width=pair.width,
+        )
         fills, expired = _walk(request, pair.rules, met)
         if request.quote_quantity is not None and not fills:
             raise OrderRejectedError(_REJECTED, "Order book liquidity is less than `LOT_SIZE` filter minimum quantity.")

@@ -15,7 +15,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from embedded_market.binance_api import BinanceApi
-from embedded_market.coinbase_api import CoinbaseApi
+from embedded_market.coinbase_api import UNLISTED_AT_COINBASE, CoinbaseApi
 from embedded_market.exchange import Exchange
 from embedded_market.faults import Fault, FaultKind, Faults
 from embedded_market.history import History, load_bundled_history
@@ -61,7 +61,7 @@ class EmbeddedMarket:
     api_secret: str = field(default_factory=lambda: secrets.token_hex(32), repr=False)
     lunarcrush_key: str | None = None
     lunarcrush_requests_per_minute: int | None = None
-    coinbase_unlisted: frozenset[str] = frozenset({"BNB", "LUNA"})
+    coinbase_unlisted: frozenset[str] = UNLISTED_AT_COINBASE
 
     def __post_init__(self) -> None:
         """Build the services."""

@@ -16,7 +16,8 @@ from embedded_market.path import STEP_SECONDS, STEPS_PER_DAY, DayPath, day_path,
 
 QUOTES = ("USDT", "USDC")
 _CACHED_DAYS = 256
-_MAX_BASIS = 0.002
+MAX_BASIS = 0.002
+"""How far Coinbase's price is from Binance's at most, as a fraction."""
 
 
 class PriceBoard:
@@ -67,6 +68,10 @@ class PriceBoard:
         whole, part = divmod(path.ticks[step], 10**path.decimals)
         return f"{whole}.{part:0{path.decimals}d}".ljust(len(str(whole)) + 1 + MAX_DECIMALS, "0")
 
+    def path_of(self, coin: str, day: int) -> DayPath:
+        """Return the way of Binance's price through a unix day of history."""
+        return self._path(coin, day)
+
     def average(self, coin: str, now: float) -> Decimal:
         """Return the mean of the last five minutes, eight decimals."""
         elapsed = int(now) % STEP_SECONDS
@@ -116,7 +121,7 @@ class PriceBoard:
         path = self._path(coin, day)
         random = seeded("coinbase", self._seed, coin, day)
         basis = 0.0006 * random.standard_normal() + 0.0003 * random.standard_normal(STEPS_PER_DAY)
-        ticks = np.rint(np.array(path.ticks) * 10 * (1 + np.clip(basis, -_MAX_BASIS, _MAX_BASIS)))
+        ticks = np.rint(np.array(path.ticks) * 10 * (1 + np.clip(basis, -MAX_BASIS, MAX_BASIS)))
         return DayPath(tuple(ticks.astype(np.int64).tolist()), path.decimals + 1)
 
     @staticmethod

@@ -61,9 +61,9 @@ class PairRules:
         return "MIN_NOTIONAL" if self.legacy_notional else "NOTIONAL"
 
 
-def rules_for(coin: CoinHistory, quote: str) -> PairRules:
-    """Return the rules of a coin against a quote asset."""
-    price = coin.bar_nearest(unix_day(REFERENCE_DATE)).close
+def rules_for(coin: CoinHistory, quote: str, reference: date = REFERENCE_DATE) -> PairRules:
+    """Return the rules of a coin against a quote asset, as they suit its price at the reference date."""
+    price = coin.bar_nearest(unix_day(reference)).close
     step_digits = min(max(-(_STEP_VALUE / price).adjusted(), 0), MAX_DECIMALS - coin.decimals)
     step = Decimal(1).scaleb(-step_digits)
     legacy = coin.symbol in LEGACY_NOTIONAL_BASES

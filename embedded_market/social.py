@@ -14,7 +14,7 @@ import numpy as np
 from embedded_market.path import seeded
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -45,8 +45,16 @@ class SocialScores:
 
 def social_scores(history: History, seed: int) -> SocialScores:
     """Return the stand-in scores of the whole history at once (a few milliseconds)."""
-    close, volume, cap = (_matrix(history, name) for name in ("close", "volume", "market_cap"))
-    noise = {name: _noise(history, seed, name) for name in ("galaxy", "rank", "mood", "crowd", "spam")}
+    close, volume, cap = (matrix_of(history, name) for name in ("close", "volume", "market_cap"))
+    columns = {symbol: column for column, symbol in enumerate(history.coins)}
+    return SocialScores(history.first_day, columns, social_fields(list(columns), close, volume, cap, seed))
+
+
+def social_fields(
+    symbols: Sequence[str], close: Matrix, volume: Matrix, cap: Matrix, seed: int
+) -> Mapping[str, Matrix]:
+    """Return the stand-ins by field; all matrices are days x coins, NaN where the coin has no bar."""
+    noise = {name: _noise(symbols, len(close), seed, name) for name in ("galaxy", "rank", "mood", "crowd", "spam")}
     trend, heat, today = _trend(close), _heat(volume), _today(close)
     known = np.where(np.isnan(close), np.nan, 1.0)
     mood = np.clip(78 + 7 * today + 5 * trend + 2.5 * noise["mood"], 0, 100)
@@ -61,8 +69,7 @@ def social_scores(history: History, seed: int) -> SocialScores:
         "circulating_supply": np.round(cap / close),
     }
     fields |= _counts(crowd, noise["spam"])
-    columns = {symbol: column for column, symbol in enumerate(history.coins)}
-    return SocialScores(history.first_day, columns, {name: matrix * known for name, matrix in fields.items()})
+    return {name: matrix * known for name, matrix in fields.items()}
 
 
 def _counts(crowd: Matrix, noise: Matrix) -> dict[str, Matrix]:
@@ -77,7 +84,8 @@ def _counts(crowd: Matrix, noise: Matrix) -> dict[str, Matrix]:
     }
 
 
-def _matrix(history: History, name: str) -> Matrix:
+def matrix_of(history: History, name: str) -> Matrix:
+    """Return one field of all bars as a matrix (days x coins), NaN where the coin has no bar."""
     matrix = np.full((history.last_day - history.first_day + 1, len(history.coins)), np.nan)
     for column, coin in enumerate(history.coins.values()):
         rows = [day - history.first_day for day in coin.bars]
@@ -85,10 +93,9 @@ def _matrix(history: History, name: str) -> Matrix:
     return matrix
 
 
-def _noise(history: History, seed: int, name: str) -> Matrix:
+def _noise(symbols: Sequence[str], days: int, seed: int, name: str) -> Matrix:
     """Return one seeded column per coin; a longer history only adds rows at its end."""
-    days = history.last_day - history.first_day + 1
-    columns = [seeded("social", seed, symbol, name).standard_normal(days) for symbol in history.coins]
+    columns = [seeded("social", seed, symbol, name).standard_normal(days) for symbol in symbols]
     return np.column_stack(columns)
 
 
