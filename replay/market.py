@@ -1,0 +1,241 @@
+"""The recorded market as the bot's rooms see it: an exchange, Coinbase's prices, both without a wire.
+
+Orders are filled by the embedded market's own exchange, so that demo and backtest agree to the last digit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from binance_errors import order_error
+from binance_rules import trading_rules_of
+from clock import Clock
+from domain import Account, Intent, OrderReport, PartFill, SeenOrder, Side, TradingRules
+from embedded_market.coinbase_api import UNLISTED_AT_COINBASE
+from embedded_market.exchange import Exchange as Matching
+from embedded_market.history import SECONDS_PER_DAY
+from embedded_market.orders import MarketOrder, Moment, Order, OrderRejectedError
+from embedded_market.path import STEP_SECONDS
+from embedded_market.prices import PriceBoard
+from embedded_market.rules import PairRules, symbol_row
+from replay.costs import at_price, plausible_rules, recorded_rules, usual_volume, width_of
+from replay.recording import Recording
+from replay.tables import DECIMALS
+
+BAD_REQUEST = 400
+_WIRE_UNIT = Decimal(1).scaleb(-DECIMALS)
+_SPOT = frozenset({"SPOT"})
+
+
+class RecordedBoard(PriceBoard):
+    """Prices at a moment: those of recorded bars inside the day where there are any, else the embedded market's way."""
+
+    def __init__(self, recording: Recording) -> None:
+        super().__init__(recording.history, seed=0, shift_days=0)
+        self._intraday = recording.intraday
+
+    def price(self, coin: str, now: float) -> Decimal:
+        """Return Binance's last price."""
+        bars = self._intraday.get(coin)
+        if bars is None or int(now) // SECONDS_PER_DAY not in bars.days:
+            return super().price(coin, now)
+        return Decimal(int(bars.ticks_at(np.array([int(now)]))[0])).scaleb(-DECIMALS)
+
+    def coinbase_price(self, coin: str, now: float) -> Decimal:
+        """Return Coinbase's price: the recorded one itself; on the way between daily bars the embedded market's."""
+        bars = self._intraday.get(coin)
+        if bars is None or int(now) // SECONDS_PER_DAY not in bars.days:
+            return Decimal(self.coinbase_text(coin, now))
+        return self.price(coin, now)
+
+    def prices_at(self, coin: str, moments: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return Binance's price at each of these moments (unix seconds), rounded to floats."""
+        bars = self._intraday.get(coin)
+        days, seconds = np.divmod(moments, SECONDS_PER_DAY)
+        found = np.empty(len(moments))
+        for day in dict.fromkeys(days.tolist()):
+            inside = days == day
+            if bars is not None and day in bars.days:
+                found[inside] = bars.ticks_at(moments[inside]) / 10.0**DECIMALS
+            else:
+                path = self.path_of(coin, day)
+                found[inside] = np.array(path.ticks)[seconds[inside] // STEP_SECONDS] / 10.0**path.decimals
+        return found
+
+
+class RecordedCoinbase:
+    """Spot prices, told at once."""
+
+    def __init__(self, board: RecordedBoard, clock: Clock) -> None:
+        self._board = board
+        self._clock = clock
+
+    def spot_prices_soon(self, assets: Collection[str]) -> Callable[[], dict[str, Decimal | str]]:
+        """Return the function that gives the USD price of each asset, or why there is none."""
+        now = self._clock.now().timestamp()
+        return lambda: {asset: self._price(asset, now) for asset in assets}
+
+    def _price(self, asset: str, now: float) -> Decimal | str:
+        if asset in UNLISTED_AT_COINBASE or not self._board.is_listed(asset, now):
+            return "does not know it"
+        return self._board.coinbase_price(asset, now)
+
+    def close(self) -> None:
+        """Do nothing: nothing is open."""
+
+
+class RecordedExchange:
+    """The exchange that the executor sends its orders to."""
+
+    def __init__(self, board: RecordedBoard, matching: Matching, clock: Clock, recording: Recording) -> None:
+        self._board = board
+        self._matching = matching
+        self._clock = clock
+        self._recording = recording
+        self._rules: dict[tuple[str, str], TradingRules] = {}
+        self.quiet_until_ms = 0
+
+    def now_ms(self) -> int:
+        """Return the time."""
+        return round(self._now() * 1000)
+
+    def server_ms(self) -> int:
+        """Return the time."""
+        return self.now_ms()
+
+    def prices(self, pairs: Collection[str]) -> Mapping[str, Decimal]:
+        """Return the last prices of the pairs that are listed; after its last day a coin's stands still."""
+        now = self._now()
+        return {pair: self._board.price(self._base(pair), now) for pair in pairs if self._is_listed(pair, now)}
+
+    def trading_rules(self, pairs: Collection[str]) -> Mapping[str, TradingRules]:
+        """Return the rules of the pairs that are listed; after its last day a pair is on BREAK."""
+        now = self._now()
+        return {pair: self._rules_of(pair, now) for pair in pairs if self._is_listed(pair, now)}
+
+    def account(self) -> Account:
+        """Return the balances."""
+        return Account({asset: _as_told(amount) for asset, amount in self._matching.free.items()}, True, _SPOT)
+
+    def send_market_order(self, intent: Intent) -> OrderReport:
+        """Fill the order at once. Raises as Binance's refusal of it would."""
+        pair, now = self._matching.pairs[intent.pair], self._now()
+        moment = self._moment(pair.rules.base, now)
+        if not self._recording.is_bundled:
+            pair.rules = at_price(pair.rules, moment.price)
+            pair.width = width_of(usual_volume(self._recording.bars[pair.rules.base], self._board.moment(now)[0]))
+        is_buy = intent.side is Side.BUY
+        request = MarketOrder(intent.pair, is_buy, intent.quantity, intent.quote_amount, intent.client_order_id)
+        try:
+            return _report(self._matching.place(request, moment))
+        except OrderRejectedError as error:
+            raise order_error(BAD_REQUEST, error.code, error.message) from None
+
+    def find_order(self, intent: Intent) -> OrderReport | None:
+        """Return the order of this client order id, or None."""
+        order = self._matching.find(intent.pair, None, intent.client_order_id)
+        return None if order is None else _report(order)
+
+    def parts_of(self, intent: Intent, order_id: int) -> tuple[PartFill, ...]:
+        """Return the trades of an order."""
+        order = self._matching.find(intent.pair, order_id, None)
+        return () if order is None else _parts(order)
+
+    def orders_since(self, pair: str, moment_ms: int) -> list[SeenOrder]:
+        """Return the pair's orders from that time on."""
+        return [
+            SeenOrder(
+                client_order_id=order.client_order_id,
+                pair=pair,
+                side="BUY" if order.request.is_buy else "SELL",
+                executed_base=_as_told(order.executed_quantity),
+                time_ms=order.time_ms,
+            )
+            for order in self._matching.orders.values()
+            if order.symbol == pair and order.time_ms >= moment_ms
+        ]
+
+    def keep_quiet_until(self, moment_ms: int) -> None:
+        """Do nothing: this exchange never asks for silence."""
+
+    def _now(self) -> float:
+        return self._clock.now().timestamp()
+
+    def _base(self, pair: str) -> str:
+        return self._matching.pairs[pair].rules.base
+
+    def _is_listed(self, pair: str, now: float) -> bool:
+        return pair in self._matching.pairs and self._board.is_listed(self._base(pair), now)
+
+    def _rules_of(self, pair: str, now: float) -> TradingRules:
+        status = "BREAK" if self._board.is_over(self._base(pair), now) else "TRADING"
+        if (pair, status) not in self._rules:
+            row: Mapping[str, Any] = symbol_row(self._matching.pairs[pair].rules, status, permission_sets=True)
+            self._rules[pair, status] = trading_rules_of(row)
+        return self._rules[pair, status]
+
+    def _moment(self, base: str, now: float) -> Moment:
+        board = self._board
+        return Moment(
+            time_ms=round(now * 1000),
+            price=board.price(base, now),
+            average=board.average(base, now),
+            is_over=board.is_over(base, now),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedRules:
+    """Binance's recorded rules by pair, and their file; a pair without any gets plausible ones."""
+
+    rows: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    path: Path = Path()
+
+
+def new_matching(recording: Recording, quote: str, capital: Decimal, first: date, recorded: RecordedRules) -> Matching:
+    """Return what fills the orders: an account of this much quote asset, and a pair of each coin. Raises InputError."""
+    rules: list[PairRules] = []
+    for coin in recording.history.coins.values():
+        if row := recorded.rows.get(coin.symbol + quote):
+            rules.append(replace(recorded_rules(row, recorded.path), base=coin.symbol))
+        else:
+            rules.append(plausible_rules(coin, quote, first, is_bundled=recording.is_bundled))
+    return Matching(rules, {quote: capital})
+
+
+def _report(order: Order) -> OrderReport:
+    return OrderReport(
+        client_order_id=order.client_order_id,
+        order_id=order.order_id,
+        status=order.status,
+        executed_base=_as_told(order.executed_quantity),
+        executed_quote=_as_told(order.executed_quote) if order.executed_quote else None,
+        transact_ms=order.time_ms,
+        parts=_parts(order) if order.fills else None,
+    )
+
+
+def _parts(order: Order) -> tuple[PartFill, ...]:
+    return tuple(
+        PartFill(
+            price=_as_told(fill.price),
+            quantity=_as_told(fill.quantity),
+            quote=_as_told(fill.price) * _as_told(fill.quantity),
+            commission=_as_told(fill.commission),
+            commission_asset=fill.commission_asset,
+        )
+        for fill in order.fills
+    )
+
+
+def _as_told(amount: Decimal) -> Decimal:
+    """Return an amount as it stands in an answer on the wire: with eight decimals."""
+    return amount.quantize(_WIRE_UNIT)

@@ -1,0 +1,89 @@
+"""A clock that leaps over price checks that would change nothing, and only over those.
+
+Between two neighbouring turning points of a position a check does the same at every price. So once a check has
+changed nothing, neither do the following ones, until some price leaves its band, the daily pass is due, or the book
+changes. The last check before any of these is made as ever, for what the price desk remembers of it.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bot import Bot
+from clock import VirtualClock
+from domain import Book
+from embedded_market.prices import MAX_BASIS
+from price_desk import BEYOND_BELIEF
+from replay.market import RecordedBoard
+from risk_manager import quiet_band
+
+# In a band so narrow no price can be beyond belief after another of it.
+WIDEST = Decimal(BEYOND_BELIEF) ** Decimal("0.45")
+# The check goes by Coinbase's price or Binance's, the band is looked up in Binance's alone.
+MARGIN = 1.5 * MAX_BASIS
+
+
+class LeapingClock(VirtualClock):
+    """A virtual clock that looks ahead for a bot, once it has been told which (`watch`), but not beyond the end."""
+
+    def __init__(self, start: datetime, end: datetime) -> None:
+        super().__init__(start)
+        self._end = end
+        self._bot: Bot | None = None
+        self._board: RecordedBoard | None = None
+        self._book_before: Book | None = None
+
+    def watch(self, bot: Bot, board: RecordedBoard) -> None:
+        """Leap for this bot in this market from now on."""
+        self._bot, self._board = bot, board
+
+    def idle(self, until: datetime) -> None:
+        """Jump to the moment given, or to the last one of the checks from there on that surely change nothing."""
+        super().idle(self._leap(until) or until)
+
+    def _leap(self, until: datetime) -> datetime | None:
+        bot, board = self._bot, self._board
+        if bot is None or board is None:
+            return None
+        book, before = bot.store.book, self._book_before
+        self._book_before = book
+        if book is not before or book.intents or bot.checked_at != self.now() or bot.daily_is_due():
+            return None
+        interval = timedelta(seconds=bot.settings.strategy.check_interval_seconds)
+        if until < self.now() + interval:
+            return None
+        checks = self._checks_until(min(bot.next_daily(), self._end), interval)
+        quiet = _quiet_checks(bot, board, checks) if len(checks) > 1 else 0
+        if quiet <= 1:
+            return None
+        moment = self.now() + interval * quiet
+        bot.skip_checks(moment)
+        return moment
+
+    def _checks_until(self, end: datetime, interval: timedelta) -> NDArray[np.int64]:
+        """Return the moments (unix seconds) of the checks before the end, the next one first."""
+        step = int(interval.total_seconds())
+        now = int(self.now().timestamp())
+        return np.arange(now + step, int(end.timestamp()), step, dtype=np.int64)
+
+
+def _quiet_checks(bot: Bot, board: RecordedBoard, checks: NDArray[np.int64]) -> int:
+    """Return how many of the checks to come change nothing."""
+    quiet = len(checks)
+    for symbol in bot.store.book.positions:
+        quote = bot.price_desk.last_quotes.get(symbol)
+        if quote is None or quote.price is None:
+            return 0
+        points = bot.executor.turning_points(symbol, bot.settings.exit_rules)
+        low, high = quiet_band(quote.price, points, WIDEST)
+        prices = board.prices_at(bot.settings.binance_asset(symbol), checks[:quiet])
+        loud = (prices * (1 - MARGIN) <= float(low)) | (prices * (1 + MARGIN) >= float(high))
+        if loud.any():
+            quiet = int(np.argmax(loud))
+            if quiet <= 1:
+                return quiet
+    return quiet
