@@ -13,8 +13,11 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from importlib.metadata import version
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
+from zipfile import ZipFile
 
 from errors import InputError, MarsShotError
 
@@ -55,6 +58,23 @@ def cluster_threads(scheduler: str | None) -> Iterator[int | None]:
             parallel_config(backend="dask"),
         ):
             yield sum(client.nthreads().values())
+
+
+def send_code(folder: Path) -> None:
+    """Give every worker of the cluster that stands the modules and packages of this folder: a worker has none of ours.
+
+    Call it within `cluster_threads`.
+    """
+    from distributed import default_client  # noqa: PLC0415
+
+    with TemporaryDirectory() as scratch:
+        archive = Path(scratch) / "marsshot_code.zip"
+        with ZipFile(archive, "w") as file:
+            for path in sorted(
+                [*folder.glob("*.py"), *folder.glob("replay/*.py"), *folder.glob("embedded_market/*.py")]
+            ):
+                file.write(path, path.relative_to(folder))
+        default_client().upload_file(str(archive))
 
 
 @contextmanager

@@ -20,7 +20,6 @@ from config_faults import fault_lines, told
 from errors import InputError
 from settings import SECRET_VARIABLES, Settings
 
-
 # What a tag that does not fit its value, or a number that is far too long, ends with.
 _NOT_A_VALUE = (ValueError, TypeError, AttributeError, KeyError, ArithmeticError, RecursionError)
 

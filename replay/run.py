@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
 
+import events
 from bookkeeping import new_book
 from bot import Bot
 from clock import VirtualClock
@@ -63,6 +66,7 @@ class Outcome:
     book: Book
     ended: frozenset[str]  # held at the end though their record has ended: counted at its last price
     paused: str  # why buying was paused, if it was
+    alarms: tuple[str, ...]  # what the bot would have called its owner for
 
     @property
     def trades(self) -> list[dict[str, str]]:
@@ -103,13 +107,44 @@ def run(
     if isinstance(clock, LeapingClock):
         clock.watch(bot, board)
     journey = _Journey(bot, board, end)
-    bot.start()
-    loop(bot, lambda: None, journey.after_cycle)
-    return journey.outcome(bytes(disk.files.get(TRADES, b"")))
+    with heard_alarms() as alarms:
+        bot.start()
+        loop(bot, lambda: None, journey.after_cycle)
+    return journey.outcome(bytes(disk.files.get(TRADES, b"")), tuple(alarms))
 
 
 def _trouble(text: str) -> None:
     warn("trades.not_written", text)
+
+
+@contextmanager
+def heard_alarms() -> Iterator[list[str]]:
+    """Keep the bot silent within the block, but for its alarms: they are collected. What it did not foresee is raised.
+
+    Live, the loop logs a surprise and goes on; here it is a fault of the program that must not pass unseen.
+    """
+    ears = _Ears()
+    before, propagates = events.log.level, events.log.propagate
+    events.log.addHandler(ears)
+    events.log.setLevel(logging.ERROR)
+    events.log.propagate = False
+    try:
+        yield ears.alarms
+    finally:
+        events.log.removeHandler(ears)
+        events.log.setLevel(before)
+        events.log.propagate = propagates
+
+
+class _Ears(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__()
+        self.alarms: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.exc_info and record.exc_info[1]:
+            raise record.exc_info[1]
+        self.alarms.append(record.getMessage())
 
 
 class _Journey:
@@ -155,7 +190,7 @@ class _Journey:
                 skip = Skip(moment=now, symbol=symbol, qty=float(held.qty), price=price)
                 self._skips[symbol, held.opened_at] = skip
 
-    def outcome(self, trades_csv: bytes) -> Outcome:
+    def outcome(self, trades_csv: bytes, alarms: tuple[str, ...]) -> Outcome:
         """Return what came of the run."""
         at_the_end = self._end.timestamp() - 1
         book, settings = self._bot.store.book, self._bot.settings
@@ -167,4 +202,5 @@ class _Journey:
             book=book,
             ended=frozenset(over),
             paused=self._bot.control.paused(),
+            alarms=alarms,
         )

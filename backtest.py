@@ -1,0 +1,165 @@
+"""The same bot over recorded history: what would have come of these settings, and how sure that is.
+
+    python backtest.py [--from DATE] [--to DATE] [--data PATH] [--tokens A,B|all] [--rules PATH] [--model PATH]
+                       [--set KEY=VALUE] [--sweep KEY=A,B|KEY=A:B:STEP] [--output FOLDER] ...
+
+Prints a summary and writes trades.csv, equity.csv and report.html. Holds no rule.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from errors import InputError, MarsShotError
+
+if TYPE_CHECKING:
+    from replay.question import Question
+    from replay.scores import ScoreBook
+    from replay.walk_forward import Training
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the script; return its exit code."""
+    arguments = _arguments(argv)
+    try:
+        _run(arguments)
+    except KeyboardInterrupt:
+        sys.stderr.write("backtest.py: interrupted; no file was changed\n")
+        return 1
+    except MarsShotError as error:
+        sys.stderr.write(f"{error}\n")
+        return error.exit_code
+    return 0
+
+
+def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="backtest.py", description="The same bot over recorded history.")
+    add = parser.add_argument
+    add("--config", type=Path, default=Path("config.yaml"), help="settings (default: config.yaml)")
+    add("--from", dest="first", metavar="DATE", type=_date, help="first day (default: once there is a model's worth)")
+    add("--to", dest="last", metavar="DATE", type=_date, help="last day (default: the last on record)")
+    add("--data", type=Path, help="daily bars, or a folder of daily and intraday bars (default: the bundled history)")
+    add("--tokens", help="tokens to trade, such as ADA,DOT, or all that the data holds (default: tokens_daily)")
+    add("--rules", type=Path, help="a recorded exchangeInfo of Binance (default: plausible rules)")
+    add("--model", type=Path, help="a model trained on days before the span (default: train as the days go by)")
+    add("--retrain-days", type=_count, default=30, help="days between two trainings (default: 30)")
+    add("--tries", type=_count, default=4, help="settings of the forest tried in each search (default: 4)")
+    add("--set", dest="changes", metavar="KEY=VALUE", action="append", default=[], help="a setting to change")
+    add("--sweep", metavar="KEY=VALUES", action="append", default=[], help="values to try: 0.3,0.4,0.5 or 0.6:0.9:0.05")
+    add("--jobs", type=_count, default=os.cpu_count() or 1, help="processor cores to use (default: all)")
+    add("--scheduler", help="Dask scheduler to spread a sweep over, such as tcp://10.0.0.5:8786")
+    add("--output", type=Path, default=Path("backtest"), help="folder to write to (default: backtest)")
+    return parser.parse_args(argv)
+
+
+def _date(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no date such as 2021-12-31") from None
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not allowed; it must be 1 or more")
+    return int(text)
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    from replay.answer import answer  # noqa: PLC0415 - --help needs none of it
+    from replay.files import write_answer  # noqa: PLC0415
+    from replay.question import read_question  # noqa: PLC0415
+    from replay.words import show  # noqa: PLC0415
+
+    console = Console()
+    _check_output(arguments.output)
+    question = read_question(
+        arguments.config,
+        changes=dict(_pair(text, "--set") for text in arguments.changes),
+        tokens=arguments.tokens,
+        data=arguments.data,
+        rules=arguments.rules,
+        first=arguments.first,
+        last=arguments.last,
+    )
+    scores, model, trainings = _scores(question, arguments)
+    if arguments.sweep:
+        _sweep(question, scores, arguments, console)
+        return
+    found = answer(question, scores, model, trainings)
+    show(found, console)
+    _tell_written(write_answer(found, arguments.output), console)
+
+
+def _check_output(folder: Path) -> None:
+    """Refuse a folder that cannot be written before minutes are spent. Raises InputError."""
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"--output: {folder} is a file; name a folder")
+    parent = folder if folder.exists() else folder.absolute().parent
+    if not parent.is_dir() or not os.access(parent, os.W_OK):
+        raise InputError(f"--output: nothing can be written in {parent}; make the folder first")
+
+
+def _pair(text: str, option: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not (key and equals and value):
+        raise InputError(f"{option} {text}: the form is {option} strategy.stop_loss_pct=0.4")
+    return key.strip(), value.strip()
+
+
+def _scores(question: Question, arguments: argparse.Namespace) -> tuple[ScoreBook, str, list[Training]]:
+    """Return the scores of all days of the span, what gave them in words, and the trainings. Raises InputError."""
+    from model_files import load_model  # noqa: PLC0415
+    from replay.scores import ScoreBook, refuse_overlap, score_with, whole_table  # noqa: PLC0415
+    from replay.walk_forward import WalkPlan, walk_forward  # noqa: PLC0415
+
+    tokens, table = question.settings.tokens_daily, whole_table(question.recording)
+    if arguments.model is not None:
+        model = load_model(arguments.model)
+        refuse_overlap(model, str(arguments.model), question.first)
+        return ScoreBook(score_with(table, tokens, *question.span, model)), f"the fixed model {arguments.model}", []
+    plan = WalkPlan(
+        training=question.settings.training,
+        every_days=arguments.retrain_days,
+        tries=arguments.tries,
+        jobs=arguments.jobs,
+    )
+    days, trainings = walk_forward(table, tokens, question.training_tokens, question.span, plan, _tell_training)
+    name = f"models trained every {plan.every_days} days on what was known then"
+    return ScoreBook(days), name, trainings
+
+
+def _tell_training(training: Training) -> None:
+    searched = ", parameters searched" if training.was_searched else ""
+    sys.stderr.write(f"{training.day}: trained on {training.rows} rows up to {training.last_close}{searched}\n")
+
+
+def _sweep(question: Question, scores: ScoreBook, arguments: argparse.Namespace, console: Console) -> None:
+    from cluster import cluster_threads, send_code  # noqa: PLC0415
+    from replay.files import write_sweep  # noqa: PLC0415
+    from replay.sweep import grid_of, show_sweep, sweep  # noqa: PLC0415
+
+    changes = dict(_pair(text, "--set") for text in arguments.changes)
+    grid = grid_of([_pair(text, "--sweep") for text in arguments.sweep], arguments.config, changes)
+    with cluster_threads(arguments.scheduler) as workers:
+        if workers is not None:
+            send_code(Path(__file__).parent)
+        found = sweep(question, scores, grid, arguments.jobs if workers is None else workers)
+    show_sweep(found, console)
+    _tell_written(write_sweep(found, arguments.output), console)
+
+
+def _tell_written(paths: Sequence[Path], console: Console) -> None:
+    console.print(f"Written: {', '.join(str(path) for path in paths)}", highlight=False, soft_wrap=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,142 @@
+"""Curves over time as SVG text: no script, no outside resource; colours by class, so that light and dark fit.
+
+Takes numbers and labels, returns markup with every label escaped. Knows nothing of trading.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from html import escape
+
+from replay.performance import Floats
+
+WIDTH, LEFT, RIGHT, TOP, BOTTOM = 760, 84, 14, 12, 38
+MOST_POINTS = 700  # more than the picture has dots across
+LOG_FROM = 6.0  # times between lowest and highest from which on equal steps stand for equal factors
+EDGE = 0.03  # share of the span at either end that has no room for the name of a month
+MONTHS_BETWEEN_TICKS = (1, 2, 3, 6, 12, 24, 48)
+
+
+def curves(
+    title: str,
+    moments: Sequence[datetime],
+    lines: Mapping[str, tuple[str, Floats]],
+    text: Callable[[float], str],
+    *,
+    height: int = 320,
+) -> str:
+    """Return a picture of lines, each with its class and values; the first is drawn on top."""
+    low = min(float(values.min()) for _, values in lines.values())
+    high = max(float(values.max()) for _, values in lines.values())
+    is_log = low > 0 and high / low >= LOG_FROM
+    scale = _scale(low, high, height, is_log=is_log)
+    marks = _log_ticks(low, high) if is_log else _ticks(low, high)
+    drawn = [
+        f'<path class="line {kind}" d="{_path(moments, values, scale)}"/>'
+        for kind, values in reversed(list(lines.values()))
+    ]
+    return _picture(title, height, [*_axes(moments, marks, scale, text, height), *drawn])
+
+
+def area(
+    title: str,
+    moments: Sequence[datetime],
+    values: Floats,
+    kind: str,
+    text: Callable[[float], str],
+    *,
+    height: int = 170,
+) -> str:
+    """Return a picture of an area between a curve and 0."""
+    low, high = min(0.0, float(values.min())), max(0.0, float(values.max()))
+    scale = _scale(low, high, height, is_log=False)
+    base = scale(0.0)
+    shape = f"{_path(moments, values, scale)}L{WIDTH - RIGHT:.1f} {base:.1f}L{LEFT:.1f} {base:.1f}Z"
+    marks = _ticks(low, high, about=3)
+    drawn = f'<path class="area {kind}" d="{shape}"/>'
+    return _picture(title, height, [*_axes(moments, marks, scale, text, height), drawn])
+
+
+def bar(share: float, kind: str) -> str:
+    """Return a small bar from the middle to the left or right; share from -1 to 1."""
+    start, length = (50.0, 50 * share) if share >= 0 else (50 + 50 * share, -50 * share)
+    return (
+        '<svg class="bar" viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true">'
+        f'<rect class="{kind}" x="{start:.1f}" y="0" width="{length:.1f}" height="10"/></svg>'
+    )
+
+
+def _picture(title: str, height: int, parts: Sequence[str]) -> str:
+    head = f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{escape(title)}">'
+    return f"{head}{''.join(parts)}</svg>"
+
+
+def _scale(low: float, high: float, height: int, *, is_log: bool) -> Callable[[float], float]:
+    """Return what turns a value into a height in the picture, some air around the lowest and the highest."""
+    change = math.log if is_log else float
+    bottom, top = change(low), change(high)
+    spread = (top - bottom) or abs(top) or 1.0
+    bottom, top = bottom - 0.03 * spread, top + 0.05 * spread
+    room = height - TOP - BOTTOM
+    return lambda value: TOP + room * (top - change(value)) / (top - bottom)
+
+
+def _path(moments: Sequence[datetime], values: Floats, scale: Callable[[float], float]) -> str:
+    step = max(1, math.ceil(len(values) / MOST_POINTS))
+    chosen = [*range(0, len(values) - 1, step), len(values) - 1]
+    points = (f"{_across(moments, moments[n]):.1f} {scale(float(values[n])):.1f}" for n in chosen)
+    return "M" + "L".join(points)
+
+
+def _across(moments: Sequence[datetime], moment: datetime) -> float:
+    share = (moment - moments[0]) / (moments[-1] - moments[0])
+    return LEFT + (WIDTH - LEFT - RIGHT) * share
+
+
+def _axes(
+    moments: Sequence[datetime],
+    marks: Sequence[float],
+    scale: Callable[[float], float],
+    text: Callable[[float], str],
+    height: int,
+) -> list[str]:
+    parts = []
+    for mark in marks:
+        at = scale(mark)
+        parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{at:.1f}" y2="{at:.1f}"/>')
+        parts.append(f'<text x="{LEFT - 8}" y="{at + 5:.1f}" text-anchor="end">{escape(text(mark))}</text>')
+    for moment, label in _months(moments):
+        at = _across(moments, moment)
+        parts.append(f'<line class="grid" x1="{at:.1f}" x2="{at:.1f}" y1="{TOP}" y2="{height - BOTTOM}"/>')
+        parts.append(f'<text x="{at:.1f}" y="{height - 12}" text-anchor="middle">{escape(label)}</text>')
+    return parts
+
+
+def _months(moments: Sequence[datetime], most: int = 6) -> list[tuple[datetime, str]]:
+    """Return beginnings of months inside the span, at most so many, evenly spaced, and their names."""
+    first, last = moments[0], moments[-1]
+    inside = [
+        first.replace(year=year, month=month, day=1, hour=0, minute=0)
+        for year in range(first.year, last.year + 1)
+        for month in range(1, 13)
+    ]
+    air = (last - first) * EDGE
+    inside = [moment for moment in inside if first + air <= moment <= last - air]
+    step = next((step for step in MONTHS_BETWEEN_TICKS if len(inside) <= step * most), MONTHS_BETWEEN_TICKS[-1])
+    return [(moment, f"{moment:%b %Y}") for moment in inside if (moment.year * 12 + moment.month - 1) % step == 0]
+
+
+def _ticks(low: float, high: float, about: int = 5) -> list[float]:
+    """Return round numbers from low to high: steps of 1, 2 or 5 times a power of ten."""
+    rough = ((high - low) or abs(high) or 1.0) / about
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough * 0.999)
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    return [number * step for number in range(first, last + 1)]
+
+
+def _log_ticks(low: float, high: float) -> list[float]:
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    return [mark for power in powers for factor in (1, 2, 5) if low <= (mark := factor * 10.0**power) <= high]

@@ -1,0 +1,72 @@
+"""The frame of a page that stands alone: style for light, dark and phone, nothing from outside."""
+
+from __future__ import annotations
+
+from html import escape
+
+STYLE = """
+:root { color-scheme: light dark;
+  --page: #f6f6f3; --card: #fff; --ink: #1d2430; --soft: #5c6675; --rule: #dfe2e7; --grid: #eceef1;
+  --own: #1f6fb2; --btc: #d08a1d; --equal: #8a93a0; --good: #1a7f4b; --bad: #b3372f;
+  --warn: #7a5200; --warn-back: #fdf3dc; }
+@media (prefers-color-scheme: dark) { :root {
+  --page: #12161c; --card: #1b212a; --ink: #e6e9ee; --soft: #9aa5b4; --rule: #313a47; --grid: #262e39;
+  --own: #6cb4ee; --btc: #e8ac55; --equal: #8d98a8; --good: #6fd3a0; --bad: #f0857c;
+  --warn: #f0c869; --warn-back: #33290f; } }
+* { box-sizing: border-box; }
+body { margin: 0; background: var(--page); color: var(--ink);
+  font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif; }
+main { max-width: 1080px; margin: 0 auto; padding: 24px 16px 48px; }
+h1 { font-size: 1.6rem; line-height: 1.2; margin: 0 0 4px; }
+h2 { font-size: 1.1rem; margin: 0 0 8px; }
+p { margin: 0 0 10px; }
+.soft { color: var(--soft); font-size: .9rem; }
+.card { background: var(--card); border: 1px solid var(--rule); border-radius: 8px; padding: 16px; margin-top: 16px;
+  min-width: 0; }
+.pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 420px), 1fr)); gap: 0 16px; }
+.figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(140px, 1fr)); gap: 12px; margin-top: 16px; }
+.figures div { background: var(--card); border: 1px solid var(--rule); border-radius: 8px; padding: 10px 14px; }
+.figures b { display: block; font-size: 1.35rem; font-weight: 600; font-variant-numeric: tabular-nums; }
+.warn { color: var(--warn); background: var(--warn-back); border-left: 4px solid; border-radius: 6px;
+  padding: 12px 16px; margin-top: 16px; }
+.warn ul { margin: 0; padding-left: 18px; }
+.scroll { overflow-x: auto; }
+.tall { max-height: 520px; overflow: auto; }
+table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; font-size: .92rem; }
+th, td { padding: 5px 10px; text-align: right; white-space: nowrap; border-bottom: 1px solid var(--rule); }
+th { color: var(--soft); font-weight: 500; position: sticky; top: 0; background: var(--card); }
+th:first-child, td:first-child, .left { text-align: left; }
+tr.mine td { font-weight: 600; }
+.good { color: var(--good); } .bad { color: var(--bad); }
+rect.good { fill: var(--good); } rect.bad { fill: var(--bad); }
+svg { display: block; width: 100%; height: auto; }
+svg.bar { width: 120px; height: 10px; display: inline-block; }
+svg text { fill: var(--soft); font-size: 14px; }
+svg .grid { stroke: var(--grid); }
+svg .line { fill: none; stroke-width: 2; stroke-linejoin: round; }
+svg .own { stroke: var(--own); stroke-width: 2.6; }
+svg .btc { stroke: var(--btc); } svg .equal { stroke: var(--equal); }
+svg .area.own { fill: var(--own); opacity: .45; stroke: none; }
+svg .area.bad { fill: var(--bad); opacity: .45; stroke: none; }
+.key span { margin-right: 16px; white-space: nowrap; }
+.key i { display: inline-block; width: 18px; height: 3px; margin-right: 6px; vertical-align: middle; }
+.key .own { background: var(--own); } .key .btc { background: var(--btc); } .key .equal { background: var(--equal); }
+td.heat { border: 1px solid var(--card); text-align: center; }
+@media (max-width: 600px) { svg text { font-size: 21px; } th, td { padding: 5px 7px; } }
+"""
+
+
+def page(title: str, body: str) -> str:
+    """Return a whole page. body: markup."""
+    return (
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{escape(title)}</title><style>{STYLE}</style></head>\n<body><main>{body}</main></body></html>\n"
+    )
+
+
+def heat(share: float) -> str:
+    """Return the style of a table cell between bad (-1) over nothing (0) to good (1)."""
+    colour = "--good" if share >= 0 else "--bad"
+    strength = round(min(abs(share), 1.0) * 55)
+    return f"background: color-mix(in srgb, var({colour}) {strength}%, var(--card))"
