@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +23,7 @@ from errors import InputError, MarsShotError
 if TYPE_CHECKING:
     from replay.question import Question
     from replay.scores import ScoreBook
+    from replay.sweep import Grid
     from replay.walk_forward import Training
 
 
@@ -81,18 +82,20 @@ def _run(arguments: argparse.Namespace) -> None:
 
     console = Console()
     _check_output(arguments.output)
+    changes = dict(_pair(text, "--set") for text in arguments.changes)
     question = read_question(
         arguments.config,
-        changes=dict(_pair(text, "--set") for text in arguments.changes),
+        changes=changes,
         tokens=arguments.tokens,
         data=arguments.data,
         rules=arguments.rules,
         first=arguments.first,
         last=arguments.last,
     )
+    grid = _grid(arguments, changes)
     scores, model, trainings = _scores(question, arguments)
-    if arguments.sweep:
-        _sweep(question, scores, arguments, console)
+    if grid is not None:
+        _sweep(question, scores, grid, arguments, console)
         return
     found = answer(question, scores, model, trainings)
     show(found, console)
@@ -142,13 +145,22 @@ def _tell_training(training: Training) -> None:
     sys.stderr.write(f"{training.day}: trained on {training.rows} rows up to {training.last_close}{searched}\n")
 
 
-def _sweep(question: Question, scores: ScoreBook, arguments: argparse.Namespace, console: Console) -> None:
+def _grid(arguments: argparse.Namespace, changes: Mapping[str, str]) -> Grid | None:
+    """Return what --sweep asks for, checked, or None. Raises InputError."""
+    from replay.sweep import grid_of  # noqa: PLC0415
+
+    if not arguments.sweep:
+        if arguments.scheduler:
+            raise InputError("--scheduler: is for a sweep; name what to try with --sweep")
+        return None
+    return grid_of([_pair(text, "--sweep") for text in arguments.sweep], arguments.config, changes)
+
+
+def _sweep(question: Question, scores: ScoreBook, grid: Grid, arguments: argparse.Namespace, console: Console) -> None:
     from cluster import cluster_threads, send_code  # noqa: PLC0415
     from replay.files import write_sweep  # noqa: PLC0415
-    from replay.sweep import grid_of, show_sweep, sweep  # noqa: PLC0415
+    from replay.sweep import show_sweep, sweep  # noqa: PLC0415
 
-    changes = dict(_pair(text, "--set") for text in arguments.changes)
-    grid = grid_of([_pair(text, "--sweep") for text in arguments.sweep], arguments.config, changes)
     with cluster_threads(arguments.scheduler) as workers:
         if workers is not None:
             send_code(Path(__file__).parent)

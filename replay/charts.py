@@ -139,4 +139,6 @@ def _ticks(low: float, high: float, about: int = 5) -> list[float]:
 
 def _log_ticks(low: float, high: float) -> list[float]:
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    return [mark for power in powers for factor in (1, 2, 5) if low <= (mark := factor * 10.0**power) <= high]
+    return [
+        mark for power in powers for factor in (1, 1.5, 2, 3, 5, 7) if low <= (mark := factor * 10.0**power) <= high
+    ]

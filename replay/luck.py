@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 EULER_GAMMA = 0.5772156649015329
-CONVINCING = 0.95
+CONVINCING, EVEN = 0.95, 0.5
 _NORMAL = NormalDist()
 
 

@@ -52,7 +52,8 @@ svg .area.bad { fill: var(--bad); opacity: .45; stroke: none; }
 .key i { display: inline-block; width: 18px; height: 3px; margin-right: 6px; vertical-align: middle; }
 .key .own { background: var(--own); } .key .btc { background: var(--btc); } .key .equal { background: var(--equal); }
 td.heat { border: 1px solid var(--card); text-align: center; }
-@media (max-width: 600px) { svg text { font-size: 21px; } th, td { padding: 5px 7px; } }
+.pair svg text { font-size: 21px; }
+@media (max-width: 600px) { svg text, .pair svg text { font-size: 24px; } th, td { padding: 5px 7px; } }
 """
 
 

@@ -81,6 +81,8 @@ def _files(path: Path) -> tuple[Path, list[Path]]:
 def _bundled(symbols: Collection[str] | None, last: date | None) -> Recording:
     whole = load_bundled_history()
     end = whole.last_day if last is None else min(unix_day(last), whole.last_day)
+    if end < whole.first_day:
+        raise InputError(f"{last} lies outside the data: {BUNDLED} has bars from {date_of(whole.first_day)} on")
     # All coins stay for the stand-in scores, which rank them against each other as in demo mode.
     coins = {symbol: _until(coin, end) for symbol, coin in whole.coins.items() if coin.first_day <= end}
     history = History(coins, whole.first_day, end)
@@ -153,7 +155,8 @@ def _read_daily(path: Path, symbols: Collection[str] | None, last: date | None) 
         wanted = wanted & table["symbol"].isin({*symbols, *MARKET}).to_numpy()
     table, days = table[wanted], days[wanted]
     if table.empty:
-        raise InputError(f"{path}: holds no bar of the tokens and days asked for")
+        until = f" up to {last}" if last else ""
+        raise InputError(f"{path}: holds no bar of the tokens asked for{until}; it begins on {date_of(first_day)}")
     refuse_impossible(path, table["symbol"], days.astype("datetime64[D]"), table[list(PRICES)].to_numpy())
     _refuse_doubles(path, table["symbol"], days)
     return _recording(path, _fields(table, days, first_day), sorted(table["symbol"].unique()), first_day)

@@ -15,6 +15,8 @@ from replay.page import heat, page
 from replay.performance import drawdowns
 from replay.words import key_figures, number, rule_rows
 
+WORDS = 4  # the first columns of a trade, the others are amounts
+
 
 def report_page(answer: Answer) -> str:
     """Return the page."""
@@ -28,7 +30,8 @@ def report_page(answer: Answer) -> str:
         _caveats(answer),
         _equity(answer),
         f'<div class="pair">{_falls(answer)}{_exposure(answer)}</div>',
-        f'<div class="pair">{_months(answer)}{_rules(answer)}</div>',
+        _months(answer),
+        _rules(answer),
         _figures(answer),
         _trades(answer),
     ]
@@ -125,7 +128,7 @@ def _figures(answer: Answer) -> str:
 
 def _trades(answer: Answer) -> str:
     names = ("Time (UTC)", "Token", "", "Why", "Quantity", "Price", answer.quote_asset, "Profit", "Held")
-    head = "".join(f"<th>{name}</th>" for name in names)
+    head = "".join(f'<th class="{"left" if n < WORDS else ""}">{name}</th>' for n, name in enumerate(names))
     ledger = answer.findings.ledger
     rows = "".join(_trade(row, opened) for row, opened in zip(ledger.rows, ledger.opened, strict=True))
     return _card(f"Every trade ({len(ledger.rows)})", f'<div class="tall"><table><tr>{head}</tr>{rows}</table></div>')
@@ -147,7 +150,9 @@ def _trade(row: Mapping[str, str], opened: datetime | None) -> str:
         f"{float(row['quote']):,.2f}",
     ]
     gain = "<td></td>" if profit is None else f'<td class="{_kind(profit)}">{profit:+,.2f}</td>'
-    return f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}{gain}<td>{held}</td></tr>"
+    words = "".join(f'<td class="left">{cell}</td>' for cell in cells[:WORDS])
+    amounts = "".join(f"<td>{cell}</td>" for cell in cells[WORDS:])
+    return f"<tr>{words}{amounts}{gain}<td>{held}</td></tr>"
 
 
 def _card(title: str, body: str) -> str:

@@ -19,7 +19,7 @@ from rich.table import Table
 from config_file import read_settings
 from errors import InputError
 from replay.findings import findings_of
-from replay.luck import CONVINCING, deflated_sharpe
+from replay.luck import CONVINCING, EVEN, deflated_sharpe
 from replay.market import RecordedRules
 from replay.performance import DAYS_A_YEAR, Floats, daily_returns
 from replay.question import Question
@@ -94,10 +94,12 @@ class Sweep:
         text = f"The best of {count} cells is {named}, Sharpe {best.sharpe:.2f}."
         if math.isnan(self.probability):
             return text
-        deflated = f"{text} The chance that it is better than the best of {count} lucky ones is {self.probability:.0%}"
+        deflated = f"{text} The chance that it is better than the best of {count} without any skill is"
+        if self.probability < EVEN:
+            return f"{deflated} {self.probability:.0%}: the best cell is likely luck. Do not choose settings by it."
         if self.probability < CONVINCING:
-            return f"{deflated}: under {CONVINCING:.0%}, so the best cell is likely luck. Do not choose settings by it."
-        return f"{deflated}: more than luck over this span; the next one may differ."
+            return f"{deflated} {self.probability:.0%}, under {CONVINCING:.0%}: it may well be luck; no proof."
+        return f"{deflated} {self.probability:.0%}: more than luck over this span; the next one may differ."
 
 
 def grid_of(specs: Sequence[tuple[str, str]], config: Path, changes: Mapping[str, str]) -> Grid:

@@ -73,7 +73,7 @@ def key_figures(answer: Answer) -> list[str]:
     return [
         f"{len(ledger.rows)} trades, fees {ledger.fees:.2f} {answer.quote_asset}, {hit}, "
         f"turnover {findings.turnover:.1f} times a year, on average {findings.exposure.mean():.0%} in tokens",
-        f"with 95 % confidence (days resampled in blocks) the change lies between {total.low:+.0%} and "
+        f"With 95 % confidence (days resampled in blocks) the change lies between {total.low:+.0%} and "
         f"{total.high:+.0%}, the Sharpe ratio of {BOT} between {number(sharpe.low)} and {number(sharpe.high)}",
     ]
 
