@@ -60,7 +60,9 @@ class PriceDesk:
             quote = quotes.get(symbol)
             if quote is None or quote.agrees is None:
                 return held
-            return replace(held, said=held.said - {COINBASE_STRAYS} if quote.agrees else held.said | {COINBASE_STRAYS})
+            if quote.agrees is not (COINBASE_STRAYS in held.said):
+                return held
+            return replace(held, said=held.said ^ {COINBASE_STRAYS})
 
         try:
             self._store.change(

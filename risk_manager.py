@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Protocol
 
-from domain import EXACT, ONE, ExitRules, Position, Reason, reaches_multiple
+from domain import EXACT, ONE, ZERO, ExitRules, Position, Reason, reaches_multiple
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +72,14 @@ def is_trailing_stop_hit(position: Position, price: Decimal, rules: ExitRules) -
 
 
 def turning_points(position: Position, rules: ExitRules) -> tuple[Decimal, ...]:
-    """Return the prices at which `watch` or `decide_exit` decide differently about this position, to 28 digits.
+    """Return the prices from which on `watch` or `decide_exit` decide differently about this position.
 
-    Between two neighbouring ones, both do the same at every price.
+    From one of them on, and under the next one, both do the same at every price of 28 digits or less.
     """
     entry = position.entry_price
-    points = [entry * (1 - rules.stop_loss_fall)]
+    points = [(entry * (1 - rules.stop_loss_fall)).next_plus()]
     if position.trailing_armed:
-        points += [position.max_price, position.max_price * (1 - rules.trailing_fall)]
+        points += [position.max_price.next_plus(), (position.max_price * (1 - rules.trailing_fall)).next_plus()]
     else:
         points.append(entry * rules.trailing_start_multiple)
     if not position.partial_sold:
@@ -88,12 +88,13 @@ def turning_points(position: Position, rules: ExitRules) -> tuple[Decimal, ...]:
 
 
 def quiet_band(price: Decimal, points: Collection[Decimal], widest: Decimal) -> tuple[Decimal, Decimal]:
-    """Return the neighbours of a price among turning points: what a check did at this price it does anywhere between.
+    """Return from which price on, and under which, a check does what it does at this price.
 
-    widest: a number above 1; the band reaches from price / widest to price * widest at most.
+    points: where it begins to do something else. widest: above 1; the band reaches from price / widest to under
+    price * widest at most.
     """
-    low = max((point for point in points if point <= price), default=Decimal(0))
-    high = min((point for point in points if point >= price), default=price * widest)
+    low = max((point for point in points if point <= price), default=ZERO)
+    high = min((point for point in points if point > price), default=price * widest)
     return max(low, price / widest), min(high, price * widest)
 
 

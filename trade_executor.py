@@ -26,7 +26,7 @@ from events import alarm, note, warn
 from exchange import Exchange
 from order_life import OrderLife
 from positions_store import Store
-from risk_manager import ExitDecision, turning_points
+from risk_manager import ExitDecision, decide_exit, turning_points, watch
 
 PRICE_HEADROOM = Decimal("1.02")
 NOTIONAL_HEADROOM = Decimal("1.05")  # above the minimum, once Binance has refused an order as too small
@@ -156,18 +156,21 @@ class TradeExecutor:
             warn("book.not_saved", str(error), symbol=symbol)
 
     def turning_points(self, symbol: str, rules: ExitRules) -> tuple[Decimal, ...]:
-        """Return the prices at which a check of this position does something else: the rules' and the order sizes'.
+        """Return the prices from which on a check of this position does something else, as long as the book stays.
 
-        Between two neighbouring ones a check does the same at every price, as long as nothing else changes.
+        Besides the rules' own, those from which on what would be sold there is large enough for an order.
         """
         held = self.book.positions[symbol]
+        points = turning_points(held, rules)
         known = self._rules.get(self.pair_of(symbol))
         if known is None:
-            return turning_points(held, rules)
+            return points
         partial = held.partial_left or held.qty * rules.partial_exit_share
         sizes = (floor_to_step(quantity, known.lot_step) for quantity in (held.qty, partial))
         smallest = [known.min_notional / size for size in sizes if size > 0]
-        return (*turning_points(held, rules), *smallest, *(price * NOTIONAL_HEADROOM for price in smallest))
+        sizable = (*smallest, *(price * NOTIONAL_HEADROOM for price in smallest))
+        sells = (price for price in sizable if decide_exit(watch(held, price, rules), price, rules).reason is not None)
+        return (*points, *sells)
 
     # ------------------------------------------------------------------ selling
 

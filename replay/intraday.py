@@ -34,11 +34,17 @@ class IntradayBars:
     ticks: Ints
     days: frozenset[int]  # unix days with at least one bar
 
+    def tick_at(self, moment: int) -> int:
+        """Return the price at one moment, in ticks."""
+        bar = max(int(self.times.searchsorted(moment, side="right")) - 1, 0)
+        quarter = (moment - int(self.times[bar])) * QUARTERS // int(self.seconds[bar])
+        return int(self.ticks[bar, min(max(quarter, 0), QUARTERS - 1)])
+
     def ticks_at(self, moments: Ints) -> Ints:
         """Return the price at each moment, in ticks; in a gap it stands still at the close before."""
-        bar = np.maximum(np.searchsorted(self.times, moments, side="right") - 1, 0)
+        bar = np.maximum(self.times.searchsorted(moments, side="right") - 1, 0)
         quarter = (moments - self.times[bar]) * QUARTERS // self.seconds[bar]
-        found: Ints = self.ticks[bar, np.clip(quarter, 0, QUARTERS - 1)]
+        found: Ints = self.ticks[bar, np.minimum(np.maximum(quarter, 0), QUARTERS - 1)]
         return found
 
 

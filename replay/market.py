@@ -5,6 +5,7 @@ Orders are filled by the embedded market's own exchange, so that demo and backte
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -13,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from binance_errors import order_error
 from binance_rules import trading_rules_of
@@ -27,6 +27,7 @@ from embedded_market.path import STEP_SECONDS
 from embedded_market.prices import PriceBoard
 from embedded_market.rules import PairRules, symbol_row
 from replay.costs import at_price, plausible_rules, recorded_rules, usual_volume, width_of
+from replay.intraday import Ints
 from replay.recording import Recording
 from replay.tables import DECIMALS
 
@@ -41,13 +42,22 @@ class RecordedBoard(PriceBoard):
     def __init__(self, recording: Recording) -> None:
         super().__init__(recording.history, seed=0, shift_days=0)
         self._intraday = recording.intraday
+        self._moment_asked = -1.0
+        self._prices: dict[str, Decimal] = {}  # at that moment: each is asked for several times
 
     def price(self, coin: str, now: float) -> Decimal:
         """Return Binance's last price."""
+        if now != self._moment_asked:
+            self._moment_asked, self._prices = now, {}
+        if coin not in self._prices:
+            self._prices[coin] = self._price(coin, now)
+        return self._prices[coin]
+
+    def _price(self, coin: str, now: float) -> Decimal:
         bars = self._intraday.get(coin)
         if bars is None or int(now) // SECONDS_PER_DAY not in bars.days:
             return super().price(coin, now)
-        return Decimal(int(bars.ticks_at(np.array([int(now)]))[0])).scaleb(-DECIMALS)
+        return Decimal(bars.tick_at(int(now))).scaleb(-DECIMALS)
 
     def coinbase_price(self, coin: str, now: float) -> Decimal:
         """Return Coinbase's price: the recorded one itself; on the way between daily bars the embedded market's."""
@@ -56,19 +66,24 @@ class RecordedBoard(PriceBoard):
             return Decimal(self.coinbase_text(coin, now))
         return self.price(coin, now)
 
-    def prices_at(self, coin: str, moments: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Return Binance's price at each of these moments (unix seconds), rounded to floats."""
-        bars = self._intraday.get(coin)
-        days, seconds = np.divmod(moments, SECONDS_PER_DAY)
-        found = np.empty(len(moments))
-        for day in dict.fromkeys(days.tolist()):
-            inside = days == day
+    def ticks_at(self, coin: str, moments: Ints) -> tuple[Ints, int, bool]:
+        """Return Binance's price at each of these moments (unix seconds, in order), in ticks of so many decimals.
+
+        And whether Coinbase's differs from it on some of these days.
+        """
+        bars, decimals = self._intraday.get(coin), self.history.coins[coin].decimals
+        days = range(int(moments[0]) // SECONDS_PER_DAY, int(moments[-1]) // SECONDS_PER_DAY + 1)
+        if bars is not None and bars.days.issuperset(days):
+            return bars.ticks_at(moments), decimals, False
+        found = np.empty(len(moments), dtype=np.int64)
+        for day in days:
+            inside = moments // SECONDS_PER_DAY == day
             if bars is not None and day in bars.days:
-                found[inside] = bars.ticks_at(moments[inside]) / 10.0**DECIMALS
+                found[inside] = bars.ticks_at(moments[inside])
             else:
-                path = self.path_of(coin, day)
-                found[inside] = np.array(path.ticks)[seconds[inside] // STEP_SECONDS] / 10.0**path.decimals
-        return found
+                steps = moments[inside] % SECONDS_PER_DAY // STEP_SECONDS
+                found[inside] = np.array(self.path_of(coin, day).ticks)[steps]
+        return found, decimals, True
 
 
 class RecordedCoinbase:
@@ -101,6 +116,9 @@ class RecordedExchange:
         self._clock = clock
         self._recording = recording
         self._rules: dict[tuple[str, str], TradingRules] = {}
+        self._bases = {name: pair.rules.base for name, pair in matching.pairs.items()}
+        first_days = {name: recording.history.coins[base].first_day for name, base in self._bases.items()}
+        self._listed_from = {name: day * SECONDS_PER_DAY for name, day in first_days.items()}
         self.quiet_until_ms = 0
 
     def now_ms(self) -> int:
@@ -114,7 +132,7 @@ class RecordedExchange:
     def prices(self, pairs: Collection[str]) -> Mapping[str, Decimal]:
         """Return the last prices of the pairs that are listed; after its last day a coin's stands still."""
         now = self._now()
-        return {pair: self._board.price(self._base(pair), now) for pair in pairs if self._is_listed(pair, now)}
+        return {pair: self._board.price(self._bases[pair], now) for pair in pairs if self._is_listed(pair, now)}
 
     def trading_rules(self, pairs: Collection[str]) -> Mapping[str, TradingRules]:
         """Return the rules of the pairs that are listed; after its last day a pair is on BREAK."""
@@ -169,14 +187,11 @@ class RecordedExchange:
     def _now(self) -> float:
         return self._clock.now().timestamp()
 
-    def _base(self, pair: str) -> str:
-        return self._matching.pairs[pair].rules.base
-
     def _is_listed(self, pair: str, now: float) -> bool:
-        return pair in self._matching.pairs and self._board.is_listed(self._base(pair), now)
+        return now >= self._listed_from.get(pair, math.inf)
 
     def _rules_of(self, pair: str, now: float) -> TradingRules:
-        status = "BREAK" if self._board.is_over(self._base(pair), now) else "TRADING"
+        status = "BREAK" if self._board.is_over(self._bases[pair], now) else "TRADING"
         if (pair, status) not in self._rules:
             row: Mapping[str, Any] = symbol_row(self._matching.pairs[pair].rules, status, permission_sets=True)
             self._rules[pair, status] = trading_rules_of(row)

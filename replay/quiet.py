@@ -1,14 +1,15 @@
 """A clock that leaps over price checks that would change nothing, and only over those.
 
-Between two neighbouring turning points of a position a check does the same at every price. So once a check has
+From one turning point of a position on, and under the next, a check does the same at every price. So once a check has
 changed nothing, neither do the following ones, until some price leaves its band, the daily pass is due, or the book
 changes. The last check before any of these is made as ever, for what the price desk remembers of it.
 """
 
 from __future__ import annotations
 
+import math
 from datetime import datetime, timedelta
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +24,7 @@ from risk_manager import quiet_band
 
 # In a band so narrow no price can be beyond belief after another of it.
 WIDEST = Decimal(BEYOND_BELIEF) ** Decimal("0.45")
-# The check goes by Coinbase's price or Binance's, the band is looked up in Binance's alone.
+# More than Coinbase's price ever differs from Binance's, rounding included.
 MARGIN = 1.5 * MAX_BASIS
 
 
@@ -79,11 +80,22 @@ def _quiet_checks(bot: Bot, board: RecordedBoard, checks: NDArray[np.int64]) -> 
         if quote is None or quote.price is None:
             return 0
         points = bot.executor.turning_points(symbol, bot.settings.exit_rules)
-        low, high = quiet_band(quote.price, points, WIDEST)
-        prices = board.prices_at(bot.settings.binance_asset(symbol), checks[:quiet])
-        loud = (prices * (1 - MARGIN) <= float(low)) | (prices * (1 + MARGIN) >= float(high))
+        band = quiet_band(quote.price, points, WIDEST)
+        loud = _outside(band, board, bot.settings.binance_asset(symbol), checks[:quiet])
         if loud.any():
             quiet = int(np.argmax(loud))
             if quiet <= 1:
                 return quiet
     return quiet
+
+
+def _outside(
+    band: tuple[Decimal, Decimal], board: RecordedBoard, coin: str, checks: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """Return at which checks the price that the bot will go by may lie outside the band."""
+    ticks, decimals, differs = board.ticks_at(coin, checks)
+    low, high = (int(edge.scaleb(decimals).to_integral_value(ROUND_CEILING)) for edge in band)
+    if differs:  # the band is looked up in Binance's price, the bot goes by Coinbase's as well
+        low, high = math.ceil(low * (1 + MARGIN)) + 1, math.floor(high * (1 - MARGIN)) - 1
+    found: NDArray[np.bool_] = (ticks < low) | (ticks >= high)
+    return found

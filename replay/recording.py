@@ -139,6 +139,13 @@ class _LazyBars(Mapping[int, DailyBar]):
         opening, high, low, close = (Decimal(repr(float(price))).quantize(_SMALLEST) for price in self._prices[row])
         return DailyBar(opening, high, low, close, Decimal(0), Decimal(0))
 
+    def __contains__(self, day: object) -> bool:
+        return (
+            isinstance(day, int)
+            and 0 <= (row := day - self._first_day) < len(self._prices)
+            and not np.isnan(self._prices[row, 0])
+        )
+
     def __iter__(self) -> Iterator[int]:
         return iter((np.flatnonzero(~np.isnan(self._prices[:, 0])) + self._first_day).tolist())
 

@@ -1,0 +1,146 @@
+"""backtest.py over a year of 150 tokens, beside backtesting.py and backtrader on the same bars, all in one run.
+
+    pip install -r requirements-benchmarks.txt
+    python benchmarks/backtest.py [--tokens 150] [--days 365] [--peer-tokens 30]
+
+MarsShot: the whole command in a process of its own, start, reading of both files, scores by a given model and report
+included; price checks every 5 minutes on bars of one hour. The peers: the run alone, bars and scores in memory, one
+look per bar; on fewer tokens, as they take long. CPU seconds; a bar is one token's hour.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+from time import monotonic, process_time
+
+from rich.console import Console
+from rich.table import Table
+from sklearn.ensemble import RandomForestClassifier
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from benchmarks import peers  # noqa: E402 - after the path
+from benchmarks.made_up_bars import FIRST, HOURS, write_bars  # noqa: E402
+from features import FEATURES  # noqa: E402
+from model_files import save_model  # noqa: E402
+from replay.recording import read_recording  # noqa: E402
+from replay.scores import whole_table  # noqa: E402
+from replay.walk_forward import known_rows  # noqa: E402
+from settings import TrainingSection  # noqa: E402
+
+SETTINGS = ("buy_threshold=0.55", "sell_threshold=0.40", "capital_initial=100000")  # dozens of positions at any time
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One run."""
+
+    name: str
+    bars: int
+    cpu: float
+    wall: float
+    megabytes: float | None = None
+
+    @property
+    def per_second(self) -> float:
+        """Bars per CPU second."""
+        return self.bars / self.cpu
+
+
+def main() -> int:
+    """Measure and print."""
+    asked = _arguments()
+    console = Console()
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        hourly = write_bars(folder, asked.tokens, asked.days)
+        _save_model(folder)
+        ours = _marsshot(folder, asked.tokens, asked.days)
+        names = sorted(hourly["symbol"].unique())[: asked.peer_tokens]
+        first = (FIRST - date(1970, 1, 1)).days * 86_400
+        inside = hourly["symbol"].isin(names) & (hourly["time"] >= first)
+        frames = peers.bars_by_token(hourly[inside])
+        bars = sum(map(len, frames.values()))
+        others = [
+            _peer("backtesting.py", bars, lambda: peers.run_backtesting(frames)),
+            _peer("backtrader", bars, lambda: peers.run_backtrader(frames)),
+        ]
+        _show(console, f"{asked.tokens} tokens, {asked.days} days, bars of one hour", [ours, *others], ours)
+        grown = [_marsshot(folder, asked.tokens, asked.days * part // 3) for part in (1, 2)]
+        for part in (1, 2):
+            tokens = asked.tokens * part // 3
+            grown.append(_grown_tokens(tokens, asked.days))
+        _show(console, "How it grows", [*grown, ours], ours)
+    return 0
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--tokens", type=int, default=150)
+    parser.add_argument("--days", type=int, default=365)
+    parser.add_argument("--peer-tokens", type=int, default=30)
+    return parser.parse_args()
+
+
+def _grown_tokens(tokens: int, days: int) -> Measured:
+    with tempfile.TemporaryDirectory() as scratch:
+        write_bars(Path(scratch), tokens, days)
+        _save_model(Path(scratch))
+        return _marsshot(Path(scratch), tokens, days)
+
+
+def _save_model(folder: Path) -> None:
+    """Write a forest of the size that train_model.py makes, trained on the days before the span."""
+    rows = known_rows(whole_table(read_recording(folder / "daily.csv", None, None, FIRST)), FIRST, TrainingSection())
+    forest = RandomForestClassifier(200, min_samples_leaf=15, max_depth=12, class_weight="balanced", random_state=0)
+    forest.fit(rows[list(FEATURES)], rows["label"])
+    known = {"last_date": str(FIRST - timedelta(days=3)), "label": {"shift_days": 2}}
+    save_model(forest, known, folder / "model.pkl")
+
+
+def _marsshot(folder: Path, tokens: int, days: int) -> Measured:
+    last = FIRST + timedelta(days=days - 1)
+    command = [sys.executable, str(ROOT / "backtest.py"), "--config", str(ROOT / "config.yaml"), "--data", str(folder)]
+    command += ["--tokens", "all", "--model", str(folder / "model.pkl"), "--from", str(FIRST), "--to", str(last)]
+    command += [part for change in SETTINGS for part in ("--set", f"strategy.{change}")]
+    begun = monotonic()
+    process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL)  # noqa: S603 - our own program
+    _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        raise SystemExit("backtest.py failed")
+    peak = usage.ru_maxrss / (1024 if sys.platform != "darwin" else 1024**2)
+    cpu = usage.ru_utime + usage.ru_stime
+    return Measured(f"MarsShot, {tokens} tokens, {days} days", tokens * days * HOURS, cpu, monotonic() - begun, peak)
+
+
+def _peer(name: str, bars: int, work: Callable[[], None]) -> Measured:
+    cpu, wall = process_time(), monotonic()
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        work()
+    return Measured(name, bars, process_time() - cpu, monotonic() - wall)
+
+
+def _show(console: Console, title: str, rows: list[Measured], ours: Measured) -> None:
+    table = Table(title=title, title_justify="left")
+    for column in ("", "Bars", "CPU s", "Wall s", "MB", "Bars per CPU s", "MarsShot is"):
+        table.add_column(column, justify="right" if column else "left")
+    for row in rows:
+        memory = "" if row.megabytes is None else f"{row.megabytes:.0f}"
+        figures = (f"{row.bars:,}", f"{row.cpu:.1f}", f"{row.wall:.1f}", memory, f"{row.per_second:,.0f}")
+        table.add_row(row.name, *figures, f"{ours.per_second / row.per_second:.2f} x")
+    console.print(table)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
