@@ -160,9 +160,8 @@ class TradeExecutor:
 
         Besides the rules' own, those from which on what would be sold there is large enough for an order.
         """
-        held = self.book.positions[symbol]
+        held, known = self.book.positions[symbol], self._rules.get(self.pair_of(symbol))
         points = turning_points(held, rules)
-        known = self._rules.get(self.pair_of(symbol))
         if known is None:
             return points
         partial = held.partial_left or held.qty * rules.partial_exit_share

@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 
 from bot import Bot
 from clock import VirtualClock
-from domain import Book
+from domain import Book, Position
 from embedded_market.prices import MAX_BASIS
 from price_desk import BEYOND_BELIEF
+from replay.intraday import Ints
 from replay.market import RecordedBoard
 from risk_manager import quiet_band
 
@@ -37,6 +38,8 @@ class LeapingClock(VirtualClock):
         self._bot: Bot | None = None
         self._board: RecordedBoard | None = None
         self._book_before: Book | None = None
+        self._looked_until = 0
+        self._loud: dict[str, tuple[Position, int]] = {}  # by token: as it was, when its price leaves the band
 
     def watch(self, bot: Bot, board: RecordedBoard) -> None:
         """Leap for this bot in this market from now on."""
@@ -58,40 +61,44 @@ class LeapingClock(VirtualClock):
         if until < self.now() + interval:
             return None
         checks = self._checks_until(min(bot.next_daily(), self._end), interval)
-        quiet = _quiet_checks(bot, board, checks) if len(checks) > 1 else 0
+        quiet = self._quiet_checks(bot, board, checks) if len(checks) > 1 else 0
         if quiet <= 1:
             return None
         moment = self.now() + interval * quiet
         bot.skip_checks(moment)
         return moment
 
-    def _checks_until(self, end: datetime, interval: timedelta) -> NDArray[np.int64]:
+    def _checks_until(self, end: datetime, interval: timedelta) -> Ints:
         """Return the moments (unix seconds) of the checks before the end, the next one first."""
         step = int(interval.total_seconds())
         now = int(self.now().timestamp())
         return np.arange(now + step, int(end.timestamp()), step, dtype=np.int64)
 
+    def _quiet_checks(self, bot: Bot, board: RecordedBoard, checks: Ints) -> int:
+        """Return how many of the checks to come change nothing."""
+        if checks[-1] != self._looked_until:  # a new day: rules may have been loaded anew
+            self._looked_until, self._loud = int(checks[-1]), {}
+        rules, first_loud = bot.settings.exit_rules, self._looked_until + 1
+        for symbol, held in bot.store.book.positions.items():
+            quote = bot.price_desk.last_quotes.get(symbol)
+            if quote is None or quote.price is None:
+                return 0
+            before = self._loud.get(symbol)
+            if before is None or before[0] is not held or before[1] < checks[0]:
+                band = quiet_band(quote.price, bot.executor.turning_points(symbol, rules), WIDEST)
+                before = held, _first_outside(band, board, bot.settings.binance_asset(symbol), checks)
+                self._loud[symbol] = before
+            first_loud = min(first_loud, before[1])
+        return int(np.searchsorted(checks, first_loud))
 
-def _quiet_checks(bot: Bot, board: RecordedBoard, checks: NDArray[np.int64]) -> int:
-    """Return how many of the checks to come change nothing."""
-    quiet = len(checks)
-    for symbol in bot.store.book.positions:
-        quote = bot.price_desk.last_quotes.get(symbol)
-        if quote is None or quote.price is None:
-            return 0
-        points = bot.executor.turning_points(symbol, bot.settings.exit_rules)
-        band = quiet_band(quote.price, points, WIDEST)
-        loud = _outside(band, board, bot.settings.binance_asset(symbol), checks[:quiet])
-        if loud.any():
-            quiet = int(np.argmax(loud))
-            if quiet <= 1:
-                return quiet
-    return quiet
+
+def _first_outside(band: tuple[Decimal, Decimal], board: RecordedBoard, coin: str, checks: Ints) -> int:
+    """Return the first of these moments at which the price may lie outside the band; after the last one if none."""
+    outside = _outside(band, board, coin, checks)
+    return int(checks[np.argmax(outside)]) if outside.any() else int(checks[-1]) + 1
 
 
-def _outside(
-    band: tuple[Decimal, Decimal], board: RecordedBoard, coin: str, checks: NDArray[np.int64]
-) -> NDArray[np.bool_]:
+def _outside(band: tuple[Decimal, Decimal], board: RecordedBoard, coin: str, checks: Ints) -> NDArray[np.bool_]:
     """Return at which checks the price that the bot will go by may lie outside the band."""
     ticks, decimals, differs = board.ticks_at(coin, checks)
     low, high = (int(edge.scaleb(decimals).to_integral_value(ROUND_CEILING)) for edge in band)
