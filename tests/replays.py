@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from sklearn.ensemble import RandomForestClassifier
 
 from domain import Score
@@ -56,4 +58,64 @@ def scored(question: Question, model: RandomForestClassifier | None = None) -> S
     loaded = LoadedModel(forest, {}, FEATURES, "")
     table = whole_table(question.recording)
     days: dict[date, dict[str, Score]] = score_with(table, question.settings.tokens_daily, *question.span, loaded)
+    return ScoreBook(days)
+
+
+# --------------------------------------------------------------------------- made-up recordings
+
+MADE_UP_FIRST, MADE_UP_DAYS, BEFORE = date(2023, 1, 11), 6, 10
+DAILY = "symbol,date,open,high,low,close,volume,market_cap"
+
+
+def write_made_up(folder: Path, seed: int, *, hourly: bool, days: int = MADE_UP_DAYS, swing: float = 0.02) -> Path:
+    """Write bars of BTC, ETH, AAA and BBB: `BEFORE` days before MADE_UP_FIRST and so many from it on.
+
+    Hourly bars, if any, are of AAA and BTC alone. The same seed gives the same bars, however many days are asked for.
+    """
+    daily, intraday = [DAILY], ["symbol,time,open,high,low,close"]
+    for number, symbol in enumerate(("AAA", "BBB", "BTC", "ETH")):
+        random = np.random.default_rng([seed, number])
+        price = 100.0
+        for day in range(BEFORE + days):
+            date_of = date.fromordinal(MADE_UP_FIRST.toordinal() - BEFORE + day)
+            rows = []
+            for hour in range(24):
+                close = price * float(np.exp(random.standard_t(3) * swing))
+                above, below = 1 + abs(random.standard_t(3, 2)) * swing / 2
+                bar = [price, max(price, close) * above, min(price, close) / below, close]
+                rows.append([round(value, 4) for value in bar])
+                price = rows[-1][3]
+                moment = (date_of - date(1970, 1, 1)).days * 86_400 + hour * 3600
+                if hourly and symbol in {"AAA", "BTC"} and day >= BEFORE:
+                    intraday.append(f"{symbol},{moment}," + ",".join(map(str, rows[-1])))
+            opening, high = rows[0][0], max(row[1] for row in rows)
+            daily.append(f"{symbol},{date_of},{opening},{high},{min(row[2] for row in rows)},{price},3000000,1000000")
+    (folder / "daily.csv").write_text("\n".join(daily) + "\n")
+    if hourly:
+        (folder / "intraday_1h.csv").write_text("\n".join(intraday) + "\n")
+    return folder
+
+
+def ask_made_up(folder: Path, **changes: str) -> Question:
+    """Return a question about the made-up days of this folder, with changes of `strategy`."""
+    return read_question(
+        CONFIG,
+        changes={f"strategy.{key}": value for key, value in changes.items()},
+        tokens="AAA,BBB",
+        data=folder,
+        rules=None,
+        first=MADE_UP_FIRST,
+        last=None,
+    )
+
+
+def random_scores(question: Question, seed: int) -> ScoreBook:
+    """Return scores that mean nothing, for every token on every day."""
+    days = {}
+    for number in range((question.last - question.first).days + 1):
+        day = date.fromordinal(question.first.toordinal() + number)
+        random = np.random.default_rng([seed, day.toordinal()])
+        days[day] = {
+            token: Score(token, Decimal(str(round(random.random(), 3)))) for token in question.settings.tokens_daily
+        }
     return ScoreBook(days)
