@@ -126,6 +126,7 @@ def test_leaping_changes_nothing(seed: int, hourly: bool, swing: float, capital:
 def test_such_runs_see_every_rule() -> None:
     reasons = set[str]()
     for seed in range(12):
-        leaping, _ = _both(seed, hourly=True, swing=0.02, capital="1000", stop="0.02", partial="0.03")
+        stop = ("0.02", "0.3")[seed % 2]
+        leaping, _ = _both(seed, hourly=True, swing=0.02, capital="1000", stop=stop, partial="0.03")
         reasons |= {row["reason"] for row in leaping.trades}
     assert reasons == {"daily_buy", "daily_sell", "stop_loss", "partial_take_profit", "trailing_stop"}
