@@ -83,7 +83,7 @@ def write_made_up(folder: Path, seed: int, *, hourly: bool, days: int = MADE_UP_
                 close = price * float(np.exp(random.standard_t(3) * swing))
                 above, below = 1 + abs(random.standard_t(3, 2)) * swing / 2
                 bar = [price, max(price, close) * above, min(price, close) / below, close]
-                rows.append([round(max(value, 0.01), 4) for value in bar])
+                rows.append([round(min(max(value, 0.01), 1e6), 4) for value in bar])
                 price = rows[-1][3]
                 moment = (date_of - date(1970, 1, 1)).days * 86_400 + hour * 3600
                 if hourly and symbol in {"AAA", "BTC"} and day >= BEFORE:
