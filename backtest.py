@@ -1,6 +1,6 @@
 """The same bot over recorded history: what would have come of these settings, and how sure that is.
 
-    python backtest.py [--from DATE] [--to DATE] [--data PATH] [--tokens A,B|all] [--rules PATH] [--model PATH]
+    python backtest.py [--from DATE] [--to DATE] [--data PATH] [--tokens A,B|all|training] [--rules PATH] [--model PATH]
                        [--set KEY=VALUE] [--sweep KEY=A,B|KEY=A:B:STEP] [--output FOLDER] ...
 
 Prints a summary and writes trades.csv, equity.csv and report.html. Holds no rule.
@@ -48,7 +48,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--from", dest="first", metavar="DATE", type=_date, help="first day (default: once there is a model's worth)")
     add("--to", dest="last", metavar="DATE", type=_date, help="last day (default: the last on record)")
     add("--data", type=Path, help="daily bars, or a folder of daily and intraday bars (default: the bundled history)")
-    add("--tokens", help="tokens to trade, such as ADA,DOT, or all that the data holds (default: tokens_daily)")
+    add("--tokens", help="tokens to trade: ADA,DOT, or all, or training: all of training_tokens (default: tokens_daily)")
     add("--rules", type=Path, help="a recorded exchangeInfo of Binance (default: plausible rules)")
     add("--model", type=Path, help="a model trained on days before the span (default: train as the days go by)")
     add("--retrain-days", type=_count, default=30, help="days between two trainings (default: 30)")

@@ -19,7 +19,7 @@ from replay.recording import MARKET, Recording, read_recording
 from settings import Settings
 from surroundings import DEMO_TOKENS
 
-ALL = "all"
+ALL, TRAINING = "all", "training"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,18 +51,20 @@ def read_question(
 ) -> Question:
     """Read and check all that a backtest is asked. Raises InputError.
 
-    tokens: a list such as ADA,DOT, "all" that the data holds, or None: tokens_daily of the settings.
+    tokens: a list such as ADA,DOT, "all" that the data holds, "training": those of them that models learn from, or
+    None: tokens_daily of the settings.
     """
     if first and last and first > last:
         raise InputError(f"--from {first} is after --to {last}")
-    chosen = {} if tokens in {None, ALL} else {"tokens_daily": f"[{tokens}]"}
+    chosen = {} if tokens in {None, ALL, TRAINING} else {"tokens_daily": f"[{tokens}]"}
     # The data has one name for each token.
     settings = read_settings(config, {**changes, **chosen, "symbols": "{}"})
     training = DEMO_TOKENS if data is None else settings.training_tokens
     wanted = None if tokens == ALL else {*settings.tokens_daily, *training}
     recording = read_recording(data, wanted, first, last)
-    if tokens == ALL:
-        settings = settings.model_copy(update={"tokens_daily": recording.symbols})
+    if tokens in {ALL, TRAINING}:
+        there = tuple(one for one in recording.symbols if tokens == ALL or one in training)
+        settings = settings.model_copy(update={"tokens_daily": there})
     first, last = _span(recording, settings.training.days, first, last)
     _refuse_unknown(recording, settings.tokens_daily)
     _refuse_gaps(recording, {*settings.tokens_daily, *MARKET}, first, last)
