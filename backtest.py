@@ -48,7 +48,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--from", dest="first", metavar="DATE", type=_date, help="first day (default: once there is a model's worth)")
     add("--to", dest="last", metavar="DATE", type=_date, help="last day (default: the last on record)")
     add("--data", type=Path, help="daily bars, or a folder of daily and intraday bars (default: the bundled history)")
-    add("--tokens", help="tokens to trade: ADA,DOT, or all, or training: all of training_tokens (default: tokens_daily)")
+    add("--tokens", help="tokens to trade: ADA,DOT, or all, or training (training_tokens); default: tokens_daily")
     add("--rules", type=Path, help="a recorded exchangeInfo of Binance (default: plausible rules)")
     add("--model", type=Path, help="a model trained on days before the span (default: train as the days go by)")
     add("--retrain-days", type=_count, default=30, help="days between two trainings (default: 30)")
