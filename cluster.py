@@ -6,6 +6,7 @@ Hands the work of joblib over to it. Knows no models and no data.
 from __future__ import annotations
 
 import asyncio
+import io
 import logging
 import platform
 from _thread import interrupt_main
@@ -14,7 +15,6 @@ from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 from zipfile import ZipFile
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 SECONDS_TO_CONNECT, SECONDS_TO_ANSWER = 10.0, 30.0
 SECONDS_BETWEEN_LOOKS = 1.0
+CODE = ("*.py", "embedded_market/*.py", "replay/*.py")  # what a sweep runs on
 # What all must have in the same version, as they have the same Python, for the same search to give the same numbers.
 SAME_EVERYWHERE = ("scikit-learn", "numpy", "scipy", "pandas", "joblib", "distributed")
 INSTALL = "pip install -r requirements-distributed.txt"
@@ -67,14 +68,25 @@ def send_code(folder: Path) -> None:
     """
     from distributed import default_client  # noqa: PLC0415
 
-    with TemporaryDirectory() as scratch:
-        archive = Path(scratch) / "marsshot_code.zip"
-        with ZipFile(archive, "w") as file:
-            for path in sorted(
-                [*folder.glob("*.py"), *folder.glob("replay/*.py"), *folder.glob("embedded_market/*.py")]
-            ):
-                file.write(path, path.relative_to(folder))
-        default_client().upload_file(str(archive))
+    archive = io.BytesIO()
+    paths = sorted(path for pattern in CODE for path in folder.glob(pattern))
+    with ZipFile(archive, "w") as file:
+        for path in paths:
+            file.write(path, path.relative_to(folder))
+    ours = {path.relative_to(folder).parts[0].removesuffix(".py") for path in paths}
+
+    # A function of a function: it travels with its code, while a worker would look for one of a module of ours.
+    def take(content: bytes) -> None:
+        import sys  # noqa: PLC0415
+        import tempfile  # noqa: PLC0415
+
+        with tempfile.NamedTemporaryFile(suffix=".zip", delete=False) as kept:
+            kept.write(content)
+        sys.path.insert(0, kept.name)
+        for name in [name for name in sys.modules if name.split(".")[0] in ours]:
+            del sys.modules[name]  # of an earlier sweep, perhaps with other code
+
+    default_client().run(take, archive.getvalue())
 
 
 @contextmanager
