@@ -187,6 +187,11 @@ def test_only_the_surroundings_know_of_the_embedded_market() -> None:
     assert {room for room in ROOMS if "embedded_market" in imports(room)} == {"surroundings"}
 
 
+@pytest.mark.parametrize(("package", "command"), [("replay", "backtest"), ("disasters", "chaos")])
+def test_a_simulation_is_known_to_its_command_alone(package: str, command: str) -> None:
+    assert {room for room in ROOMS if package in imports(room)} == {command}
+
+
 def test_the_embedded_market_knows_no_room() -> None:
     """It stands for the outside world; sharing code with the bot would hide the faults of both."""
     for path in (ROOT / "embedded_market").rglob("*.py"):
