@@ -6,7 +6,9 @@ Values only: no balance, no rule, no HTTP.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal
+
+_UNIT = Decimal("0.00000001")
 
 
 class OrderRejectedError(Exception):
@@ -52,8 +54,8 @@ class Fill:
 
     @property
     def value(self) -> Decimal:
-        """Return the quote asset that changed hands, fee apart."""
-        return self.price * self.quantity
+        """Return the quote asset that changed hands, fee apart: with eight decimals, as balances have."""
+        return (self.price * self.quantity).quantize(_UNIT, ROUND_DOWN)
 
 
 @dataclass(frozen=True, slots=True)

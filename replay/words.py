@@ -58,7 +58,8 @@ def rule_rows(answer: Answer) -> list[tuple[str, str, str, str]]:
     if ledger.big_gain is not None:
         rows.append(("of these, waiting by the big-gain exception", "", "", f"{ledger.big_gain:+.2f}"))
     held = sum(trip.is_open for trip in ledger.trips)
-    return [*rows, (f"still held ({held} positions)", "", "", f"{ledger.unrealised:+.2f}")]
+    positions = "1 position" if held == 1 else f"{held} positions"
+    return [*rows, (f"still held ({positions})", "", "", f"{ledger.unrealised:+.2f}")]
 
 
 def key_figures(answer: Answer) -> list[str]:

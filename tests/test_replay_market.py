@@ -210,3 +210,16 @@ def test_a_coin_is_unknown_before_its_first_day(tmp_path: Path) -> None:
     trades = run(question.settings, question.recording, random_scores(question, 1), *question.span).trades
     assert all(row["time"][:10] >= str(listed) for row in trades if row["symbol"] == "BBB")
     assert len(question.recording.bars["AAA"].days) == MADE_UP_DAYS + 10
+
+
+def test_account_and_answer_agree_where_tick_and_lot_step_make_more_than_eight_decimals(question: Question) -> None:
+    """Such pairs there are; otherwise the account would be told a little more than it holds, and refuse to spend it."""
+    fine = _row()
+    fine["filters"][0]["tickSize"], fine["filters"][1]["stepSize"] = "0.00000001", "0.001"  # type: ignore[index]
+    recorded = RecordedRules(rows={"AAAUSDT": fine})
+    matching = new_matching(question.recording, "USDT", D(1000), question.first, recorded)
+    board = RecordedBoard(question.recording)
+    exchange = RecordedExchange(board, matching, VirtualClock(_moment()), question.recording)
+    report = exchange.send_market_order(_order(buy_intent(quote_amount=D(333))))
+    assert report.executed_quote is not None
+    assert matching.free["USDT"] == exchange.account().free["USDT"] == 1000 - report.executed_quote
