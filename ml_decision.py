@@ -92,16 +92,14 @@ def score_rows(rows: pd.DataFrame, model: LoadedModel) -> list[Score]:
     Raises InputError if the model cannot score.
     """
     complete = has_features(rows, model.features).all(axis=1).to_numpy()
-    usable = rows[complete]
-    found = iter(_probabilities(usable, model) if len(usable) else ())
-    return [
-        Score(symbol, Decimal(repr(next(found))) if whole else None, "", Decimal(repr(close)))
-        if whole
-        else Score(symbol, None, _what_is_missing(rows.iloc[number], model), Decimal(repr(close)))
-        for number, (symbol, close, whole) in enumerate(
-            zip(rows["symbol"], rows["close"].tolist(), complete.tolist(), strict=True)
-        )
-    ]
+    found = iter(_probabilities(rows[complete], model) if complete.any() else ())
+    scores = []
+    columns = zip(rows["symbol"], rows["close"].tolist(), complete.tolist(), strict=True)
+    for number, (symbol, close, is_complete) in enumerate(columns):
+        probability = Decimal(repr(next(found))) if is_complete else None
+        why_not = "" if is_complete else _what_is_missing(rows.iloc[number], model)
+        scores.append(Score(symbol, probability, why_not, Decimal(repr(close))))
+    return scores
 
 
 def _what_is_missing(row: pd.Series, model: LoadedModel) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Protocol
 
 from domain import EXACT, ONE, ZERO, ExitRules, Position, Reason, reaches_multiple
@@ -28,6 +28,8 @@ class ExitDecision:
 
 
 HOLD = ExitDecision(None)
+FINE = Context(prec=60)
+"""Of turning points."""
 
 
 def watch(position: Position, price: Decimal, rules: ExitRules) -> Position:
@@ -74,16 +76,21 @@ def is_trailing_stop_hit(position: Position, price: Decimal, rules: ExitRules) -
 def turning_points(position: Position, rules: ExitRules) -> tuple[Decimal, ...]:
     """Return the prices from which on `watch` or `decide_exit` decide differently about this position.
 
-    From one of them on, and under the next one, both do the same at every price of 28 digits or less.
+    From one of them on, and under the next one, both do the same at every price of 20 digits or less: with 60 digits no
+    such price lies between a level and its rounding.
     """
-    entry = position.entry_price
-    points = [(entry * (1 - rules.stop_loss_fall)).next_plus()]
+
+    def at_multiple(multiple: Decimal) -> Decimal:
+        return FINE.divide(EXACT.multiply(position.entry_quote, multiple), position.entry_base)
+
+    points = [FINE.next_plus(at_multiple(EXACT.subtract(ONE, rules.stop_loss_fall)))]
     if position.trailing_armed:
-        points += [position.max_price.next_plus(), (position.max_price * (1 - rules.trailing_fall)).next_plus()]
+        stop = EXACT.multiply(position.max_price, EXACT.subtract(ONE, rules.trailing_fall))
+        points += [FINE.next_plus(position.max_price), FINE.next_plus(stop)]
     else:
-        points.append(entry * rules.trailing_start_multiple)
+        points.append(at_multiple(rules.trailing_start_multiple))
     if not position.partial_sold:
-        points.append(entry * rules.partial_exit_multiple)
+        points.append(at_multiple(rules.partial_exit_multiple))
     return tuple(points)
 
 

@@ -21,7 +21,7 @@ from embedded_market.prices import MAX_BASIS
 from price_desk import BEYOND_BELIEF
 from replay.intraday import Ints
 from replay.market import RecordedBoard
-from risk_manager import quiet_band
+from risk_manager import FINE, quiet_band
 
 # In a band so narrow no price can be beyond belief after another of it.
 WIDEST = Decimal(BEYOND_BELIEF) ** Decimal("0.45")
@@ -101,7 +101,7 @@ def _first_outside(band: tuple[Decimal, Decimal], board: RecordedBoard, coin: st
 def _outside(band: tuple[Decimal, Decimal], board: RecordedBoard, coin: str, checks: Ints) -> NDArray[np.bool_]:
     """Return at which checks the price that the bot will go by may lie outside the band."""
     ticks, decimals, differs = board.ticks_at(coin, checks)
-    low, high = (int(edge.scaleb(decimals).to_integral_value(ROUND_CEILING)) for edge in band)
+    low, high = (int(edge.scaleb(decimals, FINE).to_integral_value(ROUND_CEILING)) for edge in band)
     if differs:  # the band is looked up in Binance's price, the bot goes by Coinbase's as well
         low, high = math.ceil(low * (1 + MARGIN)) + 1, math.floor(high * (1 - MARGIN)) - 1
     found: NDArray[np.bool_] = (ticks < low) | (ticks >= high)

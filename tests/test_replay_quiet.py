@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import tempfile
 from dataclasses import replace
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
+from unittest.mock import patch
 
+import numpy as np
 import pytest
 from builders import EXIT_RULES, D, bought_at
 from hypothesis import given
@@ -14,10 +17,13 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from replays import ask_made_up, random_scores, write_made_up
 
-from domain import ExitRules, Position, Reason
-from replay.quiet import WIDEST
+from domain import ExitRules, Position, Reason, Score
+from price_desk import BEYOND_BELIEF
+from replay.market import RecordedBoard
+from replay.quiet import WIDEST, _outside
 from replay.run import Outcome, run
-from risk_manager import decide_exit, quiet_band, turning_points, watch
+from replay.scores import ScoreBook
+from risk_manager import FINE, decide_exit, quiet_band, turning_points, watch
 
 PRICES = st.decimals(min_value="0.0001", max_value="1000", places=4)
 
@@ -53,8 +59,10 @@ def test_within_a_band_every_check_does_the_same(
     low, high = quiet_band(price, turning_points(held, rules), WIDEST)
     assert low <= price < high
     places = Decimal("1e-8")
-    other = data.draw(st.decimals(min_value=low, max_value=high, places=20).filter(lambda one: low <= one < high))
-    for one in {other, low.quantize(places) + places, high.quantize(places) - places}:
+    other = data.draw(st.decimals(min_value=low, max_value=high, places=12).filter(lambda one: low <= one < high))
+    # Beside any price of the band those nearest to its ends: there roundings would show.
+    near = (edge.quantize(places) + step * places for edge in (low, high) for step in (-1, 0, 1))
+    for one in {other, *near}:
         if low <= one < high:
             assert _does(held, one, rules) == _does(held, price, rules)
 
@@ -68,9 +76,9 @@ def _does(held: Position, price: Decimal, rules: ExitRules) -> tuple[bool, Reaso
 @pytest.mark.parametrize(
     ("price", "low", "high"),
     [
-        ("0.50", D("0.05"), D("0.5").next_plus()),  # at the stop-loss a check does what it does below
-        ("0.51", D("0.5").next_plus(), D(2)),
-        ("1.99", D("0.5").next_plus(), D(2)),
+        ("0.50", D("0.05"), D("0.5").next_plus(FINE)),  # at the stop-loss a check does what it does below
+        ("0.51", D("0.5").next_plus(FINE), D(2)),
+        ("1.99", D("0.5").next_plus(FINE), D(2)),
         ("2", D(2), D(3)),  # at the partial sale what it does above
         ("3", D(3), D(30)),
     ],
@@ -83,7 +91,10 @@ def test_a_band_reaches_from_where_one_rule_begins_to_where_the_next_does(
 
 def test_a_price_at_the_top_is_as_quiet_as_one_below() -> None:
     armed = bought_at("1", partial_sold=True, trailing_armed=True, max_price=D(4))
-    assert quiet_band(D(4), turning_points(armed, EXIT_RULES), D(10)) == (D("2.8").next_plus(), D(4).next_plus())
+    assert quiet_band(D(4), turning_points(armed, EXIT_RULES), D(10)) == (
+        D("2.8").next_plus(FINE),
+        D(4).next_plus(FINE),
+    )
 
 
 def _both(seed: int, *, hourly: bool, swing: float, capital: str, stop: str, partial: str) -> tuple[Outcome, Outcome]:
@@ -100,9 +111,11 @@ def _both(seed: int, *, hourly: bool, swing: float, capital: str, stop: str, par
             capital_initial=capital,
         )
     scores = random_scores(question, seed)
-    leaping, plodding = (
-        run(question.settings, question.recording, scores, *question.span, leaps=leaps) for leaps in (True, False)
-    )
+    # Of AAA only Binance tells, so a jump beyond belief has to wait for a second look.
+    with patch("replay.market.UNLISTED_AT_COINBASE", frozenset({"AAA"})):
+        leaping, plodding = (
+            run(question.settings, question.recording, scores, *question.span, leaps=leaps) for leaps in (True, False)
+        )
     return leaping, plodding
 
 
@@ -110,10 +123,10 @@ def _both(seed: int, *, hourly: bool, swing: float, capital: str, stop: str, par
 @given(
     seed=st.integers(0, 10_000),
     hourly=st.booleans(),
-    swing=st.sampled_from((0.002, 0.02, 0.2)),  # the last one jumps beyond belief
+    swing=st.sampled_from((0.002, 0.02, 0.2, 1.0)),  # the last one jumps beyond belief
     capital=st.sampled_from(("11", "12.5", "1000")),  # a position just above the smallest order, and a large one
-    stop=st.sampled_from(("0.02", "0.3")),
-    partial=st.sampled_from(("0.03", "0.5")),
+    stop=st.sampled_from(("0.02", "0.3", "0.99")),
+    partial=st.sampled_from(("0.03", "0.5", "500")),
 )
 def test_leaping_changes_nothing(seed: int, hourly: bool, swing: float, capital: str, stop: str, partial: str) -> None:
     leaping, plodding = _both(seed, hourly=hourly, swing=swing, capital=capital, stop=stop, partial=partial)
@@ -130,3 +143,53 @@ def test_such_runs_see_every_rule() -> None:
         leaping, _ = _both(seed, hourly=True, swing=0.02, capital="1000", stop=stop, partial="0.03")
         reasons |= {row["reason"] for row in leaping.trades}
     assert reasons == {"daily_buy", "daily_sell", "stop_loss", "partial_take_profit", "trailing_stop"}
+
+
+def test_no_two_prices_of_a_band_are_beyond_belief_after_each_other() -> None:
+    low, high = quiet_band(D(7), (), WIDEST)
+    assert high / low < BEYOND_BELIEF
+
+
+@pytest.mark.parametrize("leaps", [True, False])
+def test_a_jump_beyond_belief_after_a_long_quiet_waits_for_its_second_look(tmp_path: Path, leaps: bool) -> None:
+    """The price desk measures a jump from the last check; so the check before it is made, however quiet it was."""
+    write_made_up(tmp_path, 1, hourly=True)
+    daily, hours = (tmp_path / "daily.csv"), (tmp_path / "intraday_1h.csv")
+    daily.write_text("\n".join(_at(line, "100", 2) for line in daily.read_text().splitlines()) + "\n")
+    fallen = int(datetime(2023, 1, 12, 15, tzinfo=UTC).timestamp())
+    hours.write_text(
+        "\n".join(
+            _at(line, "5" if line.split(",")[1] >= str(fallen) else "100", 2) for line in hours.read_text().splitlines()
+        )
+        + "\n"
+    )
+    question = ask_made_up(tmp_path, sell_threshold="0.1")
+    days = (date.fromordinal(question.first.toordinal() + number) for number in range(6))
+    scores = ScoreBook({day: {"AAA": Score("AAA", D("0.9" if day == question.first else "0.5"))} for day in days})
+    with patch("replay.market.UNLISTED_AT_COINBASE", frozenset({"AAA"})):
+        trades = run(question.settings, question.recording, scores, *question.span, leaps=leaps).trades
+    assert [(row["time"], row["reason"]) for row in trades] == [
+        ("2023-01-11T00:30:00Z", "daily_buy"),
+        ("2023-01-12T15:05:00Z", "stop_loss"),
+    ]
+
+
+def _at(line: str, price: str, first: int) -> str:
+    """Return a line of AAA's bars with this price in place of all four."""
+    fields = line.split(",")
+    if fields[0] == "AAA":
+        fields[first : first + 4] = [price] * 4
+    return ",".join(fields)
+
+
+def test_a_price_at_the_stop_loss_itself_is_outside_the_band_above_it(tmp_path: Path) -> None:
+    """To the tick: levels are not rounded on their way into ticks."""
+    write_made_up(tmp_path, 1, hourly=True)
+    hours = tmp_path / "intraday_1h.csv"
+    hours.write_text("\n".join(_at(line, "50", 2) for line in hours.read_text().splitlines()) + "\n")
+    board = RecordedBoard(ask_made_up(tmp_path).recording)
+    moment = np.array([int(datetime(2023, 1, 12, tzinfo=UTC).timestamp())])
+    held = bought_at("100")
+    for rules, is_outside in ((EXIT_RULES, True), (replace(EXIT_RULES, stop_loss_fall=D("0.50000001")), False)):
+        band = quiet_band(D(60), turning_points(held, rules), WIDEST)
+        assert _outside(band, board, "AAA", moment).tolist() == [is_outside]
