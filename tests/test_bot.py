@@ -579,3 +579,15 @@ def test_a_pause_says_why(desk: Desk) -> None:
     assert "(ADA: coins are missing DOT: so are these); python main.py resume" in bot.control.paused()
     assert bot.control.resume()
     assert bot.control.paused() == ""
+
+
+@pytest.mark.parametrize(
+    ("before_seconds", "made_seconds"), [(-1, 0), (0, 0), (300, 0), (301, 300), (900, 600), (901, 900)]
+)
+def test_checks_before_a_moment_may_be_taken_as_made(desk: Desk, before_seconds: int, made_seconds: int) -> None:
+    bot = desk.bot(Scores(desk.clock), check_interval_seconds=300)
+    bot.intraday_check()
+    checked = bot.checked_at
+    assert checked == desk.clock.now()
+    bot.skip_checks(checked + timedelta(seconds=before_seconds))
+    assert bot.checked_at == checked + timedelta(seconds=made_seconds)
