@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
 import numpy as np
 import pytest
+from joblib.externals.loky import get_reusable_executor
 from replays import CONFIG, ask_made_up, random_scores, write_made_up
 
 from errors import InputError
@@ -63,6 +65,14 @@ def question(tmp_path: Path) -> Question:
     return ask_made_up(write_made_up(tmp_path, 3, hourly=True), buy_threshold="0.5")
 
 
+@pytest.fixture
+def _no_workers_left() -> Iterator[None]:
+    """End joblib's processes after the test: they would wait for more work, and other tests count processes."""
+    yield
+    get_reusable_executor().shutdown(wait=True)
+
+
+@pytest.mark.usefixtures("_no_workers_left")
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_every_cell_is_the_run_of_its_settings(question: Question, jobs: int) -> None:
     grid, scores = grid_of([(STOP, "0.02,0.5")], CONFIG, {BUY: "0.5"}), random_scores(question, 3)
