@@ -190,7 +190,7 @@ def _refuse_doubles(path: Path, symbols: pd.Series, days: NDArray[np.int64]) -> 
 def _fields(table: pd.DataFrame, days: NDArray[np.int64], first_day: int) -> dict[str, Matrix]:
     """Return a matrix (days x tokens, alphabetical) of each column, NaN where there is no bar."""
     names = sorted(table["symbol"].unique())
-    columns = pd.Categorical(table["symbol"], categories=names).codes.astype(np.int64)
+    columns = table["symbol"].cat.set_categories(names).cat.codes.to_numpy().astype(np.int64)
     fields = {}
     for field in (name for name in table.columns if name not in {"symbol", "date"}):
         matrix = np.full((int(days.max()) - first_day + 1, len(names)), np.nan)
