@@ -18,7 +18,7 @@ from daily_pass import DailyPass, Progress
 from daily_plan import is_daily_update_due
 from domain import Scoring
 from errors import AccountTroubleError, TemporaryError
-from events import say
+from events import say, warn
 from exchange import Exchange
 from positions_store import Store
 from price_desk import PriceDesk
@@ -93,6 +93,7 @@ class Bot:
 
     def cycle(self) -> None:
         """Do what is due now, and return."""
+        self._make_sure()
         self.store.write_trades()
         self.executor.settle_unknown()
         if self.control.is_to_sell_all():
@@ -102,6 +103,12 @@ class Bot:
         if self.daily_is_due() and not self.clock.stopping:
             self.daily_pass.daily_update(self.settings, self.executor)
         self.remember_silence()
+
+    def _make_sure(self) -> None:
+        try:
+            self.store.make_sure()
+        except TemporaryError as error:
+            warn("book.not_saved", str(error))
 
     def next_due(self) -> datetime:
         """Return when the loop should look again at the latest."""

@@ -103,6 +103,7 @@ class Store:
         self._trades_path = trades_path
         self._disk = disk
         self._on_trouble = on_trouble
+        self._is_unsure = False  # a save failed half-way: the file may be ahead of the book here
         self._ids_in_file: set[str] | None = None  # None: trades.csv has to be read before the next row
 
     @property
@@ -115,9 +116,16 @@ class Store:
 
         Raises TemporaryError when the disk refuses: book and memory then still agree, nothing is lost.
         """
+        self._is_unsure = True
         self._keep(book)
+        self._is_unsure = False
         self._book = book
         self.write_trades()
+
+    def make_sure(self) -> None:
+        """Write the book anew if the disk refused it half-way and the file may say something else. Raises as `save`."""
+        if self._is_unsure:
+            self.save(self._book)
 
     def _keep(self, book: Book) -> None:
         save_state(book, self._path, self._disk)

@@ -22,6 +22,7 @@ class _File:
     def __init__(self) -> None:
         self.seen = b""
         self.durable = b""
+        self.safe = 0  # so many bytes of it no power cut can take: synced, and not cut off since
 
 
 class SimulatedSystem(System):
@@ -63,7 +64,7 @@ class SimulatedSystem(System):
             self._change(lambda names: names.__setitem__(path, file))
         file = self._names[path]
         if flags & os.O_TRUNC:
-            file.seen = b""
+            file.seen, file.safe = b"", 0
         return self._descriptor_of(file)
 
     def restrict(self, descriptor: int) -> None:
@@ -90,7 +91,7 @@ class SimulatedSystem(System):
         """Cut the file."""
         self._fate.step("truncate")
         file = self._file(descriptor)
-        file.seen = file.seen[:length]
+        file.seen, file.safe = file.seen[:length], min(file.safe, length)
 
     def sync(self, descriptor: int) -> None:
         """Make a file's content, or the folder's names, last."""
@@ -102,7 +103,7 @@ class SimulatedSystem(System):
             self._durable_names = dict(self._names)
             self._changes = []
         else:
-            file.durable = file.seen
+            file.durable, file.safe = file.seen, len(file.seen)
 
     def close(self, descriptor: int) -> None:
         """Close."""
@@ -129,6 +130,7 @@ class SimulatedSystem(System):
         """Write a file as another program does, whole and for good."""
         file = _File()
         file.seen = file.durable = content
+        file.safe = len(content)
         self._names[path] = self._durable_names[path] = file
 
     def take(self, path: Path) -> None:
@@ -147,12 +149,12 @@ class SimulatedSystem(System):
         for file in names.values():
             if file.seen != file.durable:
                 file.durable = file.seen = self._what_is_left(file)
+                file.safe = len(file.seen)
         self._names, self._durable_names, self._changes = names, dict(names), []
 
     def _what_is_left(self, file: _File) -> bytes:
         """Return the old content, the new, or a torn one: the new as far as it came. What is synced cannot be torn."""
-        safe = len(file.durable) if file.seen.startswith(file.durable) else 0
-        torn = file.seen[: safe + self._fate.below(len(file.seen) - safe + 1)]
+        torn = file.seen[: file.safe + self._fate.below(len(file.seen) - file.safe + 1)]
         return self._fate.choose((file.durable, file.seen, torn))
 
     # ------------------------------------------------------------------ within

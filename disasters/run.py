@@ -31,28 +31,35 @@ def run_seed(seed: int, *, listen: bool = False) -> Result:
     """Live through the disasters of one seed. listen: keep what the bot said, between what happened to it."""
     world = World(seed)
     witness = Witness(world)
-    ear = _Ear(world.fate) if listen else None
-    log.setLevel(logging.INFO if listen else logging.CRITICAL + 1)
-    if ear is not None:
-        log.addHandler(ear)
+    ear = _Ear(world.fate if listen else None)
+    level, propagates = log.level, log.propagate
+    log.setLevel(logging.INFO if listen else logging.ERROR)
+    log.propagate = False
+    log.addHandler(ear)
     try:
         world.live(witness.begin_again)
     except MarsShotError as error:
         witness.verdict.losses.append(f"the bot cannot start any more: {error}")
     finally:
-        if ear is not None:
-            log.removeHandler(ear)
+        log.removeHandler(ear)
+        log.setLevel(level)
+        log.propagate = propagates
+    witness.verdict.others += ear.surprises
     verdict = Judge(world, witness).judge()
     return Result(seed, verdict, world.fate.happened, len(world.exchange.orders), world.lives, world.fate.story)
 
 
 class _Ear(logging.Handler):
-    """Writes what the bot says into the story."""
+    """Hears of errors that nobody foresaw, and writes what the bot says into the story, if there is one."""
 
-    def __init__(self, fate: Fate) -> None:
+    def __init__(self, fate: Fate | None) -> None:
         super().__init__()
         self._fate = fate
+        self.surprises: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
         """Keep a line."""
-        self._fate.story.append(f"bot, {record.levelname}: {record.getMessage()}")
+        if getattr(record, "event", "") == "cycle.surprise" and record.exc_info:
+            self.surprises.append(f"the loop was surprised by {record.exc_info[1]!r}")
+        if self._fate is not None:
+            self._fate.story.append(f"bot, {record.levelname}: {record.getMessage()}")

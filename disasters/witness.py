@@ -28,6 +28,7 @@ class Witness:
         self.planned: dict[tuple[str, str], Decimal] = {}  # by day and token: the amount when it was first ordered
         self.intents: dict[str, dict[str, Any]] = {}  # every order that was sent, as the book had it
         self.outcomes: dict[tuple[str, str], str] = {}  # by day and token: how a planned purchase ended
+        self._lowest_entry: dict[tuple[str, str], Decimal] = {}  # by token and opening: later orders may raise it
         self._before: dict[str, Any] = {"positions": {}}
         world.wire.on_order = self._order_is_sent
         world.system.on_rename = self._file_is_replaced
@@ -77,7 +78,8 @@ class Witness:
             return price <= entry / 2 * NEARLY
         if reason == "trailing_stop":
             top = Decimal(held["max_price"])
-            was_there = self._world.highest[symbol] * NEARLY >= top >= entry * 3 / NEARLY
+            lowest = min(entry, self._lowest_entry.get((symbol, held["opened_at"]), entry))
+            was_there = self._world.highest[symbol] * NEARLY >= top >= lowest * 3 / NEARLY
             return bool(held["trailing_armed"]) and was_there and price <= top * Decimal("0.7") * NEARLY
         if reason == "partial_take_profit":
             return not held["partial_sold"] and (held["partial_left"] is not None or price * NEARLY >= entry * 2)
@@ -96,6 +98,9 @@ class Witness:
         in_doubt = {intent["symbol"] for intent in book["intents"].values()}  # a purchase that is booked once more
         for symbol in self._before["positions"].keys() - book["positions"].keys() - sold - in_doubt:
             self.verdict.losses.append(f"the position in {symbol} was dropped without a sale")
+        for symbol, held in book["positions"].items():
+            entry, key = Decimal(held["entry_price"]), (symbol, held["opened_at"])
+            self._lowest_entry[key] = min(entry, self._lowest_entry.get(key, entry))
         for buy in (book["plan"] or {}).get("buys", ()):
             if buy["outcome"]:
                 self.outcomes[book["plan"]["day"], buy["symbol"]] = buy["outcome"]

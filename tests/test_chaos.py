@@ -25,6 +25,7 @@ import positions_store
 import risk_manager
 import wiring
 from binance_exchange import BinanceExchange
+from bot import Bot
 from daily_pass import DailyPass
 from disasters.run import run_seed
 from domain import ZERO, Book, Fill, Intent, OrderReport, PartFill, Position, Side, floor_to_step, reaches_multiple
@@ -345,7 +346,15 @@ def believe_any_price(patch: Patch) -> None:
     patch.setattr(room, "choose_price", gullible)
 
 
+def stumble_in_every_cycle(patch: Patch) -> None:
+    def stumbling(_bot: Bot) -> None:
+        raise NameError("name 'warn' is not defined")
+
+    patch.setattr(Bot, "_make_sure", stumbling)
+
+
 SABOTAGES = [
+    stumble_in_every_cycle,
     send_before_the_intent_is_on_disk,
     take_an_unknown_outcome_for_a_refusal,
     believe_the_first_no_such_order,

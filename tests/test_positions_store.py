@@ -542,3 +542,32 @@ def test_a_broken_trades_csv_never_stops_the_book(path: Path, trades: Path) -> N
     store.save(book_with_trades("ms-1"))
     assert load(path) == book_with_trades("ms-1")
     assert b"ms-1" in trades.read_bytes()
+
+
+def test_a_book_that_the_disk_took_half_way_is_written_anew(path: Path, trades: Path) -> None:
+    """The new name may stand though it was not synced: the file is ahead of the book in memory until it is mended."""
+
+    class Unsynced(Disk):
+        broken = False
+
+        def _sync_folder(self, folder: Path) -> None:
+            if self.broken:
+                raise OSError(5, "Input/output error")
+
+    disk = Unsynced()
+    save_state(OLD, path, disk)
+    store = Store(OLD, path, trades, disk, pytest.fail)
+    path.with_name(path.name + ".bak").unlink(missing_ok=True)
+    disk.broken = True
+    with pytest.raises(TemporaryError):
+        save_state(NEW, path, disk)
+    with pytest.raises(TemporaryError):
+        store.save(NEW)
+    assert store.book == OLD
+    disk.write(path, book_to_json(NEW).encode())
+    disk.broken = False
+    store.make_sure()
+    assert load(path) == OLD
+    path.unlink()
+    store.make_sure()
+    assert not path.exists(), "once is enough"
