@@ -25,6 +25,7 @@ from settings import Settings
 from status import show_status
 from surroundings import open_surroundings
 from wiring import Run, keys_needed, open_bot
+from words import Words
 
 DECIDED_WITHIN_SECONDS = 130.0  # an unknown outcome is decided within two minutes of its sending
 
@@ -247,7 +248,7 @@ def _await_the_bot(control: Control, patience_seconds: float = DECIDED_WITHIN_SE
 
 def _pause(settings: Settings) -> int:
     Control(settings).pause()
-    print("buying is paused; exits go on. Allow it again with: python main.py resume")  # noqa: T201
+    print(Words(settings.language).say("pause.set"))  # noqa: T201
     return 0
 
 
@@ -256,7 +257,8 @@ def _resume(settings: Settings) -> int:
     was_paused = control.resume()
     if why := control.paused():
         raise TemporaryError(f"buying stays paused: {why} in mode live, or take the file away")
-    print("buying is allowed again" if was_paused else "buying was not paused")  # noqa: T201
+    words = Words(settings.language)
+    print(words.say("resume.done") if was_paused else words.say("resume.not_needed"))  # noqa: T201
     return 0
 
 

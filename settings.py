@@ -16,6 +16,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from domain import EXACT, ONE, DailyRules, ExitRules
 from training_tokens import DEFAULT_TRAINING_TOKENS
+from words import Language
 
 SECRET_VARIABLES = {
     "LUNARCRUSH_API_KEY": ("lunarcrush", "api_key"),
@@ -161,6 +162,7 @@ class Settings(_Section):
     """The whole of config.yaml."""
 
     mode: Mode
+    language: Language = "en"
     quote_asset: Ticker = "USDT"
     tokens_daily: Annotated[tuple[Ticker, ...], Field(min_length=1)]
     training_tokens: Annotated[tuple[Ticker, ...], Field(min_length=1)] = DEFAULT_TRAINING_TOKENS

@@ -261,7 +261,7 @@ def talk_to_the_daemon(house: House) -> None:
     assert (house.folder / "PAUSE").stat().st_mode & 0o777 == 0o600
     _, out, _ = house.run("status", "--json")
     assert "PAUSE" in json.loads(out)["paused"]
-    assert house.run("resume")[:2] == (0, "buying is allowed again\n")
+    assert house.run("resume")[:2] == (0, "Buying is allowed again\n")
 
     code, out, _ = house.run("sell-all", "--yes")
     assert code == 0

@@ -49,6 +49,7 @@ FLOORS: dict[str, set[str]] = {
         "positions_store",
         "settings",
         "training_data",
+        "words",
     },
     "work": {
         "bot",

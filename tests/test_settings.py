@@ -155,6 +155,7 @@ def test_every_key_of_the_shipped_file_is_explained() -> None:
 def test_a_file_with_the_owners_keys_and_a_mode_is_complete(tmp_path: Path) -> None:
     settings = read_settings(written(tmp_path, SEED))
     assert settings.mode == "live"
+    assert settings.language == "en"
     assert settings.quote_asset == "USDT"
     assert settings.training_tokens == DEFAULT_TRAINING_TOKENS
     assert settings.symbols == {}
@@ -336,6 +337,7 @@ def test_zero_is_no_buy_threshold() -> None:
     ("key", "value", "line"),
     [
         ("mode", "Demo", "mode: 'Demo' is not allowed; it must be one of 'demo', 'paper' or 'live'"),
+        ("language", "de", "language: 'de' is not allowed; it must be one of 'en' or 'fr'"),
         ("mode", True, "mode: True is not allowed; it must be one of 'demo', 'paper' or 'live'"),
         ("strateggy", {}, "strateggy: is not a key of this file; mind the spelling, or take it out"),
         ("strategy.stop_los", D(1), "strategy.stop_los: is not a key of this file; mind the spelling, or take it out"),

@@ -1,0 +1,144 @@
+"""The catalogue: every sentence in every language, with the same values, none unknown to it and none unused."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+from string import Formatter
+
+import pytest
+from builders import ROOT
+
+from words import FOLDER, LANGUAGES, Language, Words, sentences
+
+D = Decimal
+FIRM, NARROW = "\u00a0", "\u202f"
+
+
+# --------------------------------------------------------------------------- the languages agree
+
+
+def values_in(sentence: str) -> set[str]:
+    return {name for _, name, _, _ in Formatter().parse(sentence) if name is not None}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_language_has_every_key(language: Language) -> None:
+    assert sentences(language).keys() == sentences("en").keys()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_sentence_has_the_same_values_in_every_language(language: Language) -> None:
+    for key, sentence in sentences(language).items():
+        assert values_in(sentence) == values_in(sentences("en")[key]), key
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_values_have_names_and_sentences_are_on_one_line(language: Language) -> None:
+    for key, sentence in sentences(language).items():
+        assert all(name.isidentifier() for name in values_in(sentence)), key
+        assert sentence == " ".join(sentence.split(" ")).strip(), key
+        assert "\n" not in sentence, key
+
+
+def test_no_sentence_is_left_in_english() -> None:
+    """A short word may be the same in both; a sentence is not."""
+    same = {key for key, text in sentences("fr").items() if text == sentences("en")[key] and text.count(" ") > 3}
+    assert same == set()
+
+
+def test_the_folder_holds_one_file_for_each_language() -> None:
+    assert {path.stem for path in FOLDER.iterdir()} == set(LANGUAGES)
+
+
+# --------------------------------------------------------------------------- the catalogue and the program agree
+
+
+@cache
+def sources() -> tuple[tuple[Path, ast.Module], ...]:
+    paths = [*sorted(ROOT.glob("*.py"))]
+    return tuple((path, ast.parse(path.read_text(encoding="utf-8"))) for path in paths)
+
+
+def said() -> Iterator[tuple[Path, ast.Call]]:
+    """Yield every `....say(key, ...)`; events.say, which takes whole sentences, is called by its bare name."""
+    for path, tree in sources():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "say":
+                yield path, node
+
+
+def test_no_key_is_asked_for_that_is_not_there() -> None:
+    found = 0
+    for path, call in said():
+        key = call.args[0]
+        if isinstance(key, ast.Constant):
+            assert key.value in sentences("en"), f"{path.name}:{call.lineno}"
+            found += 1
+    assert found
+
+
+def test_sentences_get_the_values_that_they_want() -> None:
+    for path, call in said():
+        key, given = call.args[0], {keyword.arg for keyword in call.keywords}
+        if isinstance(key, ast.Constant) and None not in given:
+            assert given == values_in(sentences("en")[str(key.value)]), f"{path.name}:{call.lineno}"
+
+
+def test_every_sentence_is_used() -> None:
+    """A key is used where it stands in the program, whole or, in an f-string, up to a point: f"why.{code}"."""
+    nodes = [node for _, tree in sources() for node in ast.walk(tree)]
+    whole = {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    starts = tuple(
+        str(node.values[0].value)
+        for node in nodes
+        if isinstance(node, ast.JoinedStr)
+        and isinstance(node.values[0], ast.Constant)
+        and str(node.values[0].value).endswith(".")
+        and " " not in str(node.values[0].value)
+    )
+    assert [key for key in sentences("en") if key not in whole and not key.startswith(starts)] == []
+
+
+# --------------------------------------------------------------------------- the forms of values
+
+
+@pytest.mark.parametrize(
+    ("form", "value", "english", "french"),
+    [
+        ("", "ADA", "ADA", "ADA"),
+        ("", 12, "12", "12"),
+        ("", D("0.000012"), "0.000012", "0,000012"),
+        ("money", D("1234.5"), "1,234.50", f"1{NARROW}234,50"),
+        ("money", D("-0.005"), "-0.00", "-0,00"),
+        ("gain", D("1234567.891"), "+1,234,567.89", f"+1{NARROW}234{NARROW}567,89"),
+        ("percent", 0.125, "12.5 %", f"12,5{FIRM}%"),
+        ("change", D("-0.5"), "-50.0 %", f"-50,0{FIRM}%"),
+        ("score", D("0.71249"), "0.712", "0,712"),
+        ("price", D("42123.4567"), "42,123.5", f"42{NARROW}123,5"),
+        ("price", D("1234567.8"), "1,234,568", f"1{NARROW}234{NARROW}568"),
+        ("price", D("0.000000123456789"), "0.000000123457", "0,000000123457"),
+        ("price", D(0), "0", "0"),
+        ("", date(2026, 1, 31), "2026-01-31", "31/01/2026"),
+        ("", datetime(2026, 1, 31, 0, 30, tzinfo=UTC), "2026-01-31 00:30 UTC", "31/01/2026 00:30 UTC"),
+        ("", timedelta(seconds=89), "89 s", "89 s"),
+        ("", timedelta(seconds=90), "1 min", "1 min"),
+        ("", timedelta(minutes=90), "1 h", "1 h"),
+        ("", timedelta(hours=48), "2 days", "2 jours"),
+        ("", timedelta(seconds=-3), "0 s", "0 s"),
+    ],
+)
+def test_values_have_the_languages_form(form: str, value: object, english: str, french: str) -> None:
+    assert Words("en").format_field(value, form) == english
+    assert Words("fr").format_field(value, form) == french
+
+
+def test_a_key_or_a_value_that_is_missing_is_a_mistake() -> None:
+    with pytest.raises(KeyError):
+        Words("en").say("no.such.key")
+    assert not Words("en").knows("no.such.key")
+    assert Words("en").knows("unit.days")
