@@ -38,6 +38,7 @@ COMMANDS = {
     "sell-all": "sell every position and pause buying; asks first unless --yes",
     "pause": "make no new buys; exits go on",
     "resume": "allow new buys again",
+    "export": "the year's orders, gains and holdings as CSV files for the accountant; needs no network",
 }
 
 
@@ -75,6 +76,9 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument("--json", action="store_true", help="for programs")
         if name == "sell-all":
             command.add_argument("--yes", action="store_true", help="do not ask")
+        if name == "export":
+            command.add_argument("--year", type=int, required=True, help="such as 2026 (UTC)")
+            command.add_argument("--rates", type=Path, metavar="FILE", help="CSV with date,eur_per_quote: adds euros")
     return parser
 
 
@@ -88,6 +92,7 @@ def _command(chosen: argparse.Namespace, settings: Settings, config: Path) -> in
         "sell-all": lambda: _sell_all(settings, config, asked=chosen.yes),
         "pause": lambda: _pause(settings),
         "resume": lambda: _resume(settings),
+        "export": lambda: _export(chosen, settings),
     }
     return commands[chosen.command or "run"]()
 
@@ -201,6 +206,12 @@ def _check(settings: Settings) -> int:
     from check import run_check  # noqa: PLC0415 - brings what only this command needs
 
     return run_check(settings)
+
+
+def _export(chosen: argparse.Namespace, settings: Settings) -> int:
+    from export import run_export  # noqa: PLC0415 - brings what only this command needs
+
+    return run_export(settings, chosen.year, chosen.rates)
 
 
 def _sell_all(settings: Settings, config: Path, *, asked: bool) -> int:

@@ -1,0 +1,128 @@
+"""`main.py export`: the year's orders, gains and holdings as CSV files for the accountant (`docs/taxes.md`).
+
+Reads trades.csv and the book; changes neither, and needs no network.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from decimal import Decimal
+from pathlib import Path
+
+from accounts import Row, cash_after, fill_rows, gain_rows, held_after, holding_rows
+from book_format import decimal_text
+from clock import SystemClock
+from disk import Disk, replace_whole
+from domain import ZERO, Book
+from errors import InputError, TemporaryError
+from euro_rates import read_euro_rates
+from positions_store import load_state, read_trades
+from settings import Settings
+from trade_records import TradeRecord, records_of
+
+FOLDER = Path("export")
+
+
+def run_export(settings: Settings, year: int, rates_file: Path | None) -> int:
+    """Write the three files, say where they are and what does not add up. Raises InputError or TemporaryError."""
+    book = load_state(settings.file("bot_state.json"), settings.mode, Disk())
+    trades = settings.file("trades.csv")
+    records = records_of(_rows(trades, book), book.quote_asset if book else settings.quote_asset, str(trades))
+    if not records:
+        raise InputError(f"{trades}: there are no trades to export yet")
+    rates = read_euro_rates(rates_file) if rates_file else None
+    started_with = book.capital_started if book else None
+    gains = gain_rows(records, year, rates)
+    tables = {
+        "fills": fill_rows(records, year, rates),
+        "gains": gains,
+        "holdings": holding_rows(records, year, SystemClock().now(), rates, started_with),
+    }
+    for name, rows in tables.items():
+        path = FOLDER / settings.file(f"{year}_{name}.csv")
+        _write(path, rows)
+        print(f"{path}: {len(rows)} rows")  # noqa: T201
+    for line in [*_sums(gains, year, records[0].quote_asset), *_doubts(records, gains, book)]:
+        print(line)  # noqa: T201
+    return 0
+
+
+def _rows(trades: Path, book: Book | None) -> list[Mapping[str, str]]:
+    """Return the rows of trades.csv, with those that it lacks yet."""
+    try:
+        rows: list[Mapping[str, str]] = list(read_trades(trades))
+    except (OSError, UnicodeDecodeError, csv.Error):
+        raise InputError(
+            f"{trades}: cannot be read; it must stay as the bot writes it (no spreadsheet's copy)"
+        ) from None
+    known = {row.get("client_order_id") for row in rows}
+    late = [asdict(row) for row in (book.unwritten_trades if book else ()) if row.client_order_id not in known]
+    return rows + [
+        {key: decimal_text(value) if isinstance(value, Decimal) else str(value) for key, value in row.items()}
+        for row in late
+    ]
+
+
+def _write(path: Path, rows: Sequence[Row]) -> None:
+    text = io.StringIO()
+    columns = dict.fromkeys(column for row in rows for column in row)
+    writer = csv.DictWriter(text, list(columns), restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    try:
+        path.parent.mkdir(exist_ok=True)
+        replace_whole(Disk(), path, text.getvalue().encode())
+    except OSError as error:
+        raise TemporaryError(f"{path}: cannot be written ({error.strerror}); make room or mend the folder") from None
+
+
+def _sums(gains: Sequence[Row], year: int, quote_asset: str) -> list[str]:
+    """Return the year's results in one line for each currency."""
+    lines = []
+    for suffix, name in (("", quote_asset), ("_eur", "EUR")):
+        if gains and f"proceeds{suffix}" in gains[0]:
+            proceeds, fifo, average = (
+                sum((Decimal(row[f"{column}{suffix}"]) for row in gains), ZERO)
+                for column in ("proceeds", "gain_fifo", "gain_average")
+            )
+            lines.append(
+                f"{year}: {len(gains)} sales brought {proceeds:.2f} {name}; "
+                f"gain {fifo:+.2f} first in, first out, {average:+.2f} at average cost"
+            )
+    return lines
+
+
+def _doubts(records: Sequence[TradeRecord], gains: Sequence[Row], book: Book | None) -> list[str]:
+    """Return what the accountant has to know before trusting the sums."""
+    lines = []
+    if count := sum(bool(row["quantity_without_cost"]) for row in gains):
+        lines.append(f"{count} sales sold more than trades.csv has bought: their cost is too small, see the column")
+    if count := sum(bool(record.unvalued_fees) for record in records):
+        lines.append(f"{count} orders paid fees in a third asset (BNB): they stand in fee_not_valued, in no sum")
+    if book is None:
+        return [*lines, "there is no book: nothing could be compared with it"]
+    left, held = held_after(records), _held_by(book, records)
+    for asset in sorted(left | held):
+        if (bought := left.get(asset, ZERO)) != (booked := held.get(asset, ZERO)):
+            lines.append(
+                f"{asset}: the orders leave {decimal_text(bought)}, the book holds {decimal_text(booked)}; "
+                "what came or went by another way stands in no file of the bot's"
+            )
+    if (cash := cash_after(records, book.capital_started)) != book.capital:
+        lines.append(
+            f"{book.quote_asset}: the orders leave {decimal_text(cash)}, the book counts {decimal_text(book.capital)}"
+        )
+    return lines
+
+
+def _held_by(book: Book, records: Sequence[TradeRecord]) -> dict[str, Decimal]:
+    """Return what the book counts of each asset, dust included."""
+    asset_of = {record.symbol: record.asset for record in records}
+    held = dict(book.dust)
+    for symbol, position in book.positions.items():
+        asset = asset_of.get(symbol, symbol)
+        held[asset] = held.get(asset, ZERO) + position.qty
+    return held
