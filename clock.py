@@ -40,9 +40,11 @@ class SystemClock:
 
     def __init__(self) -> None:
         self._stop = threading.Event()
+        self.on_use: Callable[[], object] = lambda: None  # hears whenever somebody asks for the time
 
     def now(self) -> datetime:
         """Return the present moment, aware, UTC."""
+        self.on_use()
         return datetime.now(UTC)
 
     def sleep(self, seconds: float) -> None:

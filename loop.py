@@ -15,10 +15,16 @@ from events import log, warn
 REST_AFTER_SURPRISE = timedelta(seconds=10)
 
 
-def loop(bot: Bot, take_up: Callable[[], None], after_cycle: Callable[[], bool] | None = None) -> None:
+def loop(
+    bot: Bot,
+    take_up: Callable[[], None],
+    after_cycle: Callable[[], bool] | None = None,
+    round_ended: Callable[[], None] = lambda: None,
+) -> None:
     """Cycle until the clock says stop, or until after_cycle returns False. No error ends it: it is logged and told.
 
-    take_up: takes up changed settings; called before a daily pass is begun.
+    take_up: takes up changed settings; called before a daily pass is begun. round_ended: called after each cycle that
+    has ended, in trouble that was foreseen too.
     """
     while not bot.clock.stopping:
         try:
@@ -29,9 +35,12 @@ def loop(bot: Bot, take_up: Callable[[], None], after_cycle: Callable[[], bool] 
             break
         except MarsShotError as error:
             warn("cycle.failed", f"This round could not be finished, the next one tries again. {error}")
+            round_ended()
         except Exception:  # noqa: BLE001 - the one place: a bot with open positions does not end by a surprise
             log.exception("Something unforeseen happened; the bot goes on", extra={"event": "cycle.surprise"})
             bot.clock.idle(bot.clock.now() + REST_AFTER_SURPRISE)
+        else:
+            round_ended()
         if after_cycle is not None and not after_cycle():
             break
         bot.clock.idle(bot.next_due())

@@ -20,6 +20,7 @@ from control import Control
 from daily_pass import Progress
 from errors import InputError, MarsShotError, OperatorNeededError, StopRequested, TemporaryError
 from events import alarm, say, warn
+from heartbeat import beating
 from loop import loop, stopped_by_signals
 from settings import Settings
 from status import show_status
@@ -105,20 +106,28 @@ def _run(settings: Settings, config: Path) -> int:
         from demo import run_demo  # noqa: PLC0415 - demo mode only
 
         return run_demo(settings, config)
-    with _opened(settings, config, one_shot=False) as run, stopped_by_signals(run.bot.clock):
+    with (
+        _opened(settings, config, one_shot=False) as run,
+        stopped_by_signals(run.bot.clock),
+        beating(run.bot, lambda: _summary(run.bot)) as heart,
+    ):
         run.bot.start()
         _check_model(run)
-        book = run.bot.store.book
-        say(
-            "bot.started",
-            f"MarsShot runs in mode {settings.mode}: {len(book.positions)} positions, capital {book.capital:.2f} "
-            f"{book.quote_asset}, next daily pass {_next_pass(run.bot)}. Ctrl-C stops it.",
-        )
-        loop(run.bot, run.take_up)
+        say("bot.started", f"MarsShot runs in {_summary(run.bot)}. Ctrl-C stops it.")
+        heart.begin()
+        loop(run.bot, run.take_up, round_ended=heart.round_ended)
         doubts = len(run.bot.store.book.intents)
         ending = f"{doubts} orders are in doubt, the next start looks them up" if doubts else "no order is on its way"
         say("bot.stopped", f"MarsShot has stopped; {ending}")
     return 0
+
+
+def _summary(bot: Bot) -> str:
+    book = bot.store.book
+    return (
+        f"mode {book.mode}: {len(book.positions)} positions, capital {book.capital:.2f} {book.quote_asset}, "
+        f"next daily pass {_next_pass(bot)}"
+    )
 
 
 def _next_pass(bot: Bot) -> str:

@@ -22,12 +22,24 @@ SECRET_VARIABLES = {
     "LUNARCRUSH_API_KEY": ("lunarcrush", "api_key"),
     "BINANCE_API_KEY": ("binance_api", "api_key"),
     "BINANCE_API_SECRET": ("binance_api", "api_secret"),
+    "MARSSHOT_PING_URL": ("heartbeat", "ping_url"),
 }
 
 # What the bot or its owner writes: the log must not go there.
-RESERVED_FILES = {"bot_state.json", "trades.csv", "training_data.csv", "model.pkl", "model.json", "config.yaml"}
+RESERVED_FILES = {
+    "bot_state.json",
+    "trades.csv",
+    "training_data.csv",
+    "model.pkl",
+    "model.json",
+    "heartbeat.json",
+    "config.yaml",
+}
 
 Mode = Literal["demo", "paper", "live"]
+
+
+_PING_URL_NEEDED = "an https address is needed, such as https://hc-ping.com/your-own-code"
 
 
 def _number(value: object) -> object:
@@ -41,6 +53,20 @@ def _secret(value: object) -> object:
     if isinstance(value, str) and not re.search(r"\s", value.strip()):
         return value.strip()
     raise ValueError("a text in quotes, without blanks, is needed")
+
+
+def _ping_url(value: object) -> object:
+    """Check a URL that is a secret: whoever knows it can keep the alarm silent."""
+    url = str(_secret(value))
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        raise ValueError(_PING_URL_NEEDED) from None
+    secure = parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts.hostname or ""))
+    if url and not (secure and parts.hostname):
+        raise ValueError(_PING_URL_NEEDED)
+    return url
 
 
 def _origin(value: str) -> str:
@@ -80,6 +106,7 @@ Multiple = Annotated[Number, Field(gt=1, le=1000)]
 Probability = Annotated[Number, Field(ge=0, le=1)]
 Whole = Annotated[int, Field(strict=True)]
 Secret = Annotated[SecretStr, BeforeValidator(_secret)]
+PingUrl = Annotated[SecretStr, BeforeValidator(_ping_url)]
 Origin = Annotated[str, Field(strict=True), AfterValidator(_origin)]
 Ticker = Annotated[str, StringConstraints(strict=True, pattern=r"^[^\W_a-z]{1,20}$")]
 
@@ -120,6 +147,12 @@ class LoggingSection(_Section):
     """Where the log goes."""
 
     file: Annotated[str, StringConstraints(strict=True, min_length=1), AfterValidator(_log_file)] = "bot.log"
+
+
+class HeartbeatSection(_Section):
+    """Who is told once a minute that the bot is alive."""
+
+    ping_url: PingUrl = SecretStr("")
 
 
 class VenueNames(_Section):
@@ -173,6 +206,7 @@ class Settings(_Section):
     coinbase: CoinbaseSection = CoinbaseSection()
     binance_api: BinanceSection = BinanceSection()
     logging: LoggingSection = LoggingSection()
+    heartbeat: HeartbeatSection = HeartbeatSection()
 
     @property
     def exit_rules(self) -> ExitRules:
@@ -225,7 +259,12 @@ class Settings(_Section):
     @property
     def secrets(self) -> tuple[str, ...]:
         """Every secret value in use, for the log to blank out."""
-        sections = (self.lunarcrush.api_key, self.binance_api.api_key, self.binance_api.api_secret)
+        sections = (
+            self.lunarcrush.api_key,
+            self.binance_api.api_key,
+            self.binance_api.api_secret,
+            self.heartbeat.ping_url,
+        )
         return tuple(value for value in (secret.get_secret_value() for secret in sections) if value)
 
     def missing_keys(self, *needed: str) -> list[str]:

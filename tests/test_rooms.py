@@ -13,7 +13,7 @@ from builders import ROOT
 
 # From the ground up. A room imports from its own floor and from those below it. A new room has to be given its place.
 FLOORS: dict[str, set[str]] = {
-    "values": {"domain", "errors", "exchange", "training_tokens"},
+    "values": {"domain", "errors", "exchange", "training_tokens", "version"},
     "rules": {
         "binance_answers",
         "binance_errors",
@@ -51,6 +51,7 @@ FLOORS: dict[str, set[str]] = {
         "pacing",
         "paper_exchange",
         "positions_store",
+        "sd_notify",
         "settings",
         "training_data",
         "words",
@@ -59,6 +60,7 @@ FLOORS: dict[str, set[str]] = {
         "bot",
         "daily_pass",
         "forest_search",
+        "heartbeat",
         "ml_decision",
         "model_report",
         "order_life",
@@ -69,7 +71,7 @@ FLOORS: dict[str, set[str]] = {
         "trade_executor",
     },
     "house": {"demo", "demo_view", "loop", "status", "summary", "surroundings", "wiring"},
-    "commands": {"backtest", "build_csv", "chaos", "check", "export", "main", "train_model"},
+    "commands": {"backtest", "build_csv", "chaos", "check", "export", "healthy", "main", "train_model"},
 }
 
 # Values in, values out: the rooms that these may know, and the libraries that reach nothing outside.
@@ -88,6 +90,7 @@ PURE: dict[str, set[str]] = {
     "reconciliation": {"domain", "book_format", "bookkeeping"},
     "risk_manager": {"domain"},
     "splits": set(),
+    "version": set(),
     "accounts": {"book_format", "domain", "gains", "trade_records"},
     "gains": {"domain"},
     "trade_records": {"domain", "errors", "gains"},
@@ -105,8 +108,8 @@ NETWORK: dict[str, set[str]] = {
     "http": set(),
     "httpx": set(),
     "requests": {"binance_exchange", "binance_wire", "lunarcrush"},
-    "socket": set(),
-    "urllib3": {"coinbase"},
+    "socket": {"sd_notify"},  # to systemd on this machine
+    "urllib3": {"coinbase", "heartbeat"},
     "websockets": set(),
 }
 

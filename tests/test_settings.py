@@ -223,11 +223,12 @@ def test_tokens_that_yaml_takes_for_yes_and_no_stay_text(tmp_path: Path) -> None
 def test_the_environment_wins_over_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str, path: tuple[str, str]
 ) -> None:
-    monkeypatch.setenv(variable, "from-the-environment")
+    given = "https://from-the-environment" if variable == "MARSSHOT_PING_URL" else "from-the-environment"
+    monkeypatch.setenv(variable, given)
     settings = read_settings(written(tmp_path, SEED))
     section, key = path
-    assert getattr(getattr(settings, section), key).get_secret_value() == "from-the-environment"
-    assert sorted(settings.secrets) == ["from-the-environment", "from-the-file", "from-the-file"]
+    assert getattr(getattr(settings, section), key).get_secret_value() == given
+    assert given in settings.secrets
 
 
 @pytest.mark.parametrize("empty", ["", "  ", "\n"])
@@ -575,8 +576,9 @@ def test_no_message_ever_holds_a_secret(secret: str, wrap: Any, place: str, by_v
 @given(secret=_SECRETS)
 @hypothesis_settings(deadline=None)
 def test_settings_do_not_show_their_secrets(secret: str) -> None:
-    settings = check_settings(seed_content(), Path("config.yaml"), dict.fromkeys(SECRET_VARIABLES, secret))
-    assert settings.secrets == (secret,) * 3
+    environment = dict.fromkeys(SECRET_VARIABLES, secret) | {"MARSSHOT_PING_URL": f"https://hc-ping.com/{secret}"}
+    settings = check_settings(seed_content(), Path("config.yaml"), environment)
+    assert settings.secrets == tuple(environment.values())
     assert secret not in repr(settings)
     assert secret not in str(settings)
     assert secret not in settings.model_dump_json()
@@ -645,3 +647,17 @@ def test_the_pair_is_made_of_binances_name_and_the_quote_asset() -> None:
     settings = some_settings(quote_asset="USDC", symbols={"FET": {"binance": "ASI"}})
     assert settings.pair("FET") == "ASIUSDC"
     assert settings.pair("OP") == "OPUSDC"
+
+
+@pytest.mark.parametrize("url", ["https://hc-ping.com/x", "http://127.0.0.1:8000/x", "http://localhost/x", ""])
+def test_a_ping_url_is_https_or_of_this_machine(url: str) -> None:
+    settings = check_settings(changed("heartbeat.ping_url", url), Path("config.yaml"), {})
+    assert settings.heartbeat.ping_url.get_secret_value() == url
+
+
+@pytest.mark.parametrize(
+    "url", ["http://hc-ping.com/x", "hc-ping.com/x", "ftp://127.0.0.1/", "https://", "https://a:b/", 5]
+)
+def test_another_ping_url_is_refused_and_not_shown(url: object) -> None:
+    (line,) = faults(changed("heartbeat.ping_url", url))
+    assert "heartbeat.ping_url: the value (not shown) is not allowed; " in line

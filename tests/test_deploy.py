@@ -1,0 +1,119 @@
+"""What runs the bot on a server: the unit, the image, the scripts; checked by the tools that know them."""
+
+from __future__ import annotations
+
+import configparser
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from builders import ROOT
+from test_rooms import imports
+
+from settings import SECRET_VARIABLES
+
+TOOLS = Path(sys.executable).parent
+DEPLOY = ROOT / "deploy"
+UNIT = DEPLOY / "marsshot.service"
+SYSTEMD = shutil.which("systemd-analyze")
+needs_systemd = pytest.mark.skipif(SYSTEMD is None, reason="systemd-analyze is not on this machine")
+
+
+def checked(*command: str | Path) -> str:
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+class _Unit(configparser.RawConfigParser):
+    def optionxform(self, optionstr: str) -> str:
+        return optionstr
+
+
+def unit() -> _Unit:
+    parsed = _Unit(strict=False)
+    parsed.read(UNIT)
+    return parsed
+
+
+@pytest.fixture
+def unit_for_here(tmp_path: Path) -> Path:
+    """The unit with a program and a user that this machine has: verify looks for both."""
+    text = UNIT.read_text().replace("/opt/marsshot/.venv/bin/python", sys.executable)
+    path = tmp_path / UNIT.name
+    path.write_text(re.sub(r"^(User|Group)=.*\n", "", text, flags=re.MULTILINE))
+    return path
+
+
+@needs_systemd
+def test_systemd_understands_the_unit(unit_for_here: Path) -> None:
+    assert checked(str(SYSTEMD), "verify", unit_for_here) == ""
+
+
+@needs_systemd
+def test_systemd_would_tell_of_a_slip(unit_for_here: Path) -> None:
+    unit_for_here.write_text(unit_for_here.read_text().replace("WatchdogSec=3min", "WatchdogSeconds=3min"))
+    done = subprocess.run([str(SYSTEMD), "verify", str(unit_for_here)], capture_output=True, text=True, check=False)
+    assert "WatchdogSeconds" in done.stderr
+
+
+@needs_systemd
+def test_the_service_has_few_rights() -> None:
+    """systemd's own measure: from 0 (none) to 10 (all)."""
+    said = checked(str(SYSTEMD), "security", "--offline=true", "--threshold=20", UNIT)
+    assert "Overall exposure level" in said
+
+
+def test_wrong_settings_end_the_service_and_nothing_else_does() -> None:
+    service = unit()["Service"]
+    assert (service["Restart"], service["RestartPreventExitStatus"]) == ("always", "2")
+    assert unit()["Unit"]["StartLimitIntervalSec"] == "0"
+    assert service["Type"] == "notify"
+    assert service["WatchdogSec"] == "3min"
+
+
+def test_the_only_folder_that_the_service_writes_to_is_its_own() -> None:
+    service = unit()["Service"]
+    assert service["ProtectSystem"] == "strict"
+    assert service["ReadWritePaths"] == service["WorkingDirectory"] == f"/var/lib/{service['StateDirectory']}"
+
+
+@pytest.mark.parametrize("script", ["install.sh", "marsshot"])
+def test_the_scripts_are_sound_and_may_be_run(script: str) -> None:
+    checked(TOOLS / "shellcheck", DEPLOY / script)
+    assert (DEPLOY / script).stat().st_mode & 0o111
+
+
+def test_the_dockerfile_is_sound() -> None:
+    checked(TOOLS / "hadolint", ROOT / "Dockerfile")
+
+
+def test_the_container_is_not_root_and_has_no_rights() -> None:
+    checked(TOOLS / "check-jsonschema", "--builtin-schema", "vendor.compose-spec", ROOT / "compose.yaml")
+    (service,) = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"].values()
+    assert (service["user"], service["read_only"], service["cap_drop"]) == ("1000:1000", True, ["ALL"])
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert service["volumes"] == ["./data:/data"]
+    assert "USER 1000:1000" in (ROOT / "Dockerfile").read_text()
+
+
+def test_every_key_may_come_from_the_environment_in_both() -> None:
+    (service,) = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"].values()
+    assert set(SECRET_VARIABLES) <= set(service["environment"])
+    for variable in service["environment"]:
+        assert f"#{variable}='" in (DEPLOY / "keys.example").read_text()
+
+
+def test_the_image_has_every_folder_that_the_bot_imports_and_no_secret() -> None:
+    lines = (ROOT / ".dockerignore").read_text().splitlines()
+    allowed = {line.removeprefix("!") for line in lines if line.startswith("!")}
+    folders = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"benchmarks"}
+    used = {folder for room in ROOT.glob("*.py") for folder in folders & imports(room.stem)}
+    assert used <= allowed
+    assert {"languages", "*.py", "requirements.txt"} <= allowed
+    assert lines[1] == "*"
+    assert not any("yaml" in line or "json" in line for line in allowed)
