@@ -16,6 +16,7 @@ from coinbase import SpotPrices
 from control import Control
 from daily_pass import DailyPass, Progress
 from daily_plan import is_daily_update_due
+from diary import Diary
 from domain import Scoring
 from errors import AccountTroubleError, TemporaryError
 from events import say, warn
@@ -61,6 +62,7 @@ class Bot:
         coinbase: SpotPrices,
         scores: Scores,
         control: Control,
+        diary: Diary | None = None,
     ) -> None:
         self.settings = settings
         self.clock = clock
@@ -76,8 +78,9 @@ class Bot:
             clock=clock,
             scores=lambda symbols: scores(symbols, self.settings),
             prices=self.usable_prices,
-            paused=control.paused,
+            control=control,
             reconciler=self.reconciler,
+            diary=diary,
         )
         self._last_check: datetime | None = None
 

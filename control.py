@@ -29,11 +29,19 @@ class Control:
 
     def paused(self) -> str:
         """Return why no new buys are made, or nothing."""
-        there = [path for path in dict.fromkeys((self._pause, Path(PAUSE))) if self._disk.exists(path)]
+        there = [path for path in self._pausing() if self._disk.exists(path)]
         if not there:
             return ""
         reason = self._reason(there[0])
         return f"the file {there[0]} is there{f' ({reason})' if reason else ''}; python main.py resume"
+
+    def reason(self) -> str:
+        """Return what stands in the file that pauses buying; nothing where the owner made it."""
+        there = [path for path in self._pausing() if self._disk.exists(path)]
+        return self._reason(there[0]) if there else ""
+
+    def _pausing(self) -> tuple[Path, ...]:
+        return tuple(dict.fromkeys((self._pause, Path(PAUSE))))
 
     def _reason(self, path: Path) -> str:
         with suppress(OSError):

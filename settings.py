@@ -25,7 +25,16 @@ SECRET_VARIABLES = {
 }
 
 # What the bot or its owner writes: the log must not go there.
-RESERVED_FILES = {"bot_state.json", "trades.csv", "training_data.csv", "model.pkl", "model.json", "config.yaml"}
+RESERVED_FILES = {
+    "bot_state.json",
+    "trades.csv",
+    "decisions.csv",
+    "equity.csv",
+    "training_data.csv",
+    "model.pkl",
+    "model.json",
+    "config.yaml",
+}
 
 Mode = Literal["demo", "paper", "live"]
 
