@@ -66,8 +66,8 @@ FLOORS: dict[str, set[str]] = {
         "trade_executor",
         "why",
     },
-    "house": {"demo", "demo_view", "loop", "status", "summary", "surroundings", "wiring"},
-    "commands": {"backtest", "build_csv", "chaos", "check", "main", "train_model"},
+    "house": {"demo", "demo_view", "loop", "one_shot", "status", "summary", "surroundings", "wiring"},
+    "commands": {"backtest", "build_csv", "chaos", "check", "main", "owner", "train_model"},
 }
 
 # Values in, values out: the rooms that these may know, and the libraries that reach nothing outside.
