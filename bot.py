@@ -13,10 +13,11 @@ from decimal import Decimal
 from bookkeeping import with_everything_for_sale
 from clock import Clock
 from coinbase import SpotPrices
-from control import Control
+from control import Control, Heard
 from daily_pass import DailyPass, Progress
 from daily_plan import is_daily_update_due
-from domain import Scoring
+from diary import Diary
+from domain import Reason, Scoring
 from errors import AccountTroubleError, TemporaryError
 from events import say, warn
 from exchange import Exchange
@@ -61,6 +62,7 @@ class Bot:
         coinbase: SpotPrices,
         scores: Scores,
         control: Control,
+        diary: Diary | None = None,
     ) -> None:
         self.settings = settings
         self.clock = clock
@@ -76,10 +78,13 @@ class Bot:
             clock=clock,
             scores=lambda symbols: scores(symbols, self.settings),
             prices=self.usable_prices,
-            paused=control.paused,
+            control=control,
             reconciler=self.reconciler,
+            diary=diary,
         )
         self._last_check: datetime | None = None
+        self._heard = control.word()
+        self._answer = Heard(self._heard[0])
 
     def _pair(self, symbol: str) -> str:
         return self.settings.pair(symbol)
@@ -93,16 +98,19 @@ class Bot:
 
     def cycle(self) -> None:
         """Do what is due now, and return."""
+        self._heard = self.control.word()
         self._make_sure()
         self.store.write_trades()
         self.executor.settle_unknown()
-        if self.control.is_to_sell_all():
+        to_sell_all = self.control.is_to_sell_all()
+        if to_sell_all:
             self.sell_all()
         elif self._check_is_due():
             self.intraday_check()
         if self.daily_is_due() and not self.clock.stopping:
             self.daily_pass.daily_update(self.settings, self.executor)
         self.remember_silence()
+        self._answer_the_owner(sold_all=to_sell_all)
 
     def _make_sure(self) -> None:
         try:
@@ -201,6 +209,42 @@ class Bot:
         if not self.store.book.intents:  # a purchase in doubt may turn out to be one more position to sell
             self.control.sell_all_noted()
         return self.intraday_check()
+
+    # ------------------------------------------------------------------ the owner's word
+
+    def is_called(self) -> bool:
+        """Return whether the owner has said something that no cycle has heard yet."""
+        return self.control.word() != self._heard
+
+    def unsold(self) -> dict[str, tuple[str, str]]:
+        """Return of what was to be sold altogether the rest, by token, and why: a code, and what was said."""
+        held = self.store.book.positions
+        return {symbol: self._why_unsold(symbol) for symbol in held if held[symbol].exit_pending is Reason.SELL_ALL}
+
+    def _why_unsold(self, symbol: str) -> tuple[str, str]:
+        book, quote = self.store.book, self.price_desk.last_quotes.get(symbol)
+        if book.undecided(symbol):
+            return "in_doubt", ""
+        if book.is_disputed(symbol):
+            return "disputed", ""
+        if f"too_small.{Reason.SELL_ALL}" in book.positions[symbol].said:
+            return "too_small", ""
+        if quote is not None and quote.price is None:
+            return "no_price", quote.note
+        return "refused", self.executor.troubles.get(symbol, "")
+
+    def _answer_the_owner(self, *, sold_all: bool) -> None:
+        """Tell a command that may wait for it what was heard, and what could not be sold."""
+        heard = Heard(bool(self.control.paused()), sold_all, self.unsold())
+        if not sold_all and heard == replace(self._answer, sold_all=False):
+            return
+        if heard.paused is not self._answer.paused:
+            say("control.heard", "Buying is paused; exits go on" if heard.paused else "Buying is allowed again")
+        self._answer = replace(heard, sold_all=sold_all or bool(heard.left))
+        try:
+            self.control.answer(self._answer)
+        except OSError as error:
+            warn("control.not_answered", f"The answer to your command cannot be written ({error.strerror})")
 
     def usable_prices(self, symbols: Collection[str]) -> Mapping[str, Decimal]:
         """Return the price to go by of each token that has one."""

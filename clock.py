@@ -37,10 +37,14 @@ class SystemClock:
     """The real time. `stop()` may be called from a signal handler."""
 
     LOOP_SECONDS = 10.0
+    GLANCE_SECONDS = 1.0
 
     def __init__(self) -> None:
         self._stop = threading.Event()
-        self.on_use: Callable[[], object] = lambda: None  # hears whenever somebody asks for the time
+        self.on_use: Callable[[], object] = lambda: None
+        """Hears whenever somebody asks for the time."""
+        self.is_called: Callable[[], bool] = lambda: False
+        """Whether somebody wants the loop to look at once; asked every second while it rests."""
 
     def now(self) -> datetime:
         """Return the present moment, aware, UTC."""
@@ -53,8 +57,10 @@ class SystemClock:
             raise StopRequested("stopped while waiting")
 
     def idle(self, until: datetime) -> None:
-        """Rest ten seconds, or less if something is due before."""
-        self._stop.wait(max(0.0, min(self.LOOP_SECONDS, (until - self.now()).total_seconds())))
+        """Rest ten seconds, or less if something is due before, or somebody calls."""
+        left = min(self.LOOP_SECONDS, (until - self.now()).total_seconds())
+        while left > 0 and not self._stop.wait(min(left, self.GLANCE_SECONDS)) and not self.is_called():
+            left -= self.GLANCE_SECONDS
 
     def stop(self) -> None:
         """Ask everybody who waits to come to an end."""

@@ -2,21 +2,34 @@
 
 PAUSE: no new buys while it is there; the bot makes it too, with the reason in it, when the owner has to look first.
 SELL_ALL: sell every position; the bot takes the file away when it has taken note.
+heard.json: the bot's answer, for the command that waits for it: what it has heard, and what it could not sell, and why.
 """
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from disk import Disk
+from disk import Disk, replace_whole
 from errors import TemporaryError
 
 if TYPE_CHECKING:
     from settings import Settings
 
-PAUSE, SELL_ALL = "PAUSE", "SELL_ALL"
+PAUSE, SELL_ALL, HEARD = "PAUSE", "SELL_ALL", "heard.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What the bot has heard: whether buying is paused, and of what it was to sell the rest, by token, and why."""
+
+    paused: bool
+    sold_all: bool = False  # an answer to SELL_ALL
+    left: Mapping[str, tuple[str, str]] = field(default_factory=dict)  # a code of the catalogue, and what was said
 
 
 class Control:
@@ -26,14 +39,23 @@ class Control:
         self._disk = disk or Disk()
         self._pause = settings.file(PAUSE)
         self._sell_all = settings.file(SELL_ALL)
+        self._heard = settings.file(HEARD)
 
     def paused(self) -> str:
         """Return why no new buys are made, or nothing."""
-        there = [path for path in dict.fromkeys((self._pause, Path(PAUSE))) if self._disk.exists(path)]
+        there = [path for path in self._pausing() if self._disk.exists(path)]
         if not there:
             return ""
         reason = self._reason(there[0])
         return f"the file {there[0]} is there{f' ({reason})' if reason else ''}; python main.py resume"
+
+    def reason(self) -> str:
+        """Return what stands in the file that pauses buying; nothing where the owner made it."""
+        there = [path for path in self._pausing() if self._disk.exists(path)]
+        return self._reason(there[0]) if there else ""
+
+    def _pausing(self) -> tuple[Path, ...]:
+        return tuple(dict.fromkeys((self._pause, Path(PAUSE))))
 
     def _reason(self, path: Path) -> str:
         with suppress(OSError):
@@ -51,9 +73,30 @@ class Control:
         self._disk.remove(self._pause)
         return was_paused
 
+    def word(self) -> tuple[bool, bool]:
+        """Return the owner's word as it stands: whether buying is paused, whether a sale of everything is asked for."""
+        return bool(self.paused()), self.is_to_sell_all()
+
     def ask_to_sell_all(self) -> None:
         """Ask for the sale of every position. Raises TemporaryError."""
         self._write(self._sell_all, "")
+
+    def answer(self, heard: Heard) -> None:
+        """Say what the bot has heard, to a command that may wait for it. Raises OSError; nothing depends on it."""
+        replace_whole(self._disk, self._heard, f"{json.dumps(asdict(heard))}\n".encode())
+
+    def forget_answers(self) -> None:
+        """Take an earlier answer away, so that the next one is known to be new."""
+        with suppress(OSError):
+            self._disk.remove(self._heard)
+
+    def answered(self) -> Heard | None:
+        """Return the bot's answer, or None while there is none."""
+        with suppress(OSError, ValueError, TypeError, LookupError, AttributeError):
+            content = json.loads(self._disk.read(self._heard))
+            left = {symbol: (str(code), str(said)) for symbol, (code, said) in content["left"].items()}
+            return Heard(bool(content["paused"]), bool(content["sold_all"]), left)
+        return None
 
     def is_to_sell_all(self) -> bool:
         """Return whether the sale of every position is asked for and not yet taken note of."""

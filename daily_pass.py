@@ -14,8 +14,23 @@ from enum import Enum
 
 from bookkeeping import with_buy_outcome, with_pass_done, with_plan, with_sell_outcome
 from clock import Clock
-from daily_plan import Decision, decide_daily_plan, share_out, without_other_coins
-from domain import ZERO, Account, Book, DailyPlan, PlannedBuy, PlannedSell, Reason, Score, Scoring, TradingRules
+from control import Control
+from daily_plan import PAUSED, NotNow, decide_daily_plan, share_out, without_other_coins
+from decisions import Action, Decision, Why
+from diary import Diary
+from domain import (
+    ZERO,
+    Account,
+    Book,
+    DailyPlan,
+    DailyRules,
+    PlannedBuy,
+    PlannedSell,
+    Reason,
+    Scoring,
+    TradingRules,
+    utc_text,
+)
 from errors import (
     AccountTroubleError,
     InsufficientBalanceError,
@@ -30,6 +45,7 @@ from positions_store import Store
 from reconciler import Reconciler, tell_not_compared
 from settings import Settings
 from trade_executor import TradeExecutor
+from why import in_order, log_line, was_wanted
 
 RETRY_WITHOUT_SCORES = timedelta(minutes=10)
 RETRY_ORDERS = timedelta(minutes=1)
@@ -53,15 +69,17 @@ class DailyPass:
         clock: Clock,
         scores: Callable[[Collection[str]], Scoring | None],
         prices: Callable[[Collection[str]], Mapping[str, Decimal]],
-        paused: Callable[[], str],
+        control: Control,
         reconciler: Reconciler,
+        diary: Diary | None = None,
     ) -> None:
         self._store = store
         self._clock = clock
         self._scores = scores
         self._prices = prices
-        self._paused = paused
+        self._control = control
         self._reconciler = reconciler
+        self._diary = diary
         self.not_before: datetime | None = None
         self._put_off_for = ""
 
@@ -127,23 +145,27 @@ class DailyPass:
         binance = executor.exchange.prices([settings.pair(symbol) for symbol in symbols])
         by_symbol = {symbol: binance[settings.pair(symbol)] for symbol in symbols if settings.pair(symbol) in binance}
         rules = settings.daily_rules
-        scores = {
-            score.symbol: score
-            for score in without_other_coins(scoring.scores, by_symbol, rules.max_history_divergence)
-        }
-        plan, decisions = decide_daily_plan(
+        scores = without_other_coins(scoring.scores, by_symbol, rules.max_history_divergence)
+        plan = decide_daily_plan(
             scoring.day,
             settings.tokens_daily,
             book.positions,
-            scores,
+            {score.symbol: score for score in scores},
             self._prices(list(book.positions)) if book.positions else {},
             {symbol: why for symbol in symbols if (why := self._not_for_sale(symbol, executor))},
             rules,
+            hit_bands=scoring.hit_bands,
         )
-        skipped = frozenset(one.symbol for one in decisions if one.action == "skip_sale")
+        plan = replace(plan, decided_at=utc_text(self._clock.now()))
+        skipped = frozenset(one.symbol for one in plan.decisions if one.action is Action.SKIP_SALE)
         self._store.save(with_plan(self._store.book, plan, skipped))
-        _tell_decisions(decisions, scores)
+        _tell_decisions(plan.decisions, rules)
+        self._note_decisions(settings)
         return True
+
+    def _note_decisions(self, settings: Settings) -> None:
+        if self._diary is not None:
+            self._diary.note_decisions(self._plan(), settings)
 
     def _compare_first(self, settings: Settings, executor: TradeExecutor) -> None:
         """Compare book and exchange before the plan; where that fails its sales go on, and its purchases wait."""
@@ -153,15 +175,15 @@ class DailyPass:
         except (TemporaryError, AccountTroubleError) as error:
             tell_not_compared(error)
 
-    def _not_for_sale(self, symbol: str, executor: TradeExecutor) -> str:
-        if why := self._paused():
-            return f"buying is paused: {why}"
+    def _not_for_sale(self, symbol: str, executor: TradeExecutor) -> NotNow | None:
+        if self._control.paused():
+            return Why.PAUSED, self._control.reason()
         if self._store.book.undecided(symbol):
-            return "an earlier order is still being looked up"
+            return Why.ORDER_IN_DOUBT, ""
         rules = executor.rules_of(symbol)
         if rules is None:
-            return "Binance does not know the pair"
-        return rules.why_not
+            return Why.UNKNOWN_PAIR, ""
+        return (Why.NOT_TRADED, rules.why_not) if rules.why_not else None
 
     # ------------------------------------------------------------------ working it off
 
@@ -180,7 +202,7 @@ class DailyPass:
         _one_after_another(to_buy, lambda symbol: self._buy(symbol, found, executor))
         if any(not buy.outcome for buy in self._plan().buys):
             return Progress.WAITING
-        self._finish()
+        self._finish(settings)
         return Progress.DONE
 
     def _plan(self) -> DailyPlan:
@@ -261,8 +283,8 @@ class DailyPass:
 
     def _buy_outcome(self, buy: PlannedBuy, prices: Mapping[str, Decimal], executor: TradeExecutor) -> str:
         left = buy.left or ZERO
-        if why := self._paused():
-            return f"left: buying is paused: {why}"
+        if why := self._control.paused():
+            return f"{PAUSED}: {why}"
         if (price := prices.get(buy.symbol)) is None:
             raise RefusedOrderError("no venue has a price")
         rules = executor.rules_of(buy.symbol)
@@ -282,8 +304,9 @@ class DailyPass:
 
         self._store.change(left)
 
-    def _finish(self) -> None:
+    def _finish(self, settings: Settings) -> None:
         plan = self._plan()
+        self._note_decisions(settings)
         self._store.save(with_pass_done(self._store.book, plan.day))
         self._put_off_for = ""
         book = self._store.book
@@ -342,20 +365,19 @@ def _no_probability(scoring: Scoring) -> str:
     return f"No token has a probability: {'; '.join(reasons[:3])}{' ...' if len(reasons) > 3 else ''}"  # noqa: PLR2004
 
 
-def _tell_decisions(decisions: list[Decision], scores: Mapping[str, Score]) -> None:
-    for one in decisions:
-        score = "-" if one.probability is None else f"{one.probability:.3f}"
-        wanted = one.action == "none" and one.probability is not None and not one.why.startswith("under")
-        tell = say if one.action == "skip_sale" or wanted else note
+def _tell_decisions(decisions: Sequence[Decision], rules: DailyRules) -> None:
+    """Tell the log of every token, the highest score first, and people of what they may not expect."""
+    for one in in_order(decisions):
+        tell = say if one.action is Action.SKIP_SALE or was_wanted(one) else note
         tell(
             "daily.decision",
-            f"{one.symbol}: score {score}, {one.action.replace('_', ' ')}: {one.why}",
+            log_line(one, rules),
             symbol=one.symbol,
-            score=score,
+            score="-" if one.probability is None else f"{one.probability:.3f}",
             action=one.action,
+            reason=one.reason,
         )
-    silent = [one.symbol for one in decisions if one.probability is None]
+    silent = [one for one in decisions if one.probability is None]
     if silent:
-        reasons = {symbol: scores[symbol].why_not for symbol in silent if symbol in scores}
-        listed = "; ".join(f"{symbol} ({why})" for symbol, why in list(reasons.items())[:5])
+        listed = "; ".join(f"{one.symbol} ({one.told})" for one in silent[:5])
         warn("daily.no_probability", f"{len(silent)} of {len(decisions)} tokens have no probability today: {listed}")

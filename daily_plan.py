@@ -6,21 +6,18 @@ Never fetches, orders or saves.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, datetime
 from decimal import ROUND_DOWN, Decimal
 
+from decisions import Action, Decision, HitBand, Why
 from domain import EXACT, DailyPlan, DailyRules, PlannedBuy, PlannedSell, Position, Score, reaches_multiple
 
+TOO_LITTLE_MONEY = "left: too little money for one more order"
+PAUSED = "left: buying is paused"  # so the outcome begins
 
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """What the pass decided about one token, and why, in words."""
-
-    symbol: str
-    probability: Decimal | None
-    action: str  # sell, skip_sale, hold, buy, none
-    why: str
+NotNow = tuple[Why, str]
+"""Why a token cannot be bought now, and what a venue or the owner said, in words."""
 
 
 def is_daily_update_due(now: datetime, last_done: date | None, hour_utc: int, minute_utc: int) -> bool:
@@ -39,11 +36,12 @@ def without_other_coins(scores: Sequence[Score], prices: Mapping[str, Decimal], 
             return score
         price = prices.get(score.symbol)
         if price is None:
-            return replace(score, probability=None, why_not="Binance has no price to check its history against")
+            why_not = "Binance has no price to check its history against"
+            return replace(score, probability=None, why_not=why_not, reason=Why.NOT_COMPARED)
         if EXACT.abs(EXACT.subtract(score.last_close, price)) > EXACT.multiply(price, max_divergence):
             closes = f"LunarCrush's last close {score.last_close:.8g}, Binance's price {price:.8g}"
-            reason = f"{closes}: too far apart, perhaps another coin of that name"
-            return replace(score, probability=None, why_not=reason)
+            why_not = f"{closes}: too far apart, perhaps another coin of that name"
+            return replace(score, probability=None, why_not=why_not, reason=Why.OTHER_COIN)
         return score
 
     return [checked(score) for score in scores]
@@ -55,10 +53,12 @@ def decide_daily_plan(
     positions: Mapping[str, Position],
     scores: Mapping[str, Score],
     prices: Mapping[str, Decimal],
-    not_for_sale: Mapping[str, str],
+    not_for_sale: Mapping[str, NotNow],
     rules: DailyRules,
-) -> tuple[DailyPlan, list[Decision]]:
-    """Return the plan of this UTC date and a decision for every token.
+    *,
+    hit_bands: Sequence[HitBand] = (),
+) -> DailyPlan:
+    """Return the plan of this UTC date, with a decision for every token.
 
     prices: the price of each held token to go by. not_for_sale: tokens that cannot be bought now, and why.
     """
@@ -67,48 +67,85 @@ def decide_daily_plan(
         for symbol, position in positions.items()
     ]
     others = [
-        decide_buy(symbol, scores.get(symbol), not_for_sale.get(symbol, ""), rules)
+        decide_buy(symbol, scores.get(symbol), not_for_sale.get(symbol), rules)
         for symbol in tokens_daily
         if symbol not in positions
     ]
     # Python's sort is stable: equals stay in the order of tokens_daily.
-    buys = sorted((one for one in others if one.action == "buy"), key=lambda one: -(one.probability or 0))
-    plan = DailyPlan(
+    buys = sorted((one for one in others if one.action is Action.BUY), key=lambda one: -(one.probability or 0))
+    return DailyPlan(
         day=day,
-        sells=tuple(PlannedSell(symbol=one.symbol) for one in held if one.action == "sell"),
+        sells=tuple(PlannedSell(symbol=one.symbol) for one in held if one.action is Action.SELL),
         buys=tuple(PlannedBuy(symbol=one.symbol, probability=str(one.probability)) for one in buys),
+        decisions=tuple(_with_hit_rate(one, hit_bands) for one in held + others),
     )
-    return plan, held + others
+
+
+def _with_hit_rate(decision: Decision, bands: Sequence[HitBand]) -> Decision:
+    score = decision.probability
+    band = next((band for band in bands if score is not None and band.holds(score)), None)
+    return decision if band is None else replace(decision, hit_rate=band.hit_rate, hit_rows=band.rows)
 
 
 def decide_sell(
     symbol: str, position: Position, score: Score | None, price: Decimal | None, rules: DailyRules
 ) -> Decision:
     """Decide about a held token: sold under the threshold, unless a big gain lets it skip this once."""
-    probability = score.probability if score else None
-    if probability is None:
-        return Decision(symbol, None, "hold", f"no probability: {score.why_not if score else 'not scored'}")
-    if probability >= rules.sell_threshold:
-        return Decision(symbol, probability, "hold", f"not under {rules.sell_threshold}")
+
+    def decided(action: Action, reason: Why, told: str = "", quote: Decimal | None = None) -> Decision:
+        probability = score.probability if score else None
+        return Decision(
+            symbol=symbol, held=True, probability=probability, action=action, reason=reason, told=told, quote=quote
+        )
+
+    if score is None or score.probability is None:
+        return decided(Action.KEEP, *_not_scored(score))
+    if score.probability >= rules.sell_threshold:
+        return decided(Action.KEEP, Why.AT_SELL_THRESHOLD)
     if price is None:
-        return Decision(symbol, probability, "hold", f"under {rules.sell_threshold}, but no venue has a price")
-    big_gain = reaches_multiple(position, price, rules.big_gain_multiple)
-    if big_gain and not position.did_skip_sell_once:
-        why = f"under {rules.sell_threshold}, but at x{rules.big_gain_multiple} or more: this sale is skipped, once"
-        return Decision(symbol, probability, "skip_sale", why)
-    return Decision(symbol, probability, "sell", f"under {rules.sell_threshold}")
+        return decided(Action.KEEP, Why.NO_PRICE)
+    if reaches_multiple(position, price, rules.big_gain_multiple) and not position.did_skip_sell_once:
+        return decided(Action.SKIP_SALE, Why.BIG_GAIN)
+    return decided(Action.SELL, Why.BELOW_SELL_THRESHOLD, quote=position.qty * price)
 
 
-def decide_buy(symbol: str, score: Score | None, not_for_sale: str, rules: DailyRules) -> Decision:
+def decide_buy(symbol: str, score: Score | None, not_for_sale: NotNow | None, rules: DailyRules) -> Decision:
     """Decide about a token that is not held: bought from the threshold on."""
-    probability = score.probability if score else None
-    if probability is None:
-        return Decision(symbol, None, "none", f"no probability: {score.why_not if score else 'not scored'}")
-    if probability < rules.buy_threshold:
-        return Decision(symbol, probability, "none", f"under {rules.buy_threshold}")
-    if not_for_sale:
-        return Decision(symbol, probability, "none", not_for_sale)
-    return Decision(symbol, probability, "buy", f"{rules.buy_threshold} or more")
+
+    def decided(action: Action, reason: Why, told: str = "") -> Decision:
+        probability = score.probability if score else None
+        return Decision(symbol=symbol, held=False, probability=probability, action=action, reason=reason, told=told)
+
+    if score is None or score.probability is None:
+        return decided(Action.LEAVE, *_not_scored(score))
+    if score.probability < rules.buy_threshold:
+        return decided(Action.LEAVE, Why.BELOW_BUY_THRESHOLD)
+    if not_for_sale is not None:
+        return decided(Action.LEAVE, *not_for_sale)
+    return decided(Action.BUY, Why.AT_BUY_THRESHOLD)
+
+
+def _not_scored(score: Score | None) -> NotNow:
+    return (score.reason, score.why_not) if score else (Why.NOT_SCORED, "")
+
+
+def settled_decisions(plan: DailyPlan) -> tuple[Decision, ...]:
+    """Return the decisions with the amounts of the purchases, and those that got no share, or none any more, left.
+
+    What became of an order that was sent is told by trades.csv, not here.
+    """
+    buys = {buy.symbol: buy for buy in plan.buys}
+    return tuple(_settled(one, buys[one.symbol]) if one.action is Action.BUY else one for one in plan.decisions)
+
+
+def _settled(decision: Decision, buy: PlannedBuy) -> Decision:
+    if buy.outcome == TOO_LITTLE_MONEY:
+        return replace(decision, action=Action.LEAVE, reason=Why.NOT_IN_SHARE)
+    if buy.outcome.startswith(PAUSED) and buy.left == buy.amount:
+        return replace(decision, action=Action.LEAVE, reason=Why.PAUSED, quote=None)
+    if buy.outcome and buy.amount is None:
+        return replace(decision, action=Action.LEAVE, reason=Why.NOT_TRADED, told=buy.outcome.removeprefix("left: "))
+    return replace(decision, quote=buy.amount)
 
 
 def share_out(
@@ -134,6 +171,6 @@ def share_out(
             return buy
         if buy.symbol in chosen:
             return replace(buy, amount=share, left=share)
-        return replace(buy, outcome="left: too little money for one more order")
+        return replace(buy, outcome=TOO_LITTLE_MONEY)
 
     return replace(plan, buys=tuple(with_share(buy) for buy in plan.buys), shared_out=True)

@@ -24,6 +24,13 @@ class System:
         """Return the whole file."""
         return path.read_bytes()
 
+    def read_end(self, path: Path, length: int) -> tuple[bytes, int]:
+        """Return the last bytes of a file, at most so many, and how many there are before them."""
+        with path.open("rb") as file:
+            before = max(0, file.seek(0, os.SEEK_END) - length)
+            file.seek(before)
+            return file.read(), before
+
     def exists(self, path: Path) -> bool:
         """Return whether there is such a file."""
         return path.exists()
@@ -70,6 +77,10 @@ class Disk:
     def read(self, path: Path) -> bytes:
         """Return the whole file. Raises OSError."""
         return self._system.read(path)
+
+    def read_end(self, path: Path, length: int) -> tuple[bytes, int]:
+        """Return the last bytes of a file, at most so many, and how many there are before them. Raises OSError."""
+        return self._system.read_end(path, length)
 
     def exists(self, path: Path) -> bool:
         """Return whether there is such a file."""

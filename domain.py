@@ -1,7 +1,7 @@
 """The values everyone shares: positions, orders, fills, plans, the book.
 
 Frozen dataclasses; a change is `dataclasses.replace`. Money and quantities are Decimal, never float.
-Imports no other room, reads no clock, file or network.
+Imports no other room but decisions.py, reads no clock, file or network.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from datetime import date, datetime
 from decimal import Context, Decimal, Inexact, InvalidOperation
 from enum import StrEnum
 from typing import ClassVar
+
+from decisions import Decision, HitBand, Why
 
 EXACT = Context(prec=400, traps=[Inexact, InvalidOperation])
 """Products of this context are exact or an error: thresholds are compared without rounding."""
@@ -293,6 +295,8 @@ class DailyPlan:
     sells: tuple[PlannedSell, ...] = ()
     buys: tuple[PlannedBuy, ...] = ()
     shared_out: bool = False  # the capital has been split among the buys
+    decisions: tuple[Decision, ...] = ()  # for decisions.csv, while the plan is worked off
+    decided_at: str = ""  # UTC, ISO 8601
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -363,6 +367,7 @@ class Score:
     why_not: str = ""
     last_close: Decimal | None = None  # LunarCrush, yesterday's closed bar, USD
     temporary: bool = False  # the source could not answer now; asking again later may help
+    reason: Why = Why.NOT_SCORED  # without a probability
 
 
 @dataclass(frozen=True, slots=True)
@@ -372,6 +377,7 @@ class Scoring:
     day: date  # the UTC date on which they may be acted
     scores: tuple[Score, ...]
     notes: tuple[str, ...] = ()
+    hit_bands: tuple[HitBand, ...] = ()  # of the model that scored
 
 
 def utc_text(moment: datetime) -> str:

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -16,19 +15,16 @@ from rich.console import Console
 from bot import Bot
 from clock import SystemClock
 from config_file import read_settings
-from control import Control
 from daily_pass import Progress
-from errors import InputError, MarsShotError, OperatorNeededError, StopRequested, TemporaryError
+from errors import InputError, MarsShotError, StopRequested
 from events import alarm, say, warn
 from heartbeat import beating
 from loop import loop, stopped_by_signals
+from one_shot import DECIDED_WITHIN_SECONDS, once, opened, settle, wait_and_settle
+from owner import pause, resume, sell_all
 from settings import Settings
 from status import show_status
-from surroundings import open_surroundings
-from wiring import Run, keys_needed, open_bot
-from words import Words
-
-DECIDED_WITHIN_SECONDS = 130.0  # an unknown outcome is decided within two minutes of its sending
+from wiring import Run
 
 COMMANDS = {
     "run": "the bot, until it is stopped (this is what happens without a command)",
@@ -86,13 +82,13 @@ def _parser() -> argparse.ArgumentParser:
 def _command(chosen: argparse.Namespace, settings: Settings, config: Path) -> int:
     commands: dict[str, Callable[[], int]] = {
         "run": lambda: _run(settings, config),
-        "daily": lambda: _once(settings, config, _daily),
-        "intraday": lambda: _once(settings, config, _intraday),
+        "daily": lambda: once(settings, config, _daily, Console()),
+        "intraday": lambda: once(settings, config, _intraday, Console()),
         "check": lambda: _check(settings),
         "status": lambda: show_status(settings, as_json=chosen.json),
-        "sell-all": lambda: _sell_all(settings, config, asked=chosen.yes),
-        "pause": lambda: _pause(settings),
-        "resume": lambda: _resume(settings),
+        "sell-all": lambda: sell_all(settings, config, is_sure=chosen.yes),
+        "pause": lambda: pause(settings),
+        "resume": lambda: resume(settings),
         "export": lambda: _export(chosen, settings),
     }
     return commands[chosen.command or "run"]()
@@ -107,13 +103,15 @@ def _run(settings: Settings, config: Path) -> int:
 
         return run_demo(settings, config)
     with (
-        _opened(settings, config, one_shot=False) as run,
+        opened(settings, config, one_shot=False, console=Console()) as run,
         stopped_by_signals(run.bot.clock),
         beating(run.bot, lambda: _summary(run.bot)) as heart,
     ):
         run.bot.start()
         _check_model(run)
         say("bot.started", f"MarsShot runs in {_summary(run.bot)}. Ctrl-C stops it.")
+        if isinstance(run.bot.clock, SystemClock):
+            run.bot.clock.is_called = run.bot.is_called
         heart.begin()
         loop(run.bot, run.take_up, round_ended=heart.round_ended)
         doubts = len(run.bot.store.book.intents)
@@ -147,28 +145,16 @@ def _check_model(run: Run) -> None:
 # --------------------------------------------------------------------------- one-shot commands
 
 
-def _once(settings: Settings, config: Path, work: Callable[[Run], int]) -> int:
-    with _opened(settings, config, one_shot=True) as run, stopped_by_signals(run.bot.clock):
-        try:
-            run.bot.start()
-            code = work(run)
-            run.bot.remember_silence()
-            return code
-        except StopRequested:
-            warn("command.stopped", "Stopped before the end; the next start goes on with what is left")
-            return 1
-
-
 def _daily(run: Run) -> int:
     bot = run.bot
-    _settle(bot)
+    settle(bot)
     run.desk.check()
     if bot.daily_is_done():
         say("daily.already_done", f"The daily pass of {bot.clock.now():%Y-%m-%d} is done already; nothing to do")
         return 0
     waited = 0.0
     while (progress := bot.daily_update()) is Progress.WAITING and waited < DECIDED_WITHIN_SECONDS:
-        waited += _wait_and_settle(bot)
+        waited += wait_and_settle(bot)
     if progress is Progress.DONE:
         return 0
     warn(
@@ -181,7 +167,7 @@ def _intraday(run: Run) -> int:
     bot = run.bot
     done = bot.intraday_check()
     if bot.store.book.intents:  # once it is known what became of them, look again: what is done is not done twice
-        _settle(bot)
+        settle(bot)
         done = bot.intraday_check()
     _say_check(bot)
     return 0 if done and not bot.store.book.intents else 1
@@ -197,20 +183,6 @@ def _say_check(bot: Bot) -> None:
     say("intraday.done", f"Checked {len(held)} positions. {', '.join(prices)}".strip())
 
 
-def _settle(bot: Bot) -> None:
-    """Look up what is unknown, for as long as that can take."""
-    bot.executor.settle_unknown()
-    waited = 0.0
-    while bot.store.book.intents and waited < DECIDED_WITHIN_SECONDS:
-        waited += _wait_and_settle(bot)
-
-
-def _wait_and_settle(bot: Bot, seconds: float = 5.0) -> float:
-    bot.clock.sleep(seconds)
-    bot.executor.settle_unknown()
-    return seconds
-
-
 def _check(settings: Settings) -> int:
     from check import run_check  # noqa: PLC0415 - brings what only this command needs
 
@@ -221,86 +193,6 @@ def _export(chosen: argparse.Namespace, settings: Settings) -> int:
     from export import run_export  # noqa: PLC0415 - brings what only this command needs
 
     return run_export(settings, chosen.year, chosen.rates)
-
-
-def _sell_all(settings: Settings, config: Path, *, asked: bool) -> int:
-    if not asked and not _owner_says_yes():
-        print("nothing was done")  # noqa: T201
-        return 1
-    if missing := settings.missing_keys(*keys_needed(settings)):
-        raise InputError(*missing)
-    control = Control(settings)
-    control.pause()
-    control.ask_to_sell_all()
-    try:
-        return _once(settings, config, _sell_everything)
-    except OperatorNeededError:  # a running bot holds the book: it has been asked
-        return _await_the_bot(control)
-
-
-def _owner_says_yes() -> bool:
-    try:
-        return input("Sell every position at the market price, and pause buying? Type yes: ").strip() == "yes"
-    except EOFError:
-        return False
-
-
-def _sell_everything(run: Run) -> int:
-    done = run.bot.sell_all()
-    if run.bot.store.book.intents:
-        _settle(run.bot)
-        done = run.bot.sell_all()
-    left = ", ".join(run.bot.store.book.positions)
-    say("control.sold_all", f"Left: {left}" if left else "Nothing is held any more; buying is paused")
-    return 0 if done and not run.bot.store.book.intents else 1
-
-
-def _await_the_bot(control: Control, patience_seconds: float = DECIDED_WITHIN_SECONDS) -> int:
-    clock = SystemClock()
-    while control.is_to_sell_all() and patience_seconds > 0:
-        clock.sleep(1.0)
-        patience_seconds -= 1.0
-    if control.is_to_sell_all():
-        raise TemporaryError("the running bot has not taken note yet; see bot.log, and look again with: main.py status")
-    print("the running bot has taken note and sells; see: python main.py status")  # noqa: T201
-    return 0
-
-
-def _pause(settings: Settings) -> int:
-    Control(settings).pause()
-    print(Words(settings.language).say("pause.set"))  # noqa: T201
-    return 0
-
-
-def _resume(settings: Settings) -> int:
-    control = Control(settings)
-    was_paused = control.resume()
-    if why := control.paused():
-        raise TemporaryError(f"buying stays paused: {why} in mode live, or take the file away")
-    words = Words(settings.language)
-    print(words.say("resume.done") if was_paused else words.say("resume.not_needed"))  # noqa: T201
-    return 0
-
-
-# --------------------------------------------------------------------------- shared
-
-
-@contextmanager
-def _opened(settings: Settings, config: Path, *, one_shot: bool) -> Iterator[Run]:
-    if missing := settings.missing_keys(*keys_needed(settings)):
-        raise InputError(*missing)
-    with (
-        open_surroundings(settings, keep_account=True) as around,
-        open_bot(
-            around.settings,
-            around.clock,
-            console=Console(stderr=False),
-            config=config,
-            dress=around.dress,
-            one_shot=one_shot,
-        ) as run,
-    ):
-        yield run
 
 
 if __name__ == "__main__":

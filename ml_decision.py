@@ -7,6 +7,7 @@ Places no orders.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from functools import lru_cache
@@ -16,6 +17,7 @@ import pandas as pd
 from sklearn.exceptions import NotFittedError
 
 from clock import Clock
+from decisions import HitBand, Why
 from domain import Score, Scoring
 from errors import InputError, MarsShotError, TemporaryError
 from features import feature_table, has_features, missing_features, rows_of_day
@@ -61,16 +63,15 @@ def get_probabilities(
         try:
             histories[symbol] = known or _bars(symbol, settings, lunarcrush)
         except NotTrackedError as error:
-            failed[symbol] = Score(symbol, None, str(error))
+            failed[symbol] = Score(symbol, None, str(error), reason=Why.NOT_TRACKED)
         except TemporaryError as error:
-            failed[symbol] = Score(symbol, None, str(error), temporary=True)
+            failed[symbol] = Score(symbol, None, str(error), temporary=True, reason=Why.SOURCE_DOWN)
     table = feature_table(histories, market["BTC"], market["ETH"])
     scored = {score.symbol: score for score in score_rows(rows_of_day(table, today - timedelta(days=1)), model)}
     missing = f"LunarCrush has no complete bar of {today - timedelta(days=1)}"
     found = failed | scored
-    return Scoring(
-        today, tuple(found.get(symbol) or Score(symbol, None, missing, temporary=True) for symbol in symbols)
-    )
+    no_bar = {symbol: Score(symbol, None, missing, temporary=True, reason=Why.NO_BAR) for symbol in symbols}
+    return Scoring(today, tuple(found.get(symbol, no_bar[symbol]) for symbol in symbols), hit_bands=hit_bands(model))
 
 
 def _market_bars(coin: str, settings: Settings, lunarcrush: LunarCrush) -> DailyBars:
@@ -98,7 +99,7 @@ def score_rows(rows: pd.DataFrame, model: LoadedModel) -> list[Score]:
     for number, (symbol, close, is_complete) in enumerate(columns):
         probability = Decimal(repr(next(found))) if is_complete else None
         why_not = "" if is_complete else _what_is_missing(rows.iloc[number], model)
-        scores.append(Score(symbol, probability, why_not, Decimal(repr(close))))
+        scores.append(Score(symbol, probability, why_not, Decimal(repr(close)), reason=Why.NO_FEATURE))
     return scores
 
 
@@ -112,6 +113,23 @@ def _probabilities(rows: pd.DataFrame, model: LoadedModel) -> list[float]:
     except (NotFittedError, ValueError) as error:
         raise InputError(f"the model cannot score: {str(error).splitlines()[0]}; train it again") from None
     return [float(value) for value in answer[:, list(model.estimator.classes_).index(1)]]
+
+
+def hit_bands(model: LoadedModel) -> tuple[HitBand, ...]:
+    """Return how often the model was right, by its score, as its facts have it; nothing where they do not say."""
+    hold_out = model.facts.get("hold_out")
+    bands = hold_out.get("bands") if isinstance(hold_out, dict) else None
+    return tuple(known for band in bands if (known := _hit_band(band))) if isinstance(bands, list) else ()
+
+
+def _hit_band(band: object) -> HitBand | None:
+    """Return a band of model.json, or None for one that cannot be read: no pass depends on it."""
+    try:
+        lowest, below, rate = (Decimal(str(band[key])) for key in ("from", "below", "hit_rate"))  # type: ignore[index]
+        rows = int(band["rows"])  # type: ignore[index]
+    except (KeyError, TypeError, ValueError, ArithmeticError):
+        return None
+    return HitBand(lowest, below, rows, rate) if all(one.is_finite() for one in (lowest, below, rate)) else None
 
 
 def score_tokens(
@@ -129,7 +147,7 @@ def score_tokens(
     notes: list[str] = []
     model = _load_once(model_path, _fingerprint(model_path))
     scoring = get_probabilities(symbols, settings, clock, open_lunarcrush(settings, clock, tell or notes.append), model)
-    return Scoring(scoring.day, scoring.scores, tuple(notes))
+    return replace(scoring, notes=tuple(notes))
 
 
 @lru_cache(maxsize=2)

@@ -92,6 +92,15 @@ def sole_writer(path: Path) -> Iterator[None]:
         lock.release()
 
 
+def is_held(path: Path) -> bool:
+    """Return whether another process holds the book's lock. Raises InputError."""
+    try:
+        with sole_writer(path):
+            return False
+    except OperatorNeededError:
+        return True
+
+
 class Store:
     """The one holder of the book. `book` changes only after the disk has it, and only through `save`."""
 

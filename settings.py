@@ -29,6 +29,8 @@ SECRET_VARIABLES = {
 RESERVED_FILES = {
     "bot_state.json",
     "trades.csv",
+    "decisions.csv",
+    "equity.csv",
     "training_data.csv",
     "model.pkl",
     "model.json",

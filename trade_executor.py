@@ -41,6 +41,7 @@ class TradeExecutor:
         self._store = store
         self.pair_of = pair_of
         self._rules: dict[str, TradingRules] = {}
+        self.troubles: dict[str, str] = {}  # what the last try to sell a token met with, in words
         self._absent: frozenset[str] = frozenset()  # pairs that Binance did not know when it was last asked for all
 
     @property
@@ -129,25 +130,28 @@ class TradeExecutor:
             outcome = self.sell(symbol, decision.quantity, decision.reason, price)
         except StopRequested:
             raise
-        except UnknownOutcomeError as error:
-            warn(
-                "order.unknown", f"{symbol}: the outcome of the sale is not known yet ({error}); it is being looked up"
-            )
-        except AccountTroubleError as error:
-            alarm("order.account_trouble", f"{symbol}: could not be sold. {error}", symbol=symbol)
-        except InsufficientBalanceError as error:
-            self._tell_not_there(symbol, str(error))
         except MarsShotError as error:
-            # A disk that refuses after the exchange has taken the order leaves the intent: it is looked up, not resent.
-            what = (
-                "its sale is looked up"
-                if self.book.undecided(symbol)
-                else "not sold now, tried again at the next check"
-            )
-            warn("order.not_sold", f"{symbol}: {what}. {error}", symbol=symbol)
-        else:
-            return not decision.is_full or outcome != SOLD_IN_PART
-        return False
+            self.troubles[symbol] = str(error)
+            self._tell_not_sold(symbol, error)
+            return False
+        self.troubles.pop(symbol, None)
+        return not decision.is_full or outcome != SOLD_IN_PART
+
+    def _tell_not_sold(self, symbol: str, error: MarsShotError) -> None:
+        match error:
+            case UnknownOutcomeError():
+                text = f"the outcome of the sale is not known yet ({error}); it is being looked up"
+                warn("order.unknown", f"{symbol}: {text}")
+            case AccountTroubleError():
+                alarm("order.account_trouble", f"{symbol}: could not be sold. {error}", symbol=symbol)
+            case InsufficientBalanceError():
+                self._tell_not_there(symbol, str(error))
+            case _ if self.book.undecided(symbol):
+                # A disk that refuses after the exchange has taken the order leaves the intent: it is not resent.
+                warn("order.not_sold", f"{symbol}: its sale is looked up. {error}", symbol=symbol)
+            case _:
+                text = f"{symbol}: not sold now, tried again at the next check. {error}"
+                warn("order.not_sold", text, symbol=symbol)
 
     def _tell_not_there(self, symbol: str, sentence: str) -> None:
         try:

@@ -19,6 +19,7 @@ from clock import Clock
 from coinbase import Coinbase
 from config_file import read_settings
 from control import Control
+from diary import Diary
 from disk import Disk
 from domain import Book
 from errors import InputError
@@ -81,6 +82,7 @@ def open_bot(
                 coinbase=Coinbase(settings.coinbase.base_url),
                 scores=desk.scores,
                 control=control,
+                diary=Diary(settings, disk),
             )
             keeper = _SettingsKeeper(config, bot, desk, dress, secrets)
             try:

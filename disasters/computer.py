@@ -47,6 +47,12 @@ class SimulatedSystem(System):
             raise FileNotFoundError(errno.ENOENT, "No such file or directory", str(path))
         return self._names[path].seen
 
+    def read_end(self, path: Path, length: int) -> tuple[bytes, int]:
+        """Return the end of what programs see."""
+        content = self.read(path)
+        before = max(0, len(content) - length)
+        return content[before:], before
+
     def exists(self, path: Path) -> bool:
         """Return whether there is such a name."""
         return path in self._names

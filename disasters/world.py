@@ -15,6 +15,7 @@ from binance_exchange import BinanceExchange
 from bot import Bot
 from config_file import check_settings
 from control import Control
+from diary import Diary
 from disasters.clock import StrayingClock
 from disasters.computer import SimulatedSystem
 from disasters.fate import Death, Fate
@@ -102,6 +103,7 @@ class World:
             coinbase=self.coinbase,
             scores=self.score,
             control=Control(self.settings, self.disk),
+            diary=Diary(self.settings, self.disk),
         )
         self.clock.start_again()
         faults = self.fate.happened["disk fault"]

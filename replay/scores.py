@@ -13,6 +13,7 @@ import pandas as pd
 
 from bar_cache import DailyBars
 from clock import Clock
+from decisions import Why
 from domain import Score, Scoring
 from errors import InputError
 from features import feature_table
@@ -42,7 +43,7 @@ class ScoreBook:
 
 
 def _unknown(symbol: str, today: date) -> Score:
-    return Score(symbol, None, f"there is no complete bar of {today - DAY}", temporary=True)
+    return Score(symbol, None, f"there is no complete bar of {today - DAY}", temporary=True, reason=Why.NO_BAR)
 
 
 def whole_table(recording: Recording) -> pd.DataFrame:

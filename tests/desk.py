@@ -23,6 +23,7 @@ from clock import VirtualClock
 from coinbase import Coinbase
 from config_file import check_settings
 from control import Control
+from diary import Diary
 from disk import Disk
 from domain import (
     ZERO,
@@ -244,6 +245,7 @@ class Desk:
             coinbase=Coinbase(self.url),
             scores=scores or Scores(self.clock),
             control=Control(self.settings),
+            diary=Diary(self.settings, self.disk),
         )
         self.executor = bot.executor
         self.bots.append(bot)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import json
+import stat
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -464,10 +466,10 @@ def test_a_process_that_dies_at_any_step_of_the_pass_trades_as_if_it_had_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("os.fsync", lambda descriptor: None)
-    monkeypatch.chdir(tmp_path)
     for step in range(1000):
         folder = tmp_path / str(step)
         folder.mkdir()
+        monkeypatch.chdir(folder)
         with open_desk(folder) as desk:
             scores = hold_ada_and_want_dot_and_link(desk)
             desk.open()
@@ -479,6 +481,7 @@ def test_a_process_that_dies_at_any_step_of_the_pass_trades_as_if_it_had_not(
                 desk.open()
                 run_until_done(desk, desk.bot(scores))
                 assert_done_as_planned(desk)
+                assert sorted(decisions(desk)) == ["ADA", "DOT", "LINK"]
             else:
                 assert_done_as_planned(desk)
                 assert step > 40
@@ -615,3 +618,83 @@ def test_the_scores_of_today_are_asked_for_held_tokens_and_the_list(desk: Desk) 
     bot.daily_pass._scores = lambda symbols: asked.append(list(symbols))
     bot.daily_update()
     assert asked == [["LTC", "ADA", "DOT", "LINK"]]
+
+
+# ------------------------------------------------------------------ decisions.csv
+
+
+def decisions(desk: Desk) -> dict[str, dict[str, str]]:
+    """Return the rows of decisions.csv by token; each stands there once."""
+    with (desk.folder / "decisions.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len({(row["day"], row["symbol"]) for row in rows}) == len(rows)
+    return {row["symbol"]: row for row in rows}
+
+
+def told(desk: Desk) -> dict[str, tuple[str, str]]:
+    return {symbol: (row["action"], row["reason"]) for symbol, row in decisions(desk).items()}
+
+
+def test_every_token_of_the_pass_gets_a_row_with_its_reason(desk: Desk) -> None:
+    desk.give("LTC", "300")
+    desk.bot(scored(desk, LTC="0.1", ADA="0.9", DOT="0.5", LINK=None)).daily_update()
+    assert told(desk) == {
+        "ADA": ("buy", "at_buy_threshold"),
+        "DOT": ("leave", "below_buy_threshold"),
+        "LTC": ("sell", "below_sell_threshold"),
+        "LINK": ("leave", "not_scored"),
+    }
+    rows = decisions(desk)
+    assert list(rows) == ["ADA", "DOT", "LTC", "LINK"], "by score, those without one at the end"
+    assert rows["LTC"]["quote"] == "300", "what it is worth at the price of the decision"
+    assert D(rows["ADA"]["quote"]) == bought(desk)["ADA"]
+    assert {row["time"] for row in rows.values()} == {"2021-02-15T12:00:00Z"}
+    assert [row["held"] for row in rows.values()] == ["false", "false", "true", "false"]
+    assert stat.S_IMODE((desk.folder / "decisions.csv").stat().st_mode) == 0o600
+
+
+def test_the_reason_is_told_in_the_owners_language(desk: Desk) -> None:
+    bot = desk.bot(scored(desk, ADA="0.5", DOT="0.9"))
+    bot.settings = bot.settings.model_copy(update={"language": "fr"})
+    bot.control.pause("parce que")
+    bot.daily_update()
+    assert decisions(desk)["ADA"]["detail"] == "sous 0,70"
+    assert decisions(desk)["DOT"]["detail"] == "0,70 ou plus, mais les achats sont suspendus (parce que)"
+    assert any("under 0.70" in line for line in desk.told.of("daily.decision")), "the log stays English"
+
+
+def test_a_share_that_the_capital_is_too_small_for_is_told(desk: Desk) -> None:
+    set_capital(desk, "12")
+    desk.bot(scored(desk, ADA="0.75", DOT="0.9", LINK="0.8")).daily_update()
+    assert told(desk)["ADA"] == ("leave", "not_in_share")
+    assert decisions(desk)["DOT"]["quote"] == "6"
+
+
+def test_a_pause_before_or_amid_the_purchases_is_told(desk: Desk) -> None:
+    bot = desk.bot(scored(desk, ADA="0.9", DOT="0.8"))
+    desk.market.binance.account.on_order = bot.control.pause
+    bot.daily_update()
+    assert told(desk)["ADA"] == ("buy", "at_buy_threshold")
+    assert told(desk)["DOT"] == ("leave", "paused")
+
+
+def test_the_log_has_a_line_for_each_token_by_score(desk: Desk) -> None:
+    desk.bot(scored(desk, ADA="0.5", DOT="0.9", LINK="0.6")).daily_update()
+    lines = desk.told.of("daily.decision")
+    assert [line.split(":")[0] for line in lines] == ["DOT", "LINK", "ADA"]
+    assert lines[0] == "DOT: score 0.900, buy: 0.70 or more"
+
+
+def test_a_pass_that_cannot_go_on_has_told_its_reasons_already(desk: Desk) -> None:
+    desk.market.exchange.can_trade = False
+    assert desk.bot(scored(desk, ADA="0.9")).daily_update() is Progress.LATER
+    assert told(desk)["ADA"] == ("buy", "at_buy_threshold")
+    assert decisions(desk)["ADA"]["quote"] == "", "no amount is fixed yet"
+
+
+def test_a_full_disk_for_the_reasons_does_not_touch_the_pass(desk: Desk) -> None:
+    bot = desk.bot(scored(desk, ADA="0.9"))
+    desk.disk.refuses = "decisions.csv"
+    assert bot.daily_update() is Progress.DONE
+    assert desk.traded() == ["BUY ADA"]
+    assert len(desk.told.of("diary.not_written")) == 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -16,14 +16,18 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from daily_plan import (
-    Decision,
+    PAUSED,
+    TOO_LITTLE_MONEY,
+    NotNow,
     decide_buy,
     decide_daily_plan,
     decide_sell,
     is_daily_update_due,
+    settled_decisions,
     share_out,
     without_other_coins,
 )
+from decisions import Action, Decision, HitBand, Why
 from domain import DailyPlan, PlannedBuy, PlannedSell, Position, Score
 
 # --------------------------------------------------------------------------- when
@@ -78,7 +82,7 @@ def test_the_owners_example_a_held_token_of_score_25_is_sold() -> None:
 
 
 @pytest.mark.parametrize(
-    ("probability", "action"), [("0", "sell"), ("0.2999", "sell"), ("0.30", "hold"), ("0.3001", "hold"), ("1", "hold")]
+    ("probability", "action"), [("0", "sell"), ("0.2999", "sell"), ("0.30", "keep"), ("0.3001", "keep"), ("1", "keep")]
 )
 def test_a_held_token_is_sold_under_the_sell_threshold(probability: str, action: str) -> None:
     assert decide_sell("FET", a_position(), a_score("FET", probability), D(1), DAILY_RULES).action == action
@@ -98,7 +102,7 @@ def test_a_sale_is_skipped_once(price: str) -> None:
 
 
 def test_a_big_gain_skips_nothing_that_is_not_due() -> None:
-    assert decide_sell("FET", a_position(), a_score("FET", "0.30"), D(4), DAILY_RULES).action == "hold"
+    assert decide_sell("FET", a_position(), a_score("FET", "0.30"), D(4), DAILY_RULES).action == "keep"
 
 
 def test_an_endless_entry_price_skips_at_exactly_four_times_it() -> None:
@@ -111,30 +115,37 @@ def test_an_endless_entry_price_skips_at_exactly_four_times_it() -> None:
 
 
 def test_without_a_price_nothing_is_sold_and_no_skip_is_used_up() -> None:
-    assert decide_sell("FET", a_position(), a_score("FET", "0.1"), None, DAILY_RULES).action == "hold"
+    assert decide_sell("FET", a_position(), a_score("FET", "0.1"), None, DAILY_RULES).action == "keep"
 
 
 # --------------------------------------------------------------------------- buys
 
 
 @pytest.mark.parametrize(
-    ("probability", "action"), [("0.65", "none"), ("0.6999", "none"), ("0.70", "buy"), ("0.72", "buy"), ("1", "buy")]
+    ("probability", "action"), [("0.65", "leave"), ("0.6999", "leave"), ("0.70", "buy"), ("0.72", "buy"), ("1", "buy")]
 )
 def test_a_token_is_bought_from_the_buy_threshold_on(probability: str, action: str) -> None:
-    assert decide_buy("FET", a_score("FET", probability), "", DAILY_RULES).action == action
+    assert decide_buy("FET", a_score("FET", probability), None, DAILY_RULES).action == action
 
 
 def test_a_token_that_cannot_be_bought_now_is_not_and_says_why() -> None:
-    decision = decide_buy("FET", a_score("FET", "0.9"), "buying is paused", DAILY_RULES)
-    assert (decision.action, decision.why) == ("none", "buying is paused")
+    decision = decide_buy("FET", a_score("FET", "0.9"), (Why.NOT_TRADED, "status HALT"), DAILY_RULES)
+    assert (decision.action, decision.reason, decision.told) == ("leave", "not_traded", "status HALT")
 
 
-@pytest.mark.parametrize("score", [None, a_score("FET", None, why_not="no bar of yesterday")])
+def test_a_token_under_the_threshold_is_left_for_that_reason_even_when_it_could_not_be_bought() -> None:
+    decision = decide_buy("FET", a_score("FET", "0.5"), (Why.PAUSED, ""), DAILY_RULES)
+    assert decision.reason is Why.BELOW_BUY_THRESHOLD
+
+
+@pytest.mark.parametrize("score", [None, a_score("FET", None, why_not="a line", reason=Why.NO_BAR)])
 def test_without_a_probability_nothing_is_traded(score: Score | None) -> None:
     held = decide_sell("FET", a_position(did_skip_sell_once=True), score, D(1), DAILY_RULES)
-    other = decide_buy("FET", score, "", DAILY_RULES)
-    assert (held.action, other.action) == ("hold", "none")
-    assert held.why == other.why == f"no probability: {score.why_not if score else 'not scored'}"
+    other = decide_buy("FET", score, None, DAILY_RULES)
+    assert (held.action, other.action) == ("keep", "leave")
+    assert held.reason is other.reason is (Why.NO_BAR if score else Why.NOT_SCORED)
+    assert held.told == other.told == ("a line" if score else "")
+    assert (held.held, other.held) == (True, False)
 
 
 # --------------------------------------------------------------------------- the plan
@@ -145,8 +156,9 @@ def plan_of(
     *,
     positions: Mapping[str, Position] | None = None,
     prices: Mapping[str, Decimal] | None = None,
-    not_for_sale: Mapping[str, str] | None = None,
-) -> tuple[DailyPlan, list[Decision]]:
+    not_for_sale: Mapping[str, NotNow] | None = None,
+    hit_bands: Sequence[HitBand] = (),
+) -> DailyPlan:
     return decide_daily_plan(
         TODAY,
         ["FET", "AGIX", "ARB", "OP"],
@@ -155,60 +167,117 @@ def plan_of(
         prices or {},
         not_for_sale or {},
         DAILY_RULES,
+        hit_bands=hit_bands,
     )
 
 
 def test_the_owners_example_fet_is_bought_and_agix_is_not() -> None:
-    plan, _ = plan_of({"FET": "0.72", "AGIX": "0.65"})
-    assert plan == DailyPlan(day=TODAY, buys=(PlannedBuy(symbol="FET", probability="0.72"),))
+    plan = plan_of({"FET": "0.72", "AGIX": "0.65"})
+    assert (plan.day, plan.sells) == (TODAY, ())
+    assert plan.buys == (PlannedBuy(symbol="FET", probability="0.72"),)
 
 
 def test_the_most_probable_is_bought_first_and_equals_in_the_owners_order() -> None:
-    plan, _ = plan_of({"FET": "0.7", "AGIX": "0.9", "ARB": "0.70", "OP": "0.9"})
+    plan = plan_of({"FET": "0.7", "AGIX": "0.9", "ARB": "0.70", "OP": "0.9"})
     assert [buy.symbol for buy in plan.buys] == ["AGIX", "OP", "FET", "ARB"]
 
 
 def test_a_held_token_is_never_bought_again() -> None:
-    plan, decisions = plan_of({"FET": "0.9", "OP": "0.9"}, positions={"FET": a_position()})
+    plan = plan_of({"FET": "0.9", "OP": "0.9"}, positions={"FET": a_position()})
     assert [buy.symbol for buy in plan.buys] == ["OP"]
-    assert [one.action for one in decisions if one.symbol == "FET"] == ["hold"]
+    assert [one.action for one in plan.decisions if one.symbol == "FET"] == ["keep"]
 
 
 def test_a_token_sold_today_is_not_bought_today() -> None:
-    plan, _ = plan_of({"FET": "0.1"}, positions={"FET": a_position()}, prices={"FET": D(1)})
+    plan = plan_of({"FET": "0.1"}, positions={"FET": a_position()}, prices={"FET": D(1)})
     assert (plan.sells, plan.buys) == ((PlannedSell(symbol="FET"),), ())
 
 
 def test_a_held_token_outside_the_list_is_sold_all_the_same() -> None:
-    plan, _ = plan_of({"LUNA": "0.1"}, positions={"LUNA": a_position()}, prices={"LUNA": D(1)})
+    plan = plan_of({"LUNA": "0.1"}, positions={"LUNA": a_position()}, prices={"LUNA": D(1)})
     assert [sell.symbol for sell in plan.sells] == ["LUNA"]
 
 
 def test_a_token_outside_the_list_is_never_bought() -> None:
-    assert plan_of({"BTC": "1"})[0].buys == ()
+    assert plan_of({"BTC": "1"}).buys == ()
 
 
 def test_every_token_gets_one_decision() -> None:
-    plan, decisions = plan_of(
+    plan = plan_of(
         {"FET": "0.9", "AGIX": None, "LUNA": "0.2", "OP": "0.8"},
         positions={"LUNA": a_position()},
         prices={"LUNA": D(4)},
-        not_for_sale={"OP": "halted"},
+        not_for_sale={"OP": (Why.PAUSED, "")},
     )
-    assert {one.symbol: one.action for one in decisions} == {
+    assert {one.symbol: one.action for one in plan.decisions} == {
         "LUNA": "skip_sale",
         "FET": "buy",
-        "AGIX": "none",
-        "ARB": "none",
-        "OP": "none",
+        "AGIX": "leave",
+        "ARB": "leave",
+        "OP": "leave",
     }
-    assert len(decisions) == 5
+    assert len(plan.decisions) == 5
     assert (plan.sells, [buy.symbol for buy in plan.buys]) == ((), ["FET"])
 
 
 def test_a_new_plan_has_no_amounts_yet() -> None:
-    plan, _ = plan_of({"FET": "0.9"})
+    plan = plan_of({"FET": "0.9"})
     assert (plan.buys[0].amount, plan.buys[0].left, plan.buys[0].outcome, plan.shared_out) == (None, None, "", False)
+
+
+# --------------------------------------------------------------------------- what a decision tells besides
+
+
+@pytest.mark.parametrize(
+    ("probability", "rows"), [("0.6499", None), ("0.65", 40), ("0.6999", 40), ("0.70", 7), ("0.9999", 7), ("1", 7)]
+)
+def test_a_decision_tells_how_often_the_model_was_right_at_such_scores(probability: str, rows: int | None) -> None:
+    bands = (HitBand(D("0.65"), D("0.70"), 40, D("0.5")), HitBand(D("0.70"), D(1), 7, D("0.6")))
+    decision = plan_of({"FET": probability}, hit_bands=bands).decisions[0]
+    assert decision.hit_rows == rows
+    assert decision.hit_rate == {None: None, 40: D("0.5"), 7: D("0.6")}[rows]
+
+
+def test_a_token_without_a_score_has_no_hit_rate() -> None:
+    bands = (HitBand(D(0), D(1), 40, D("0.5")),)
+    assert plan_of({"FET": None}, hit_bands=bands).decisions[0].hit_rate is None
+
+
+def test_a_sale_tells_what_it_is_worth() -> None:
+    plan = plan_of({"FET": "0.1"}, positions={"FET": a_position()}, prices={"FET": D("1.5")})
+    assert [one.quote for one in plan.decisions if one.symbol == "FET"] == [D(150)]
+
+
+def settled(outcome: str, amount: str | None, left: str | None = None) -> Decision:
+    plan = plan_of({"FET": "0.9", "OP": "0.1"})
+    shared = None if amount is None else D(amount)
+    buy = replace(plan.buys[0], amount=shared, left=shared if left is None else D(left), outcome=outcome)
+    decision, *others = settled_decisions(replace(plan, buys=(buy,)))
+    assert others == list(plan.decisions[1:])
+    return decision
+
+
+@pytest.mark.parametrize("outcome", ["", "bought", "bought in part", "left: Binance refuses the order"])
+def test_a_purchase_that_got_its_share_tells_the_amount_whatever_became_of_it(outcome: str) -> None:
+    decision = settled(outcome, "500", "0")
+    assert (decision.action, decision.reason, decision.quote) == (Action.BUY, Why.AT_BUY_THRESHOLD, D(500))
+
+
+@pytest.mark.parametrize(
+    ("outcome", "amount", "reason", "told"),
+    [
+        (TOO_LITTLE_MONEY, None, Why.NOT_IN_SHARE, ""),
+        (f"{PAUSED}: the file PAUSE is there", "500", Why.PAUSED, ""),
+        ("left: Binance does not permit this pair", None, Why.NOT_TRADED, "Binance does not permit this pair"),
+    ],
+)
+def test_a_purchase_that_was_never_sent_is_left(outcome: str, amount: str | None, reason: Why, told: str) -> None:
+    decision = settled(outcome, amount)
+    assert (decision.action, decision.reason, decision.told, decision.quote) == (Action.LEAVE, reason, told, None)
+
+
+def test_a_purchase_that_a_pause_ended_half_way_stays_a_purchase() -> None:
+    assert settled(f"{PAUSED}: the file PAUSE is there", "500", "250").action is Action.BUY
 
 
 # --------------------------------------------------------------------------- another coin of the same name
@@ -221,7 +290,7 @@ def test_a_new_plan_has_no_amounts_yet() -> None:
 def test_a_history_more_than_half_off_binances_price_is_another_coins(last_close: str, same_coin: bool) -> None:
     score = a_score("FET", "0.9", last_close=D(last_close))
     (checked,) = without_other_coins([score], {"FET": D(1)}, D("0.50"))
-    assert checked == score if same_coin else (checked.probability is None and "another coin" in checked.why_not)
+    assert checked == score if same_coin else (checked.probability is None and checked.reason is Why.OTHER_COIN)
 
 
 def test_the_distance_is_relative_to_binances_price() -> None:
@@ -233,7 +302,7 @@ def test_the_distance_is_relative_to_binances_price() -> None:
 def test_a_history_that_cannot_be_checked_gives_no_probability() -> None:
     (checked,) = without_other_coins([a_score("FET", "0.9", last_close=D(1))], {}, D("0.50"))
     assert checked.probability is None
-    assert checked.why_not
+    assert checked.reason is Why.NOT_COMPARED
 
 
 def test_a_score_without_probability_keeps_its_reason() -> None:

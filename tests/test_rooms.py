@@ -13,7 +13,7 @@ from builders import ROOT
 
 # From the ground up. A room imports from its own floor and from those below it. A new room has to be given its place.
 FLOORS: dict[str, set[str]] = {
-    "values": {"domain", "errors", "exchange", "training_tokens", "version"},
+    "values": {"decisions", "domain", "errors", "exchange", "training_tokens", "version"},
     "rules": {
         "binance_answers",
         "binance_errors",
@@ -59,6 +59,7 @@ FLOORS: dict[str, set[str]] = {
     "work": {
         "bot",
         "daily_pass",
+        "diary",
         "forest_search",
         "heartbeat",
         "ml_decision",
@@ -69,14 +70,16 @@ FLOORS: dict[str, set[str]] = {
         "scorer",
         "scoring_desk",
         "trade_executor",
+        "why",
     },
-    "house": {"demo", "demo_view", "loop", "status", "summary", "surroundings", "wiring"},
-    "commands": {"backtest", "build_csv", "chaos", "check", "export", "healthy", "main", "train_model"},
+    "house": {"demo", "demo_view", "loop", "one_shot", "status", "summary", "surroundings", "wiring"},
+    "commands": {"backtest", "build_csv", "chaos", "check", "export", "healthy", "main", "owner", "train_model"},
 }
 
 # Values in, values out: the rooms that these may know, and the libraries that reach nothing outside.
 PURE: dict[str, set[str]] = {
-    "domain": set(),
+    "decisions": set(),
+    "domain": {"decisions"},
     "training_tokens": set(),
     "exchange": {"domain"},
     "errors": set(),
@@ -85,7 +88,7 @@ PURE: dict[str, set[str]] = {
     "binance_rules": {"domain"},
     "book_format": {"domain", "errors"},
     "bookkeeping": {"domain", "book_format"},
-    "daily_plan": {"domain"},
+    "daily_plan": {"decisions", "domain"},
     "indicators": set(),
     "reconciliation": {"domain", "book_format", "bookkeeping"},
     "risk_manager": {"domain"},

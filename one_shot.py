@@ -1,0 +1,64 @@
+"""What the commands that do one thing and end have in common: the bot opened, orders in doubt waited for.
+
+Holds no rule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+
+from bot import Bot
+from errors import InputError, StopRequested
+from events import warn
+from loop import stopped_by_signals
+from settings import Settings
+from surroundings import open_surroundings
+from wiring import Run, keys_needed, open_bot
+
+DECIDED_WITHIN_SECONDS = 130.0  # an unknown outcome is decided within two minutes of its sending
+
+
+@contextmanager
+def opened(settings: Settings, config: Path, *, one_shot: bool, console: Console | None) -> Iterator[Run]:
+    """Yield the bot of these settings. Raises InputError, or OperatorNeededError where another process has the book."""
+    if missing := settings.missing_keys(*keys_needed(settings)):
+        raise InputError(*missing)
+    with (
+        open_surroundings(settings, keep_account=True) as around,
+        open_bot(
+            around.settings, around.clock, console=console, config=config, dress=around.dress, one_shot=one_shot
+        ) as run,
+    ):
+        yield run
+
+
+def once(settings: Settings, config: Path, work: Callable[[Run], int], console: Console | None) -> int:
+    """Open the bot, let it do the work, and return its exit code; 1 if it was stopped before the end."""
+    with opened(settings, config, one_shot=True, console=console) as run, stopped_by_signals(run.bot.clock):
+        try:
+            run.bot.start()
+            code = work(run)
+            run.bot.remember_silence()
+            return code
+        except StopRequested:
+            warn("command.stopped", "Stopped before the end; the next start goes on with what is left")
+            return 1
+
+
+def settle(bot: Bot) -> None:
+    """Look up what is unknown, for as long as that can take."""
+    bot.executor.settle_unknown()
+    waited = 0.0
+    while bot.store.book.intents and waited < DECIDED_WITHIN_SECONDS:
+        waited += wait_and_settle(bot)
+
+
+def wait_and_settle(bot: Bot, seconds: float = 5.0) -> float:
+    """Let some seconds pass, look up what is unknown, and return the seconds."""
+    bot.clock.sleep(seconds)
+    bot.executor.settle_unknown()
+    return seconds

@@ -1,0 +1,129 @@
+"""What the owner may look up later: rows are added whole, a torn line is mended, a day is told once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from builders import DAILY_RULES, D
+
+from decisions import Action, Decision, Why
+from diary import Table
+from disk import Disk
+from why import COLUMNS, csv_row, detail, log_line
+from words import LANGUAGES, Language, Words, sentences
+
+HEADER = "day,symbol"
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Table:
+    return Table(tmp_path / "table.csv", ("day", "symbol"), Disk())
+
+
+def lines(table: Table) -> list[str]:
+    return table.path.read_text().splitlines()
+
+
+def test_a_new_file_begins_with_its_header_and_is_its_owners_only(table: Table) -> None:
+    table.append([("1", "ADA")])
+    table.append([("2", "ADA")])
+    assert lines(table) == [HEADER, "1,ADA", "2,ADA"]
+    assert table.path.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("torn", ["", "2", "2,AD", "2,ADA"])
+def test_a_last_line_that_a_death_left_unfinished_is_taken_away(table: Table, torn: str) -> None:
+    table.path.write_text(f"{HEADER}\n1,ADA\n{torn}")
+    table.append([("3", "DOT")])
+    assert lines(table) == [HEADER, "1,ADA", "3,DOT"]
+
+
+@pytest.mark.parametrize("torn", ["", "d", "day,sym"])
+def test_a_file_that_died_with_its_header_begins_anew(table: Table, torn: str) -> None:
+    table.path.write_text(torn)
+    table.append([("1", "ADA")])
+    assert lines(table) == [HEADER, "1,ADA"]
+
+
+def test_rows_of_the_same_day_are_replaced_and_others_stay(table: Table) -> None:
+    table.path.write_text(f"{HEADER}\n1,ADA\n2,ADA\n2,DO")
+    table.append([("2", "ADA"), ("2", "DOT")], instead_of="2,")
+    table.append([("2", "LINK")], instead_of="2,")
+    assert lines(table) == [HEADER, "1,ADA", "2,LINK"]
+
+
+def test_rows_that_are_there_already_are_not_written_again(table: Table) -> None:
+    table.append([("1", "ADA"), ("2", "DOT")])
+    before = table.path.stat().st_mtime_ns
+    table.append([("2", "DOT")], instead_of="2,")
+    assert table.path.stat().st_mtime_ns == before
+
+
+def test_of_a_long_file_only_the_end_is_looked_at(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("diary._END_BYTES", 10)
+    table.path.write_text(f"{HEADER}\n" + "1,ADA\n" * 100 + "2,ADA\n2,D")
+    table.append([("2", "OP")], instead_of="2,")
+    assert lines(table) == [HEADER, *["1,ADA"] * 100, "2,OP"]
+
+
+# --------------------------------------------------------------------------- reasons in words
+
+
+def a_decision(**changes: object) -> Decision:
+    values: dict[str, object] = {
+        "symbol": "ADA",
+        "held": False,
+        "probability": D("0.71"),
+        "action": Action.BUY,
+        "reason": Why.AT_BUY_THRESHOLD,
+    }
+    return Decision(**(values | changes))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("reason", Why)
+def test_every_reason_has_its_words(reason: Why, language: Language) -> None:
+    assert detail(a_decision(reason=reason, told="HALT"), DAILY_RULES, Words(language))
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_action_has_its_words_and_there_are_no_others(language: Language) -> None:
+    known = sentences(language)
+    assert {key.removeprefix("action.") for key in known if key.startswith("action.")} == {*Action}
+    assert {key.removeprefix("why.") for key in known if key.startswith("why.")} == {*Why}
+
+
+def test_a_line_of_the_log_tells_score_hit_rate_action_and_reason() -> None:
+    assert log_line(a_decision(), DAILY_RULES) == "ADA: score 0.710, buy: 0.70 or more"
+    line = log_line(a_decision(hit_rate=D("0.625"), hit_rows=40), DAILY_RULES)
+    assert "of 40 unseen days with such a score, 62.5 % were" in line
+    silent = a_decision(probability=None, action=Action.LEAVE, reason=Why.NO_BAR)
+    assert log_line(silent, DAILY_RULES) == "ADA: no score, leave: LunarCrush has no complete bar of yesterday"
+
+
+def test_a_row_has_a_cell_for_each_column_and_empty_ones_for_what_is_not_known() -> None:
+    row = csv_row(
+        "2021-02-15", "then", a_decision(hit_rate=D("0.5"), hit_rows=8, quote=D("1E+2")), DAILY_RULES, Words("fr")
+    )
+    told = dict(zip(COLUMNS, row, strict=True))
+    assert told == {
+        "day": "2021-02-15",
+        "time": "then",
+        "symbol": "ADA",
+        "held": "false",
+        "probability": "0.71",
+        "hit_rate": "0.5",
+        "hit_rows": "8",
+        "action": "buy",
+        "quote": "100",
+        "reason": "at_buy_threshold",
+        "detail": "0,70 ou plus",
+    }
+    empty = csv_row("d", "t", a_decision(probability=None), DAILY_RULES, Words("en"))
+    assert [empty[COLUMNS.index(name)] for name in ("probability", "hit_rate", "hit_rows", "quote")] == [""] * 4
+
+
+def test_what_a_venue_said_stays_on_one_line() -> None:
+    text = detail(a_decision(reason=Why.SOURCE_DOWN, told="answered\n  502"), DAILY_RULES, Words("en"))
+    assert text == "LunarCrush did not answer (answered 502)"
