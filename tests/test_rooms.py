@@ -28,6 +28,7 @@ FLOORS: dict[str, set[str]] = {
     },
     "edges": {
         "bar_cache",
+        "binance_client",
         "binance_exchange",
         "binance_wire",
         "clock",
@@ -47,7 +48,9 @@ FLOORS: dict[str, set[str]] = {
         "pacing",
         "paper_exchange",
         "positions_store",
+        "price_round",
         "settings",
+        "side_by_side",
         "training_data",
     },
     "work": {
@@ -71,7 +74,7 @@ FLOORS: dict[str, set[str]] = {
 PURE: dict[str, set[str]] = {
     "domain": set(),
     "training_tokens": set(),
-    "exchange": {"domain"},
+    "exchange": {"domain", "errors"},
     "errors": set(),
     "binance_answers": {"domain", "errors", "binance_rules", "book_format"},
     "binance_errors": {"errors"},
@@ -92,7 +95,7 @@ HARMLESS = set(
 # What reaches the network, and the one room for each.
 NETWORK: dict[str, set[str]] = {
     "aiohttp": set(),
-    "binance": {"binance_wire"},
+    "binance": {"binance_client"},
     "distributed": {"cluster"},
     "http": set(),
     "httpx": set(),
