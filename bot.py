@@ -5,7 +5,7 @@ The same cycle serves live, paper and demo; only exchange, clock, disk and score
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -71,7 +71,8 @@ class Bot:
         self.control = control
         exchange.keep_quiet_until(store.book.exchange_quiet_until_ms)
         self.executor = TradeExecutor(exchange, store, clock, self._pair)
-        self.price_desk = PriceDesk(store, clock)
+        # The demo's time stands still while prices are fetched, and a demo is to be repeatable.
+        self.price_desk = PriceDesk(store, clock, all_at_once=settings.mode == "demo")
         self.reconciler = Reconciler(store, control)
         self.daily_pass = DailyPass(
             store=store,
@@ -183,17 +184,21 @@ class Bot:
             self._last_check += interval * ((before - self._last_check - timedelta(microseconds=1)) // interval)
 
     def intraday_check(self) -> bool:
-        """Price every position and apply the exit rules; return False if anything has to be tried again."""
+        """Price every position and apply the exit rules; return False if anything has to be tried again.
+
+        The rules go by each price as soon as it is known; a slow one holds up no other token's sale.
+        """
         self._last_check = self.clock.now()
         symbols = list(self.store.book.positions)
         if not symbols:
             return True
         unsold, blind, waiting = list[str](), set[str](), symbols
         while waiting:
-            prices = self.usable_prices(waiting)
-            blind |= set(waiting) - prices.keys()
-            turn = _Turn(self.clock)
-            unsold += update_positions_in_intraday(prices, self.settings.exit_rules, self.executor, turn.comes_in_time)
+            blind |= set(waiting)
+            turn, rules = _Turn(self.clock), self.settings.exit_rules
+            for prices in self._prices_as_known(waiting):
+                blind -= prices.keys()
+                unsold += update_positions_in_intraday(prices, rules, self.executor, turn.comes_in_time)
             waiting = turn.late
         return not unsold and not blind
 
@@ -209,6 +214,13 @@ class Bot:
         if not self.store.book.intents:  # a purchase in doubt may turn out to be one more position to sell
             self.control.sell_all_noted()
         return self.intraday_check()
+
+    def _prices_as_known(self, symbols: Collection[str]) -> Iterator[Mapping[str, Decimal]]:
+        return self.price_desk.prices_as_known(symbols, self.settings, self.coinbase, self.executor.exchange)
+
+    def usable_prices(self, symbols: Collection[str]) -> Mapping[str, Decimal]:
+        """Return the price to go by of each token that has one, once all are known."""
+        return self.price_desk.usable_prices(symbols, self.settings, self.coinbase, self.executor.exchange)
 
     # ------------------------------------------------------------------ the owner's word
 
@@ -245,10 +257,6 @@ class Bot:
             self.control.answer(self._answer)
         except OSError as error:
             warn("control.not_answered", f"The answer to your command cannot be written ({error.strerror})")
-
-    def usable_prices(self, symbols: Collection[str]) -> Mapping[str, Decimal]:
-        """Return the price to go by of each token that has one."""
-        return self.price_desk.usable_prices(symbols, self.settings, self.coinbase, self.executor.exchange)
 
     # ------------------------------------------------------------------ what outlives the process
 

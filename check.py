@@ -12,7 +12,7 @@ from rich.console import Console
 
 from binance_exchange import BinanceExchange
 from clock import Clock
-from coinbase import Coinbase, Quote, fetch_prices_for_symbols
+from coinbase import Coinbase
 from control import Control
 from disk import Disk
 from domain import Account, TradingRules
@@ -20,6 +20,7 @@ from errors import InputError, MarsShotError
 from lunarcrush import FIELDS, SourceRefusedError
 from model_check import read_checked
 from positions_store import check_folder, load_state
+from price_round import Quote, fetch_prices_for_symbols
 from settings import Settings
 from surroundings import Surroundings, open_surroundings
 from wiring import BOOK, exchange_of, keys_needed, model_path

@@ -136,9 +136,8 @@ def update_positions_in_intraday(
     comes_in_time: whether the price of the token whose turn it is may still be gone by; asked once a token.
     """
     unsold = []
-    for symbol in list(executor.positions()):
-        price = prices.get(symbol)
-        if price is None or not executor.may_trade(symbol) or not comes_in_time(symbol):
+    for symbol, price in prices.items():
+        if symbol not in executor.positions() or not executor.may_trade(symbol) or not comes_in_time(symbol):
             continue
         held = executor.positions()[symbol]
         seen = watch(held, price, rules)

@@ -31,6 +31,7 @@ FLOORS: dict[str, set[str]] = {
     },
     "edges": {
         "bar_cache",
+        "binance_client",
         "binance_exchange",
         "binance_wire",
         "clock",
@@ -51,8 +52,10 @@ FLOORS: dict[str, set[str]] = {
         "pacing",
         "paper_exchange",
         "positions_store",
+        "price_round",
         "sd_notify",
         "settings",
+        "side_by_side",
         "training_data",
         "words",
     },
@@ -81,7 +84,7 @@ PURE: dict[str, set[str]] = {
     "decisions": set(),
     "domain": {"decisions"},
     "training_tokens": set(),
-    "exchange": {"domain"},
+    "exchange": {"domain", "errors"},
     "errors": set(),
     "binance_answers": {"domain", "errors", "binance_rules", "book_format"},
     "binance_errors": {"errors"},
@@ -106,7 +109,7 @@ HARMLESS = set(
 # What reaches the network, and the one room for each.
 NETWORK: dict[str, set[str]] = {
     "aiohttp": set(),
-    "binance": {"binance_wire"},
+    "binance": {"binance_client"},
     "distributed": {"cluster"},
     "http": set(),
     "httpx": set(),
