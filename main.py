@@ -21,6 +21,7 @@ from daily_pass import Progress
 from errors import InputError, MarsShotError, OperatorNeededError, StopRequested, TemporaryError
 from events import alarm, say, warn
 from loop import loop, stopped_by_signals
+from memory import give_back
 from settings import Settings
 from status import show_status
 from surroundings import open_surroundings
@@ -108,7 +109,7 @@ def _run(settings: Settings, config: Path) -> int:
             f"MarsShot runs in mode {settings.mode}: {len(book.positions)} positions, capital {book.capital:.2f} "
             f"{book.quote_asset}, next daily pass {_next_pass(run.bot)}. Ctrl-C stops it.",
         )
-        loop(run.bot, run.take_up)
+        loop(run.bot, run.take_up, give_back)
         doubts = len(run.bot.store.book.intents)
         ending = f"{doubts} orders are in doubt, the next start looks them up" if doubts else "no order is on its way"
         say("bot.stopped", f"MarsShot has stopped; {ending}")

@@ -4,7 +4,7 @@
     python benchmarks/daily_pass.py [--tokens 150] [--days 365] [--trees 300] [--repeats 3]
 
 First against the stand-in market at 0.1 seconds an answer: requests, and how long it takes. Then the calculation alone,
-in CPU seconds with waiting and network left out of both sides: reading the answers, features, scores for all; with no
+in CPU seconds with waiting (on a virtual clock), network and disk left out: reading the answers, features, scores for all; with no
 cache, with yesterday's (three days of each coin are asked for anew) and with today's. At last the plan's limit: how much
 longer than it dictates a pass takes, on a virtual clock with 0.1 seconds an answer.
 """
@@ -150,7 +150,7 @@ def no_network(work: Work, each_takes: Callable[[], None] = lambda: None) -> Ite
         yield spent
 
 
-def source_of(work: Work, clock: VirtualClock, cache: str, per_minute: int = 1_000_000) -> LunarCrush:
+def source_of(work: Work, clock: VirtualClock, cache: str, per_minute: int = 10) -> LunarCrush:
     """Return a client with this cache."""
     return LunarCrush(
         api_key="key", base_url="http://nowhere", requests_per_minute=per_minute, cache_dir=Path(cache), clock=clock

@@ -43,6 +43,7 @@ FLOORS: dict[str, set[str]] = {
         "events",
         "features",
         "lunarcrush",
+        "memory",
         "model_check",
         "model_files",
         "pacing",
