@@ -3,10 +3,10 @@
     pip install -r requirements-benchmarks.txt
     python benchmarks/daily_pass.py [--tokens 150] [--days 365] [--trees 300] [--repeats 3]
 
-First against the stand-in market at 0.1 seconds an answer: requests, and how long it takes. Then the calculation alone,
-in CPU seconds with waiting (on a virtual clock), network and disk left out: reading the answers, features, scores for all; with no
-cache, with yesterday's (three days of each coin are asked for anew) and with today's. At last the plan's limit: how much
-longer than it dictates a pass takes, on a virtual clock with 0.1 seconds an answer.
+First against the stand-in market at 0.1 seconds an answer: requests, and how long it takes. Then the calculation
+alone, in CPU seconds: reading the answers, features, scores for all; waiting (on a virtual clock), network and disk are
+left out. With no cache, with yesterday's (some days of each coin are asked for anew), and with today's. At last the
+plan's limit: how much longer than it dictates a pass takes, on a virtual clock with 0.1 seconds an answer.
 """
 
 from __future__ import annotations

@@ -3,9 +3,9 @@
     python benchmarks/price_check.py [--positions 50] [--answer-seconds 0.1]
 
 The bot is the real one: python-binance, the book on disk, live mode, against the stand-in market in a process of its
-own. Every second position has fallen under its stop-loss. Seconds since the check began: until the first sale was sent,
-and until the rules had judged every token that was answered for (orders themselves not counted: one after the other, they
-take what Binance takes). The usual way's sleeps are counted, not slept.
+own. Every second position has fallen under its stop-loss. Seconds since the check began: until the first sale was to
+be sent, and until the rules had judged every token (orders themselves are left out: one after the other, they take what
+Binance takes). The usual way's sleeps are counted, not slept.
 """
 
 from __future__ import annotations

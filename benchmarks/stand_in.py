@@ -181,6 +181,13 @@ def settings_text(market: StandIn, tokens: Sequence[str], **strategy: object) ->
     return json.dumps(content)
 
 
+def nowhere() -> StandIn:
+    """Return a stand-in that is not started, for settings that nothing is asked of."""
+    market = StandIn(0)
+    market.url = "http://127.0.0.1:9"
+    return market
+
+
 def now() -> datetime:
     """Return the time."""
     return datetime.now(UTC)
