@@ -20,6 +20,7 @@ from errors import InputError, MarsShotError, StopRequested
 from events import alarm, say, warn
 from heartbeat import beating
 from loop import loop, stopped_by_signals
+from memory import give_back
 from one_shot import DECIDED_WITHIN_SECONDS, once, opened, settle, wait_and_settle
 from owner import pause, resume, sell_all
 from settings import Settings
@@ -113,7 +114,7 @@ def _run(settings: Settings, config: Path) -> int:
         if isinstance(run.bot.clock, SystemClock):
             run.bot.clock.is_called = run.bot.is_called
         heart.begin()
-        loop(run.bot, run.take_up, round_ended=heart.round_ended)
+        loop(run.bot, run.take_up, give_back, round_ended=heart.round_ended)
         doubts = len(run.bot.store.book.intents)
         ending = f"{doubts} orders are in doubt, the next start looks them up" if doubts else "no order is on its way"
         say("bot.stopped", f"MarsShot has stopped; {ending}")

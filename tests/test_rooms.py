@@ -47,6 +47,7 @@ FLOORS: dict[str, set[str]] = {
         "events",
         "features",
         "lunarcrush",
+        "memory",
         "model_check",
         "model_files",
         "pacing",
