@@ -29,7 +29,7 @@ EMBARGO_DAYS = 1
 SPLITS = 3
 
 # More trees only ever steady a forest, so their number is not searched: few compare candidates, many go to work.
-SEARCH_TREES = 30
+SEARCH_TREES = 20
 FINAL_TREES = 200
 SMALL_ROWS = 10_000
 
@@ -48,8 +48,8 @@ def space_for(rows: int) -> dict[str, Sequence[object]]:
             "max_depth": (8, 12, None),
         }
     return {
-        "min_samples_leaf": (20, 35, 50, 75, 100),
-        "max_features": (0.35, 0.5, 0.75, 1.0),
+        "min_samples_leaf": (20, 35, 50),
+        "max_features": (0.5, 0.75, 1.0),
         "max_samples": (0.25,),
         "max_depth": (5, 6, 7, 8),
     }
