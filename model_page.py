@@ -132,36 +132,33 @@ def _marks(hold_out: Facts) -> list[tuple[float, str]]:
 def _thresholds(facts: Facts) -> str:
     hold_out, days = facts["hold_out"], facts["label"]["shift_days"]
     buy, sell = hold_out["buy"], hold_out["sell"]
-    picked = ("Score", "Signals a day", "Days with one", "Rose", "95 % interval", "Lift")
-    earned = (f"Return, {days} days", "95 % interval", "Equally volatile", "More than those", "95 % interval")
+    names = ("Score", "Rose", "Lift", "Signals a day", "Days with one")
+    returns = (f"Return, {days} days", "Equally volatile", "More than those")
     rows = [
         _row(f"under {sell['threshold']} (sell)", sell, "mine"),
         *(_row(f"{row['threshold']} or more", row, "") for row in hold_out["thresholds"]),
         _row(f"{buy['threshold']} or more (buy)", buy, "mine"),
         _row("top tenth of each day", hold_out["top_tenth"], ""),
     ]
-    head = "".join(f"<th>{name}</th>" for name in (*picked, *earned))
+    head = "".join(f"<th>{name}</th>" for name in (*names, *returns))
     note = (
         "Returns: after two fees of 0.1 %, the mean of the days' means. Equally volatile: tokens of the same day that "
-        "were not picked. Stop-loss, trailing stop and take-profit play no part here."
+        "were not picked. Small: 95 % intervals. Stop-loss, trailing stop and take-profit play no part here."
     )
-    table = f'<div class="scroll"><table><tr>{head}</tr>{"".join(rows)}</table></div>'
+    table = f'<div class="scroll"><table class="wide"><tr>{head}</tr>{"".join(rows)}</table></div>'
     return _card("What each threshold picked on the hold-out", table, note)
 
 
 def _row(name: str, row: Facts, kind: str) -> str:
     cells = [
         name,
+        _both(row, "hit_rate", "{:.1%}"),
+        _figure(row["lift"], "{:.2f}"),
         f"{row['signals_per_day']:.1f}",
         f"{row['days']}",
-        _figure(row["hit_rate"], "{:.1%}"),
-        _interval(row, "hit_rate", "{:.0%}"),
-        _figure(row["lift"], "{:.2f}"),
-        _figure(row["mean_return_after_fees"], "{:+.2%}"),
-        _interval(row, "mean_return_after_fees", "{:+.2%}"),
+        _both(row, "mean_return_after_fees", "{:+.2%}"),
         _figure(row["equally_volatile_return_after_fees"], "{:+.2%}"),
-        _figure(row["more_than_equally_volatile"], "{:+.2%}"),
-        _interval(row, "more_than_equally_volatile", "{:+.2%}"),
+        _both(row, "more_than_equally_volatile", "{:+.2%}"),
     ]
     return f'<tr class="{kind}">{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>'
 
@@ -253,6 +250,12 @@ def _figure(value: float | None, form: str = "{:.3f}") -> str:
 def _interval(row: Facts, name: str, form: str = "{:.3f}") -> str:
     low, high = row.get(f"{name}_low"), row.get(f"{name}_high")
     return "" if low is None else f"{form.format(low)} to {form.format(high)}"
+
+
+def _both(row: Facts, name: str, form: str) -> str:
+    """Return the figure and, small below it, its interval."""
+    interval = _interval(row, name, form)
+    return _figure(row[name], form) + (f'<br><span class="soft">{interval}</span>' if interval else "")
 
 
 def _percent(value: float) -> str:

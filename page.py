@@ -61,6 +61,8 @@ svg .dot.own { fill: var(--own); } svg .dot.other { fill: var(--other); } svg .d
 .key i { display: inline-block; width: 18px; height: 3px; margin-right: 6px; vertical-align: middle; }
 .key .own { background: var(--own); } .key .other { background: var(--other); }
 .key .quiet { background: var(--quiet); }
+.wide th { white-space: normal; vertical-align: bottom; }
+td .soft { font-weight: 400; font-size: .8rem; }
 td.heat { border: 1px solid var(--card); text-align: center; }
 .pair svg text { font-size: 21px; }
 .gate { margin-top: 16px; }
