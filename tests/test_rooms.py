@@ -13,7 +13,16 @@ from builders import ROOT
 
 # From the ground up. A room imports from its own floor and from those below it. A new room has to be given its place.
 FLOORS: dict[str, set[str]] = {
-    "values": {"decisions", "domain", "errors", "exchange", "training_tokens", "version"},
+    "values": {
+        "charts",
+        "decisions",
+        "domain",
+        "errors",
+        "exchange",
+        "page",
+        "training_tokens",
+        "version",
+    },
     "rules": {
         "binance_answers",
         "binance_errors",
@@ -21,13 +30,18 @@ FLOORS: dict[str, set[str]] = {
         "book_format",
         "bookkeeping",
         "daily_plan",
+        "day_statistics",
+        "evidence",
         "indicators",
+        "interval_charts",
+        "outcomes",
         "reconciliation",
         "risk_manager",
         "splits",
         "accounts",
         "gains",
         "trade_records",
+        "verdict",
     },
     "edges": {
         "bar_cache",
@@ -67,7 +81,10 @@ FLOORS: dict[str, set[str]] = {
         "forest_search",
         "heartbeat",
         "ml_decision",
+        "model_gate",
+        "model_page",
         "model_report",
+        "model_table",
         "order_life",
         "price_desk",
         "reconciler",
@@ -93,6 +110,7 @@ PURE: dict[str, set[str]] = {
     "book_format": {"domain", "errors"},
     "bookkeeping": {"domain", "book_format"},
     "daily_plan": {"decisions", "domain"},
+    "day_statistics": set(),
     "indicators": set(),
     "reconciliation": {"domain", "book_format", "bookkeeping"},
     "risk_manager": {"domain"},
@@ -101,6 +119,7 @@ PURE: dict[str, set[str]] = {
     "accounts": {"book_format", "domain", "gains", "trade_records"},
     "gains": {"domain"},
     "trade_records": {"domain", "errors", "gains"},
+    "verdict": set(),
 }
 HARMLESS = set(
     "__future__ collections dataclasses datetime decimal enum functools json numpy pydantic pydantic_core re "
