@@ -81,7 +81,7 @@ class DailyPass:
         self._reconciler = reconciler
         self._diary = diary
         self.not_before: datetime | None = None
-        self._put_off_for = ""
+        self.put_off_for = ""
 
     def daily_update(self, settings: Settings, executor: TradeExecutor) -> Progress:
         """Begin today's pass, or do what is left of it."""
@@ -105,10 +105,10 @@ class DailyPass:
     def _later(self, wait: timedelta, why: str, tell: Callable[..., None]) -> Progress:
         self.not_before = self._clock.now() + wait
         # The same trouble comes back every few minutes: the owner hears of it once, the log each time.
-        (note if why == self._put_off_for else tell)(
+        (note if why == self.put_off_for else tell)(
             "daily.later", f"The daily pass is put off, to {self.not_before:%H:%M} UTC at the earliest. {why}"
         )
-        self._put_off_for = why
+        self.put_off_for = why
         return Progress.LATER
 
     # ------------------------------------------------------------------ the plan
@@ -308,7 +308,7 @@ class DailyPass:
         plan = self._plan()
         self._note_decisions(settings)
         self._store.save(with_pass_done(self._store.book, plan.day))
-        self._put_off_for = ""
+        self.put_off_for = ""
         book = self._store.book
         money = f"Capital {book.capital:.2f} {book.quote_asset}, {len(book.positions)} positions."
         say("daily.done", f"Daily pass of {plan.day}: {_what_was_done(plan)}. {money}")
