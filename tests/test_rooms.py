@@ -72,7 +72,7 @@ FLOORS: dict[str, set[str]] = {
         "trade_executor",
         "why",
     },
-    "house": {"demo", "demo_view", "loop", "one_shot", "status", "summary", "surroundings", "wiring"},
+    "house": {"demo", "demo_view", "loop", "one_shot", "status", "status_view", "summary", "surroundings", "wiring"},
     "commands": {"backtest", "build_csv", "chaos", "check", "export", "healthy", "main", "owner", "train_model"},
 }
 
