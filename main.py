@@ -71,6 +71,8 @@ def _parser() -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=text, description=text, parents=[shared])
         if name == "status":
             command.add_argument("--json", action="store_true", help="for programs")
+        if name == "daily":
+            command.add_argument("--plan", action="store_true", help="show the orders it would send; send none")
         if name == "sell-all":
             command.add_argument("--yes", action="store_true", help="do not ask")
         if name == "export":
@@ -82,7 +84,7 @@ def _parser() -> argparse.ArgumentParser:
 def _command(chosen: argparse.Namespace, settings: Settings, config: Path) -> int:
     commands: dict[str, Callable[[], int]] = {
         "run": lambda: _run(settings, config),
-        "daily": lambda: once(settings, config, _daily, Console()),
+        "daily": lambda: _show_plan(settings) if chosen.plan else once(settings, config, _daily, Console()),
         "intraday": lambda: once(settings, config, _intraday, Console()),
         "check": lambda: _check(settings),
         "status": lambda: show_status(settings, as_json=chosen.json),
@@ -161,6 +163,12 @@ def _daily(run: Run) -> int:
         "daily.not_done", "The daily pass is not done. Go on with: python main.py daily (or leave it to python main.py)"
     )
     return 1
+
+
+def _show_plan(settings: Settings) -> int:
+    from plan_preview import show_plan  # noqa: PLC0415 - of no use to the daemon
+
+    return show_plan(settings)
 
 
 def _intraday(run: Run) -> int:

@@ -65,6 +65,7 @@ FLOORS: dict[str, set[str]] = {
         "ml_decision",
         "model_report",
         "order_life",
+        "pass_words",
         "price_desk",
         "reconciler",
         "scorer",
@@ -73,7 +74,18 @@ FLOORS: dict[str, set[str]] = {
         "why",
     },
     "house": {"demo", "demo_view", "loop", "one_shot", "status", "status_view", "summary", "surroundings", "wiring"},
-    "commands": {"backtest", "build_csv", "chaos", "check", "export", "healthy", "main", "owner", "train_model"},
+    "commands": {
+        "backtest",
+        "build_csv",
+        "chaos",
+        "check",
+        "export",
+        "healthy",
+        "main",
+        "owner",
+        "plan_preview",
+        "train_model",
+    },
 }
 
 # Values in, values out: the rooms that these may know, and the libraries that reach nothing outside.
