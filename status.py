@@ -70,7 +70,7 @@ def status_facts(
         "realised_profit": decimal_text(_realised_profit(settings.file("trades.csv"), trades)),
         "last_daily_update": book.last_daily_update.isoformat() if book.last_daily_update else None,
         "last_daily_outcome": _outcome(book, trades),
-        "next_daily_update": _next_pass(book, settings, now),
+        "next_daily_update": next_pass(book, settings, now),
         "put_off": seen.put_off,
         "put_off_until": utc_text(seen.put_off_until) if seen.put_off_until else None,
         "plan_under_way": book.plan is not None,
@@ -84,13 +84,15 @@ def status_facts(
     }
 
 
-def _next_pass(book: Book, settings: Settings, now: datetime) -> str:
+def next_pass(book: Book | None, settings: Settings, now: datetime) -> str:
+    """Return when the next daily pass is, in ISO 8601, or that it is due now."""
+    last = book.last_daily_update if book else None
     strategy = settings.strategy
     hour, minute = strategy.daily_update_hour_utc, strategy.daily_update_minute_utc
-    if is_daily_update_due(now, book.last_daily_update, hour, minute):
+    if is_daily_update_due(now, last, hour, minute):
         return "due now"
     following = datetime.combine(now.date(), time(hour, minute, tzinfo=UTC))
-    if following <= now or book.last_daily_update == now.date():
+    if following <= now or last == now.date():
         following += timedelta(days=1)
     return following.strftime("%Y-%m-%dT%H:%MZ")
 

@@ -69,13 +69,13 @@ class House:
         path.write_text(yaml.safe_dump(self.config), encoding="utf-8")
         path.chmod(0o600)
 
-    def put_model(self) -> None:
+    def put_model(self, **facts: object) -> None:
         closes = {
             symbol: float(self.market.history.coins[symbol].bars[unix_day(RECORDED) - 1].close)
             for symbol in ("ADA", "DOT")
         }
         rows = pd.DataFrame({"close": list(closes.values())})
-        save_model(DecisionTreeClassifier(random_state=0).fit(rows, [1, 0]), {}, self.folder / "model.pkl")
+        save_model(DecisionTreeClassifier(random_state=0).fit(rows, [1, 0]), facts, self.folder / "model.pkl")
 
     def hold_ada(self, entry: str = "0.5") -> None:
         """Put 400 ADA into a book, and into the account."""
