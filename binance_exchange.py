@@ -1,11 +1,13 @@
 """Binance spot as the executor needs it: prices, rules, account, orders. Errors come out named by what to do next.
 
-Uses time, exchangeInfo, ticker/price, account, order and myTrades, and no other endpoint. Decides nothing.
+Trades with time, exchangeInfo, ticker/price, account, order and myTrades, and no other endpoint; `main.py check` alone
+asks what the key may do as well. Decides nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from decimal import Decimal
 
 from requests.adapters import BaseAdapter
@@ -31,6 +33,15 @@ from side_by_side import SideBySide
 
 PAIRS_PER_REQUEST = 100
 MOST_TRADES = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRights:
+    """What an API key may do, whatever its account may."""
+
+    may_trade: bool
+    may_withdraw: bool
+    is_for_some_addresses: bool  # limited to a list of IP addresses
 
 
 class BinanceExchange:
@@ -135,6 +146,20 @@ class BinanceExchange:
     def account(self) -> Account:
         """Return balances and permissions. Raises TemporaryError or AccountTroubleError."""
         return read_account(self._wire.signed(self._client.get_account))
+
+    def key_rights(self) -> KeyRights:
+        """Return what the key may do. Raises TemporaryError, also where that is not offered, or AccountTroubleError.
+
+        Source: GET /sapi/v1/account/apiRestrictions; `canWithdraw` of the account is not about the key.
+        """
+        answer = self._wire.signed(self._client.get_account_api_permissions)
+        try:
+            flags = {name: answer[name] for name in ("enableSpotAndMarginTrading", "enableWithdrawals", "ipRestrict")}
+        except UNREADABLE:
+            raise TemporaryError("Binance does not say what the key may do") from None
+        if not all(isinstance(flag, bool) for flag in flags.values()):
+            raise TemporaryError("Binance does not say what the key may do")
+        return KeyRights(*flags.values())
 
     def send_market_order(self, intent: Intent) -> OrderReport:
         """Send the order once. Raises by what to do next; UnknownOutcomeError where it may have executed."""

@@ -71,6 +71,7 @@ class BinanceWire:
             api_key or None, api_secret or None, ping=False, requests_params={"timeout": TIMEOUT_SECONDS}
         )
         self.client.API_URL = f"{base_url}/api"
+        self.client.MARGIN_API_URL = f"{base_url}/sapi"
         self.client.REQUEST_RECVWINDOW = RECV_WINDOW_MS
         # A proxy of the environment is for the world outside, not for a stand-in on this machine.
         self.client.session.trust_env = not is_loopback_origin(base_url)

@@ -83,6 +83,7 @@ class Bot:
             reconciler=self.reconciler,
             diary=diary,
         )
+        self._diary = diary
         self._last_check: datetime | None = None
         self._heard = control.word()
         self._answer = Heard(self._heard[0])
@@ -109,7 +110,7 @@ class Bot:
         elif self._check_is_due():
             self.intraday_check()
         if self.daily_is_due() and not self.clock.stopping:
-            self.daily_pass.daily_update(self.settings, self.executor)
+            self.daily_update()
         self.remember_silence()
         self._answer_the_owner(sold_all=to_sell_all)
 
@@ -161,7 +162,12 @@ class Bot:
 
     def daily_update(self) -> Progress:
         """Begin or go on with today's pass, whatever the hour."""
-        return self.daily_pass.daily_update(self.settings, self.executor)
+        progress = self.daily_pass.daily_update(self.settings, self.executor)
+        if self._diary is not None:
+            self._diary.note_put_off(self.daily_pass.put_off_for, self.daily_pass.not_before)
+            if progress is Progress.DONE:
+                self._diary.note_equity(self.store.book, self.clock.now())
+        return progress
 
     # ------------------------------------------------------------------ the five-minute check
 
@@ -190,16 +196,18 @@ class Bot:
         """
         self._last_check = self.clock.now()
         symbols = list(self.store.book.positions)
-        if not symbols:
-            return True
         unsold, blind, waiting = list[str](), set[str](), symbols
+        seen: dict[str, Decimal] = {}
         while waiting:
             blind |= set(waiting)
             turn, rules = _Turn(self.clock), self.settings.exit_rules
             for prices in self._prices_as_known(waiting):
+                seen |= prices
                 blind -= prices.keys()
                 unsold += update_positions_in_intraday(prices, rules, self.executor, turn.comes_in_time)
             waiting = turn.late
+        if self._diary is not None:
+            self._diary.note_check(self.store.book, seen, self.clock.now())
         return not unsold and not blind
 
     def sell_all(self) -> bool:

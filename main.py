@@ -72,6 +72,10 @@ def _parser() -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=text, description=text, parents=[shared])
         if name == "status":
             command.add_argument("--json", action="store_true", help="for programs")
+        if name == "check":
+            command.add_argument("--all", action="store_true", help="ask LunarCrush about every token, in its own time")
+        if name == "daily":
+            command.add_argument("--plan", action="store_true", help="show the orders it would send; send none")
         if name == "sell-all":
             command.add_argument("--yes", action="store_true", help="do not ask")
         if name == "export":
@@ -83,9 +87,9 @@ def _parser() -> argparse.ArgumentParser:
 def _command(chosen: argparse.Namespace, settings: Settings, config: Path) -> int:
     commands: dict[str, Callable[[], int]] = {
         "run": lambda: _run(settings, config),
-        "daily": lambda: once(settings, config, _daily, Console()),
+        "daily": lambda: _show_plan(settings) if chosen.plan else once(settings, config, _daily, Console()),
         "intraday": lambda: once(settings, config, _intraday, Console()),
-        "check": lambda: _check(settings),
+        "check": lambda: _check(settings, ask_all=chosen.all),
         "status": lambda: show_status(settings, as_json=chosen.json),
         "sell-all": lambda: sell_all(settings, config, is_sure=chosen.yes),
         "pause": lambda: pause(settings),
@@ -164,6 +168,12 @@ def _daily(run: Run) -> int:
     return 1
 
 
+def _show_plan(settings: Settings) -> int:
+    from plan_preview import show_plan  # noqa: PLC0415 - of no use to the daemon
+
+    return show_plan(settings)
+
+
 def _intraday(run: Run) -> int:
     bot = run.bot
     done = bot.intraday_check()
@@ -184,10 +194,10 @@ def _say_check(bot: Bot) -> None:
     say("intraday.done", f"Checked {len(held)} positions. {', '.join(prices)}".strip())
 
 
-def _check(settings: Settings) -> int:
+def _check(settings: Settings, *, ask_all: bool) -> int:
     from check import run_check  # noqa: PLC0415 - brings what only this command needs
 
-    return run_check(settings)
+    return run_check(settings, ask_all=ask_all)
 
 
 def _export(chosen: argparse.Namespace, settings: Settings) -> int:

@@ -79,7 +79,7 @@ def open_bot(
                 settings=settings,
                 clock=clock,
                 store=store,
-                exchange=_exchange(settings, clock, lambda: store.book),
+                exchange=trading_exchange(settings, clock, lambda: store.book),
                 coinbase=Coinbase(settings.coinbase.base_url),
                 scores=desk.scores,
                 control=control,
@@ -116,7 +116,8 @@ def exchange_of(settings: Settings, clock: Clock, beside: SideBySide | None = No
     )
 
 
-def _exchange(settings: Settings, clock: Clock, book: Callable[[], Book]) -> Exchange:
+def trading_exchange(settings: Settings, clock: Clock, book: Callable[[], Book]) -> Exchange:
+    """Return what orders of this mode go to. book: what the paper exchange's account holds."""
     binance = exchange_of(settings, clock, None if settings.mode == "demo" else SideBySide(1, "binance-prices"))
     return PaperExchange(binance, book) if settings.mode == "paper" else binance
 
@@ -197,7 +198,7 @@ class _SettingsKeeper:
         if (old.binance_api, old.coinbase) != (settings.binance_api, settings.coinbase):
             self._bot.coinbase.close()
             self._bot.coinbase = Coinbase(settings.coinbase.base_url)
-            exchange = _exchange(settings, self._bot.clock, lambda: self._bot.store.book)
+            exchange = trading_exchange(settings, self._bot.clock, lambda: self._bot.store.book)
             exchange.keep_quiet_until(self._bot.executor.exchange.quiet_until_ms)
             self._bot.executor.exchange = exchange
 

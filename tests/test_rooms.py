@@ -15,6 +15,7 @@ from builders import ROOT
 FLOORS: dict[str, set[str]] = {
     "values": {
         "charts",
+        "check_findings",
         "decisions",
         "domain",
         "errors",
@@ -86,6 +87,7 @@ FLOORS: dict[str, set[str]] = {
         "model_report",
         "model_table",
         "order_life",
+        "pass_words",
         "price_desk",
         "reconciler",
         "scorer",
@@ -93,12 +95,26 @@ FLOORS: dict[str, set[str]] = {
         "trade_executor",
         "why",
     },
-    "house": {"demo", "demo_view", "loop", "one_shot", "status", "summary", "surroundings", "wiring"},
-    "commands": {"backtest", "build_csv", "chaos", "check", "export", "healthy", "main", "owner", "train_model"},
+    "house": {"demo", "demo_view", "loop", "one_shot", "status", "status_view", "summary", "surroundings", "wiring"},
+    "commands": {
+        "backtest",
+        "build_csv",
+        "chaos",
+        "check",
+        "check_histories",
+        "check_venues",
+        "export",
+        "healthy",
+        "main",
+        "owner",
+        "plan_preview",
+        "train_model",
+    },
 }
 
 # Values in, values out: the rooms that these may know, and the libraries that reach nothing outside.
 PURE: dict[str, set[str]] = {
+    "check_findings": set(),
     "decisions": set(),
     "domain": {"decisions"},
     "training_tokens": set(),
