@@ -20,6 +20,7 @@ from errors import InputError, MarsShotError, StopRequested
 from events import alarm, say, warn
 from heartbeat import beating
 from loop import loop, stopped_by_signals
+from messenger import telling
 from one_shot import DECIDED_WITHIN_SECONDS, once, opened, settle, wait_and_settle
 from owner import pause, resume, sell_all
 from settings import Settings
@@ -35,6 +36,7 @@ COMMANDS = {
     "sell-all": "sell every position and pause buying; asks first unless --yes",
     "pause": "make no new buys; exits go on",
     "resume": "allow new buys again",
+    "notify-test": "send a test message to every address in notify",
     "export": "the year's orders, gains and holdings as CSV files for the accountant; needs no network",
 }
 
@@ -89,6 +91,7 @@ def _command(chosen: argparse.Namespace, settings: Settings, config: Path) -> in
         "sell-all": lambda: sell_all(settings, config, is_sure=chosen.yes),
         "pause": lambda: pause(settings),
         "resume": lambda: resume(settings),
+        "notify-test": lambda: _notify_test(settings),
         "export": lambda: _export(chosen, settings),
     }
     return commands[chosen.command or "run"]()
@@ -105,6 +108,7 @@ def _run(settings: Settings, config: Path) -> int:
     with (
         opened(settings, config, one_shot=False, console=Console()) as run,
         stopped_by_signals(run.bot.clock),
+        telling(lambda: run.bot.settings),
         beating(run.bot, lambda: _summary(run.bot)) as heart,
     ):
         run.bot.start()
@@ -187,6 +191,12 @@ def _check(settings: Settings) -> int:
     from check import run_check  # noqa: PLC0415 - brings what only this command needs
 
     return run_check(settings)
+
+
+def _notify_test(settings: Settings) -> int:
+    from notify_test import run_notify_test  # noqa: PLC0415 - brings what only this command needs
+
+    return run_notify_test(settings)
 
 
 def _export(chosen: argparse.Namespace, settings: Settings) -> int:

@@ -62,6 +62,8 @@ FLOORS: dict[str, set[str]] = {
         "diary",
         "forest_search",
         "heartbeat",
+        "messages",
+        "messenger",
         "ml_decision",
         "model_report",
         "order_life",
@@ -73,7 +75,19 @@ FLOORS: dict[str, set[str]] = {
         "why",
     },
     "house": {"demo", "demo_view", "loop", "one_shot", "status", "summary", "surroundings", "wiring"},
-    "commands": {"backtest", "build_csv", "chaos", "check", "export", "healthy", "main", "owner", "train_model"},
+    "commands": {
+        "backtest",
+        "build_csv",
+        "chaos",
+        "check",
+        "export",
+        "healthy",
+        "main",
+        "notify_test",
+        "owner",
+        "send_messages",
+        "train_model",
+    },
 }
 
 # Values in, values out: the rooms that these may know, and the libraries that reach nothing outside.
