@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 from builders import NOW, some_settings
-from test_main import PROGRAM, House
+from house import PROGRAM, House
 
 import healthy
 import heartbeat
