@@ -113,7 +113,15 @@ def _run(settings: Settings, config: Path) -> int:
     ):
         run.bot.start()
         _check_model(run)
-        say("bot.started", f"MarsShot runs in {_summary(run.bot)}. Ctrl-C stops it.")
+        book = run.bot.store.book
+        say(
+            "bot.started",
+            f"MarsShot runs in {_summary(run.bot)}. Ctrl-C stops it.",
+            mode=book.mode,
+            capital=book.capital,
+            asset=book.quote_asset,
+            positions=len(book.positions),
+        )
         if isinstance(run.bot.clock, SystemClock):
             run.bot.clock.is_called = run.bot.is_called
         heart.begin()

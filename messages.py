@@ -35,6 +35,8 @@ class Message:
     with_picture: bool = False
 
 
+PLAIN_TITLE = "MarsShot"
+
 # Troubles that the bot copes with, and that the owner should know of all the same. Every ERROR is told besides.
 _TROUBLES = frozenset(
     {
@@ -48,7 +50,6 @@ _TROUBLES = frozenset(
     }
 )
 _PLAIN = {
-    "bot.started": "started",
     "bot.stopped": "stopped",
     "control.paused": "paused",
     "control.sell_all": "selling_all",
@@ -65,11 +66,14 @@ def message_of(event: str, level: int, sentence: str, details: Mapping[str, Any]
             body=words.say("message.daily", **{name: details[name] for name in ("capital", "asset", "positions")}),
             with_picture=True,
         )
+    if event == "bot.started":
+        facts = {name: details[name] for name in ("mode", "capital", "asset", "positions")}
+        return Message(title=PLAIN_TITLE, body=words.say("message.started", **facts))
     if event == "control.heard":
         key = "message.paused" if details["paused"] else "message.resumed"
-        return Message(title="MarsShot", body=words.say(key))
+        return Message(title=PLAIN_TITLE, body=words.say(key))
     if event in _PLAIN:
-        return Message(title="MarsShot", body=words.say(f"message.{_PLAIN[event]}", told=sentence))
+        return Message(title=PLAIN_TITLE, body=words.say(f"message.{_PLAIN[event]}"))
     if level >= logging.ERROR or event in _TROUBLES:
         return _trouble(event, level, sentence, details, words)
     return None
@@ -80,11 +84,12 @@ def _order(details: Mapping[str, Any], words: Words) -> Message:
     gain = details.get("gain")
     body = words.say(
         "message.bought" if bought else "message.sold",
-        **{name: details[name] for name in ("quantity", "symbol", "quote", "asset", "price")},
+        quantity=details["quantity"].normalize(),
+        **{name: details[name] for name in ("symbol", "quote", "asset", "price")},
         reason=words.say(f"reason.{details['reason']}"),
         gain="" if gain is None else f", {words.say('message.gain', gain=gain)}",
     )
-    return Message(title="MarsShot", body=body, kind=Kind.SUCCESS if gain and gain > 0 else Kind.INFO)
+    return Message(title=PLAIN_TITLE, body=body, kind=Kind.SUCCESS if gain and gain > 0 else Kind.INFO)
 
 
 def _trouble(event: str, level: int, sentence: str, details: Mapping[str, Any], words: Words) -> Message:
@@ -100,7 +105,7 @@ def _trouble(event: str, level: int, sentence: str, details: Mapping[str, Any], 
 
 def plainly(sentence: str) -> Message:
     """Return a message of the log's own line, for an event that does not hold what its message needs."""
-    return Message(title="MarsShot", body=sentence)
+    return Message(title=PLAIN_TITLE, body=sentence)
 
 
 def one_of(messages: list[Message], dropped: int, words: Words) -> Message:
@@ -108,7 +113,7 @@ def one_of(messages: list[Message], dropped: int, words: Words) -> Message:
     bodies = [message.body for message in messages]
     if dropped:
         bodies.append(words.say("message.dropped", count=dropped))
-    worst = max(messages, key=lambda message: list(Kind).index(message.kind))
+    worst = max(messages, key=lambda message: (list(Kind).index(message.kind), message.title != PLAIN_TITLE))
     return Message(
         title=worst.title,
         body="\n\n".join(bodies),

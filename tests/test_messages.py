@@ -35,7 +35,7 @@ EN, FR = Words("en"), Words("fr")
 FILLED: dict[str, Any] = {
     "side": "SELL",
     "symbol": "FET",
-    "quantity": D(80),
+    "quantity": D("80.00"),
     "quote": D("39.84"),
     "asset": "USDT",
     "price": D("0.498"),
@@ -92,13 +92,19 @@ def test_the_daily_pass_is_told_with_the_picture() -> None:
     message = told("daily.done", words=FR, **facts)
     assert message is not None
     assert (message.title, message.with_picture) == ("MarsShot, 31/01/2026", True)
-    assert "812,40 USDC, 3 positions" in message.body
+    assert "812,40 USDC ; positions : 3." in message.body
+
+
+def test_the_start_is_told_with_what_the_bot_has() -> None:
+    facts: dict[str, Any] = {"mode": "live", "capital": D("812.4"), "asset": "USDC", "positions": 3}
+    message = told("bot.started", **facts)
+    assert message is not None
+    assert message.body == "The bot has started in mode live. Free capital 812.40 USDC; positions: 3"
 
 
 @pytest.mark.parametrize(
     ("event", "begins"),
     [
-        ("bot.started", "The bot has started: the line"),
         ("bot.stopped", "The bot has stopped."),
         ("control.paused", "Buying is paused;"),
         ("control.sell_all", "Every position is being sold"),
@@ -156,6 +162,11 @@ def test_several_messages_become_one_with_the_worst_ones_title() -> None:
     whole = one_of(messages, 2, EN)
     assert (whole.title, whole.kind, whole.with_picture) == ("needs you", Kind.FAILURE, True)
     assert whole.body == "one\n\ntwo\n\nthree\n\n2 more messages did not fit; see bot.log"
+
+
+def test_a_title_that_says_something_goes_before_the_plain_one() -> None:
+    messages = [Message(title="MarsShot", body="one"), Message(title="MarsShot, 31/01/2026", body="two")]
+    assert one_of(messages, 0, EN).title == "MarsShot, 31/01/2026"
 
 
 # --------------------------------------------------------------------------- the handler
@@ -379,7 +390,7 @@ def test_that_messages_are_not_taken_is_logged_once_an_hour(sent: Sent, monkeypa
     warned: list[str] = []
     monkeypatch.setattr(messenger, "warn", lambda event, text: warned.append(f"{event} {text}"))
     with telling(lambda: some_settings(notify=["json://broken-secret"])):
-        say("bot.started", "MarsShot runs")
+        say("control.sell_all", "all")
         _wait_for(lambda: len(sent) == 1)
         say("bot.stopped", "MarsShot has stopped")
     (line,) = warned
