@@ -6,7 +6,7 @@ Values in, a message out; sends nothing.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -49,31 +49,12 @@ _TROUBLES = frozenset(
         "trades.not_written",
     }
 )
-_PLAIN = {
-    "bot.stopped": "stopped",
-    "control.paused": "paused",
-    "control.sell_all": "selling_all",
-}
 
 
 def message_of(event: str, level: int, sentence: str, details: Mapping[str, Any], words: Words) -> Message | None:
     """Return what to tell the owner of an event, or None. sentence: the line of bot.log, in English."""
-    if event == "order.filled":
-        return _order(details, words)
-    if event == "daily.done":
-        return Message(
-            title=words.say("message.daily_title", day=details["day"]),
-            body=words.say("message.daily", **{name: details[name] for name in ("capital", "asset", "positions")}),
-            with_picture=True,
-        )
-    if event == "bot.started":
-        facts = {name: details[name] for name in ("mode", "capital", "asset", "positions")}
-        return Message(title=PLAIN_TITLE, body=words.say("message.started", **facts))
-    if event == "control.heard":
-        key = "message.paused" if details["paused"] else "message.resumed"
-        return Message(title=PLAIN_TITLE, body=words.say(key))
-    if event in _PLAIN:
-        return Message(title=PLAIN_TITLE, body=words.say(f"message.{_PLAIN[event]}"))
+    if event in _TURNS:
+        return _TURNS[event](details, words)
     if level >= logging.ERROR or event in _TROUBLES:
         return _trouble(event, level, sentence, details, words)
     return None
@@ -90,6 +71,36 @@ def _order(details: Mapping[str, Any], words: Words) -> Message:
         gain="" if gain is None else f", {words.say('message.gain', gain=gain)}",
     )
     return Message(title=PLAIN_TITLE, body=body, kind=Kind.SUCCESS if gain and gain > 0 else Kind.INFO)
+
+
+def _daily(details: Mapping[str, Any], words: Words) -> Message:
+    return Message(
+        title=words.say("message.daily_title", day=details["day"]),
+        body=words.say("message.daily", **{name: details[name] for name in ("capital", "asset", "positions")}),
+        with_picture=True,
+    )
+
+
+def _started(details: Mapping[str, Any], words: Words) -> Message:
+    facts = {name: details[name] for name in ("mode", "capital", "asset", "positions")}
+    return Message(title=PLAIN_TITLE, body=words.say("message.started", **facts))
+
+
+def _heard(details: Mapping[str, Any], words: Words) -> Message:
+    key = "message.paused" if details["paused"] else "message.resumed"
+    return Message(title=PLAIN_TITLE, body=words.say(key))
+
+
+# What is told whenever it happens.
+_TURNS: Mapping[str, Callable[[Mapping[str, Any], Words], Message]] = {
+    "order.filled": _order,
+    "daily.done": _daily,
+    "bot.started": _started,
+    "bot.stopped": lambda _, words: Message(title=PLAIN_TITLE, body=words.say("message.stopped")),
+    "control.heard": _heard,
+    "control.paused": lambda _, words: Message(title=PLAIN_TITLE, body=words.say("message.paused")),
+    "control.sell_all": lambda _, words: Message(title=PLAIN_TITLE, body=words.say("message.selling_all")),
+}
 
 
 def _trouble(event: str, level: int, sentence: str, details: Mapping[str, Any], words: Words) -> Message:
