@@ -81,8 +81,8 @@ def options_of(parser: argparse.ArgumentParser) -> set[str]:
 
 
 def options_in(script: str) -> set[str]:
-    """Return the options that a script's source adds to its parser."""
-    return set(re.findall(r'add_argument\(\s*"(--[a-z-]+)"', (ROOT / script).read_text()))
+    """Return the options that a script's source names."""
+    return set(re.findall(r'"(--[a-z][a-z-]+)"', (ROOT / script).read_text()))
 
 
 def commands() -> dict[str, argparse.ArgumentParser]:
