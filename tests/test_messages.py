@@ -66,7 +66,7 @@ def test_a_sale_is_told_with_reason_and_gain() -> None:
 def test_a_purchase_has_no_gain() -> None:
     message = told("order.filled", **FILLED | {"side": "BUY", "reason": "daily_buy", "gain": None})
     assert message is not None
-    assert message.body == "Bought 80 FET for 39.84 USDT at 0.498000 (daily buy)"
+    assert message.body == "Bought 80 FET for 39.84 USDT at 0.498000 (daily purchase)"
 
 
 def test_every_order_that_executes_says_what_its_message_needs(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,7 +77,7 @@ def test_every_order_that_executes_says_what_its_message_needs(monkeypatch: pyte
     bought, sold = (told("order.filled", **given) for given in details)
     assert bought is not None
     assert sold is not None
-    assert bought.body == "Bought 100 FET for 100.00 USDT at 1.00000 (daily buy)"
+    assert bought.body == "Bought 100 FET for 100.00 USDT at 1.00000 (daily purchase)"
     assert sold.body == "Sold 100 FET for 120.00 USDT at 1.20000 (stop-loss, +20.0 % on the entry price)"
     assert (bought.kind, sold.kind) == (Kind.INFO, Kind.SUCCESS)
 
