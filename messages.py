@@ -98,7 +98,6 @@ _TURNS: Mapping[str, Callable[[Mapping[str, Any], Words], Message]] = {
     "bot.started": _started,
     "bot.stopped": lambda _, words: Message(title=PLAIN_TITLE, body=words.say("message.stopped")),
     "control.heard": _heard,
-    "control.paused": lambda _, words: Message(title=PLAIN_TITLE, body=words.say("message.paused")),
     "control.sell_all": lambda _, words: Message(title=PLAIN_TITLE, body=words.say("message.selling_all")),
 }
 

@@ -129,11 +129,11 @@ class Messenger(logging.Handler):
 
 
 def _message(record: logging.LogRecord, settings: Settings) -> Message | None:
-    words, sentence = Words(settings.language), record.getMessage()
-    event, details = getattr(record, "event", ""), getattr(record, "details", {})
+    event, details, sentence = getattr(record, "event", ""), getattr(record, "details", {}), record.getMessage()
     try:
-        return message_of(event, record.levelno, sentence, details, words)
-    except (LookupError, TypeError, ValueError, ArithmeticError):  # this is called from the middle of an order's life
+        return message_of(event, record.levelno, sentence, details, Words(settings.language))
+    except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError, OSError):
+        # This is called from the middle of an order's life: nothing may come of a message that cannot be made.
         return plainly(sentence)
 
 

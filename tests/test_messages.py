@@ -106,7 +106,6 @@ def test_the_start_is_told_with_what_the_bot_has() -> None:
     ("event", "begins"),
     [
         ("bot.stopped", "The bot has stopped."),
-        ("control.paused", "Buying is paused;"),
         ("control.sell_all", "Every position is being sold"),
     ],
 )
@@ -229,13 +228,23 @@ def test_an_event_that_lacks_what_its_message_needs_is_told_as_it_stands(desk: D
     say("order.filled", "Sold 100 FET", side="SELL")
     say("daily.done", "Daily pass of today")
     say("order.filled", "Sold 5 OP", **FILLED | {"price": "no number"})
-    assert desk.queued() == ["Sold 100 FET", "Daily pass of today", "Sold 5 OP"]
+    say("order.filled", "Sold 6 OP", **FILLED | {"quantity": "no number"})
+    assert desk.queued() == ["Sold 100 FET", "Daily pass of today", "Sold 5 OP", "Sold 6 OP"]
 
 
 def test_without_addresses_nothing_is_queued(desk: Desk) -> None:
     desk.settings = some_settings(notify=[])
     say("bot.started", "MarsShot runs")
     assert desk.queued() == []
+
+
+def test_a_catalogue_that_cannot_be_read_keeps_nobody_from_selling(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unreadable(_: Language) -> Words:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(messenger, "Words", unreadable)
+    say("order.filled", "Sold 100 FET", **FILLED)
+    assert desk.queued() == ["Sold 100 FET"]
 
 
 def test_what_is_for_the_file_alone_is_not_told(desk: Desk) -> None:
