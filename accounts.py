@@ -98,6 +98,22 @@ def _not_valued(record: TradeRecord) -> str:
     return " + ".join(f"{decimal_text(fee)} {asset}" for asset, fee in record.unvalued_fees.items())
 
 
+def gain_columns(*, in_euros: bool) -> list[str]:
+    """Return the columns of `gain_rows`, for a year without a sale too."""
+    kinds = ["proceeds", *(f"{kind}_{method}" for method in Method for kind in ("cost", "gain"))]
+    amounts = [f"{kind}{suffix}" for suffix in (("", "_eur") if in_euros else ("",)) for kind in kinds]
+    return [
+        "time",
+        "asset",
+        "reason",
+        "quantity",
+        *amounts,
+        "quantity_without_cost",
+        "fee_not_valued",
+        "client_order_id",
+    ]
+
+
 def gain_rows(records: Sequence[TradeRecord], year: int, rates: Rates | None) -> list[Row]:
     """Return a row for each sale of the year (UTC). records: all since the first purchase, oldest first."""
     ledgers = _ledgers(records, rates)

@@ -259,7 +259,8 @@ class Bot:
         if not sold_all and heard == replace(self._answer, sold_all=False):
             return
         if heard.paused is not self._answer.paused:
-            say("control.heard", "Buying is paused; exits go on" if heard.paused else "Buying is allowed again")
+            sentence = "Buying is paused; exits go on" if heard.paused else "Buying is allowed again"
+            say("control.heard", sentence, paused=heard.paused)
         self._answer = replace(heard, sold_all=sold_all or bool(heard.left))
         try:
             self.control.answer(self._answer)

@@ -93,7 +93,7 @@ def _shown(key: str, location: tuple[int | str, ...], content: Mapping[str, Any]
     if "[key]" in location:
         return repr(location[-2])
     value = _at(location, content)
-    if key in SECRET_KEYS or (len(location) == 1 and _holds_secrets(location)):
+    if key in SECRET_KEYS or location[0] == "notify" or (len(location) == 1 and _holds_secrets(location)):
         return "the value (not shown)"
     if isinstance(value, str) and "@" in value:
         return "the value (not shown: it may hold a password)"

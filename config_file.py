@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from config_faults import fault_lines, told
 from errors import InputError
-from settings import SECRET_VARIABLES, Settings
+from settings import NOTIFY_VARIABLE, SECRET_VARIABLES, Settings
 
 # What a tag that does not fit its value, or a number that is far too long, ends with.
 _NOT_A_VALUE = (ValueError, TypeError, AttributeError, KeyError, ArithmeticError, RecursionError)
@@ -87,6 +87,8 @@ def check_settings(content: object, path: Path, environment: Any) -> Settings:
             held = content.get(section)
             if held is None or isinstance(held, dict):
                 content = {**content, section: {**(held or {}), key: value}}
+    if urls := environment.get(NOTIFY_VARIABLE, "").strip():
+        content = {**content, "notify": re.split(r"[\s,]+(?=[a-z][a-z0-9]*://)", urls)}
     faults = _list_faults(content) + _pair_faults(content)
     try:
         settings = Settings.model_validate(content)

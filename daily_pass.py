@@ -324,7 +324,14 @@ class DailyPass:
         self.put_off_for = ""
         book = self._store.book
         money = f"Capital {book.capital:.2f} {book.quote_asset}, {len(book.positions)} positions."
-        say("daily.done", f"Daily pass of {plan.day}: {what_was_done(plan)}. {money}")
+        say(
+            "daily.done",
+            f"Daily pass of {plan.day}: {what_was_done(plan)}. {money}",
+            day=plan.day,
+            capital=book.capital,
+            asset=book.quote_asset,
+            positions=len(book.positions),
+        )
 
 
 def _one_after_another(symbols: Collection[str], work: Callable[[str], None]) -> None:

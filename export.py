@@ -12,7 +12,7 @@ from dataclasses import asdict
 from decimal import Decimal
 from pathlib import Path
 
-from accounts import Row, cash_after, fill_rows, gain_rows, held_after, holding_rows
+from accounts import Row, cash_after, fill_rows, gain_columns, gain_rows, held_after, holding_rows
 from book_format import decimal_text
 from clock import SystemClock
 from disk import Disk, replace_whole
@@ -22,6 +22,7 @@ from euro_rates import read_euro_rates
 from positions_store import load_state, read_trades
 from settings import Settings
 from trade_records import TradeRecord, records_of
+from words import Words
 
 FOLDER = Path("export")
 
@@ -34,18 +35,18 @@ def run_export(settings: Settings, year: int, rates_file: Path | None) -> int:
     if not records:
         raise InputError(f"{trades}: there are no trades to export yet")
     rates = read_euro_rates(rates_file) if rates_file else None
-    started_with = book.capital_started if book else None
+    now, words = SystemClock().now(), Words(settings.language)
     gains = gain_rows(records, year, rates)
     tables = {
         "fills": fill_rows(records, year, rates),
         "gains": gains,
-        "holdings": holding_rows(records, year, SystemClock().now(), rates, started_with),
+        "holdings": holding_rows(records, year, now, rates, book.capital_started if book else None),
     }
     for name, rows in tables.items():
         path = FOLDER / settings.file(f"{year}_{name}.csv")
-        _write(path, rows)
-        print(f"{path}: {len(rows)} rows")  # noqa: T201
-    for line in [*_sums(gains, year, records[0].quote_asset), *_doubts(records, gains, book)]:
+        _write(path, rows, gain_columns(in_euros=rates is not None) if name == "gains" else ())
+        print(words.say("export.written", path=path, count=len(rows)))  # noqa: T201
+    for line in [*_sums(gains, year, records[0].quote_asset, words), *_doubts(records, gains, book, words)]:
         print(line)  # noqa: T201
     return 0
 
@@ -66,56 +67,51 @@ def _rows(trades: Path, book: Book | None) -> list[Mapping[str, str]]:
     ]
 
 
-def _write(path: Path, rows: Sequence[Row]) -> None:
+def _write(path: Path, rows: Sequence[Row], columns: Sequence[str]) -> None:
     text = io.StringIO()
-    columns = dict.fromkeys(column for row in rows for column in row)
-    writer = csv.DictWriter(text, list(columns), restval="", lineterminator="\n")
+    names = dict.fromkeys([*columns, *(column for row in rows for column in row)])
+    writer = csv.DictWriter(text, list(names), restval="", lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     try:
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(mode=0o700, exist_ok=True)
         replace_whole(Disk(), path, text.getvalue().encode())
     except OSError as error:
         raise TemporaryError(f"{path}: cannot be written ({error.strerror}); make room or mend the folder") from None
 
 
-def _sums(gains: Sequence[Row], year: int, quote_asset: str) -> list[str]:
+def _sums(gains: Sequence[Row], year: int, quote_asset: str, words: Words) -> list[str]:
     """Return the year's results in one line for each currency."""
+    if not gains:
+        return [words.say("export.no_sales", year=str(year))]
     lines = []
     for suffix, name in (("", quote_asset), ("_eur", "EUR")):
-        if gains and f"proceeds{suffix}" in gains[0]:
+        if f"proceeds{suffix}" in gains[0]:
             proceeds, fifo, average = (
                 sum((Decimal(row[f"{column}{suffix}"]) for row in gains), ZERO)
                 for column in ("proceeds", "gain_fifo", "gain_average")
             )
-            lines.append(
-                f"{year}: {len(gains)} sales brought {proceeds:.2f} {name}; "
-                f"gain {fifo:+.2f} first in, first out, {average:+.2f} at average cost"
-            )
+            facts = {"year": str(year), "sales": len(gains), "currency": name}
+            lines.append(words.say("export.sums", proceeds=proceeds, fifo=fifo, average=average, **facts))
     return lines
 
 
-def _doubts(records: Sequence[TradeRecord], gains: Sequence[Row], book: Book | None) -> list[str]:
+def _doubts(records: Sequence[TradeRecord], gains: Sequence[Row], book: Book | None, words: Words) -> list[str]:
     """Return what the accountant has to know before trusting the sums."""
     lines = []
     if count := sum(bool(row["quantity_without_cost"]) for row in gains):
-        lines.append(f"{count} sales sold more than trades.csv has bought: their cost is too small, see the column")
+        lines.append(words.say("export.without_cost", count=count))
     if count := sum(bool(record.unvalued_fees) for record in records):
-        lines.append(f"{count} orders paid fees in a third asset (BNB): they stand in fee_not_valued, in no sum")
+        lines.append(words.say("export.fees_not_valued", count=count))
     if book is None:
-        return [*lines, "there is no book: nothing could be compared with it"]
+        return [*lines, words.say("export.no_book")]
     left, held = held_after(records), _held_by(book, records)
-    for asset in sorted(left | held):
-        if (bought := left.get(asset, ZERO)) != (booked := held.get(asset, ZERO)):
-            lines.append(
-                f"{asset}: the orders leave {decimal_text(bought)}, the book holds {decimal_text(booked)}; "
-                "what came or went by another way stands in no file of the bot's"
-            )
-    if (cash := cash_after(records, book.capital_started)) != book.capital:
-        lines.append(
-            f"{book.quote_asset}: the orders leave {decimal_text(cash)}, the book counts {decimal_text(book.capital)}"
-        )
-    return lines
+    left[book.quote_asset], held[book.quote_asset] = cash_after(records, book.capital_started), book.capital
+    return lines + [
+        words.say("export.differs", asset=asset, orders=left.get(asset, ZERO), book=held.get(asset, ZERO))
+        for asset in sorted(left | held)
+        if left.get(asset, ZERO) != held.get(asset, ZERO)
+    ]
 
 
 def _held_by(book: Book, records: Sequence[TradeRecord]) -> dict[str, Decimal]:

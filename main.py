@@ -21,6 +21,7 @@ from events import alarm, say, warn
 from heartbeat import beating
 from loop import loop, stopped_by_signals
 from memory import give_back
+from messenger import telling
 from one_shot import DECIDED_WITHIN_SECONDS, once, opened, settle, wait_and_settle
 from owner import pause, resume, sell_all
 from settings import Settings
@@ -36,6 +37,7 @@ COMMANDS = {
     "sell-all": "sell every position and pause buying; asks first unless --yes",
     "pause": "make no new buys; exits go on",
     "resume": "allow new buys again",
+    "notify-test": "send a test message to every address in notify",
     "export": "the year's orders, gains and holdings as CSV files for the accountant; needs no network",
 }
 
@@ -94,6 +96,7 @@ def _command(chosen: argparse.Namespace, settings: Settings, config: Path) -> in
         "sell-all": lambda: sell_all(settings, config, is_sure=chosen.yes),
         "pause": lambda: pause(settings),
         "resume": lambda: resume(settings),
+        "notify-test": lambda: _notify_test(settings),
         "export": lambda: _export(chosen, settings),
     }
     return commands[chosen.command or "run"]()
@@ -110,11 +113,20 @@ def _run(settings: Settings, config: Path) -> int:
     with (
         opened(settings, config, one_shot=False, console=Console()) as run,
         stopped_by_signals(run.bot.clock),
+        telling(lambda: run.bot.settings),
         beating(run.bot, lambda: _summary(run.bot)) as heart,
     ):
         run.bot.start()
         _check_model(run)
-        say("bot.started", f"MarsShot runs in {_summary(run.bot)}. Ctrl-C stops it.")
+        book = run.bot.store.book
+        say(
+            "bot.started",
+            f"MarsShot runs in {_summary(run.bot)}. Ctrl-C stops it.",
+            mode=book.mode,
+            capital=book.capital,
+            asset=book.quote_asset,
+            positions=len(book.positions),
+        )
         if isinstance(run.bot.clock, SystemClock):
             run.bot.clock.is_called = run.bot.is_called
         heart.begin()
@@ -198,6 +210,12 @@ def _check(settings: Settings, *, ask_all: bool) -> int:
     from check import run_check  # noqa: PLC0415 - brings what only this command needs
 
     return run_check(settings, ask_all=ask_all)
+
+
+def _notify_test(settings: Settings) -> int:
+    from notify_test import run_notify_test  # noqa: PLC0415 - brings what only this command needs
+
+    return run_notify_test(settings)
 
 
 def _export(chosen: argparse.Namespace, settings: Settings) -> int:

@@ -190,18 +190,22 @@ REASONS: Mapping[str, str] = {
 
 def _tell(intent: Intent, fill: Fill, before: Book) -> None:
     held = before.positions.get(intent.symbol)
-    gain = ""
+    gain = None
     if intent.side is Side.SELL and held is not None:
-        gain = f", {(fill.price / held.entry_price - 1) * 100:+.1f} %"
+        gain = fill.price / held.entry_price - 1
     verb = "Bought" if intent.side is Side.BUY else "Sold"
     sentence = f"{verb} {decimal_text(fill.base)} {intent.symbol} for {fill.quote:.2f} {before.quote_asset}"
     say(
         "order.filled",
-        f"{sentence} at {fill.price:.6g} ({REASONS[intent.reason]}{gain})",
+        f"{sentence} at {fill.price:.6g} ({REASONS[intent.reason]}{'' if gain is None else f', {gain * 100:+.1f} %'})",
         side=intent.side.value,
+        symbol=intent.symbol,
         pair=intent.pair,
         quantity=fill.base,
         quote=fill.quote,
+        asset=before.quote_asset,
+        price=fill.price,
+        gain=None if gain is None else round(gain, 4),
         reason=intent.reason.value,
         status=fill.status,
         client_order_id=intent.client_order_id,

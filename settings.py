@@ -25,6 +25,8 @@ SECRET_VARIABLES = {
     "MARSSHOT_PING_URL": ("heartbeat", "ping_url"),
 }
 
+NOTIFY_VARIABLE = "MARSSHOT_NOTIFY"  # URLs with blanks or commas between them; they win over the file's
+
 # What the bot or its owner writes: the log must not go there.
 RESERVED_FILES = {
     "bot_state.json",
@@ -73,6 +75,14 @@ def _ping_url(value: object) -> object:
     return url
 
 
+def _notify_url(value: object) -> object:
+    """Check that this may be one of Apprise's URLs; Apprise itself is asked when a message is sent."""
+    url = str(_secret(value))
+    if not re.match(r"[a-z][a-z0-9]*://.", url):
+        raise ValueError("one of Apprise's addresses is needed, such as tgram://bottoken/ChatID")
+    return url
+
+
 def _origin(value: str) -> str:
     """Check scheme://host[:port]; plain http is for loopback only."""
     parts = urlsplit(value)
@@ -110,6 +120,7 @@ Multiple = Annotated[Number, Field(gt=1, le=1000)]
 Probability = Annotated[Number, Field(ge=0, le=1)]
 Whole = Annotated[int, Field(strict=True)]
 Secret = Annotated[SecretStr, BeforeValidator(_secret)]
+NotifyUrl = Annotated[SecretStr, BeforeValidator(_notify_url)]
 PingUrl = Annotated[SecretStr, BeforeValidator(_ping_url)]
 Origin = Annotated[str, Field(strict=True), AfterValidator(_origin)]
 Ticker = Annotated[str, StringConstraints(strict=True, pattern=r"^[^\W_a-z]{1,20}$")]
@@ -211,6 +222,7 @@ class Settings(_Section):
     binance_api: BinanceSection = BinanceSection()
     logging: LoggingSection = LoggingSection()
     heartbeat: HeartbeatSection = HeartbeatSection()
+    notify: tuple[NotifyUrl, ...] = ()
 
     @property
     def exit_rules(self) -> ExitRules:
@@ -268,6 +280,7 @@ class Settings(_Section):
             self.binance_api.api_key,
             self.binance_api.api_secret,
             self.heartbeat.ping_url,
+            *self.notify,
         )
         return tuple(value for value in (secret.get_secret_value() for secret in sections) if value)
 

@@ -185,7 +185,7 @@ def test_what_came_or_went_by_another_way_is_told(capsys: pytest.CaptureFixture[
     saved(bought(1, "2026-01-05", "10", "100"), book=a_book(capital=D(950), positions={"FET": bought_at("10", "8")}))
     exported()
     told = capsys.readouterr().out
-    assert "FET: the orders leave 10, the book holds 8" in told
+    assert "FET: the orders leave 10, the book counts 8" in told
     assert "USDT: the orders leave 900, the book counts 950" in told
 
 
@@ -193,7 +193,7 @@ def test_a_sale_of_what_was_never_bought_is_told_and_marked(capsys: pytest.Captu
     saved(bought(1, "2026-01-05", "10", "100"), sold(2, "2026-01-06", "12", "120"))
     (row,) = exported()["gains"]
     assert (row["quantity_without_cost"], row["cost_fifo"]) == ("2", "100")
-    assert "1 sales sold more than trades.csv has bought" in capsys.readouterr().out
+    assert "Sales of more than trades.csv has bought: 1." in capsys.readouterr().out
 
 
 def test_an_order_that_the_file_lacks_yet_is_taken_from_the_book() -> None:
@@ -209,6 +209,16 @@ def test_the_files_are_the_owners_alone() -> None:
     saved(bought(1, "2026-01-05", "10", "100"))
     exported()
     assert {stat.S_IMODE(path.stat().st_mode) for path in Path("export").iterdir()} == {0o600}
+
+
+@pytest.mark.parametrize("rates", ["", "date,eur_per_quote\n2025-01-05,0.9\n2026-01-05,0.9\n"])
+def test_a_year_without_a_sale_has_the_same_columns(rates: str, capsys: pytest.CaptureFixture[str]) -> None:
+    saved(bought(1, "2025-01-05", "10", "100"), sold(2, "2025-01-06", "5", "50"), bought(3, "2026-01-05", "10", "100"))
+    exported(2025, rates)
+    exported(2026, rates)
+    headers = {Path(f"export/{year}_gains.paper.csv").read_text().splitlines()[0] for year in (2025, 2026)}
+    assert len(headers) == 1
+    assert "2026: nothing was sold" in capsys.readouterr().out
 
 
 def test_nothing_to_export_is_told_in_one_line() -> None:
