@@ -73,7 +73,7 @@ FLOORS: dict[str, set[str]] = {
         "why",
     },
     "house": {"demo", "demo_view", "loop", "one_shot", "status", "status_view", "summary", "surroundings", "wiring"},
-    "commands": {"backtest", "build_csv", "chaos", "check", "export", "healthy", "main", "owner", "train_model"},
+    "commands": {"backtest", "build_csv", "chaos", "check", "dashboard", "export", "healthy", "main", "owner", "train_model"},
 }
 
 # Values in, values out: the rooms that these may know, and the libraries that reach nothing outside.
@@ -108,11 +108,13 @@ NETWORK: dict[str, set[str]] = {
     "aiohttp": set(),
     "binance": {"binance_wire"},
     "distributed": {"cluster"},
+    "flask": set(),
     "http": set(),
     "httpx": set(),
     "requests": {"binance_exchange", "binance_wire", "lunarcrush"},
     "socket": {"sd_notify"},  # to systemd on this machine
     "urllib3": {"coinbase", "heartbeat"},
+    "waitress": set(),
     "websockets": set(),
 }
 
@@ -201,9 +203,21 @@ def test_only_the_surroundings_know_of_the_embedded_market() -> None:
     assert {room for room in ROOMS if "embedded_market" in imports(room)} == {"surroundings"}
 
 
-@pytest.mark.parametrize(("package", "command"), [("replay", "backtest"), ("disasters", "chaos")])
-def test_a_simulation_is_known_to_its_command_alone(package: str, command: str) -> None:
+@pytest.mark.parametrize(
+    ("package", "command"), [("replay", "backtest"), ("disasters", "chaos"), ("panel", "dashboard")]
+)
+def test_a_package_is_known_to_its_command_alone(package: str, command: str) -> None:
     assert {room for room in ROOMS if package in imports(room)} == {command}
+
+
+def test_the_pages_know_nothing_that_trades() -> None:
+    """They read files; of the rooms that work with them, none is within their reach."""
+    known = {name for path in (ROOT / "panel").glob("*.py") for name in imports_in(path)} & set(ROOMS)
+    assert known.isdisjoint(FLOORS["work"] | FLOORS["house"] | FLOORS["commands"])
+
+
+def imports_in(path: Path) -> set[str]:
+    return modules_of(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
 
 
 def test_the_embedded_market_knows_no_room() -> None:

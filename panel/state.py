@@ -1,0 +1,153 @@
+"""All that the pages show, from the bot's files; what cannot be read is told, and the rest shown. Writes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from hashlib import sha256
+from pathlib import Path
+from typing import TypeVar
+
+from config_file import read_settings
+from control import PAUSE, SELL_ALL, Control
+from disk import Disk
+from domain import ZERO, Book, Position
+from errors import InputError
+from panel.bitcoin import Close, bitcoin_closes
+from panel.files import Files, read_whole, stamp_of
+from panel.model_card import Card, card_in, facts_file
+from panel.records import Decision, Trade, Worth, decisions_in, trades_in, trades_of, worth_in
+from panel.worth import Curve, curve_of, holding
+from positions_store import load_state
+from settings import Settings
+
+BOOK, TRADES, DECISIONS, EQUITY = "bot_state.json", "trades.csv", "decisions.csv", "equity.csv"
+Content = TypeVar("Content")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """The bot at one moment. faults: one line for each file that could not be read."""
+
+    settings: Settings
+    book: Book | None
+    trades: tuple[Trade, ...]
+    decisions: tuple[Decision, ...]
+    worths: tuple[Worth, ...]
+    prices: Mapping[str, Decimal]
+    card: Card | None
+    paused: str
+    sells_all: bool  # asked for, and the bot has not taken note yet
+    faults: tuple[str, ...]
+
+    def worth_of(self, symbol: str, held: Position) -> Decimal:
+        """Return what a position is worth at its last price; what it cost where no price is known."""
+        price = self.prices.get(symbol)
+        return held.cost if price is None else held.qty * price
+
+    @property
+    def invested(self) -> Decimal:
+        """Return what all positions are worth."""
+        held = self.book.positions.items() if self.book else ()
+        return sum((self.worth_of(symbol, position) for symbol, position in held), ZERO)
+
+    @property
+    def unpriced(self) -> tuple[str, ...]:
+        """Return the tokens that are counted at what they cost."""
+        return tuple(symbol for symbol in (self.book.positions if self.book else ()) if symbol not in self.prices)
+
+
+class Sources:
+    """The bot's files of one mode, in the working directory."""
+
+    def __init__(self, config: Path, settings: Settings) -> None:
+        self._config = config
+        self._settings = settings
+        self._files = Files()
+
+    @property
+    def settings(self) -> Settings:
+        """The settings as last looked at; the mode that is shown stays when config.yaml changes it."""
+        return self._settings
+
+    def look(self) -> State:
+        """Return the bot's state as its files tell it now."""
+        faults: list[str] = []
+        settings = self._read(faults, self._config, self._settings_of, self._settings)
+        self._settings = settings
+        book = self._read(faults, settings.file(BOOK), self._book_of, None)
+        control = Control(settings)
+        return State(
+            settings=settings,
+            book=book,
+            trades=self._trades(faults, settings.file(TRADES), book),
+            decisions=self._read(faults, settings.file(DECISIONS), _decisions_of, ()),
+            worths=self._read(faults, settings.file(EQUITY), _worths_of, ()),
+            prices={},
+            card=self._read(faults, facts_file(settings), card_in, None),
+            paused=control.paused(),
+            sells_all=control.is_to_sell_all(),
+            faults=tuple(faults),
+        )
+
+    def version(self) -> str:
+        """Return what is another text when any of the files has changed."""
+        settings = self._settings
+        names = (BOOK, TRADES, DECISIONS, EQUITY, PAUSE, SELL_ALL, settings.logging.file)
+        paths = [self._config, Path(PAUSE), facts_file(settings), *(settings.file(name) for name in names)]
+        return sha256(repr([stamp_of(path) for path in paths]).encode()).hexdigest()[:20]
+
+    def closes(self) -> tuple[Close, ...]:
+        """Return BTC's closes on this disk."""
+        return bitcoin_closes(self._settings)
+
+    def _read(self, faults: list[str], path: Path, made_by: Callable[[Path], Content], instead: Content) -> Content:
+        try:
+            return self._files.get(path, made_by)
+        except InputError as error:
+            faults.extend(error.faults)
+        except OSError as error:
+            faults.append(f"{path}: cannot be read ({error.strerror})")
+        return instead
+
+    def _settings_of(self, path: Path) -> Settings:
+        """Return the settings as they are now, in the mode that is shown."""
+        changed = read_settings(path)
+        return changed if changed.mode == self._settings.mode else self._settings
+
+    def _book_of(self, path: Path) -> Book | None:
+        return load_state(path, self._settings.mode, Disk())
+
+    def _trades(self, faults: list[str], path: Path, book: Book | None) -> tuple[Trade, ...]:
+        """Return all trades once, oldest first, those that only the book has yet included."""
+        written: tuple[Trade, ...] = self._read(faults, path, _trades_of, ())
+        known = {trade.client_order_id for trade in written}
+        rest = [one for one in trades_of(book.unwritten_trades if book else ()) if one.client_order_id not in known]
+        return (*written, *rest)
+
+
+def equity(state: State) -> Curve | None:
+    """Return the line of what the capital became; None where there is nothing to draw."""
+    if state.book is None:
+        return None
+    curve = curve_of(state.worths, state.trades, state.book)
+    return curve if len(curve.moments) > 1 else None
+
+
+def bitcoin(state: State, curve: Curve, closes: tuple[Close, ...]) -> Curve | None:
+    """Return what the starting capital would be in BTC over the same time."""
+    capital = float(state.book.capital_started) if state.book else 0.0
+    return holding(closes, curve.moments[0], curve.moments[-1], capital)
+
+
+def _trades_of(path: Path) -> tuple[Trade, ...]:
+    return trades_in(read_whole(path), str(path))
+
+
+def _decisions_of(path: Path) -> tuple[Decision, ...]:
+    return decisions_in(read_whole(path), str(path))
+
+
+def _worths_of(path: Path) -> tuple[Worth, ...]:
+    return worth_in(read_whole(path), str(path))
