@@ -67,7 +67,7 @@ def _ping_url(value: object) -> object:
         _ = parts.port
     except ValueError:
         raise ValueError(_PING_URL_NEEDED) from None
-    secure = parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts.hostname or ""))
+    secure = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname or ""))
     if url and not (secure and parts.hostname):
         raise ValueError(_PING_URL_NEEDED)
     return url

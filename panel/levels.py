@@ -47,7 +47,7 @@ def bar_of(position: Position, price: Decimal | None, rules: ExitRules) -> Bar:
     prices = {
         "stop_loss": levels.stop_loss,
         "entry": position.entry_price,
-        "partial": levels.partial,
+        "partial": levels.partial_exit,
         "trailing_start": levels.trailing_start,
         "trailing_stop": levels.trailing_stop,
         "top": position.max_price if position.trailing_armed else None,

@@ -15,6 +15,7 @@ from panel.logbook import LEVELS, last_lines
 from panel.model_card import REPORTS, report_file
 from panel.overview import days_decided, figures_of, holdings_of
 from panel.state import Sources, State, bitcoin, equity
+from status_view import pass_lines
 
 
 class Pages:
@@ -40,15 +41,14 @@ class Pages:
     def overview(self) -> str:
         """Return capital, curve and positions."""
         state = self._sources.look()
-        if state.book is None:
-            return render_page("overview", state, figures=None, holdings=[], curve=None, btc=None)
         curve = equity(state)
         btc = bitcoin(state, curve, self._sources.closes()) if curve else None
         return render_page(
             "overview",
             state,
-            figures=figures_of(state, state.book, curve, btc),
-            holdings=holdings_of(state, state.book),
+            figures=figures_of(state.facts, curve, btc) if state.facts else None,
+            holdings=holdings_of(state, state.book) if state.book else [],
+            lines=list(pass_lines(state.facts, g.words)) if state.facts else [],
             curve=curve,
             btc=btc,
         )

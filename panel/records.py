@@ -1,4 +1,4 @@
-"""The rows of trades.csv, decisions.csv and equity.csv as values. A last line that is still being written is left out.
+"""The rows of trades.csv and decisions.csv as values. A last line that is still being written is left out.
 
 Pure: bytes in, values out. Raises InputError where a file is not what the bot writes.
 """
@@ -53,16 +53,6 @@ class Decision:
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
-class Worth:
-    """What the bot had at one moment, in quote asset."""
-
-    time: datetime
-    capital: Decimal
-    positions: Decimal
-    equity: Decimal
-
-
 def trades_in(content: bytes, name: str) -> tuple[Trade, ...]:
     """Return the rows of trades.csv, oldest first."""
     needed = {"time", "symbol", "side", "reason", "qty", "price", "quote", "profit", "client_order_id"}
@@ -92,11 +82,6 @@ def trades_of(rows: Iterable[TradeRow]) -> tuple[Trade, ...]:
 def decisions_in(content: bytes, name: str) -> tuple[Decision, ...]:
     """Return the rows of decisions.csv, oldest first."""
     return _values(content, name, {"day", "symbol", "held", "probability", "action", "reason", "detail"}, _decision)
-
-
-def worth_in(content: bytes, name: str) -> tuple[Worth, ...]:
-    """Return the rows of equity.csv, oldest first."""
-    return _values(content, name, {"time", "capital", "positions", "equity"}, _worth)
 
 
 def _values(content: bytes, name: str, needed: Collection[str], made_by: Callable[[Row], Value]) -> tuple[Value, ...]:
@@ -140,10 +125,6 @@ def _decision(row: Row) -> Decision:
         reason=row["reason"],
         detail=row["detail"],
     )
-
-
-def _worth(row: Row) -> Worth:
-    return Worth(_moment(row["time"]), *(_number(row[name]) for name in ("capital", "positions", "equity")))
 
 
 def _moment(text: str) -> datetime:

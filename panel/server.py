@@ -19,7 +19,7 @@ LIMITS = {"threads": 4, "connection_limit": 100, "channel_timeout": 30, "max_req
 
 def open_server(config: Path, settings: Settings, door: Door, now: Callable[[], datetime]) -> Any:
     """Return the server, its port taken; run() serves, close() ends it. Raises OSError where the port is taken."""
-    app = create_app(Sources(config, settings), door, now)
+    app = create_app(Sources(config, settings, now), door, now)
     proxy = {"trusted_proxy": "127.0.0.1", "trusted_proxy_headers": {"x-forwarded-for"}} if door.public_url else {}
     return create_server(app, host=door.host, port=door.port, ident=None, **LIMITS, **proxy)
 

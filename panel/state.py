@@ -4,66 +4,61 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from hashlib import sha256
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from config_file import read_settings
-from control import PAUSE, SELL_ALL, Control
+from control import HEARD, PAUSE, SELL_ALL, Control
+from diary import DECISIONS, EQUITY, SEEN, Seen, read_equity, read_seen
 from disk import Disk
-from domain import ZERO, Book, Position
+from domain import Book
 from errors import InputError
 from panel.bitcoin import Close, bitcoin_closes
 from panel.files import Files, read_whole, stamp_of
 from panel.model_card import Card, card_in, facts_file
-from panel.records import Decision, Trade, Worth, decisions_in, trades_in, trades_of, worth_in
+from panel.records import Decision, Trade, decisions_in, trades_in, trades_of
 from panel.worth import Curve, curve_of, holding
 from positions_store import load_state
 from settings import Settings
+from status import status_facts
 
-BOOK, TRADES, DECISIONS, EQUITY = "bot_state.json", "trades.csv", "decisions.csv", "equity.csv"
+BOOK, TRADES = "bot_state.json", "trades.csv"
 Content = TypeVar("Content")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class State:
-    """The bot at one moment. faults: one line for each file that could not be read."""
+    """The bot at one moment.
+
+    facts: as `main.py status` has them; None without a book, or where a file that they need cannot be read. left: what
+    a sale of everything has left, by token, and why. faults: one line for each file that could not be read.
+    """
 
     settings: Settings
     book: Book | None
+    seen: Seen
+    facts: Mapping[str, Any] | None
     trades: tuple[Trade, ...]
     decisions: tuple[Decision, ...]
-    worths: tuple[Worth, ...]
-    prices: Mapping[str, Decimal]
+    equity: list[tuple[datetime, Decimal]]
     card: Card | None
     paused: str
+    pause_reason: str
     sells_all: bool  # asked for, and the bot has not taken note yet
+    left: Mapping[str, tuple[str, str]]
     faults: tuple[str, ...]
-
-    def worth_of(self, symbol: str, held: Position) -> Decimal:
-        """Return what a position is worth at its last price; what it cost where no price is known."""
-        price = self.prices.get(symbol)
-        return held.cost if price is None else held.qty * price
-
-    @property
-    def invested(self) -> Decimal:
-        """Return what all positions are worth."""
-        held = self.book.positions.items() if self.book else ()
-        return sum((self.worth_of(symbol, position) for symbol, position in held), ZERO)
-
-    @property
-    def unpriced(self) -> tuple[str, ...]:
-        """Return the tokens that are counted at what they cost."""
-        return tuple(symbol for symbol in (self.book.positions if self.book else ()) if symbol not in self.prices)
 
 
 class Sources:
     """The bot's files of one mode, in the working directory."""
 
-    def __init__(self, config: Path, settings: Settings) -> None:
+    def __init__(self, config: Path, settings: Settings, now: Callable[[], datetime]) -> None:
         self._config = config
         self._settings = settings
+        self._now = now
         self._files = Files()
 
     @property
@@ -77,24 +72,29 @@ class Sources:
         settings = self._read(faults, self._config, self._settings_of, self._settings)
         self._settings = settings
         book = self._read(faults, settings.file(BOOK), self._book_of, None)
+        seen = read_seen(settings.file(SEEN), Disk())
         control = Control(settings)
+        answer = control.answered()
         return State(
             settings=settings,
             book=book,
+            seen=seen,
             trades=self._trades(faults, settings.file(TRADES), book),
+            facts=self._facts(book, settings, control, seen),
             decisions=self._read(faults, settings.file(DECISIONS), _decisions_of, ()),
-            worths=self._read(faults, settings.file(EQUITY), _worths_of, ()),
-            prices={},
+            equity=self._read(faults, settings.file(EQUITY), _equity_of, []),
             card=self._read(faults, facts_file(settings), card_in, None),
             paused=control.paused(),
+            pause_reason=control.reason(),
             sells_all=control.is_to_sell_all(),
+            left=answer.left if answer is not None and answer.sold_all else {},
             faults=tuple(faults),
         )
 
     def version(self) -> str:
         """Return what is another text when any of the files has changed."""
         settings = self._settings
-        names = (BOOK, TRADES, DECISIONS, EQUITY, PAUSE, SELL_ALL, settings.logging.file)
+        names = (BOOK, TRADES, DECISIONS, EQUITY, SEEN, PAUSE, SELL_ALL, HEARD, settings.logging.file)
         paths = [self._config, Path(PAUSE), facts_file(settings), *(settings.file(name) for name in names)]
         return sha256(repr([stamp_of(path) for path in paths]).encode()).hexdigest()[:20]
 
@@ -119,6 +119,19 @@ class Sources:
     def _book_of(self, path: Path) -> Book | None:
         return load_state(path, self._settings.mode, Disk())
 
+    def _facts(self, book: Book | None, settings: Settings, control: Control, seen: Seen) -> Mapping[str, Any] | None:
+        """Return what `main.py status` says; a file that it cannot read has been told of already."""
+        if book is None:
+            return None
+        now = self._now()
+        if settings.mode == "demo":
+            now = seen.time or now
+        try:
+            facts = status_facts(book, settings, control.paused(), now, seen)
+        except (InputError, OSError):
+            return None
+        return facts | {"pause_reason": control.reason()}
+
     def _trades(self, faults: list[str], path: Path, book: Book | None) -> tuple[Trade, ...]:
         """Return all trades once, oldest first, those that only the book has yet included."""
         written: tuple[Trade, ...] = self._read(faults, path, _trades_of, ())
@@ -131,7 +144,7 @@ def equity(state: State) -> Curve | None:
     """Return the line of what the capital became; None where there is nothing to draw."""
     if state.book is None:
         return None
-    curve = curve_of(state.worths, state.trades, state.book)
+    curve = curve_of(state.equity, state.trades, state.book)
     return curve if len(curve.moments) > 1 else None
 
 
@@ -149,5 +162,5 @@ def _decisions_of(path: Path) -> tuple[Decision, ...]:
     return decisions_in(read_whole(path), str(path))
 
 
-def _worths_of(path: Path) -> tuple[Worth, ...]:
-    return worth_in(read_whole(path), str(path))
+def _equity_of(path: Path) -> list[tuple[datetime, Decimal]]:
+    return read_equity(path, Disk())

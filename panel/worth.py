@@ -9,11 +9,12 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import TypeVar
 
 from domain import Book
 from panel.bitcoin import Close
-from panel.records import Trade, Worth
+from panel.records import Trade
 
 Item = TypeVar("Item")
 
@@ -40,11 +41,11 @@ class Curve:
         return self.values[after - 1] + share * (self.values[after] - self.values[after - 1])
 
 
-def curve_of(worths: Sequence[Worth], trades: Sequence[Trade], book: Book) -> Curve:
+def curve_of(noted: Sequence[tuple[datetime, Decimal]], trades: Sequence[Trade], book: Book) -> Curve:
     """Return the equity as it was noted down; where nothing was, the starting capital and what each sale added."""
-    if worths:
-        kept = thinned(worths)
-        return Curve(tuple(one.time for one in kept), tuple(float(one.equity) for one in kept), is_whole=True)
+    if noted:
+        kept = thinned(noted)
+        return Curve(tuple(moment for moment, _ in kept), tuple(float(equity) for _, equity in kept), is_whole=True)
     worth = float(book.capital_started)
     moments, values = [], []
     if book.started_at:

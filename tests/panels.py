@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -63,7 +64,7 @@ class Panel:
 def open_panel(door: Door | None = None) -> Panel:
     """Return the pages of the working directory."""
     time = [datetime(2021, 2, 20, tzinfo=UTC)]
-    sources = Sources(Path("config.yaml"), read_settings(Path("config.yaml")))
+    sources = Sources(Path("config.yaml"), read_settings(Path("config.yaml")), lambda: time[0])
     app = create_app(sources, door or Door("127.0.0.1", 8377), lambda: time[0])
     return Panel(app.test_client(), time)
 
@@ -96,6 +97,15 @@ def write_equity(*equities: str) -> None:
     """Write equity.paper.csv: a point a day, all of it capital."""
     rows = [f"{START + timedelta(days=n):%Y-%m-%dT%H:%M:%SZ},{one},0,{one}" for n, one in enumerate(equities)]
     Path("equity.paper.csv").write_text("\n".join(["time,capital,positions,equity", *rows, ""]))
+
+
+def write_seen(**prices: str) -> None:
+    """Write seen.paper.json: what the last check saw."""
+    moment = "2021-02-19T12:00:00Z"
+    seen = {symbol: {"price": price, "time": moment} for symbol, price in prices.items()}
+    Path("seen.paper.json").write_text(
+        json.dumps({"time": moment, "prices": seen, "put_off": "", "put_off_until": None})
+    )
 
 
 DECISION_COLUMNS = "day,time,symbol,held,probability,hit_rate,hit_rows,action,quote,reason,detail"

@@ -16,10 +16,11 @@ from panels import (
     write_book,
     write_decisions,
     write_equity,
+    write_seen,
     write_settings,
 )
 
-from control import Control
+from control import Control, Heard
 from disk import Disk
 from domain import Reason
 from panel.access import Door
@@ -53,7 +54,7 @@ def test_the_overview_tells_what_there_is() -> None:
     assert "+7.0 %" in told
     assert "+69.75" in told  # -50.50 and +120.25
     assert "10.0 %" in told  # from 1100 to 990
-    assert "No last price is known of FET" in told
+    assert "no price seen yet" in told
 
 
 def test_a_position_is_shown_with_its_rules() -> None:
@@ -61,10 +62,10 @@ def test_a_position_is_shown_with_its_rules() -> None:
     told = words_of(open_panel().text("/"))
     assert "Positions: 1" in told
     for sentence in (
-        "Stop-loss: sells all at or under 0.500000",
-        "Bought at 1.00000",
-        "Partial take-profit: sells a part from 2.00000",
-        "Trailing stop is armed from 3.00000",
+        "Stop-loss: sells all at or under 0.5",
+        "Bought at 1",
+        "Partial take-profit: sells a part from 2",
+        "Trailing stop is armed from 3",
     ):
         assert sentence in told
 
@@ -81,7 +82,7 @@ def test_a_position_in_the_middle_of_its_life_is_shown() -> None:
     )
     write_book(a_book(positions={"FET": held}))
     told = words_of(open_panel().text("/"))
-    assert "Trailing stop: sells all at or under 2.24000" in told
+    assert "Trailing stop: sells all at or under 2.24" in told
     assert "part sold" in told
     assert "skipped one daily sale" in told
     assert "being sold: trailing stop" in told
@@ -111,6 +112,32 @@ def test_what_is_wrong_stands_at_the_top() -> None:
     assert "FET (ms-1)" in told
     assert "coins are missing" in told
     assert "has not taken note yet" in told
+
+
+def test_a_price_that_the_bot_has_seen_counts() -> None:
+    a_life()
+    write_seen(FET="1.25")
+    told = words_of(open_panel().text("/"))
+    assert "1,094.75 USDT" in told
+    assert "+25.0 %" in told
+    assert "Stop-loss: sells all at or under 0.5 -60.0 %" in told
+    assert "Price of 2021-02-19 12:00 UTC" in told
+
+
+def test_what_was_gained_lately_and_the_next_pass_are_told() -> None:
+    a_life()
+    told = words_of(open_panel().text("/"))
+    assert "Gained today +0.00" in told
+    assert "In 30 days ▲ +69.75" in told
+    assert "Next daily pass" in told
+
+
+def test_what_a_sale_of_everything_has_left_is_told_with_its_reason() -> None:
+    a_life()
+    Control(some_settings()).answer(Heard(paused=True, sold_all=True, left={"FET": ("no_price", EVIL)}))
+    page = open_panel().text("/")
+    assert "no venue has a price for it now" in page
+    assert ESCAPED in page
 
 
 # --------------------------------------------------------------------------- decisions
@@ -299,7 +326,7 @@ def test_the_charts_have_their_points() -> None:
     panel = open_panel()
     worth = panel.text("/chart/worth")
     assert "2021-02-04 00:00 UTC: 1,069.75" in worth
-    assert "bought FET for 100.00 at 1.00000" in worth
+    assert "bought FET for 100.00 at 1" in worth
     assert "inverted_triangle" in worth
     assert "2021-02-03 00:00 UTC: -10.0 %" in panel.text("/chart/fall")
     assert panel.get("/chart/other").status_code == 404
@@ -354,13 +381,13 @@ def test_a_change_of_the_settings_is_taken_up_and_another_mode_is_not() -> None:
     panel.text("/")
     strategy = strategy_with(stop_loss_pct=D("0.4"))
     write_settings(strategy=strategy)
-    assert "sells all at or under 0.600000" in words_of(panel.text("/"))
+    assert "sells all at or under 0.6" in words_of(panel.text("/"))
     write_settings(mode="live", strategy=strategy)
     assert "Paper" in panel.text("/")
     Path("config.yaml").write_text("mode: nonsense")
     told = words_of(panel.text("/"))
     assert "config.yaml" in told
-    assert "sells all at or under 0.600000" in told
+    assert "sells all at or under 0.6" in told
 
 
 def strategy_with(**changes: object) -> dict[str, object]:
@@ -370,7 +397,15 @@ def strategy_with(**changes: object) -> dict[str, object]:
 # --------------------------------------------------------------------------- what is broken
 
 
-@pytest.mark.parametrize("file", ["trades.paper.csv", "decisions.paper.csv", "equity.paper.csv"])
+def test_lines_of_equity_that_make_no_sense_are_left_out() -> None:
+    a_life()
+    Path("equity.paper.csv").write_bytes(b"time,capital,positions,equity\n2021-02-01T00:00:00Z,1,0,1\n\xff,x\n1,2\n")
+    panel = open_panel()
+    assert panel.get("/chart/worth").status_code == 404
+    assert "1,069.75" in panel.text("/")
+
+
+@pytest.mark.parametrize("file", ["trades.paper.csv", "decisions.paper.csv"])
 @pytest.mark.parametrize("content", [b"a;b;c\n1;2;3\n", b"\xff\xfe\n\x00", b"time,day\n1,2\n"])
 def test_a_broken_file_is_told_and_the_rest_is_shown(file: str, content: bytes) -> None:
     a_life()

@@ -21,7 +21,7 @@ from panel.bitcoin import Close, bitcoin_closes
 from panel.files import Files, read_end
 from panel.levels import CLOSEST_NAMES, bar_of
 from panel.logbook import last_lines
-from panel.records import Worth, decisions_in, realised, trades_in, worth_in
+from panel.records import decisions_in, realised, trades_in
 from panel.worth import MOST_POINTS, curve_of, falls, holding, thinned
 from risk_manager import decide_exit, exit_levels, watch
 
@@ -42,7 +42,7 @@ def reason_at(held: Position, price: Decimal) -> Reason | None:
 
 def test_at_each_level_the_rule_fires_and_a_step_before_it_does_not() -> None:
     levels = exit_levels(bought_at("1"), EXIT_RULES)
-    assert (levels.stop_loss, levels.partial, levels.trailing_start) == (D("0.5"), D(2), D(3))
+    assert (levels.stop_loss, levels.partial_exit, levels.trailing_start) == (D("0.5"), D(2), D(3))
     assert levels.trailing_stop is None
     assert reason_at(bought_at("1"), D("0.5")) is Reason.STOP_LOSS
     assert reason_at(bought_at("1"), D("0.51")) is None
@@ -55,7 +55,7 @@ def test_at_each_level_the_rule_fires_and_a_step_before_it_does_not() -> None:
 def test_once_armed_and_part_sold_the_trailing_stop_is_what_is_left() -> None:
     held = bought_at("1", trailing_armed=True, max_price=D("3.2"), partial_sold=True)
     levels = exit_levels(held, EXIT_RULES)
-    assert (levels.partial, levels.trailing_start, levels.trailing_stop) == (None, None, D("2.24"))
+    assert (levels.partial_exit, levels.trailing_start, levels.trailing_stop) == (None, None, D("2.24"))
     assert reason_at(held, D("2.24")) is Reason.TRAILING_STOP
     assert reason_at(held, D("2.25")) is None
 
@@ -68,8 +68,8 @@ def test_a_level_that_the_price_has_passed_is_one_whose_rule_fires(entry: Decima
     held = bought_at(str(entry))
     levels = exit_levels(held, EXIT_RULES)
     assert (price <= levels.stop_loss) == (reason_at(held, price) is Reason.STOP_LOSS)
-    assert levels.partial is not None
-    assert (price >= levels.partial) == (reason_at(held, price) is Reason.PARTIAL_TAKE_PROFIT)
+    assert levels.partial_exit is not None
+    assert (price >= levels.partial_exit) == (reason_at(held, price) is Reason.PARTIAL_TAKE_PROFIT)
 
 
 @given(entry=prices, price=st.none() | prices)
@@ -104,8 +104,8 @@ def test_a_bar_tells_how_far_the_price_has_to_go() -> None:
 # --------------------------------------------------------------------------- curves
 
 
-def worths(*equities: str) -> list[Worth]:
-    return [Worth(day(n), D(one), D(0), D(one)) for n, one in enumerate(equities)]
+def worths(*equities: str) -> list[tuple[datetime, Decimal]]:
+    return [(day(n), D(one)) for n, one in enumerate(equities)]
 
 
 def test_the_curve_is_what_was_noted_down() -> None:
@@ -186,22 +186,27 @@ def test_in_demo_mode_btc_is_the_recorded_markets() -> None:
 # --------------------------------------------------------------------------- rows
 
 
-@pytest.mark.parametrize("read", [trades_in, decisions_in, worth_in])
+@pytest.mark.parametrize("read", [trades_in, decisions_in])
 def test_an_empty_file_has_no_rows(read: Any) -> None:
     assert read(b"", "file.csv") == ()
     assert read(b"time,capi", "file.csv") == ()
 
 
-@pytest.mark.parametrize("amount", ["x", "NaN", "Infinity", ""])
+ROW = "2021-02-01T00:00:00Z,FET,SELL,stop_loss,1,1,1,{profit},a\n"
+COLUMNS = "time,symbol,side,reason,qty,price,quote,profit,client_order_id\n"
+
+
+@pytest.mark.parametrize("amount", ["x", "NaN", "Infinity", "1,0"])
 def test_an_amount_that_is_none_is_told_with_its_line(amount: str) -> None:
-    content = f"time,capital,positions,equity\n2021-02-01T00:00:00Z,1,0,1\n2021-02-02T00:00:00Z,{amount},0,1\n"
-    with pytest.raises(InputError, match=r"equity\.csv: cannot be read \(line 3\)"):
-        worth_in(content.encode(), "equity.csv")
+    content = COLUMNS + ROW.format(profit="1") + ROW.format(profit=f'"{amount}"')
+    with pytest.raises(InputError, match=r"trades\.csv: cannot be read \(line 3\)"):
+        trades_in(content.encode(), "trades.csv")
 
 
 def test_further_columns_do_no_harm() -> None:
-    content = b"more,time,capital,positions,equity\nx,2021-02-01T00:00:00Z,1,2,3\n"
-    assert worth_in(content, "equity.csv") == (Worth(START, D(1), D(2), D(3)),)
+    plain = trades_in((COLUMNS + ROW.format(profit="1")).encode(), "trades.csv")
+    more = trades_in(("more," + COLUMNS + "x," + ROW.format(profit="1")).encode(), "trades.csv")
+    assert plain == more
 
 
 def test_a_decision_is_read_whole() -> None:

@@ -73,7 +73,18 @@ FLOORS: dict[str, set[str]] = {
         "why",
     },
     "house": {"demo", "demo_view", "loop", "one_shot", "status", "status_view", "summary", "surroundings", "wiring"},
-    "commands": {"backtest", "build_csv", "chaos", "check", "dashboard", "export", "healthy", "main", "owner", "train_model"},
+    "commands": {
+        "backtest",
+        "build_csv",
+        "chaos",
+        "check",
+        "dashboard",
+        "export",
+        "healthy",
+        "main",
+        "owner",
+        "train_model",
+    },
 }
 
 # Values in, values out: the rooms that these may know, and the libraries that reach nothing outside.
@@ -211,9 +222,9 @@ def test_a_package_is_known_to_its_command_alone(package: str, command: str) -> 
 
 
 def test_the_pages_know_nothing_that_trades() -> None:
-    """They read files; of the rooms that work with them, none is within their reach."""
+    """They read files; of the rooms that work with them, those that tell are within their reach, and no other."""
     known = {name for path in (ROOT / "panel").glob("*.py") for name in imports_in(path)} & set(ROOMS)
-    assert known.isdisjoint(FLOORS["work"] | FLOORS["house"] | FLOORS["commands"])
+    assert known & (FLOORS["work"] | FLOORS["house"] | FLOORS["commands"]) == {"diary", "status", "status_view"}
 
 
 def imports_in(path: Path) -> set[str]:
