@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from flask import Flask, Response, g, make_response, redirect, render_template, request, session, url_for
 
-from control import Control
+from control import SELL_ALL, Control
 from errors import MarsShotError, TemporaryError
 from panel.access import is_token
 from panel.guard import Guard
@@ -79,10 +79,14 @@ class Buttons:
     def resume(self) -> Response:
         """Allow new buys again."""
 
+        settings = self._sources.settings
+
         def resume(control: Control) -> None:
+            if control.is_to_sell_all():
+                raise TemporaryError(g.words.say("resume.sell_all_waits", file=settings.file(SELL_ALL)))
             control.resume()
-            if why := control.paused():
-                raise TemporaryError(why)
+            if control.paused():
+                raise TemporaryError(g.words.say("resume.live_is_paused"))
 
         return self._if_sure(resume, "page.control.resumed")
 
@@ -92,6 +96,7 @@ class Buttons:
             return _told("page.control.other_word")
 
         def ask(control: Control) -> None:
+            control.forget_answers()
             control.pause()
             control.ask_to_sell_all()
 

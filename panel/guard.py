@@ -21,10 +21,10 @@ OPEN_PAGES = {"login", "log_in", "prefer", "static", "bokeh_script"}
 LARGEST_FORM = 16_384
 SHORTEST_SECRET = 8  # characters; a shorter text is no key, and would tear holes into words that have it
 REPORT_POLICY = (
-    "sandbox allow-scripts; default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
-    "img-src data:; font-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+    "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'self'"
 )
-"""For a report, a page of its own with script and style in it: it gets no origin, no cookies and no network."""
+"""For a report, a page of its own with its style in it: it gets no script, no origin, no cookies and no network."""
 
 
 def page_policy(nonce: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from pathlib import Path
 
-from pydantic import BaseModel, ValidationError
+from pydantic import AliasChoices, BaseModel, Field, ValidationError
 
 from errors import InputError
 from panel.files import read_whole
@@ -19,7 +19,7 @@ class Scored(BaseModel):
     """The rows that scored beyond a threshold; the share of them that rose, None of none."""
 
     rows: int
-    rose: float | None = None
+    rose: float | None = Field(None, validation_alias=AliasChoices("hit_rate", "rose"))
 
 
 class HoldOut(BaseModel):
@@ -34,10 +34,19 @@ class HoldOut(BaseModel):
     sell: Scored | None = None
 
 
+class Verdict(BaseModel):
+    """Whether the model is better than what needs none, in words."""
+
+    edge: bool
+    words: str
+
+
 class Card(BaseModel):
     """What the page shows of model.json; the rest of that file is not looked at."""
 
     trained_at: datetime
+    verdict: Verdict | None = None
+    warnings: tuple[str, ...] = ()
     rows: int
     symbols: tuple[str, ...]
     first_date: date

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from hashlib import sha256
 from pathlib import Path
@@ -25,7 +26,8 @@ from positions_store import load_state
 from settings import Settings
 from status import status_facts
 
-BOOK, TRADES = "bot_state.json", "trades.csv"
+BOOK, TRADES, HEARTBEAT = "bot_state.json", "trades.csv", "heartbeat.json"
+SILENT_AFTER = timedelta(minutes=10)  # a bot that runs beats once a minute
 Content = TypeVar("Content")
 
 
@@ -34,7 +36,8 @@ class State:
     """The bot at one moment.
 
     facts: as `main.py status` has them; None without a book, or where a file that they need cannot be read. left: what
-    a sale of everything has left, by token, and why. faults: one line for each file that could not be read.
+    a sale of everything has left, by token, and why. is_silent: no bot seems to run. beat: its last sign of life.
+    faults: one line for each file that could not be read.
     """
 
     settings: Settings
@@ -49,6 +52,8 @@ class State:
     pause_reason: str
     sells_all: bool  # asked for, and the bot has not taken note yet
     left: Mapping[str, tuple[str, str]]
+    is_silent: bool
+    beat: datetime | None
     faults: tuple[str, ...]
 
 
@@ -75,6 +80,7 @@ class Sources:
         seen = read_seen(settings.file(SEEN), Disk())
         control = Control(settings)
         answer = control.answered()
+        beat = self._read(faults, settings.file(HEARTBEAT), _beat_of, None)
         return State(
             settings=settings,
             book=book,
@@ -88,13 +94,15 @@ class Sources:
             pause_reason=control.reason(),
             sells_all=control.is_to_sell_all(),
             left=answer.left if answer is not None and answer.sold_all else {},
+            is_silent=settings.mode != "demo" and (beat is None or self._now() - beat > SILENT_AFTER),
+            beat=beat,
             faults=tuple(faults),
         )
 
     def version(self) -> str:
         """Return what is another text when any of the files has changed."""
         settings = self._settings
-        names = (BOOK, TRADES, DECISIONS, EQUITY, SEEN, PAUSE, SELL_ALL, HEARD, settings.logging.file)
+        names = (BOOK, TRADES, DECISIONS, EQUITY, SEEN, PAUSE, SELL_ALL, HEARD, HEARTBEAT, settings.logging.file)
         paths = [self._config, Path(PAUSE), facts_file(settings), *(settings.file(name) for name in names)]
         return sha256(repr([stamp_of(path) for path in paths]).encode()).hexdigest()[:20]
 
@@ -164,3 +172,11 @@ def _decisions_of(path: Path) -> tuple[Decision, ...]:
 
 def _equity_of(path: Path) -> list[tuple[datetime, Decimal]]:
     return read_equity(path, Disk())
+
+
+def _beat_of(path: Path) -> datetime | None:
+    """Return when the bot has given its last sign of life; None where it has given none that can be read."""
+    try:
+        return datetime.fromisoformat(json.loads(read_whole(path))["time"])
+    except (ValueError, LookupError, TypeError):
+        return None

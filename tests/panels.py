@@ -108,6 +108,11 @@ def write_seen(**prices: str) -> None:
     )
 
 
+def write_beat(moment: str = "2021-02-20T00:00:00Z") -> None:
+    """Write heartbeat.paper.json: the bot's sign of life."""
+    Path("heartbeat.paper.json").write_text(json.dumps({"time": moment, "mode": "paper", "pid": 1}))
+
+
 DECISION_COLUMNS = "day,time,symbol,held,probability,hit_rate,hit_rows,action,quote,reason,detail"
 
 
@@ -132,6 +137,7 @@ def a_life() -> None:
         "2021-02-15,2021-02-15T00:30:00Z,OP,false,0.742,0.5,4,buy,100,at_buy_threshold,0.70 or more",
         "2021-02-14,2021-02-14T00:30:00Z,FET,true,0.55,,,keep,,at_sell_threshold,not under 0.30",
     )
+    write_beat()
     Path("bot.paper.log").write_text(
         "2021-02-15T00:30:00Z INFO daily.done | Daily pass of 2021-02-15: 1 bought\n"
         "2021-02-15T00:35:00Z WARNING price.note | LUNA: Coinbase does not know it\n"

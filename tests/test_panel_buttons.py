@@ -10,7 +10,7 @@ from builders import some_settings
 from desk import open_desk
 from panels import HERE, TOKEN, Panel, a_life, guarded, open_panel, write_settings
 
-from control import Control
+from control import Control, Heard
 from panel.access import SESSION_LASTS, TRIES_OF_ONE_ADDRESS, TRIES_REMEMBERED_FOR, Door
 
 PAGES = ("/", "/decisions", "/trades", "/model", "/log", "/control", "/chart/worth", "/report/model")
@@ -205,6 +205,21 @@ def test_buying_that_the_live_bot_has_paused_stays_paused(owner: Panel) -> None:
     page = owner.text("/control")
     assert "could not be done" in page
     assert "Buying is allowed again." not in page
+
+
+def test_buying_stays_paused_while_a_sale_of_everything_waits(owner: Panel, folder: Path) -> None:
+    owner.post("/control/sell-all", "/control", word="SELL")
+    owner.post("/control/resume", "/control", sure="yes")
+    assert asked(folder) == {"PAUSE.paper", "SELL_ALL.paper"}
+    assert "still waiting (SELL_ALL.paper)" in owner.text("/control")
+
+
+def test_an_answer_to_an_earlier_sale_is_forgotten_with_the_next(owner: Panel) -> None:
+    control = Control(some_settings())
+    control.answer(Heard(paused=True, sold_all=True, left={"FET": ("refused", "")}))
+    assert "could not be sold now" in owner.text("/")
+    owner.post("/control/sell-all", "/control", word="SELL")
+    assert "could not be sold now" not in owner.text("/")
 
 
 @pytest.mark.parametrize("sure", ["", "no", "Yes"])

@@ -13,6 +13,7 @@ from panels import (
     a_life,
     guarded,
     open_panel,
+    write_beat,
     write_book,
     write_decisions,
     write_equity,
@@ -140,6 +141,15 @@ def test_what_a_sale_of_everything_has_left_is_told_with_its_reason() -> None:
     assert ESCAPED in page
 
 
+@pytest.mark.parametrize(
+    ("beat", "is_silent"), [("2021-02-19T23:50:00Z", False), ("2021-02-19T23:49:59Z", True), ("nonsense", True)]
+)
+def test_a_bot_that_gives_no_sign_of_life_is_told(beat: str, is_silent: bool) -> None:
+    a_life()
+    write_beat(beat)
+    assert ("no sign of life" in words_of(open_panel().text("/"))) == is_silent
+
+
 # --------------------------------------------------------------------------- decisions
 
 
@@ -148,7 +158,7 @@ def test_the_last_days_decisions_are_shown_by_score() -> None:
     told = words_of(open_panel().text("/decisions"))
     assert "Decisions of 2021-02-15" in told
     assert told.index("0.742") < told.index("0.612")
-    assert "right 50.0 % of 4 times" in told
+    assert "50.0 % of 4 unseen days" in told
     assert "0.550" not in told
 
 
@@ -236,7 +246,7 @@ def test_a_trade_that_only_the_book_has_yet_is_listed_once() -> None:
 # --------------------------------------------------------------------------- model and log
 
 
-def a_model() -> None:
+def a_model(**more: object) -> None:
     Path("model.paper.json").write_text(
         json.dumps(
             {
@@ -252,10 +262,11 @@ def a_model() -> None:
                     "base_rate": 0.4324,
                     "average_precision": 0.4523,
                     "roc_auc": 0.5311,
-                    "buy": {"rows": 4, "rose": 0.5},
-                    "sell": {"rows": 0, "rose": None},
+                    "buy": {"rows": 4, "hit_rate": 0.5},
+                    "sell": {"rows": 0, "hit_rate": None},
                 },
             }
+            | more
         )
     )
 
@@ -274,6 +285,15 @@ def test_the_model_card_tells_the_facts() -> None:
     assert "Scored for selling" not in told
 
 
+def test_the_verdict_on_the_model_and_its_warnings_are_told() -> None:
+    a_life()
+    a_model(verdict={"edge": False, "words": f"No better than chance. {EVIL}"}, warnings=["Few rows scored 0.70."])
+    page = open_panel().text("/model")
+    assert "No better than chance" in page
+    assert ESCAPED in page
+    assert "Few rows scored 0.70." in page
+
+
 def test_a_model_card_that_is_none_is_told_and_the_rest_shown() -> None:
     a_life()
     Path("model.paper.json").write_text('{"trained_at": "yesterday"}')
@@ -287,12 +307,12 @@ def test_a_report_is_locked_into_a_policy_of_its_own() -> None:
     panel = open_panel()
     assert panel.get("/report/model").status_code == 404
     Path("model_report.paper.html").write_text("<h1>report</h1>")
-    assert '<iframe class="report" sandbox="allow-scripts"' in panel.text("/model")
+    assert '<iframe class="report" sandbox loading' in panel.text("/model")
     answer = panel.get("/report/model")
     assert answer.text == "<h1>report</h1>"
     policy = answer.headers["Content-Security-Policy"]
-    assert "sandbox allow-scripts;" in policy
-    assert "allow-same-origin" not in policy
+    assert policy.startswith("sandbox; ")
+    assert "script-src" not in policy
     assert "default-src 'none'" in policy
     assert "frame-ancestors 'self'" in policy
 
