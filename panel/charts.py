@@ -27,10 +27,11 @@ from bokeh.models import (
 from bokeh.plotting import figure
 
 from panel.records import Trade
-from panel.worth import MOST_POINTS, Curve, falls, thinned
+from panel.worth import Curve, falls, thinned
 from words import Words
 
 TICKS = 4
+MOST_MARKS = 300  # of each side; more would hide the line
 AIR = 0.02  # of the span, at both ends
 LONG_DAYS = 400  # a line longer than that has its ticks named by month
 SECONDS_A_DAY = 86_400
@@ -89,6 +90,11 @@ def worth_chart(curve: Curve, btc: Curve | None, trades: Sequence[Trade], words:
     return _described(plot)
 
 
+def marked(trades: Sequence[Trade]) -> int:
+    """Return how many of these trades are marked."""
+    return sum(min(MOST_MARKS, sum(trade.side == side for trade in trades)) for side in ("BUY", "SELL"))
+
+
 def fall_chart(curve: Curve, words: Words, colours: Colours) -> str:
     """Return how far the equity lies under its top."""
     plot = _figure(curve, words, colours)
@@ -117,7 +123,7 @@ def _points(curve: Curve) -> list[tuple[Any, float]]:
 
 
 def _marks(plot: Any, curve: Curve, trades: Sequence[Trade], words: Words, colours: Colours, side: str) -> Any:
-    of_side = thinned([trade for trade in trades if trade.side == side], MOST_POINTS)
+    of_side = thinned([trade for trade in trades if trade.side == side], MOST_MARKS)
     source = ColumnDataSource(
         {
             "x": [trade.time for trade in of_side],

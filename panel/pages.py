@@ -8,7 +8,7 @@ from typing import Any
 from flask import Flask, Response, abort, g, jsonify, render_template, request
 
 from panel.charts import THEMES as COLOURS
-from panel.charts import fall_chart, worth_chart
+from panel.charts import fall_chart, marked, worth_chart
 from panel.guard import REPORT_POLICY
 from panel.ledger import filter_of, listing, number_of
 from panel.logbook import LEVELS, last_lines
@@ -40,7 +40,7 @@ class Pages:
 
     def overview(self) -> str:
         """Return capital, curve and positions."""
-        state = self._sources.look()
+        state = self._sources.look("facts", "trades", "equity")
         curve = equity(state)
         btc = bitcoin(state, curve, self._sources.closes()) if curve else None
         return render_page(
@@ -51,16 +51,17 @@ class Pages:
             lines=list(pass_lines(state.facts, g.words)) if state.facts else [],
             curve=curve,
             btc=btc,
+            marked=marked(state.trades),
         )
 
     def decisions(self) -> str:
         """Return what a daily pass decided, and why."""
-        state = self._sources.look()
+        state = self._sources.look("decisions")
         return render_page("decisions", state, **days_decided(state.decisions, request.args.get("day", "")))
 
     def trades(self) -> str:
         """Return a page of the trades."""
-        state = self._sources.look()
+        state = self._sources.look("trades")
         wanted = filter_of(request.args)
         page = listing(state.trades, wanted, number_of(request.args.get("page", "")))
         symbols = sorted({trade.symbol for trade in state.trades})
@@ -68,7 +69,7 @@ class Pages:
 
     def model(self) -> str:
         """Return the model's facts and the reports that there are."""
-        state = self._sources.look()
+        state = self._sources.look("card")
         reports = [name for name in REPORTS if report_file(state.settings, name)]
         return render_page("model", state, card=state.card, reports=reports)
 
@@ -90,7 +91,7 @@ class Pages:
 
     def chart(self, name: str) -> Response:
         """Return the description of a picture; the same bytes as long as it would be the same picture."""
-        state = self._sources.look()
+        state = self._sources.look("trades", "equity")
         curve = equity(state)
         if curve is None or name not in {"worth", "fall"}:
             abort(404)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from config_file import read_settings
 from control import HEARD, PAUSE, SELL_ALL, Control
@@ -28,6 +28,7 @@ from status import status_facts
 
 BOOK, TRADES, HEARTBEAT = "bot_state.json", "trades.csv", "heartbeat.json"
 SILENT_AFTER = timedelta(minutes=10)  # a bot that runs beats once a minute
+Part = Literal["facts", "trades", "decisions", "equity", "card"]
 Content = TypeVar("Content")
 
 
@@ -71,8 +72,8 @@ class Sources:
         """The settings as last looked at; the mode that is shown stays when config.yaml changes it."""
         return self._settings
 
-    def look(self) -> State:
-        """Return the bot's state as its files tell it now."""
+    def look(self, *wanted: Part) -> State:
+        """Return the bot's state as its files tell it now; of the parts that take time to read, those wanted."""
         faults: list[str] = []
         settings = self._read(faults, self._config, self._settings_of, self._settings)
         self._settings = settings
@@ -81,17 +82,22 @@ class Sources:
         control = Control(settings)
         answer = control.answered()
         beat = self._read(faults, settings.file(HEARTBEAT), _beat_of, None)
+
+        def part(name: Part, file: Path, made_by: Callable[[Path], Content], otherwise: Content) -> Content:
+            return self._read(faults, file, made_by, otherwise) if name in wanted else otherwise
+
+        written: tuple[Trade, ...] = part("trades", settings.file(TRADES), _trades_of, ())
         return State(
             settings=settings,
             book=book,
             seen=seen,
-            trades=self._trades(faults, settings.file(TRADES), book),
-            facts=self._facts(book, settings, control, seen),
-            decisions=self._read(faults, settings.file(DECISIONS), _decisions_of, ()),
-            equity=self._read(faults, settings.file(EQUITY), _equity_of, []),
-            card=self._read(faults, facts_file(settings), card_in, None),
-            paused=control.paused(),
+            facts=self._facts(book, settings, control, seen) if "facts" in wanted else None,
+            trades=(*written, *_only_in(book, written)) if "trades" in wanted else (),
+            decisions=part("decisions", settings.file(DECISIONS), _decisions_of, ()),
+            equity=part("equity", settings.file(EQUITY), _equity_of, []),
+            card=part("card", facts_file(settings), card_in, None),
             pause_reason=control.reason(),
+            paused=control.paused(),
             sells_all=control.is_to_sell_all(),
             left=answer.left if answer is not None and answer.sold_all else {},
             is_silent=settings.mode != "demo" and (beat is None or self._now() - beat > SILENT_AFTER),
@@ -140,12 +146,11 @@ class Sources:
             return None
         return facts | {"pause_reason": control.reason()}
 
-    def _trades(self, faults: list[str], path: Path, book: Book | None) -> tuple[Trade, ...]:
-        """Return all trades once, oldest first, those that only the book has yet included."""
-        written: tuple[Trade, ...] = self._read(faults, path, _trades_of, ())
-        known = {trade.client_order_id for trade in written}
-        rest = [one for one in trades_of(book.unwritten_trades if book else ()) if one.client_order_id not in known]
-        return (*written, *rest)
+
+def _only_in(book: Book | None, written: Sequence[Trade]) -> list[Trade]:
+    """Return the trades that the book has and trades.csv has not got yet."""
+    known = {trade.client_order_id for trade in written}
+    return [one for one in trades_of(book.unwritten_trades if book else ()) if one.client_order_id not in known]
 
 
 def equity(state: State) -> Curve | None:

@@ -352,6 +352,13 @@ def test_the_charts_have_their_points() -> None:
     assert panel.get("/chart/other").status_code == 404
 
 
+def test_of_very_many_trades_some_are_marked_and_the_page_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    a_life()
+    assert "are marked" not in words_of(open_panel().text("/"))
+    monkeypatch.setattr("panel.charts.MOST_MARKS", 1)
+    assert "Of 3 trades, 2 are marked" in words_of(open_panel().text("/"))
+
+
 def test_a_chart_that_has_not_changed_is_not_sent_again() -> None:
     a_life()
     panel = open_panel()
@@ -430,8 +437,10 @@ def test_lines_of_equity_that_make_no_sense_are_left_out() -> None:
 def test_a_broken_file_is_told_and_the_rest_is_shown(file: str, content: bytes) -> None:
     a_life()
     Path(file).write_bytes(content)
+    for address in ("/decisions",) if "decisions" in file else ("/", "/trades"):
+        assert f"Cannot be shown: {file}" in words_of(open_panel().text(address))
     for address in PAGES:
-        assert file in words_of(open_panel().text(address))
+        open_panel().text(address)
 
 
 @pytest.mark.parametrize("file", ["trades.paper.csv", "decisions.paper.csv", "equity.paper.csv"])
