@@ -27,9 +27,9 @@ $(VENV)/runtime: requirements.txt | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@
 
-$(VENV)/benchmarks: requirements-benchmarks.txt requirements-distributed.txt requirements.txt | $(BIN)/python
+$(VENV)/benchmarks: requirements-benchmarks.txt requirements-distributed.txt requirements-dashboard.txt requirements.txt | $(BIN)/python
 	@echo "Installing requirements-benchmarks.txt ..."
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-benchmarks.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-benchmarks.txt -r requirements-dashboard.txt
 	@touch $@ $(VENV)/runtime
 
 $(VENV)/development: requirements-dev.txt requirements-dashboard.txt requirements.txt | $(BIN)/python
@@ -69,7 +69,7 @@ tests:
 chaos: install
 	$(BIN)/python chaos.py --runs 10000
 
-BENCHMARKS := price_check daily_pass daemon growth build_csv backtest scaling
+BENCHMARKS := price_check daily_pass daemon growth build_csv backtest scaling dashboard
 TRAINING_DATA ?= training_data.csv
 
 bench: $(VENV)/benchmarks
