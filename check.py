@@ -44,10 +44,16 @@ def run_check(settings: Settings, *, ask_all: bool = False) -> int:
     for finding in _findings(settings, words, ask_all=ask_all):
         mark = marks[finding.level].ljust(width)
         console.print(mark, style=STYLES[finding.level], end=" ", highlight=False)
-        console.print(f"{finding.subject}: {finding.told}", markup=False, highlight=False, soft_wrap=True)
+        console.print(_line(finding, words), markup=False, highlight=False, soft_wrap=True)
         bad += finding.level is Level.BAD
     console.print(words.say("check.to_mend", count=bad) if bad else words.say("check.all_well"), highlight=False)
     return 1 if bad else 0
+
+
+def _line(finding: Finding, words: Words) -> str:
+    if not finding.remedy:
+        return words.say("check.line", subject=finding.subject, text=finding.text)
+    return words.say("check.line_with_remedy", subject=finding.subject, text=finding.text, remedy=finding.remedy)
 
 
 def _findings(settings: Settings, words: Words, *, ask_all: bool) -> Iterator[Finding]:
