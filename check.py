@@ -137,7 +137,7 @@ def _passes(settings: Settings, book: Book | None, words: Words) -> Iterator[Fin
         yield Finding(Level.NOTE, words.say("subject.buying"), text)
     else:
         yield _good(words, "buying", words.say("check.buying_well"))
-    running = words.say("check.running" if is_held(settings.file(BOOK)) else "check.not_running")
+    running = words.say("check.running" if _runs(settings) else "check.not_running")
     if settings.mode == "demo":
         yield _good(words, "pass", words.say("check.pass_demo", running=running))
         return
@@ -146,6 +146,14 @@ def _passes(settings: Settings, book: Book | None, words: Words) -> Iterator[Fin
         words.say("check.now") if moment == "due now" else words.say("check.at", moment=datetime.fromisoformat(moment))
     )
     yield _good(words, "pass", words.say("check.pass", when=when, running=running))
+
+
+def _runs(settings: Settings) -> bool:
+    """Return whether a bot runs; in a folder that cannot be written, which is told already, none can."""
+    try:
+        return is_held(settings.file(BOOK))
+    except InputError:
+        return False
 
 
 def _model(settings: Settings, words: Words) -> Finding:

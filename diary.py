@@ -209,4 +209,4 @@ def csv_bytes(rows: Iterable[Sequence[str]]) -> bytes:
     """Return rows as CSV."""
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(rows)
-    return text.getvalue().encode()
+    return text.getvalue().encode("utf-8", errors="replace")
