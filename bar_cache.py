@@ -54,13 +54,13 @@ class DailyBars:
 
 def merged(old: DailyBars, new: DailyBars) -> DailyBars:
     """Return the days of both; on a day of both the new one wins, unless only the old one has a close."""
-    with_close = np.isin(old.days, new.days[new.has_close()])
-    stays = np.isin(old.days, new.days, invert=True) | (old.has_close() & ~with_close)
-    comes = np.isin(new.days, old.days[stays], invert=True)
-    days = np.concatenate([old.days[stays], new.days[comes]])
-    order = np.argsort(days)
-    values = np.concatenate([old.values[stays], new.values[comes]])
-    return DailyBars(new.symbol, days[order], values[order])
+    days, values = np.concatenate([old.days, new.days]), np.concatenate([old.values, new.values])
+    is_new = np.arange(len(days)) >= len(old.days)
+    order = np.lexsort((is_new, values[:, CLOSE] > 0, days))  # of the rows of one day the last one wins
+    days, values = days[order], values[order]
+    wins = np.ones(len(days), dtype=np.bool_)
+    wins[:-1] = days[1:] != days[:-1]
+    return DailyBars(new.symbol, days[wins], values[wins])
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,5 +138,6 @@ def replace_file(path: Path, content: bytes, *, durable: bool = True) -> None:
             Disk().replace(scratch, path)
         else:
             scratch.replace(path)
-    finally:
+    except BaseException:
         scratch.unlink(missing_ok=True)
+        raise

@@ -1,11 +1,13 @@
 """Binance spot as the executor needs it: prices, rules, account, orders. Errors come out named by what to do next.
 
-Uses time, exchangeInfo, ticker/price, account, order and myTrades, and no other endpoint. Decides nothing.
+Trades with time, exchangeInfo, ticker/price, account, order and myTrades, and no other endpoint; `main.py check` alone
+asks what the key may do as well. Decides nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from decimal import Decimal
 
 from requests.adapters import BaseAdapter
@@ -25,22 +27,50 @@ from binance_answers import (
 from binance_wire import BinanceWire, NoSuchOrderError, UnknownPairError
 from clock import Clock
 from domain import Account, Intent, OrderReport, PartFill, SeenOrder, TradingRules
-from errors import TemporaryError, UnknownOutcomeError
+from errors import MarsShotError, TemporaryError, UnknownOutcomeError
+from exchange import HearPrices
+from side_by_side import SideBySide
 
 PAIRS_PER_REQUEST = 100
 MOST_TRADES = 1000
 
 
+@dataclass(frozen=True, slots=True)
+class KeyRights:
+    """What an API key may do, whatever its account may."""
+
+    may_trade: bool
+    may_withdraw: bool
+    is_for_some_addresses: bool  # limited to a list of IP addresses
+
+
 class BinanceExchange:
-    """One account at Binance spot. For one thread at a time."""
+    """One account at Binance spot. For one thread at a time.
+
+    beside: asks for prices in a thread and over a connection of its own, so that a ticker that hangs holds nothing up;
+    without it `prices_soon` answers at once.
+    """
 
     def __init__(
-        self, *, api_key: str, api_secret: str, base_url: str, clock: Clock, transport: BaseAdapter | None = None
+        self,
+        *,
+        api_key: str,
+        api_secret: str,
+        base_url: str,
+        clock: Clock,
+        transport: BaseAdapter | None = None,
+        beside: SideBySide | None = None,
     ) -> None:
         self._wire = BinanceWire(
             api_key=api_key, api_secret=api_secret, base_url=base_url, clock=clock, transport=transport
         )
         self._client = self._wire.client
+        self._beside = beside
+        self._ticker = self._wire
+        if beside is not None:  # public prices: no key, and the same silence
+            self._ticker = BinanceWire(
+                api_key="", api_secret="", base_url=base_url, clock=clock, silence=self._wire.silence
+            )
 
     def now_ms(self) -> int:
         """Return the exchange's time by our clock and the last known offset; asks if it was never asked."""
@@ -53,11 +83,11 @@ class BinanceExchange:
     @property
     def quiet_until_ms(self) -> int:
         """Until when, by our clock, Binance has asked to be left alone."""
-        return self._wire.quiet_until_ms
+        return self._wire.silence.until_ms
 
     def keep_quiet_until(self, moment_ms: int) -> None:
         """Send nothing before that moment of our clock: Binance asked for it, perhaps before a restart."""
-        self._wire.quiet_until_ms = max(self._wire.quiet_until_ms, moment_ms)
+        self._wire.silence.extend(moment_ms)
 
     # ------------------------------------------------------------------ market
 
@@ -66,21 +96,19 @@ class BinanceExchange:
 
         A pair that Binance does not know fails the whole request: then all prices are asked for, at the same weight.
         """
-        wanted = set(pairs)
-        if not wanted:
-            return {}
-        prices: dict[str, Decimal] = {}
-        for part in _parts(sorted(wanted)):
-            try:
-                rows = self._wire.read(self._client.get_symbol_ticker, symbols=pair_list(part))
-            except UnknownPairError:
-                return self._all_prices(wanted)
-            prices |= read_prices(rows)
-        return {pair: price for pair, price in prices.items() if pair in wanted}
+        return _prices(self._wire, pairs)
 
-    def _all_prices(self, wanted: Collection[str]) -> dict[str, Decimal]:
-        rows = self._wire.read(self._client.get_symbol_ticker)
-        return {pair: price for pair, price in read_prices(rows).items() if pair in wanted}
+    def prices_soon(self, pairs: Collection[str], hear: HearPrices) -> None:
+        """Ask for the last prices of the pairs that exist; `hear` is told them, or why there are none, in any thread.
+
+        While the last question hangs, nothing more is asked.
+        """
+        if self._beside is None:
+            hear(_told(self._ticker, pairs))
+        elif self._beside.busy:
+            hear(TemporaryError("Binance has not answered the last question for prices yet"))
+        else:
+            self._beside.begin([lambda: hear(_told(self._ticker, pairs))])
 
     def trading_rules(self, pairs: Collection[str]) -> Mapping[str, TradingRules]:
         """Return the rules of the pairs that exist. Raises TemporaryError."""
@@ -93,7 +121,7 @@ class BinanceExchange:
         try:
             return self._ask_rules(pairs)
         except UnknownPairError:
-            known = sorted(self._all_prices(pairs))
+            known = sorted(_all_prices(self._wire, pairs))
         try:
             return self._ask_rules(known) if known else {}
         except UnknownPairError:
@@ -118,6 +146,20 @@ class BinanceExchange:
     def account(self) -> Account:
         """Return balances and permissions. Raises TemporaryError or AccountTroubleError."""
         return read_account(self._wire.signed(self._client.get_account))
+
+    def key_rights(self) -> KeyRights:
+        """Return what the key may do. Raises TemporaryError, also where that is not offered, or AccountTroubleError.
+
+        Source: GET /sapi/v1/account/apiRestrictions; `canWithdraw` of the account is not about the key.
+        """
+        answer = self._wire.signed(self._client.get_account_api_permissions)
+        try:
+            flags = {name: answer[name] for name in ("enableSpotAndMarginTrading", "enableWithdrawals", "ipRestrict")}
+        except UNREADABLE:
+            raise TemporaryError("Binance does not say what the key may do") from None
+        if not all(isinstance(flag, bool) for flag in flags.values()):
+            raise TemporaryError("Binance does not say what the key may do")
+        return KeyRights(*flags.values())
 
     def send_market_order(self, intent: Intent) -> OrderReport:
         """Send the order once. Raises by what to do next; UnknownOutcomeError where it may have executed."""
@@ -160,6 +202,30 @@ class BinanceExchange:
             read_seen_order(self._wire.signed(self._client.get_order, symbol=pair, orderId=order_id))
             for order_id in read_orders_behind(trades, moment_ms)
         ]
+
+
+def _told(wire: BinanceWire, pairs: Collection[str]) -> Mapping[str, Decimal] | MarsShotError:
+    try:
+        return _prices(wire, pairs)
+    except MarsShotError as error:
+        return error
+
+
+def _prices(wire: BinanceWire, pairs: Collection[str]) -> Mapping[str, Decimal]:
+    wanted = set(pairs)
+    prices: dict[str, Decimal] = {}
+    for part in _parts(sorted(wanted)):
+        try:
+            rows = wire.read(wire.client.get_symbol_ticker, symbols=pair_list(part))
+        except UnknownPairError:
+            return _all_prices(wire, wanted)
+        prices |= read_prices(rows)
+    return {pair: price for pair, price in prices.items() if pair in wanted}
+
+
+def _all_prices(wire: BinanceWire, wanted: Collection[str]) -> dict[str, Decimal]:
+    rows = wire.read(wire.client.get_symbol_ticker)
+    return {pair: price for pair, price in read_prices(rows).items() if pair in wanted}
 
 
 def _parts(pairs: list[str]) -> list[list[str]]:

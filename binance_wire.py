@@ -6,16 +6,16 @@ Knows no endpoint's meaning.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import requests
-from binance.client import Client
-from binance.exceptions import BinanceAPIException, BinanceRequestException
 from requests.adapters import BaseAdapter
 
 from binance_answers import UNREADABLE
+from binance_client import BinanceAPIException, BinanceRequestException, Client
 from binance_errors import BAD_TIMESTAMP, INVALID_SYMBOL, NO_SUCH_ORDER, order_error, read_error
 from clock import Clock
 from errors import MarsShotError, TemporaryError, UnknownOutcomeError
@@ -41,16 +41,37 @@ class _StaleClockError(TemporaryError):
     """-1021 on a request that changes nothing."""
 
 
+class Silence:
+    """Until when, by our own clock, Binance wants to be left alone. Shared by all wires to it; safe for threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.until_ms = 0
+
+    def extend(self, moment_ms: int) -> None:
+        """Be silent until then at least."""
+        with self._lock:
+            self.until_ms = max(self.until_ms, moment_ms)
+
+
 class BinanceWire:
     """One connection to one account. For one thread at a time."""
 
     def __init__(
-        self, *, api_key: str, api_secret: str, base_url: str, clock: Clock, transport: BaseAdapter | None = None
+        self,
+        *,
+        api_key: str,
+        api_secret: str,
+        base_url: str,
+        clock: Clock,
+        transport: BaseAdapter | None = None,
+        silence: Silence | None = None,
     ) -> None:
         self.client = Client(
             api_key or None, api_secret or None, ping=False, requests_params={"timeout": TIMEOUT_SECONDS}
         )
         self.client.API_URL = f"{base_url}/api"
+        self.client.MARGIN_API_URL = f"{base_url}/sapi"
         self.client.REQUEST_RECVWINDOW = RECV_WINDOW_MS
         # A proxy of the environment is for the world outside, not for a stand-in on this machine.
         self.client.session.trust_env = not is_loopback_origin(base_url)
@@ -60,7 +81,7 @@ class BinanceWire:
         self._clock = clock
         self._offset_ms = 0
         self._synced = False
-        self.quiet_until_ms = 0  # by our own clock: Binance asked for silence
+        self.silence = silence or Silence()
 
     # ------------------------------------------------------------------ time
 
@@ -139,9 +160,9 @@ class BinanceWire:
     # ------------------------------------------------------------------ silence
 
     def _refuse_while_quiet(self) -> None:
-        left = (self.quiet_until_ms - self._local_ms()) / 1000
+        left = (self.silence.until_ms - self._local_ms()) / 1000
         if left > LONGEST_BAN_SECONDS:  # our clock was set back meanwhile: no ban is that long
-            self.quiet_until_ms = 0
+            self.silence.until_ms = 0
         elif left > 0:
             raise TemporaryError(f"Binance asked to wait; {left:.0f} seconds are left", left)
 
@@ -149,7 +170,7 @@ class BinanceWire:
         """Keep a Retry-After for every request that follows."""
         if isinstance(error, TemporaryError) and error.retry_after_seconds:
             wait_ms = int(min(error.retry_after_seconds, LONGEST_BAN_SECONDS) * 1000)
-            self.quiet_until_ms = max(self.quiet_until_ms, self._local_ms() + wait_ms)
+            self.silence.extend(self._local_ms() + wait_ms)
         return error
 
 

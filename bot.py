@@ -5,7 +5,7 @@ The same cycle serves live, paper and demo; only exchange, clock, disk and score
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -71,7 +71,8 @@ class Bot:
         self.control = control
         exchange.keep_quiet_until(store.book.exchange_quiet_until_ms)
         self.executor = TradeExecutor(exchange, store, clock, self._pair)
-        self.price_desk = PriceDesk(store, clock)
+        # The demo's time stands still while prices are fetched, and a demo is to be repeatable.
+        self.price_desk = PriceDesk(store, clock, all_at_once=settings.mode == "demo")
         self.reconciler = Reconciler(store, control)
         self.daily_pass = DailyPass(
             store=store,
@@ -82,6 +83,7 @@ class Bot:
             reconciler=self.reconciler,
             diary=diary,
         )
+        self._diary = diary
         self._last_check: datetime | None = None
         self._heard = control.word()
         self._answer = Heard(self._heard[0])
@@ -108,7 +110,7 @@ class Bot:
         elif self._check_is_due():
             self.intraday_check()
         if self.daily_is_due() and not self.clock.stopping:
-            self.daily_pass.daily_update(self.settings, self.executor)
+            self.daily_update()
         self.remember_silence()
         self._answer_the_owner(sold_all=to_sell_all)
 
@@ -160,7 +162,12 @@ class Bot:
 
     def daily_update(self) -> Progress:
         """Begin or go on with today's pass, whatever the hour."""
-        return self.daily_pass.daily_update(self.settings, self.executor)
+        progress = self.daily_pass.daily_update(self.settings, self.executor)
+        if self._diary is not None:
+            self._diary.note_put_off(self.daily_pass.put_off_for, self.daily_pass.not_before)
+            if progress is Progress.DONE:
+                self._diary.note_equity(self.store.book, self.clock.now())
+        return progress
 
     # ------------------------------------------------------------------ the five-minute check
 
@@ -183,18 +190,24 @@ class Bot:
             self._last_check += interval * ((before - self._last_check - timedelta(microseconds=1)) // interval)
 
     def intraday_check(self) -> bool:
-        """Price every position and apply the exit rules; return False if anything has to be tried again."""
+        """Price every position and apply the exit rules; return False if anything has to be tried again.
+
+        The rules go by each price as soon as it is known; a slow one holds up no other token's sale.
+        """
         self._last_check = self.clock.now()
         symbols = list(self.store.book.positions)
-        if not symbols:
-            return True
         unsold, blind, waiting = list[str](), set[str](), symbols
+        seen: dict[str, Decimal] = {}
         while waiting:
-            prices = self.usable_prices(waiting)
-            blind |= set(waiting) - prices.keys()
-            turn = _Turn(self.clock)
-            unsold += update_positions_in_intraday(prices, self.settings.exit_rules, self.executor, turn.comes_in_time)
+            blind |= set(waiting)
+            turn, rules = _Turn(self.clock), self.settings.exit_rules
+            for prices in self._prices_as_known(waiting):
+                seen |= prices
+                blind -= prices.keys()
+                unsold += update_positions_in_intraday(prices, rules, self.executor, turn.comes_in_time)
             waiting = turn.late
+        if self._diary is not None:
+            self._diary.note_check(self.store.book, seen, self.clock.now())
         return not unsold and not blind
 
     def sell_all(self) -> bool:
@@ -209,6 +222,13 @@ class Bot:
         if not self.store.book.intents:  # a purchase in doubt may turn out to be one more position to sell
             self.control.sell_all_noted()
         return self.intraday_check()
+
+    def _prices_as_known(self, symbols: Collection[str]) -> Iterator[Mapping[str, Decimal]]:
+        return self.price_desk.prices_as_known(symbols, self.settings, self.coinbase, self.executor.exchange)
+
+    def usable_prices(self, symbols: Collection[str]) -> Mapping[str, Decimal]:
+        """Return the price to go by of each token that has one, once all are known."""
+        return self.price_desk.usable_prices(symbols, self.settings, self.coinbase, self.executor.exchange)
 
     # ------------------------------------------------------------------ the owner's word
 
@@ -246,10 +266,6 @@ class Bot:
             self.control.answer(self._answer)
         except OSError as error:
             warn("control.not_answered", f"The answer to your command cannot be written ({error.strerror})")
-
-    def usable_prices(self, symbols: Collection[str]) -> Mapping[str, Decimal]:
-        """Return the price to go by of each token that has one."""
-        return self.price_desk.usable_prices(symbols, self.settings, self.coinbase, self.executor.exchange)
 
     # ------------------------------------------------------------------ what outlives the process
 

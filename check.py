@@ -1,236 +1,159 @@
-"""`main.py check`: looks at everything the bot needs and says, in a line each, what is well and what to mend."""
+"""`main.py check`: looks at everything the bot needs and says, in a line each, what is well and what to mend, and how.
+
+Changes nothing, and works beside a running bot.
+"""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from decimal import Decimal
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from rich.console import Console
 
-from binance_exchange import BinanceExchange
-from clock import Clock
-from coinbase import Coinbase, Quote, fetch_prices_for_symbols
+from check_findings import Finding, Level
+from check_venues import venue_findings
+from clock import SystemClock
 from control import Control
 from disk import Disk
-from domain import Account, TradingRules
-from errors import InputError, MarsShotError
-from lunarcrush import FIELDS, SourceRefusedError
-from model_check import read_checked
-from positions_store import check_folder, load_state
+from domain import Book
+from errors import InputError
+from positions_store import check_folder, is_held, load_state
 from settings import Settings
-from surroundings import Surroundings, open_surroundings
-from wiring import BOOK, exchange_of, keys_needed, model_path
+from status import next_pass
+from surroundings import open_surroundings
+from wiring import BOOK, keys_needed, model_path
+from words import Words
 
-SMALL_CLOCK_ERROR_MS = 1000
 FREE_BYTES_NEEDED = 200_000_000
+OLD_MODEL = timedelta(days=30)
+STYLES = {Level.GOOD: "green", Level.NOTE: "yellow", Level.BAD: "bold red"}
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One finding. `remedy` is empty when all is well."""
+def run_check(settings: Settings, *, ask_all: bool = False) -> int:
+    """Print the findings; return 1 if anything has to be mended, else 0.
 
-    subject: str
-    finding: str
-    remedy: str = ""
-
-
-def run_check(settings: Settings) -> int:
-    """Print the findings; return 1 if anything has to be mended, else 0."""
-    console = Console()
-    reds = 0
-    for line in _lines(settings):
-        mark = "[green]OK  [/]" if not line.remedy else "[bold red]MEND[/]"
-        console.print(f"{mark} {line.subject}: ", end="", highlight=False)
-        text = f"{line.finding}; {line.remedy}" if line.remedy else line.finding
-        console.print(text, markup=False, highlight=False, soft_wrap=True)
-        reds += bool(line.remedy)
-    console.print("All is well." if not reds else f"{reds} to mend.", highlight=False)
-    return 1 if reds else 0
+    ask_all: ask LunarCrush about every token, however long its limit makes that take.
+    """
+    words, console = Words(settings.language), Console()
+    marks = {level: words.say(f"check.{level}") for level in Level}
+    width = max(map(len, marks.values()))
+    bad = 0
+    for finding in _findings(settings, words, ask_all=ask_all):
+        mark = marks[finding.level].ljust(width)
+        console.print(mark, style=STYLES[finding.level], end=" ", highlight=False)
+        console.print(f"{finding.subject}: {finding.told}", markup=False, highlight=False, soft_wrap=True)
+        bad += finding.level is Level.BAD
+    console.print(words.say("check.to_mend", count=bad) if bad else words.say("check.all_well"), highlight=False)
+    return 1 if bad else 0
 
 
-def _lines(settings: Settings) -> Iterable[Line]:
-    yield Line("settings", f"mode {settings.mode}, {len(settings.tokens_daily)} tokens, in {settings.quote_asset}")
-    missing = settings.missing_keys(*keys_needed(settings))
-    yield (
-        Line("keys", "all there" if settings.mode != "demo" else "none needed in demo mode")
-        if not missing
-        else Line("keys", missing[0].split(";")[0], "put them into config.yaml or into the environment")
+def _findings(settings: Settings, words: Words, *, ask_all: bool) -> Iterator[Finding]:
+    tokens = len(settings.tokens_daily)
+    yield _good(
+        words,
+        "config",
+        words.say("check.config_well", mode=settings.mode, count=tokens, quote=settings.quote_asset),
     )
-    yield _guarded("folder", _folder, settings)
-    yield _guarded("book", _book, settings)
-    yield _guarded("model", _model, settings)
-    paused = Control(settings).paused()
-    yield Line("buying", f"paused: {paused}" if paused else "allowed")
-    if missing:
-        return
-    with open_surroundings(settings, keep_account=True) as around:
-        yield from _services(around)
+    missing = settings.missing_keys(*keys_needed(settings))
+    yield _keys(settings, missing, words)
+    yield _guarded("folder", lambda: _folder(settings, words), words)
+    book, finding = _book(settings, words)
+    yield finding
+    yield from _passes(settings, book, words)
+    with ThreadPoolExecutor(1) as side_by_side:  # loading the model takes as long as asking the venues
+        model = side_by_side.submit(_guarded, "model", lambda: _model(settings, words), words)
+        if not missing:
+            with open_surroundings(settings, look_only=True) as around:
+                yield from venue_findings(around, book, words, ask_all=ask_all)
+        yield model.result()
 
 
-def _guarded(subject: str, look: Callable[[Settings], Line], settings: Settings) -> Line:
+def _good(words: Words, subject: str, text: str) -> Finding:
+    return Finding(Level.GOOD, words.say(f"subject.{subject}"), text)
+
+
+def _guarded(subject: str, look: Callable[[], Finding], words: Words) -> Finding:
     try:
-        return look(settings)
+        return look()
     except InputError as error:
         finding, _, remedy = str(error).partition("; ")
-        return Line(subject, finding, remedy or "mend it")
+        return Finding(Level.BAD, words.say(f"subject.{subject}"), finding, remedy)
 
 
-def _folder(settings: Settings) -> Line:
+def _keys(settings: Settings, missing: list[str], words: Words) -> Finding:
+    if not missing:
+        return _good(words, "keys", words.say("check.keys_well" if settings.mode != "demo" else "check.keys_demo"))
+    names = ", ".join(line.split(":")[0] for line in missing)
+    return Finding(
+        Level.BAD,
+        words.say("subject.keys"),
+        words.say("check.keys_missing", keys=names),
+        words.say("check.keys_remedy"),
+    )
+
+
+def _folder(settings: Settings, words: Words) -> Finding:
     check_folder(settings.file(BOOK))
     free = shutil.disk_usage(Path.cwd()).free
     if free < FREE_BYTES_NEEDED:
-        return Line("folder", f"only {free / 1e6:.0f} MB are free", "make room on the disk")
-    return Line("folder", f"can be written, {free / 1e9:.1f} GB free")
+        text = words.say("check.disk_full", megabytes=free // 1_000_000)
+        return Finding(Level.BAD, words.say("subject.folder"), text, words.say("check.disk_remedy"))
+    return _good(words, "folder", words.say("check.disk_well", gigabytes=free / 1e9))
 
 
-def _book(settings: Settings) -> Line:
-    book = load_state(settings.file(BOOK), settings.mode, Disk())
-    if book is None:
-        return Line("book", f"none yet; the first start begins one with {settings.strategy.capital_initial}")
-    doubts = f", {len(book.intents)} orders being looked up" if book.intents else ""
-    return Line("book", f"{len(book.positions)} positions, capital {book.capital:.2f} {book.quote_asset}{doubts}")
+def _book(settings: Settings, words: Words) -> tuple[Book | None, Finding]:
+    found: list[Book] = []
+
+    def look() -> Finding:
+        book = load_state(settings.file(BOOK), settings.mode, Disk())
+        if book is None:
+            text = words.say("check.book_none", capital=settings.strategy.capital_initial, quote=settings.quote_asset)
+            return _good(words, "book", text)
+        found.append(book)
+        facts = {"count": len(book.positions), "capital": book.capital, "quote": book.quote_asset}
+        if book.intents:
+            text = words.say("check.book_doubts", doubts=len(book.intents), **facts)
+            return Finding(Level.NOTE, words.say("subject.book"), text)
+        return _good(words, "book", words.say("check.book_well", **facts))
+
+    finding = _guarded("book", look, words)
+    return (found[0] if found else None), finding
 
 
-def _model(settings: Settings) -> Line:
-    path = model_path(settings)
-    _, facts = read_checked(path)
-    return Line("model", f"{path}, trained {facts.get('trained_at', 'at an unknown time')}")
-
-
-# --------------------------------------------------------------------------- the three services
-
-
-def _services(around: Surroundings) -> Iterable[Line]:
-    settings = around.settings
-    binance = exchange_of(settings, around.clock)
-    coinbase = Coinbase(settings.coinbase.base_url)
-    try:
-        yield _clock(binance, around.clock)
-        account = None
-        if settings.mode != "paper":
-            account, line = _account(binance, settings)
-            yield line
-        yield from _tokens(settings, binance, coinbase, account)
-        prices = _prices(settings, binance)
-    finally:
-        coinbase.close()
-    yield from _lunarcrush(settings, around.clock, prices)
-
-
-def _prices(settings: Settings, binance: BinanceExchange) -> dict[str, Decimal]:
-    pairs = {token: settings.pair(token) for token in settings.tokens_daily}
-    try:
-        found = binance.prices(pairs.values())
-    except MarsShotError:
-        return {}
-    return {token: found[pair] for token, pair in pairs.items() if pair in found}
-
-
-def _clock(binance: BinanceExchange, clock: Clock) -> Line:
-    try:
-        error_ms = binance.server_ms() - int(clock.now().timestamp() * 1000)
-    except MarsShotError as error:
-        return Line("Binance", str(error), "look at the network, and whether Binance may be used from here")
-    if abs(error_ms) > SMALL_CLOCK_ERROR_MS:
-        text = f"this machine is {abs(error_ms) / 1000:.1f} s {'behind' if error_ms > 0 else 'ahead'}"
-        return Line("clock", text, "switch on time synchronisation (NTP); the bot allows for it meanwhile")
-    return Line("clock", f"within {abs(error_ms)} ms of Binance's")
-
-
-def _account(binance: BinanceExchange, settings: Settings) -> tuple[Account | None, Line]:
-    try:
-        account = binance.account()
-    except MarsShotError as error:
-        return None, Line("account", str(error), "mend that, then run check again")
-    if not account.can_trade:
-        return account, Line("account", "may not trade (canTrade is false)", "see your account at Binance")
-    free = account.free.get(settings.quote_asset, Decimal(0))
-    less = "; less than capital_initial, only what is free is spent" if free < settings.strategy.capital_initial else ""
-    return account, Line("account", f"may trade, {free:.2f} {settings.quote_asset} free{less}")
-
-
-def _tokens(
-    settings: Settings, binance: BinanceExchange, coinbase: Coinbase, account: Account | None
-) -> Iterable[Line]:
-    tokens = settings.tokens_daily
-    try:
-        rules = binance.trading_rules([settings.pair(token) for token in tokens])
-    except MarsShotError as error:
-        yield Line("tokens", str(error), "mend that, then run check again")
+def _passes(settings: Settings, book: Book | None, words: Words) -> Iterator[Finding]:
+    control = Control(settings)
+    if control.paused():
+        reason = control.reason() or words.say("status.by_you")
+        text = words.say("status.paused", reason=reason)
+        yield Finding(Level.NOTE, words.say("subject.buying"), text)
+    else:
+        yield _good(words, "buying", words.say("check.buying_well"))
+    running = words.say("check.running" if is_held(settings.file(BOOK)) else "check.not_running")
+    if settings.mode == "demo":
+        yield _good(words, "pass", words.say("check.pass_demo", running=running))
         return
-    quotes, _ = fetch_prices_for_symbols(tokens, settings, coinbase, binance)
-    if all("does not answer" in quote.note or "answered" in quote.note for quote in quotes.values()):
-        yield Line(
-            "Coinbase", "does not answer for any token", "look at the network; Binance's prices are used meanwhile"
-        )
-    for token in tokens:
-        yield _token(token, settings, rules, quotes[token], account)
+    moment = next_pass(book, settings, SystemClock().now())
+    when = (
+        words.say("check.now") if moment == "due now" else words.say("check.at", moment=datetime.fromisoformat(moment))
+    )
+    yield _good(words, "pass", words.say("check.pass", when=when, running=running))
 
 
-def _token(
-    token: str, settings: Settings, rules: Mapping[str, TradingRules], quote: Quote, account: Account | None
-) -> Line:
-    rule = rules.get(settings.pair(token))
-    if rule is None:
-        return Line(token, f"Binance does not know {settings.pair(token)}", "take it out, or name it under symbols")
-    if not rule.tradable:
-        return Line(token, rule.why_not, "take it out of tokens_daily")
-    if account is not None and not rule.permitted(account):
-        return Line(token, f"{rule.pair} is not permitted for this account", "take it out, or try quote_asset: USDC")
-    if quote.price is None:
-        return Line(token, quote.note, "look at the network; a stop-loss needs a price")
-    if "more than" in quote.note:
-        return Line(token, quote.note, "Coinbase may mean another coin: name it under symbols")
-    smallest = rule.smallest_order(quote.price)
-    note = f" ({quote.note})" if quote.note else ""
-    return Line(token, f"{quote.price:f} at {quote.source}, smallest order {smallest:.2f}{note}")
+def _model(settings: Settings, words: Words) -> Finding:
+    from model_files import load_model  # noqa: PLC0415 - scikit-learn is slow to load, and only wanted here
 
-
-class _Impatient:
-    """A clock that does not wait: what would have to is not looked at now."""
-
-    stopping = False
-
-    def __init__(self, clock: Clock) -> None:
-        self.now = clock.now
-        self.idle = clock.idle
-        self.stop = clock.stop
-
-    def sleep(self, seconds: float) -> None:
-        """Refuse to wait."""
-        raise NotNowError(f"would take {seconds:.0f} s")
-
-
-class NotNowError(MarsShotError):
-    """Looking now would mean to wait."""
-
-
-def _lunarcrush(settings: Settings, clock: Clock, prices: Mapping[str, Decimal]) -> Iterable[Line]:
-    """Look at each token's history: is there one, and is it of the coin that Binance trades?"""
-    from ml_decision import open_lunarcrush  # noqa: PLC0415 - pandas is slow to load, and only wanted here
-
-    client = open_lunarcrush(settings, _Impatient(clock), lambda _: None)
-    well, later = 0, 0
-    for token in dict.fromkeys(("BTC", "ETH", *settings.tokens_daily)):
-        try:
-            bars = client.daily_bars(token, settings.lunarcrush_coin(token), settings.training.days)
-        except NotNowError:
-            later += 1
-        except SourceRefusedError as error:
-            yield Line("LunarCrush", str(error), "mend that, then run check again")
-            return
-        except MarsShotError as error:
-            yield Line(f"{token} at LunarCrush", str(error), "name it under symbols, or take it out of tokens_daily")
-        else:
-            close = Decimal(repr(float(bars.values[bars.has_close()][-1, FIELDS.index("close")])))
-            price = prices.get(token)
-            if price is not None and abs(close - price) > price * settings.strategy.max_history_divergence:
-                text = f"its last close there is {close:.6g}, Binance's price {price:.6g}: another coin of that name"
-                yield Line(f"{token} at LunarCrush", text, "name it under symbols; until then it is not traded")
-            else:
-                well += 1
-    wait = f"; {later} not looked at, the plan's limit is used up: run check again in a minute" if later else ""
-    yield Line("LunarCrush", f"{well} tokens have a history that fits{wait}")
+    path, subject = model_path(settings), words.say("subject.model")
+    loaded = load_model(path)
+    features = len(loaded.features)
+    try:
+        trained = datetime.fromisoformat(str(loaded.facts.get("trained_at")))
+        age = SystemClock().now() - trained
+    except (ValueError, TypeError):
+        return Finding(Level.NOTE, subject, words.say("check.model_ageless", file=path, features=features))
+    text = words.say("check.model_well", file=path, age=age, features=features)
+    if age > OLD_MODEL:
+        return Finding(Level.NOTE, subject, text, words.say("check.model_remedy"))
+    return Finding(Level.GOOD, subject, text)

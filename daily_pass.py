@@ -6,7 +6,7 @@ next call does what is left. Rules are daily_plan.py's, orders trade_executor.py
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -16,16 +16,14 @@ from bookkeeping import with_buy_outcome, with_pass_done, with_plan, with_sell_o
 from clock import Clock
 from control import Control
 from daily_plan import PAUSED, NotNow, decide_daily_plan, share_out, without_other_coins
-from decisions import Action, Decision, Why
+from decisions import Action, Why
 from diary import Diary
 from domain import (
     ZERO,
     Account,
     Book,
     DailyPlan,
-    DailyRules,
     PlannedBuy,
-    PlannedSell,
     Reason,
     Scoring,
     TradingRules,
@@ -41,11 +39,11 @@ from errors import (
     UnknownOutcomeError,
 )
 from events import alarm, note, say, warn
+from pass_words import no_probability, steps_of, tell_decisions, tell_unknown, what_was_done
 from positions_store import Store
 from reconciler import Reconciler, tell_not_compared
 from settings import Settings
 from trade_executor import TradeExecutor
-from why import in_order, log_line, was_wanted
 
 RETRY_WITHOUT_SCORES = timedelta(minutes=10)
 RETRY_ORDERS = timedelta(minutes=1)
@@ -81,7 +79,7 @@ class DailyPass:
         self._reconciler = reconciler
         self._diary = diary
         self.not_before: datetime | None = None
-        self._put_off_for = ""
+        self.put_off_for = ""
 
     def daily_update(self, settings: Settings, executor: TradeExecutor) -> Progress:
         """Begin today's pass, or do what is left of it."""
@@ -102,13 +100,28 @@ class DailyPass:
         except MarsShotError as error:
             return self._later(RETRY_WITHOUT_SCORES, str(error), alarm)
 
+    def draft(self, settings: Settings, executor: TradeExecutor) -> DailyPlan | None:
+        """Return today's plan as far as it is to do, without sending an order; None while the scores are not there.
+
+        Sales that are still to do count with what they are worth. Raises MarsShotError where there can be no plan now.
+        """
+        self._drop_old_plan()
+        if self._store.book.plan is None and not self._make_plan(settings, executor):
+            return None
+        if not self._plan().shared_out:
+            to_do = {sell.symbol for sell in self._plan().sells if not sell.outcome}
+            expected = (one.quote or ZERO for one in self._plan().decisions if one.symbol in to_do)
+            found = self._binance_prices([buy.symbol for buy in self._plan().buys], executor)
+            self._share_out(found, executor, sum(expected, ZERO))
+        return self._plan()
+
     def _later(self, wait: timedelta, why: str, tell: Callable[..., None]) -> Progress:
         self.not_before = self._clock.now() + wait
         # The same trouble comes back every few minutes: the owner hears of it once, the log each time.
-        (note if why == self._put_off_for else tell)(
+        (note if why == self.put_off_for else tell)(
             "daily.later", f"The daily pass is put off, to {self.not_before:%H:%M} UTC at the earliest. {why}"
         )
-        self._put_off_for = why
+        self.put_off_for = why
         return Progress.LATER
 
     # ------------------------------------------------------------------ the plan
@@ -117,7 +130,7 @@ class DailyPass:
         plan = self._store.book.plan
         if plan is None or plan.day == self._clock.now().date():
             return
-        left = [step.symbol for step in _steps(plan) if not step.outcome]
+        left = [step.symbol for step in steps_of(plan) if not step.outcome]
         self._store.change(lambda book: replace(book, plan=None))
         warn(
             "daily.dropped",
@@ -139,7 +152,7 @@ class DailyPass:
         if scoring.day != self._clock.now().date():
             return False  # midnight has passed meanwhile: those were yesterday's scores
         if all(score.probability is None for score in scoring.scores):
-            raise NoScoresError(_no_probability(scoring))
+            raise NoScoresError(no_probability(scoring))
         executor.load_rules(symbols)
         self._compare_first(settings, executor)
         binance = executor.exchange.prices([settings.pair(symbol) for symbol in symbols])
@@ -159,7 +172,7 @@ class DailyPass:
         plan = replace(plan, decided_at=utc_text(self._clock.now()))
         skipped = frozenset(one.symbol for one in plan.decisions if one.action is Action.SKIP_SALE)
         self._store.save(with_plan(self._store.book, plan, skipped))
-        _tell_decisions(plan.decisions, rules)
+        tell_decisions(plan.decisions, rules)
         self._note_decisions(settings)
         return True
 
@@ -232,15 +245,15 @@ class DailyPass:
                 raise RefusedOrderError("no venue has a price")
             outcome = executor.sell(symbol, position.qty, Reason.DAILY_SELL, price)
         except UnknownOutcomeError as error:
-            _tell_unknown(symbol, "sale", error)
+            tell_unknown(symbol, "sale", error)
             return
         except RefusedOrderError as error:
             warn("order.refused", f"{symbol}: not sold today. {error}", symbol=symbol)
             outcome = f"left: {error}"
         self._store.change(lambda book: with_sell_outcome(book, symbol, outcome))
 
-    def _share_out(self, prices: Mapping[str, Decimal], executor: TradeExecutor) -> None:
-        """Fix the amounts: from here on they stay, whatever happens."""
+    def _share_out(self, prices: Mapping[str, Decimal], executor: TradeExecutor, expected: Decimal = ZERO) -> None:
+        """Fix the amounts: from here on they stay, whatever happens. expected: what sales will still bring in."""
         if not any(not buy.outcome for buy in self._plan().buys):
             self._store.change(lambda book: replace(book, plan=replace(self._plan(), shared_out=True)))
             return
@@ -258,7 +271,7 @@ class DailyPass:
         # What an order in doubt may have spent is not split a second time.
         in_doubt = sum((intent.quote_amount or ZERO for intent in book.intents.values()), ZERO)
         free = account.free.get(book.quote_asset, ZERO)
-        capital = min(book.capital - in_doubt, free)
+        capital = min(book.capital - in_doubt, free) + expected
         if free < book.capital:
             text = f"Binance has {free:.2f} {book.quote_asset} free, the book counts {book.capital:.2f}"
             warn("daily.free_balance", f"{text}: only what is free can be spent")
@@ -271,7 +284,7 @@ class DailyPass:
         try:
             outcome = self._buy_outcome(buy, prices, executor)
         except UnknownOutcomeError as error:
-            _tell_unknown(symbol, "purchase", error)
+            tell_unknown(symbol, "purchase", error)
             return
         except InsufficientBalanceError as error:
             self._leave_all(str(error))
@@ -308,12 +321,12 @@ class DailyPass:
         plan = self._plan()
         self._note_decisions(settings)
         self._store.save(with_pass_done(self._store.book, plan.day))
-        self._put_off_for = ""
+        self.put_off_for = ""
         book = self._store.book
         money = f"Capital {book.capital:.2f} {book.quote_asset}, {len(book.positions)} positions."
         say(
             "daily.done",
-            f"Daily pass of {plan.day}: {_what_was_done(plan)}. {money}",
+            f"Daily pass of {plan.day}: {what_was_done(plan)}. {money}",
             day=plan.day,
             capital=book.capital,
             asset=book.quote_asset,
@@ -333,28 +346,6 @@ def _one_after_another(symbols: Collection[str], work: Callable[[str], None]) ->
         raise in_the_way
 
 
-def _what_was_done(plan: DailyPlan) -> str:
-    """Say in words what became of the plan."""
-    steps = _steps(plan)
-    parts = [f"sold {names}" if (names := _named(plan.sells, "sold")) else ""]
-    parts += [f"bought {names}" if (names := _named(plan.buys, "bought")) else ""]
-    for why in dict.fromkeys(step.outcome for step in steps if step.outcome.startswith("left")):
-        parts.append(f"{_named(steps, why)} {why}")
-    return "; ".join(part for part in parts if part) or "nothing to sell, nothing to buy"
-
-
-def _steps(plan: DailyPlan) -> list[PlannedSell | PlannedBuy]:
-    return [*plan.sells, *plan.buys]
-
-
-def _named(steps: Sequence[PlannedSell | PlannedBuy], outcome: str) -> str:
-    return ", ".join(step.symbol for step in steps if step.outcome.startswith(outcome))
-
-
-def _tell_unknown(symbol: str, what: str, error: Exception) -> None:
-    warn("order.unknown", f"{symbol}: the outcome of the {what} is not known yet ({error}); it is being looked up")
-
-
 def _why_not(rules: TradingRules | None, account: Account) -> str:
     if rules is None:
         return "Binance does not know the pair"
@@ -365,26 +356,3 @@ def _why_not(rules: TradingRules | None, account: Account) -> str:
 
 class NoScoresError(MarsShotError):
     """Not one token has a probability: the pass is not done, and is tried again."""
-
-
-def _no_probability(scoring: Scoring) -> str:
-    reasons = list(dict.fromkeys(score.why_not for score in scoring.scores))
-    return f"No token has a probability: {'; '.join(reasons[:3])}{' ...' if len(reasons) > 3 else ''}"  # noqa: PLR2004
-
-
-def _tell_decisions(decisions: Sequence[Decision], rules: DailyRules) -> None:
-    """Tell the log of every token, the highest score first, and people of what they may not expect."""
-    for one in in_order(decisions):
-        tell = say if one.action is Action.SKIP_SALE or was_wanted(one) else note
-        tell(
-            "daily.decision",
-            log_line(one, rules),
-            symbol=one.symbol,
-            score="-" if one.probability is None else f"{one.probability:.3f}",
-            action=one.action,
-            reason=one.reason,
-        )
-    silent = [one for one in decisions if one.probability is None]
-    if silent:
-        listed = "; ".join(f"{one.symbol} ({one.told})" for one in silent[:5])
-        warn("daily.no_probability", f"{len(silent)} of {len(decisions)} tokens have no probability today: {listed}")

@@ -106,6 +106,24 @@ class Disk:
             self._system.close(descriptor)
         self._sync_folder(path.parent)
 
+    def jot(self, path: Path, content: bytes) -> None:
+        """Replace a small file in one step; a power cut may take it, which must harm nothing. Raises OSError."""
+        scratch = path.with_name(path.name + ".tmp")
+        self._put(scratch, _NEW, content)
+        self._system.rename(scratch, path)
+
+    def jot_at_end(self, path: Path, content: bytes) -> None:
+        """Add to the end of a file; a power cut may take it, which must harm nothing. Raises OSError."""
+        self._put(path, _AT_THE_END, content)
+
+    def _put(self, path: Path, flags: int, content: bytes) -> None:
+        descriptor = self._system.open(path, flags)
+        try:
+            self._system.restrict(descriptor)
+            self._write_all(descriptor, content)
+        finally:
+            self._system.close(descriptor)
+
     def make_last(self, path: Path) -> None:
         """See down to the disk what an earlier process may have written and not synced. Raises OSError."""
         descriptor = self._system.open(path, os.O_WRONLY)

@@ -139,6 +139,16 @@ def start_log(path: Path, now: Callable[[], datetime], secrets: Iterable[str], c
     return known
 
 
+def show_on(console: Console, now: Callable[[], datetime], secrets: Iterable[str]) -> logging.Handler:
+    """Print lines on the console alone, for a command that writes nothing; return the handler, to be removed."""
+    handler = _ConsoleHandler(console)
+    handler.setFormatter(_Blanked(now, Secrets(secrets), for_people=True))
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    log.propagate = False
+    return handler
+
+
 def stop_log() -> None:
     """Close what start_log opened."""
     for handler in log.handlers[:]:

@@ -6,11 +6,14 @@ UnknownOutcomeError (look it up first).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from decimal import Decimal
 from typing import Protocol
 
 from domain import Account, Intent, OrderReport, PartFill, SeenOrder, TradingRules
+from errors import MarsShotError
+
+HearPrices = Callable[[Mapping[str, Decimal] | MarsShotError], None]
 
 
 class Exchange(Protocol):
@@ -24,6 +27,12 @@ class Exchange(Protocol):
 
     def prices(self, pairs: Collection[str]) -> Mapping[str, Decimal]:
         """Return the last prices of the pairs that exist, in one request. Raises TemporaryError."""
+
+    def prices_soon(self, pairs: Collection[str], hear: HearPrices) -> None:
+        """Ask for the last prices of the pairs that exist; `hear` is told them once, or why there are none.
+
+        Never raises. May be told at once or later, in another thread.
+        """
 
     def trading_rules(self, pairs: Collection[str]) -> Mapping[str, TradingRules]:
         """Return the rules of the pairs that exist. Raises TemporaryError."""

@@ -6,7 +6,7 @@ a row comes from a later day, except the label. Never fetches.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -32,11 +32,14 @@ FEATURES = (
     "btc_daily_change",
     "eth_daily_change",
 )
-"""What the model is trained on."""
+"""What every model is trained on."""
+
+RATIOS = ("atr_to_close", "macd_to_close", "range_to_close", "close_in_range", "turnover")
+"""What it is trained on besides, where the file has it: the same of cheap and dear tokens (docs/EXPERIMENTS.md)."""
 
 INDICATORS = ("rsi", "macd", "atr")
 CHANGES = ("btc_daily_change", "eth_daily_change")
-OFFERED = (*FIELDS, *INDICATORS, *CHANGES)
+OFFERED = (*FIELDS, *INDICATORS, *CHANGES, *RATIOS)
 """What the table has of every row: a model may be fitted on any of these."""
 
 _HIGH, _LOW = FIELDS.index("high"), FIELDS.index("low")
@@ -59,7 +62,14 @@ def feature_table(histories: Mapping[str, DailyBars], btc: DailyBars, eth: Daily
         table[name] = rows.column(values)
     for name, bars in zip(CHANGES, (btc, eth), strict=True):
         table[name] = _daily_change(bars, rows.days)
+    for name, values in zip(RATIOS, _ratios(table), strict=True):
+        table[name] = values
     return table
+
+
+def trained_on(columns: Collection[str]) -> tuple[str, ...]:
+    """Return the features that a model learns from a file with these columns."""
+    return (*FEATURES, *(name for name in RATIOS if name in columns))
 
 
 def rows_of_day(table: pd.DataFrame, day: date) -> pd.DataFrame:
@@ -81,12 +91,15 @@ def labelled(table: pd.DataFrame, shift_days: int, threshold: Decimal) -> pd.Dat
     """Return the rows whose close `shift_days` calendar days later is known, with a column label.
 
     label: 1 if that close is at least (1 + threshold) times the row's own, else 0; compared as decimals of the
-    shortest text of both.
+    shortest text of both. It stands before RATIOS.
     """
     later = _closes_later(table, shift_days)
     known = ~np.isnan(later)
     rows = table[known].reset_index(drop=True)
-    return rows.assign(label=_has_risen(rows["close"].to_numpy(), later[known], threshold))
+    rows.insert(
+        rows.columns.tolist().index(RATIOS[0]), "label", _has_risen(rows["close"].to_numpy(), later[known], threshold)
+    )
+    return rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +136,20 @@ def _clean_rows(histories: Sequence[DailyBars]) -> _Rows:
     shape = (int(lengths.max(initial=0)), len(histories))
     order = np.argsort(days.astype(np.int64), kind="stable")
     return _Rows(days.take(order), token.take(order), values.take(order, axis=1), place.take(order), shape)
+
+
+def _ratios(table: pd.DataFrame) -> Iterator[Floats]:
+    """Yield RATIOS. In a day that never moved the close is in the middle; without a market cap turnover is 0."""
+    high, low, close, volume, cap = (
+        table[name].to_numpy() for name in ("high", "low", "close", "volume", "market_cap")
+    )
+    spread = high - low
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        yield table["atr"].to_numpy() / close
+        yield table["macd"].to_numpy() / close
+        yield spread / close
+        yield np.where(spread > 0, (close - low) / spread, 0.5)
+        yield np.where(cap == 0, 0.0, volume / cap)
 
 
 def _daily_change(bars: DailyBars, days: NDArray[np.datetime64]) -> Floats:

@@ -1,23 +1,26 @@
 """Finds the parameters of a random forest on date-ordered, purged splits, and fits it.
 
-Takes rows and settings of the search, returns what was found. Reads and writes no file and shows nothing.
+Every date weighs the same, in the fits and in the scores: a day with 200 tokens is one look at the market, as one with
+50 is. Takes rows and settings of the search, returns what was found. Reads and writes no file and shows nothing.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from joblib import parallel_config
+from sklearn import config_context
 from sklearn.ensemble import RandomForestClassifier
-from sklearn.metrics import average_precision_score, roc_auc_score
+from sklearn.metrics import average_precision_score, make_scorer
 from sklearn.model_selection import ParameterSampler, RandomizedSearchCV
 
-from features import FEATURES
+from day_statistics import Floats, day_weights
 from splits import PurgedWalkForward, Rows, hold_out
 
 MIN_DATES = 30
@@ -26,23 +29,29 @@ EMBARGO_DAYS = 1
 SPLITS = 3
 
 # More trees only ever steady a forest, so their number is not searched: few compare candidates, many go to work.
-SEARCH_TREES = 40
+SEARCH_TREES = 20
 FINAL_TREES = 200
 SMALL_ROWS = 10_000
 
 
 def space_for(rows: int) -> dict[str, Sequence[object]]:
-    """Return the parameters to draw from.
+    """Return the parameters to draw from: large data takes shallow trees of a quarter of the rows each.
 
-    Trees that see many columns and rows are alike, which spreads their mean: with narrower ones every score sits
-    near 0.5 and none reaches the thresholds, at the same average precision. Large data needs less of it, and half
-    of its rows per tree keep time and file small.
+    Small data has deeper trees of more rows: a forest of shallow ones would give every row a score near 0.5, and none
+    would reach the thresholds. What was measured: docs/EXPERIMENTS.md.
     """
+    if rows <= SMALL_ROWS:
+        return {
+            "min_samples_leaf": (15, 20, 25, 30, 40),
+            "max_features": (0.5, 0.75, 1.0),
+            "max_samples": (0.5, 0.75, None),
+            "max_depth": (8, 12, None),
+        }
     return {
-        "min_samples_leaf": (15, 20, 25, 30, 40),
+        "min_samples_leaf": (20, 35, 50),
         "max_features": (0.5, 0.75, 1.0),
-        "max_samples": (0.5, 0.75, None) if rows <= SMALL_ROWS else (0.35, 0.5),
-        "max_depth": (8, 12, None),
+        "max_samples": (0.25,),
+        "max_depth": (5, 6, 7, 8),
     }
 
 
@@ -60,7 +69,8 @@ class Found:
     fold_base_rates: list[float]
     past: Rows
     future: Rows
-    hold_out_scores: np.ndarray[Any, np.dtype[np.float64]]
+    forerunner: Any  # a forest with these parameters, fitted on the past alone
+    hold_out_scores: Floats  # what it says of the future
 
 
 class _WatchedSearch(RandomizedSearchCV):  # type: ignore[misc]
@@ -95,6 +105,7 @@ def cost_of(candidate: Mapping[str, Any]) -> float:
 
 def find(
     rows: pd.DataFrame,
+    features: Sequence[str],
     *,
     label_days: int,
     candidates: Sequence[Mapping[str, Any]],
@@ -103,42 +114,52 @@ def find(
     workers: int | None,
     tell: Callable[[Sequence[Mapping[str, Any]]], None],
 ) -> Found:
-    """Search on the past, score the best on the hold-out. rows: date, FEATURES and label, by date.
+    """Search on the past, score the best on the hold-out. rows: date, features and label, by date.
 
-    candidates: what draw_candidates gave. jobs: threads per forest. workers: those of a joblib backend that stands
-    already; None for this process.
+    candidates: what draw_candidates gave. jobs: threads to use. workers: those of a joblib backend that stands
+    already, such as a cluster's; None for this process.
     Raises TooLittleDataError if the rows are too few, or of one class only.
     """
     dates, labels = rows["date"].to_numpy(), rows["label"].to_numpy()
     _check_enough(dates, labels)
     past, future = hold_out(dates, HOLD_OUT_SHARE, label_days, EMBARGO_DAYS)
     folds = _folds(dates[past], labels[past], label_days)
-    forest = new_forest(seed, jobs if workers is None else 1, n_estimators=SEARCH_TREES)
-    search = _WatchedSearch(
-        forest,
-        space_for(len(rows)),
-        n_iter=len(candidates),
-        scoring=_average_precision if workers is None else "average_precision",
-        n_jobs=None if workers is None else -1,
-        cv=folds,
-        refit=False,
-        random_state=seed,
-        error_score="raise",
-    )
-    search.candidates, search.batch, search.tell = candidates, workers or 1, tell
-    search.fit(rows[list(FEATURES)].iloc[past], labels[past])
+    weights = day_weights(dates[past])
+    search = _new_search(len(rows), folds, seed, jobs if workers is None else -1)
+    search.candidates, search.batch, search.tell = candidates, workers or jobs, tell
+    # Threads over fits, and one in each forest: several layers would fight for the cores.
+    threads = parallel_config(backend="threading") if workers is None else nullcontext()
+    with threads, config_context(enable_metadata_routing=True):
+        search.fit(rows[list(features)].iloc[past], labels[past], sample_weight=weights, day_weight=weights)
     best = search.best_index_
     parameters = {**search.best_params_, "n_estimators": FINAL_TREES}
-    model = fit(rows.iloc[past], parameters, seed, jobs)
+    forerunner = fit(rows.iloc[past], features, parameters, seed, jobs)
     return Found(
         parameters=parameters,
         tried=len(search.cv_results_["params"]),
         fold_scores=[float(search.cv_results_[f"split{fold}_test_score"][best]) for fold in range(len(folds))],
-        fold_base_rates=[float(labels[past][test].mean()) for _, test in folds],
+        fold_base_rates=[float(np.average(labels[past][test], weights=weights[test])) for _, test in folds],
         past=past,
         future=future,
-        hold_out_scores=model.predict_proba(rows[list(FEATURES)].iloc[future])[:, 1],
+        forerunner=forerunner,
+        hold_out_scores=forerunner.predict_proba(rows[list(features)].iloc[future])[:, 1],
     )
+
+
+def _new_search(rows: int, folds: Sequence[tuple[Rows, Rows]], seed: int, jobs: int) -> _WatchedSearch:
+    """Return a search that weighs every date alike, in the fits and in the score."""
+    score = make_scorer(average_precision_score, response_method="predict_proba")
+    with config_context(enable_metadata_routing=True):
+        return _WatchedSearch(
+            new_forest(seed, 1, n_estimators=SEARCH_TREES).set_fit_request(sample_weight=True),
+            space_for(rows),
+            scoring=score.set_score_request(sample_weight="day_weight"),
+            n_jobs=jobs,
+            cv=folds,
+            refit=False,
+            random_state=seed,
+            error_score="raise",
+        )
 
 
 def new_forest(seed: int, jobs: int, **parameters: Any) -> Any:
@@ -146,27 +167,16 @@ def new_forest(seed: int, jobs: int, **parameters: Any) -> Any:
     return RandomForestClassifier(class_weight="balanced_subsample", random_state=seed, n_jobs=jobs, **parameters)
 
 
-def fit(rows: pd.DataFrame, parameters: Mapping[str, Any], seed: int, jobs: int) -> Any:
-    """Return a forest fitted on FEATURES and label, set to score with one thread: faster for a few rows."""
+def fit(rows: pd.DataFrame, features: Sequence[str], parameters: Mapping[str, Any], seed: int, jobs: int) -> Any:
+    """Return a forest fitted on features and label, every date alike, set to score with one thread.
+
+    One thread is faster for a few rows, and adds the trees up in the same order every time.
+    """
     with parallel_config(backend="threading"):  # one forest stays on this machine, whatever the search runs on
-        forest = new_forest(seed, jobs, **parameters).fit(rows[list(FEATURES)], rows["label"].to_numpy())
+        forest = new_forest(seed, jobs, **parameters)
+        weights = day_weights(rows["date"].to_numpy())
+        forest.fit(rows[list(features)], rows["label"].to_numpy(), sample_weight=weights)
     return forest.set_params(n_jobs=None)
-
-
-def measure(labels: Any, scores: Any) -> dict[str, float | None]:
-    """Return base rate, average precision and ROC AUC; None where one class alone leaves nothing to measure."""
-    both = 0 < labels.mean() < 1
-    return {
-        "base_rate": float(labels.mean()),
-        "average_precision": float(average_precision_score(labels, scores)) if both else None,
-        "roc_auc": float(roc_auc_score(labels, scores)) if both else None,
-    }
-
-
-def _average_precision(forest: Any, rows: pd.DataFrame, labels: Any) -> float:
-    # One thread: several add the trees up in an order that changes from run to run, and with it the last bits.
-    forest.set_params(n_jobs=None)
-    return float(average_precision_score(labels, forest.predict_proba(rows)[:, 1]))
 
 
 def _check_enough(dates: Any, labels: Any) -> None:

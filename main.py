@@ -20,6 +20,7 @@ from errors import InputError, MarsShotError, StopRequested
 from events import alarm, say, warn
 from heartbeat import beating
 from loop import loop, stopped_by_signals
+from memory import give_back
 from messenger import telling
 from one_shot import DECIDED_WITHIN_SECONDS, once, opened, settle, wait_and_settle
 from owner import pause, resume, sell_all
@@ -73,6 +74,10 @@ def _parser() -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=text, description=text, parents=[shared])
         if name == "status":
             command.add_argument("--json", action="store_true", help="for programs")
+        if name == "check":
+            command.add_argument("--all", action="store_true", help="ask LunarCrush about every token, in its own time")
+        if name == "daily":
+            command.add_argument("--plan", action="store_true", help="show the orders it would send; send none")
         if name == "sell-all":
             command.add_argument("--yes", action="store_true", help="do not ask")
         if name == "export":
@@ -84,9 +89,9 @@ def _parser() -> argparse.ArgumentParser:
 def _command(chosen: argparse.Namespace, settings: Settings, config: Path) -> int:
     commands: dict[str, Callable[[], int]] = {
         "run": lambda: _run(settings, config),
-        "daily": lambda: once(settings, config, _daily, Console()),
+        "daily": lambda: _show_plan(settings) if chosen.plan else once(settings, config, _daily, Console()),
         "intraday": lambda: once(settings, config, _intraday, Console()),
-        "check": lambda: _check(settings),
+        "check": lambda: _check(settings, ask_all=chosen.all),
         "status": lambda: show_status(settings, as_json=chosen.json),
         "sell-all": lambda: sell_all(settings, config, is_sure=chosen.yes),
         "pause": lambda: pause(settings),
@@ -125,7 +130,7 @@ def _run(settings: Settings, config: Path) -> int:
         if isinstance(run.bot.clock, SystemClock):
             run.bot.clock.is_called = run.bot.is_called
         heart.begin()
-        loop(run.bot, run.take_up, round_ended=heart.round_ended)
+        loop(run.bot, run.take_up, give_back, round_ended=heart.round_ended)
         doubts = len(run.bot.store.book.intents)
         ending = f"{doubts} orders are in doubt, the next start looks them up" if doubts else "no order is on its way"
         say("bot.stopped", f"MarsShot has stopped; {ending}")
@@ -175,6 +180,12 @@ def _daily(run: Run) -> int:
     return 1
 
 
+def _show_plan(settings: Settings) -> int:
+    from plan_preview import show_plan  # noqa: PLC0415 - of no use to the daemon
+
+    return show_plan(settings)
+
+
 def _intraday(run: Run) -> int:
     bot = run.bot
     done = bot.intraday_check()
@@ -195,10 +206,10 @@ def _say_check(bot: Bot) -> None:
     say("intraday.done", f"Checked {len(held)} positions. {', '.join(prices)}".strip())
 
 
-def _check(settings: Settings) -> int:
+def _check(settings: Settings, *, ask_all: bool) -> int:
     from check import run_check  # noqa: PLC0415 - brings what only this command needs
 
-    return run_check(settings)
+    return run_check(settings, ask_all=ask_all)
 
 
 def _notify_test(settings: Settings) -> int:

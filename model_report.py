@@ -1,45 +1,66 @@
-"""What is told of a trained model: the facts for model.json, and the short table for the terminal.
+"""The facts of a trained model for model.json: what it learnt from, how good it is, what its scores meant.
 
-Takes what the search found; fits nothing and writes no file.
+Takes what the search found; writes no file and shows nothing.
 """
 
 from __future__ import annotations
 
 import platform
-import sys
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import joblib
 import numpy as np
 import pandas as pd
 import sklearn
-from rich.console import Console
-from rich.table import Table
+from joblib import parallel_config
+from sklearn.inspection import permutation_importance
+from sklearn.metrics import average_precision_score, make_scorer
 
 from clock import SystemClock
+from day_statistics import day_weights
 from domain import utc_text
-from features import FEATURES
-from forest_search import Found, measure
+from evidence import by_band, by_threshold, day_by_day, picks, ranking, top_tenth
+from features import has_features
+from forest_search import Found
+from model_gate import record_of
+from verdict import verdict, warnings
 
 if TYPE_CHECKING:
     from settings import Settings
 
+IMPORTANCE_REPEATS = 3
+NOTE = "scored by a forerunner fitted on the dates before; the model in the file is fitted on all rows"
 
-def model_facts(rows: pd.DataFrame, settings: Settings, found: Found, seed: int) -> dict[str, Any]:
-    """Return what model.json tells of the model."""
-    future = rows.iloc[found.future]
+
+def model_facts(
+    data: pd.DataFrame,
+    rows: pd.DataFrame,
+    features: Sequence[str],
+    settings: Settings,
+    found: Found,
+    frame: pd.DataFrame,
+    *,
+    seed: int,
+    jobs: int,
+) -> dict[str, Any]:
+    """Return what model.json tells of the model.
+
+    data: the whole training file; rows: what was learnt from; frame: the hold-out, as outcomes.judged makes it.
+    """
+    hold_out = _hold_out_facts(frame, settings)
     return {
         "trained_at": utc_text(SystemClock().now()),
         "mode": settings.mode,
+        "verdict": verdict(hold_out, settings.training.shift_days),
+        "warnings": warnings(hold_out),
         "rows": len(rows),
         "dates": int(rows["date"].nunique()),
         "first_date": f"{rows['date'].min():%Y-%m-%d}",
         "last_date": f"{rows['date'].max():%Y-%m-%d}",
         "symbols": sorted(rows["symbol"].unique()),
-        "features": list(FEATURES),
-        "label": {"shift_days": settings.training.shift_days, "threshold": str(settings.training.threshold)},
+        "features": list(features),
+        "label": label_facts(settings),
         "base_rate": float(rows["label"].mean()),
         "parameters": found.parameters,
         "search": {
@@ -47,7 +68,9 @@ def model_facts(rows: pd.DataFrame, settings: Settings, found: Found, seed: int)
             "average_precision": found.fold_scores,
             "base_rates": found.fold_base_rates,
         },
-        "hold_out": _hold_out_facts(future, found, settings),
+        "hold_out": hold_out,
+        "importance": _importance(rows.iloc[found.future], features, found.forerunner, seed, jobs),
+        "coverage": _coverage(data, rows, features),
         "seed": seed,
         "versions": {
             "python": platform.python_version(),
@@ -59,55 +82,57 @@ def model_facts(rows: pd.DataFrame, settings: Settings, found: Found, seed: int)
     }
 
 
-def _hold_out_facts(future: pd.DataFrame, found: Found, settings: Settings) -> dict[str, Any]:
-    labels, scores = future["label"].to_numpy(), found.hold_out_scores
-    strategy = settings.strategy
-    buys = scores >= float(strategy.buy_threshold)
-    sells = scores < float(strategy.sell_threshold)
+def label_facts(settings: Settings) -> dict[str, Any]:
+    """Return what was to be foreseen."""
+    return {"shift_days": settings.training.shift_days, "threshold": str(settings.training.threshold)}
+
+
+def _hold_out_facts(frame: pd.DataFrame, settings: Settings) -> dict[str, Any]:
+    strategy, scores = settings.strategy, frame["score"].to_numpy()
     return {
-        "note": "of a model fitted on the dates before; the model in the file is fitted on all rows",
-        "rows": len(future),
-        "dates": int(future["date"].nunique()),
-        "first_date": f"{future['date'].min():%Y-%m-%d}",
-        **measure(labels, scores),
-        "buy": {"at_or_above": str(strategy.buy_threshold), **_picked(labels, buys)},
-        "sell": {"under": str(strategy.sell_threshold), **_picked(labels, sells)},
+        "note": NOTE,
+        "rows": len(frame),
+        "dates": int(frame["date"].nunique()),
+        "first_date": f"{frame['date'].min():%Y-%m-%d}",
+        "last_date": f"{frame['date'].max():%Y-%m-%d}",
+        "lowest_score": float(scores.min()),
+        "highest_score": float(scores.max()),
+        **ranking(frame, settings.training.shift_days),
+        "buy": {"threshold": str(strategy.buy_threshold), **picks(frame, scores >= float(strategy.buy_threshold))},
+        "sell": {"threshold": str(strategy.sell_threshold), **picks(frame, scores < float(strategy.sell_threshold))},
+        "top_tenth": picks(frame, top_tenth(frame)),
+        "thresholds": by_threshold(frame),
+        "bands": by_band(frame),
+        "days": day_by_day(frame, strategy.buy_threshold),
+        "scores": record_of(frame),
     }
 
 
-def _picked(labels: Any, picked: Any) -> dict[str, Any]:
-    """Return how many rows a threshold picks and what share of them rose."""
-    return {"rows": int(picked.sum()), "rose": float(labels[picked].mean()) if picked.any() else None}
+def _importance(
+    future: pd.DataFrame, features: Sequence[str], forerunner: Any, seed: int, jobs: int
+) -> list[dict[str, Any]]:
+    """Return how much average precision the hold-out loses when a feature's values are shuffled, most first."""
+    with parallel_config(backend="threading"):
+        shuffled = permutation_importance(
+            forerunner,
+            future[list(features)],
+            future["label"].to_numpy(),
+            scoring=make_scorer(average_precision_score, response_method="predict_proba"),
+            sample_weight=day_weights(future["date"].to_numpy()),
+            n_repeats=IMPORTANCE_REPEATS,
+            random_state=seed,
+            n_jobs=jobs,
+        )
+    loses, spread = shuffled.importances_mean, shuffled.importances_std
+    order = np.argsort(-loses, kind="stable")
+    return [{"feature": features[one], "loses": float(loses[one]), "spread": float(spread[one])} for one in order]
 
 
-def show(output: Path, facts: Mapping[str, Any]) -> None:
-    """Show what was learnt and how good it is beside the base rate, on the standard output."""
-    search, future = facts["search"], facts["hold_out"]
-    table = Table(title=f"{output}: {facts['rows']} rows of {len(facts['symbols'])} tokens", title_justify="left")
-    for name in ("", "base rate", "average precision", "ROC AUC"):
-        table.add_column(name, justify="right" if name else "left")
-    base, score = np.mean(search["base_rates"]), np.mean(search["average_precision"])
-    table.add_row(f"best of {search['tried']}, cross-validation", f"{base:.3f}", f"{score:.3f}", "")
-    table.add_row(
-        f"hold-out from {future['first_date']}, {future['dates']} dates",
-        *(_figure(future[name]) for name in ("base_rate", "average_precision", "roc_auc")),
-    )
-    Console(width=max(100, Console().width)).print(table, highlight=False)
-    rise = f"rose {float(facts['label']['threshold']):.1%} in {facts['label']['shift_days']} days"
-    lines = [
-        f"dates: {facts['first_date']} to {facts['last_date']}, {facts['base_rate']:.1%} of the rows {rise}",
-        f"parameters: {', '.join(f'{name}={value}' for name, value in sorted(facts['parameters'].items()))}",
-        f"hold-out rows at {future['buy']['at_or_above']} or more (buy): {_hits(future['buy'], future['rows'], rise)}",
-        f"hold-out rows under {future['sell']['under']} (sell): {_hits(future['sell'], future['rows'], rise)}",
-        "The hold-out was scored by a model fitted on the dates before it; the one in the file is fitted on all.",
-    ]
-    sys.stdout.writelines(f"{line}\n" for line in lines)
-
-
-def _figure(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
-
-
-def _hits(picked: Mapping[str, Any], rows: int, rise: str) -> str:
-    share = f"{picked['rows']} of {rows} ({picked['rows'] / rows:.1%})"
-    return share if picked["rose"] is None else f"{share}, {picked['rose']:.1%} of them {rise}"
+def _coverage(data: pd.DataFrame, rows: pd.DataFrame, features: Sequence[str]) -> dict[str, Any]:
+    """Return the tokens of each date, and of each feature the rows that lack it."""
+    gaps = (~has_features(data, features)).sum()
+    return {
+        "rows_left_out": len(data) - len(rows),
+        "rows_without": {name: int(gaps[name]) for name in features if gaps[name]},
+        "tokens_by_date": {f"{date:%Y-%m-%d}": int(count) for date, count in rows.groupby("date").size().items()},
+    }

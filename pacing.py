@@ -32,9 +32,11 @@ class Pacer:
 
     def wait_for_turn(self) -> None:
         """Wait until one more request is within the limit, and count it. Raises StopRequested."""
-        while (seconds := self._next_turn(self._recent()) - self._now()) > 0:
+        times = self._recent()
+        while (seconds := self._next_turn(times) - self._now()) > 0:
             self._clock.sleep(seconds)
-        self._keep([*self._recent(), self._now()])
+            times = self._recent()
+        self._keep([*times, self._now()])
 
     def answered(self) -> None:
         """Count the last request at its answer instead of at its start: by then the source has counted it."""

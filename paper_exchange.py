@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from domain import ZERO, Account, Book, Intent, OrderReport, PartFill, SeenOrder, Side, TradingRules, floor_to_step
 from errors import InsufficientBalanceError, RefusedOrderError, TemporaryError
-from exchange import Exchange
+from exchange import Exchange, HearPrices
 
 TAKER_FEE = Decimal("0.001")  # Binance's standard taker commission, in the asset received
 SLIPPAGE = Decimal("0.0005")  # half the spread and the depth of a small order, as a fraction of the price
@@ -36,6 +36,10 @@ class PaperExchange:
     def prices(self, pairs: Collection[str]) -> Mapping[str, Decimal]:
         """Return the market's last prices."""
         return self._market.prices(pairs)
+
+    def prices_soon(self, pairs: Collection[str], hear: HearPrices) -> None:
+        """Ask the market for its last prices."""
+        self._market.prices_soon(pairs, hear)
 
     def trading_rules(self, pairs: Collection[str]) -> Mapping[str, TradingRules]:
         """Return the pairs' real rules."""

@@ -6,18 +6,18 @@ of trading.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 from clock import Clock
-from coinbase import Quote, SpotPrices, fetch_prices_for_symbols
-from domain import Position
+from coinbase import SpotPrices
 from errors import TemporaryError
 from events import say, warn
 from exchange import Exchange
 from positions_store import Store
+from price_round import PriceRound, Quote
 from settings import Settings
 
 COINBASE_STRAYS = "coinbase_strays"
@@ -26,50 +26,73 @@ MEMORY = timedelta(hours=1)  # an older price says nothing about a jump
 
 
 class PriceDesk:
-    """Prices for one book."""
+    """Prices for one book. all_at_once: hand them over together, in the book's order, once all are known."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, clock: Clock, *, all_at_once: bool = False) -> None:
         self._store = store
         self._clock = clock
+        self._all_at_once = all_at_once
         self.last_quotes: dict[str, Quote] = {}
         self._believed: dict[str, tuple[Decimal, datetime]] = {}
         self._doubted: dict[str, Decimal] = {}
         self._told: dict[str, str] = {}
 
+    def prices_as_known(
+        self, symbols: Collection[str], settings: Settings, coinbase: SpotPrices, exchange: Exchange
+    ) -> Iterator[Mapping[str, Decimal]]:
+        """Yield the price to go by of each token that has one, some tokens at a time, as soon as they are known.
+
+        What is unusual is told once, until it changes. Raises StopRequested while it waits.
+        """
+        memory = max(MEMORY, 2 * timedelta(seconds=settings.strategy.check_interval_seconds))
+        look = PriceRound(symbols, settings, coinbase, exchange)
+        for quotes in look.quotes(
+            lambda symbol, quote: self._will_do(symbol, quote, memory),
+            lambda: self._clock.stopping,
+            all_at_once=self._all_at_once,
+        ):
+            self._remember_strays(quotes)
+            believed = {
+                symbol: self._believable(symbol, self._trusted(symbol, quote), memory)
+                for symbol, quote in quotes.items()
+            }
+            self.last_quotes |= believed
+            self._tell(believed, look.trouble)
+            yield {symbol: quote.price for symbol, quote in believed.items() if quote.price is not None}
+
     def usable_prices(
         self, symbols: Collection[str], settings: Settings, coinbase: SpotPrices, exchange: Exchange
     ) -> Mapping[str, Decimal]:
-        """Return the price to go by of each token that has one; what is unusual is told once, until it changes."""
-        quotes, trouble = fetch_prices_for_symbols(symbols, settings, coinbase, exchange)
-        self._remember_strays(quotes)
-        memory = max(MEMORY, 2 * timedelta(seconds=settings.strategy.check_interval_seconds))
-        quotes = {
-            symbol: self._believable(symbol, self._trusted(symbol, quote), memory) for symbol, quote in quotes.items()
-        }
-        self.last_quotes |= quotes
+        """Return the price to go by of each token that has one, once all are known."""
+        prices: dict[str, Decimal] = {}
+        for known in self.prices_as_known(symbols, settings, coinbase, exchange):
+            prices |= known
+        return prices
+
+    def _tell(self, quotes: Mapping[str, Quote], trouble: str) -> None:
         self._tell_once("*", f"Binance's prices cannot be had: {trouble}" if trouble else "")
         for symbol, quote in quotes.items():
+            # That Binance has none has just been told for all of them.
+            note = "" if trouble and quote.source == "Coinbase" and quote.agrees is None else quote.note
             blind = "; no rule can act until there is one" if quote.price is None else ""
-            self._tell_once(symbol, f"{symbol}: {quote.note}{blind}" if quote.note else "")
-        return {symbol: quote.price for symbol, quote in quotes.items() if quote.price is not None}
+            self._tell_once(symbol, f"{symbol}: {note}{blind}" if note else "")
+
+    def _will_do(self, symbol: str, quote: Quote, memory: timedelta) -> bool:
+        """Return whether one venue's price will do while the other is silent: nothing is odd about it."""
+        return self._trusted(symbol, quote).price is not None and not self._is_odd(symbol, quote, memory)
 
     def _remember_strays(self, quotes: Mapping[str, Quote]) -> None:
         """Keep in the book of which tokens Coinbase's price is another thing's (a currency of the same name, say)."""
-
-        def remembered(symbol: str, held: Position) -> Position:
-            quote = quotes.get(symbol)
-            if quote is None or quote.agrees is None:
-                return held
-            if quote.agrees is not (COINBASE_STRAYS in held.said):
-                return held
-            return replace(held, said=held.said ^ {COINBASE_STRAYS})
-
+        held = self._store.book.positions
+        changed = {
+            symbol: replace(held[symbol], said=held[symbol].said ^ {COINBASE_STRAYS})
+            for symbol, quote in quotes.items()
+            if symbol in held and quote.agrees is (COINBASE_STRAYS in held[symbol].said)
+        }
+        if not changed:
+            return
         try:
-            self._store.change(
-                lambda book: replace(
-                    book, positions={one: remembered(one, held) for one, held in book.positions.items()}
-                )
-            )
+            self._store.change(lambda book: replace(book, positions=dict(book.positions) | changed))
         except TemporaryError as error:
             warn("book.not_saved", str(error))
 
@@ -82,21 +105,26 @@ class PriceDesk:
 
     def _believable(self, symbol: str, quote: Quote, memory: timedelta) -> Quote:
         """Let a jump beyond belief that one venue alone tells of wait until it is seen again."""
-        price, now = quote.price, self._clock.now()
+        price = quote.price
         if price is None:
             return quote
-        before = self._before(symbol, quote, now - memory)
-        is_odd = before is not None and _jumps(before, price) and quote.agrees is not True
+        before = self._before(symbol, quote, memory)
+        is_odd = self._is_odd(symbol, quote, memory)
         if before is not None and is_odd and not self._was_doubted(symbol, price):
             self._doubted[symbol] = price
             jump = f"{quote.source} says {price:f} after {before:f}, and no other venue does"
             return Quote(None, "", f"{jump}: it counts if the next check sees it again")
         self._doubted.pop(symbol, None)
-        self._believed[symbol] = price, now
+        self._believed[symbol] = price, self._clock.now()
         return quote
 
-    def _before(self, symbol: str, quote: Quote, since: datetime) -> Decimal | None:
+    def _is_odd(self, symbol: str, quote: Quote, memory: timedelta) -> bool:
+        before, price = self._before(symbol, quote, memory), quote.price
+        return price is not None and before is not None and quote.agrees is not True and _jumps(before, price)
+
+    def _before(self, symbol: str, quote: Quote, memory: timedelta) -> Decimal | None:
         """Return the price to measure a jump from: the last one, or the book's where Coinbase alone has one."""
+        since = self._clock.now() - memory
         price, moment = self._believed.get(symbol, (None, since))
         if price is not None and moment >= since:
             return price

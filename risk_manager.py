@@ -73,24 +73,43 @@ def is_trailing_stop_hit(position: Position, price: Decimal, rules: ExitRules) -
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExitLevels:
+    """The prices at which the rules act on a position, in quote asset; None for a rule that does not wait for one."""
+
+    stop_loss: Decimal  # at or under: all is sold
+    partial_exit: Decimal | None  # at or above: a part is sold; None once it has been
+    trailing_start: Decimal | None  # at or above: the trailing stop is armed; None once it is
+    trailing_stop: Decimal | None  # at or under: all is sold; None until it is armed
+
+
+def exit_levels(position: Position, rules: ExitRules) -> ExitLevels:
+    """Return the prices at which the rules act, to 60 digits; the rules themselves compare without rounding."""
+
+    def at_multiple(multiple: Decimal) -> Decimal:
+        return FINE.divide(EXACT.multiply(position.entry_quote, multiple), position.entry_base)
+
+    armed = position.trailing_armed
+    stop = EXACT.multiply(position.max_price, EXACT.subtract(ONE, rules.trailing_fall))
+    return ExitLevels(
+        stop_loss=at_multiple(EXACT.subtract(ONE, rules.stop_loss_fall)),
+        partial_exit=None if position.partial_sold else at_multiple(rules.partial_exit_multiple),
+        trailing_start=None if armed else at_multiple(rules.trailing_start_multiple),
+        trailing_stop=stop if armed else None,
+    )
+
+
 def turning_points(position: Position, rules: ExitRules) -> tuple[Decimal, ...]:
     """Return the prices from which on `watch` or `decide_exit` decide differently about this position.
 
     From one of them on, and under the next one, both do the same at every price of 20 digits or less: with 60 digits no
     such price lies between a level and its rounding.
     """
-
-    def at_multiple(multiple: Decimal) -> Decimal:
-        return FINE.divide(EXACT.multiply(position.entry_quote, multiple), position.entry_base)
-
-    points = [FINE.next_plus(at_multiple(EXACT.subtract(ONE, rules.stop_loss_fall)))]
-    if position.trailing_armed:
-        stop = EXACT.multiply(position.max_price, EXACT.subtract(ONE, rules.trailing_fall))
-        points += [FINE.next_plus(position.max_price), FINE.next_plus(stop)]
-    else:
-        points.append(at_multiple(rules.trailing_start_multiple))
-    if not position.partial_sold:
-        points.append(at_multiple(rules.partial_exit_multiple))
+    levels = exit_levels(position, rules)
+    points = [FINE.next_plus(levels.stop_loss)]
+    if levels.trailing_stop is not None:
+        points += [FINE.next_plus(position.max_price), FINE.next_plus(levels.trailing_stop)]
+    points += [point for point in (levels.trailing_start, levels.partial_exit) if point is not None]
     return tuple(points)
 
 
@@ -136,9 +155,8 @@ def update_positions_in_intraday(
     comes_in_time: whether the price of the token whose turn it is may still be gone by; asked once a token.
     """
     unsold = []
-    for symbol in list(executor.positions()):
-        price = prices.get(symbol)
-        if price is None or not executor.may_trade(symbol) or not comes_in_time(symbol):
+    for symbol, price in prices.items():
+        if symbol not in executor.positions() or not executor.may_trade(symbol) or not comes_in_time(symbol):
             continue
         held = executor.positions()[symbol]
         seen = watch(held, price, rules)

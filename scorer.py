@@ -7,14 +7,17 @@ Knows no rule; hands over symbols, hands back scores.
 
 from __future__ import annotations
 
-import multiprocessing
+import os
+import pickle
 import signal
+import subprocess
+import sys
+import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
-from multiprocessing.connection import Connection
 from pathlib import Path
 from time import monotonic
-from typing import Protocol
+from typing import IO, Protocol
 
 from clock import Clock, SystemClock
 from domain import Scoring
@@ -73,37 +76,41 @@ class InlineScorer:
 
 
 class ChildScorer:
-    """Scores in a process that ends with its answer."""
+    """Scores in a process that ends with its answer; nothing of it stays in this one.
+
+    A plain child process: multiprocessing would load the daemon's main module into it as well, and leave a helper
+    process of its own behind for good.
+    """
 
     def __init__(self) -> None:
-        self._process: multiprocessing.process.BaseProcess | None = None
-        self._answers: Connection | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._answer: IO[bytes] | None = None
         self._begun = 0.0
 
     def begin(self, symbols: Sequence[str], settings: Settings, model_path: Path) -> None:
         """Start the process; the settings, secrets included, go through a pipe, not through its arguments."""
         self.stop()
-        spawn = multiprocessing.get_context("spawn")
-        self._answers, theirs = spawn.Pipe(duplex=False)
-        self._process = spawn.Process(
-            target=_score_and_answer, args=(theirs, tuple(symbols), settings, model_path), daemon=True
-        )
-        self._process.start()
+        self._answer = tempfile.TemporaryFile()  # noqa: SIM115 - open until the answer is there
+        command = [sys.executable, __file__]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=self._answer)  # noqa: S603 - this file
         self._begun = monotonic()
-        theirs.close()
+        assert self._process.stdin is not None  # noqa: S101 - asked for above
+        with suppress(BrokenPipeError), self._process.stdin as question:  # it may have died: result() tells
+            question.write(pickle.dumps((tuple(symbols), settings, model_path)))
 
     def result(self) -> Scoring | None:
         """Return the answer, or None while the process works. Raises TemporaryError if it died without one."""
-        if self._process is None or self._answers is None:
+        if self._process is None or self._answer is None:
             return None
-        try:
-            if not self._answers.poll():
-                self._end_if_too_long()
-                return None
-            answer = self._answers.recv()
-        except (EOFError, OSError):
-            answer = TemporaryError("the scoring process ended without an answer (out of memory?)")
+        if self._process.poll() is None:
+            self._end_if_too_long()
+            return None
+        self._answer.seek(0)
+        content = self._answer.read()
         self.stop()
+        if not content.endswith(pickle.STOP):
+            raise TemporaryError("the scoring process ended without an answer (out of memory?)")
+        answer = pickle.loads(content)  # noqa: S301 - our own process's answer
         if isinstance(answer, Exception):
             raise answer
         assert isinstance(answer, Scoring)  # noqa: S101 - our own process's answer
@@ -123,21 +130,35 @@ class ChildScorer:
         """End the process."""
         if self._process is not None:
             self._process.kill()
-            self._process.join()
-            self._process.close()
-        if self._answers is not None:
-            self._answers.close()
-        self._process = self._answers = None
+            self._process.wait()
+        if self._answer is not None:
+            self._answer.close()
+        self._process = self._answer = None
 
 
-def _score_and_answer(answers: Connection, symbols: Sequence[str], settings: Settings, model_path: Path) -> None:
+def _answer_in_a_child() -> None:
+    """Score what stdin asks for, and leave the answer, or the error, on stdout."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a library prints is no part of the answer
+    symbols, settings, model_path = pickle.load(sys.stdin.buffer)  # noqa: S301 - from our own parent
     from ml_decision import score_tokens  # noqa: PLC0415 - this process is made for it
 
     answer: Scoring | MarsShotError
     try:
         answer = score_tokens(symbols, settings, SystemClock(), model_path)
     except MarsShotError as error:
-        answer = error
-    with suppress(OSError):  # the bot has died meanwhile: nobody waits any more
-        answers.send(answer)
+        answer = _plain(error)
+    with answers:
+        pickle.dump(answer, answers)
+
+
+def _plain(error: MarsShotError) -> MarsShotError:
+    """Return the error as one of errors.py: unpickling another would load its room, numpy and all, into the daemon."""
+    kinds = [kind for kind in type(error).__mro__ if kind.__module__ == MarsShotError.__module__]
+    plain: MarsShotError = kinds[0](str(error))
+    return plain
+
+
+if __name__ == "__main__":
+    _answer_in_a_child()

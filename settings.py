@@ -33,6 +33,8 @@ RESERVED_FILES = {
     "trades.csv",
     "decisions.csv",
     "equity.csv",
+    "seen.json",
+    "heard.json",
     "training_data.csv",
     "model.pkl",
     "model.json",

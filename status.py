@@ -1,26 +1,32 @@
-"""`main.py status`: what the book says, for people or programs. Needs no network and changes nothing."""
+"""`main.py status`: what book, trades and last prices say, for people or programs. No network, changes nothing."""
 
 from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
 from book_format import decimal_text
 from clock import SystemClock
 from control import Control
 from daily_plan import is_daily_update_due
+from diary import EQUITY, SEEN, Seen, positions_worth, read_equity, read_seen
 from disk import Disk
-from domain import EXACT, Book, ExitRules, Position
+from domain import Book, ExitRules, Position, Reason, utc_text
 from errors import InputError
 from positions_store import load_state, read_trades
+from risk_manager import exit_levels
 from settings import Settings
+from status_view import status_lines
+from words import Words
+
+PROFIT_DAYS = {"7_days": 7, "30_days": 30}
 
 
 def show_status(settings: Settings, *, as_json: bool) -> int:
@@ -28,104 +34,153 @@ def show_status(settings: Settings, *, as_json: bool) -> int:
     book = load_state(settings.file("bot_state.json"), settings.mode, Disk())
     if book is None:
         raise InputError(f"{settings.file('bot_state.json')}: there is no book yet; start the bot with: python main.py")
-    facts = status_facts(book, settings, Control(settings).paused(), SystemClock().now())
+    seen = read_seen(settings.file(SEEN), Disk())
+    now = SystemClock().now()
+    if settings.mode == "demo":
+        now = seen.time or now  # the demo's own time
+    control = Control(settings)
+    facts = status_facts(book, settings, control.paused(), now, seen) | {"pause_reason": control.reason()}
     if as_json:
         print(json.dumps(facts, indent=1))  # noqa: T201
-    else:
-        _print(facts, Console())
+        return 0
+    console = Console()
+    for line in status_lines(facts, now, Words(settings.language)):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
     return 0
 
 
-def status_facts(book: Book, settings: Settings, paused: str, now: datetime) -> dict[str, Any]:
-    """Return the state as plain values; amounts are decimal texts in quote asset."""
-    profit = _realised_profit(settings.file("trades.csv"), book)
-    strategy = settings.strategy
-    due = is_daily_update_due(
-        now, book.last_daily_update, strategy.daily_update_hour_utc, strategy.daily_update_minute_utc
-    )
-    at = time(strategy.daily_update_hour_utc, strategy.daily_update_minute_utc, tzinfo=UTC)
-    following = datetime.combine(now.date(), at)
-    if following <= now or book.last_daily_update == now.date():
-        following += timedelta(days=1)
+def status_facts(
+    book: Book, settings: Settings, paused: str, now: datetime, seen: Seen | None = None
+) -> dict[str, Any]:
+    """Return the state as plain values; amounts are decimal texts in quote asset, moments UTC in ISO 8601."""
+    seen = seen or Seen()
+    trades = _trades(settings.file("trades.csv"), book)
+    worth = positions_worth(book, seen)
+    equity = book.capital + worth
     return {
         "mode": book.mode,
+        "time": utc_text(now),
         "quote_asset": book.quote_asset,
         "capital": decimal_text(book.capital),
         "capital_started": decimal_text(book.capital_started),
         "started_at": book.started_at,
-        "realised_profit": decimal_text(profit),
+        "positions_worth": decimal_text(worth),
+        "equity": decimal_text(equity),
+        "profit": _profits(book, equity, read_equity(settings.file(EQUITY), Disk()), now),
+        "realised_profit": decimal_text(_realised_profit(settings.file("trades.csv"), trades)),
         "last_daily_update": book.last_daily_update.isoformat() if book.last_daily_update else None,
-        "next_daily_update": "due now" if due else following.strftime("%Y-%m-%dT%H:%MZ"),
+        "last_daily_outcome": _outcome(book, trades),
+        "next_daily_update": next_pass(book, settings, now),
+        "put_off": seen.put_off,
+        "put_off_until": utc_text(seen.put_off_until) if seen.put_off_until else None,
+        "plan_under_way": book.plan is not None,
         "paused": paused,
         "open_doubts": [f"{one.side.lower()} {one.symbol} {one.client_order_id}" for one in book.intents.values()],
         "differences": list(book.differences.values()),
-        "plan_under_way": book.plan is not None,
         "positions": {
-            symbol: _position_facts(held, settings.exit_rules) for symbol, held in sorted(book.positions.items())
+            symbol: _position_facts(symbol, held, settings.exit_rules, seen)
+            for symbol, held in sorted(book.positions.items())
         },
     }
 
 
-def _realised_profit(path: Path, book: Book) -> Decimal:
-    """Return the profit of all sales, those that trades.csv lacks yet included. Raises InputError."""
-    known = {row.client_order_id: row.profit for row in book.unwritten_trades}
+def next_pass(book: Book | None, settings: Settings, now: datetime) -> str:
+    """Return when the next daily pass is, in ISO 8601, or that it is due now."""
+    last = book.last_daily_update if book else None
+    strategy = settings.strategy
+    hour, minute = strategy.daily_update_hour_utc, strategy.daily_update_minute_utc
+    if is_daily_update_due(now, last, hour, minute):
+        return "due now"
+    following = datetime.combine(now.date(), time(hour, minute, tzinfo=UTC))
+    if following <= now or last == now.date():
+        following += timedelta(days=1)
+    return following.strftime("%Y-%m-%dT%H:%MZ")
+
+
+# --------------------------------------------------------------------------- money
+
+
+def _trades(path: Path, book: Book) -> list[Mapping[str, str]]:
+    """Return the trades of journal and book, each once: side, symbol, reason, time, profit. Raises InputError."""
     try:
-        known |= {row["client_order_id"]: row["profit"] for row in read_trades(path)}
-        return sum((Decimal(profit) for profit in known.values() if profit), Decimal(0))
-    except (KeyError, ArithmeticError, UnicodeDecodeError, TypeError, csv.Error):
-        raise InputError(f"{path}: cannot be read; it must stay as the bot writes it (no spreadsheet's copy)") from None
+        written = read_trades(path)
+        known = {row["client_order_id"] for row in written}
+    except (KeyError, UnicodeDecodeError, csv.Error):
+        raise _unreadable(path) from None
+    waiting = [
+        {"time": row.time, "symbol": row.symbol, "side": row.side, "reason": row.reason, "profit": row.profit}
+        for row in book.unwritten_trades
+        if row.client_order_id not in known
+    ]
+    return [*written, *waiting]
 
 
-def _position_facts(held: Position, rules: ExitRules) -> dict[str, Any]:
-    entry = held.entry_price
+def _realised_profit(path: Path, trades: Sequence[Mapping[str, str]]) -> Decimal:
+    """Return the profit of all sales. Raises InputError."""
+    try:
+        return sum((Decimal(row["profit"]) for row in trades if row["profit"]), Decimal(0))
+    except (KeyError, ArithmeticError, TypeError):
+        raise _unreadable(path) from None
+
+
+def _unreadable(path: Path) -> InputError:
+    return InputError(f"{path}: cannot be read; it must stay as the bot writes it (no spreadsheet's copy)")
+
+
+def _profits(
+    book: Book, equity: Decimal, history: Sequence[tuple[datetime, Decimal]], now: datetime
+) -> dict[str, str | None]:
+    """Return what has been gained since several moments; None where it is not known what there was then.
+
+    What there was: the last row of equity.csv before the moment, or the capital at the bot's start where that is later.
+    """
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    moments = {"today": midnight} | {name: now - timedelta(days=days) for name, days in PROFIT_DAYS.items()}
+    started = datetime.fromisoformat(book.started_at) if book.started_at else None
+
+    def gained_since(moment: datetime) -> str | None:
+        if started is not None and started >= moment:
+            return decimal_text(equity - book.capital_started)
+        before = [worth for when, worth in history if when <= moment]
+        return decimal_text(equity - before[-1]) if before else None
+
+    gained = {name: gained_since(moment) for name, moment in moments.items()}
+    return gained | {"since_start": decimal_text(equity - book.capital_started)}
+
+
+def _outcome(book: Book, trades: Sequence[Mapping[str, str]]) -> dict[str, list[str]]:
+    """Return what the last daily pass sold and bought, by token."""
+    day = book.last_daily_update.isoformat() if book.last_daily_update else "never"
+
+    def traded(reason: Reason) -> list[str]:
+        rows = (row for row in trades if str(row.get("time")).startswith(day) and row.get("reason") == reason)
+        return list(dict.fromkeys(str(row["symbol"]) for row in rows))
+
+    return {"sold": traded(Reason.DAILY_SELL), "bought": traded(Reason.DAILY_BUY)}
+
+
+def _position_facts(symbol: str, held: Position, rules: ExitRules, seen: Seen) -> dict[str, Any]:
+    levels = exit_levels(held, rules)
+    price, moment = seen.prices.get(symbol, (None, None))
+
+    def level(value: Decimal | None) -> str | None:
+        return None if value is None else decimal_text(Decimal(f"{value:.8g}"))
+
     return {
         "qty": decimal_text(held.qty),
-        "entry_price": decimal_text(entry),
+        "entry_price": decimal_text(held.entry_price),
         "cost": decimal_text(held.cost),
         "opened_at": held.opened_at,
-        "stop_loss_at": f"{entry * (1 - rules.stop_loss_fall):.6g}",
-        "partial_at": "done" if held.partial_sold else f"{entry * rules.partial_exit_multiple:.6g}",
+        "price": None if price is None else decimal_text(price),
+        "price_time": None if moment is None else utc_text(moment),
+        "worth": None if price is None else decimal_text(held.qty * price),
+        "gain": None if price is None else decimal_text(Decimal(f"{price / held.entry_price - 1:.6f}")),
+        "stop_loss_at": level(levels.stop_loss),
+        "partial_sold": held.partial_sold,
+        "partial_at": level(levels.partial_exit),
         "trailing_armed": held.trailing_armed,
-        "trailing_at": f"{EXACT.multiply(held.max_price, 1 - rules.trailing_fall):.6g}"
-        if held.trailing_armed
-        else f"armed from {entry * rules.trailing_start_multiple:.6g}",
+        "trailing_armed_from": level(levels.trailing_start),
+        "trailing_stop_at": level(levels.trailing_stop),
         "did_skip_sell_once": held.did_skip_sell_once,
         "exit_pending": held.exit_pending.value if held.exit_pending else "",
     }
-
-
-def _print(facts: dict[str, Any], console: Console) -> None:
-    quote = facts["quote_asset"]
-    lines = Table.grid(padding=(0, 2))
-    for name, value in (
-        ("Mode", facts["mode"]),
-        (
-            "Capital",
-            f"{Decimal(facts['capital']):.2f} {quote}, of {Decimal(facts['capital_started']):.2f} at the start",
-        ),
-        ("Realised profit", f"{Decimal(facts['realised_profit']):+.2f} {quote} since {facts['started_at'][:10]}"),
-        ("Last daily pass", facts["last_daily_update"] or "none yet"),
-        ("Next daily pass", "when the demo goes on" if facts["mode"] == "demo" else facts["next_daily_update"]),
-        ("Buying", f"paused: {facts['paused']}" if facts["paused"] else "allowed"),
-        ("Orders in doubt", ", ".join(facts["open_doubts"]) or "none"),
-        *(("Differs from Binance", sentence) for sentence in facts["differences"]),
-    ):
-        lines.add_row(name, value)
-    console.print(lines)
-    if not facts["positions"]:
-        console.print("No positions.")
-        return
-    table = Table(
-        "Token", "Quantity", "Entry", "Cost", "Stop-loss", "Partial", "Trailing stop", box=None, pad_edge=False
-    )
-    for symbol, held in facts["positions"].items():
-        table.add_row(
-            symbol,
-            f"{Decimal(held['qty']):.8g}",
-            f"{Decimal(held['entry_price']):.6g}",
-            f"{Decimal(held['cost']):.2f}",
-            held["stop_loss_at"],
-            held["partial_at"],
-            f"being sold: {held['exit_pending']}" if held["exit_pending"] else held["trailing_at"],
-        )
-    console.print(table)

@@ -9,6 +9,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+from shutil import copyfile
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
 STAND_IN = (
     "Recorded: daily prices, volumes and market caps. Stand-ins: the path inside a day and LunarCrush's social scores."
 )
+ACCOUNT = "embedded_market.json"
 DEMO_START = date(2021, 2, 21)
 DEMO_DAYS = 92
 # What the recorded market knows when the demo begins.
@@ -40,19 +44,40 @@ class Surroundings:
 
 
 @contextmanager
-def open_surroundings(settings: Settings, *, keep_account: bool = False) -> Iterator[Surroundings]:
+def open_surroundings(
+    settings: Settings, *, keep_account: bool = False, look_only: bool = False
+) -> Iterator[Surroundings]:
     """Yield the surroundings of this mode; demo mode's market ends with the block.
 
     keep_account: the demo's exchange goes on where the last command left it (balances and time are kept in a file).
+    look_only: it goes on from there too, but what happens is forgotten: the file may be another process's.
     """
+    if look_only and settings.mode == "demo":
+        with _copied(settings.file(ACCOUNT)) as copy, _demo_market(settings, copy) as around:
+            yield around
+        return
     if settings.mode != "demo":
         yield Surroundings(settings, SystemClock(), lambda changed: changed)
         return
+    with _demo_market(settings, settings.file(ACCOUNT) if keep_account else None) as around:
+        yield around
+
+
+@contextmanager
+def _copied(account_file: Path) -> Iterator[Path]:
+    with TemporaryDirectory(prefix="marsshot") as folder:
+        copy = Path(folder) / account_file.name
+        if account_file.exists():
+            copyfile(account_file, copy)
+        yield copy
+
+
+@contextmanager
+def _demo_market(settings: Settings, account_file: Path | None) -> Iterator[Surroundings]:
     from embedded_market.account_file import AccountFileError  # noqa: PLC0415 - demo mode only
     from embedded_market.launcher import MarketProcess, MarketProcessError  # noqa: PLC0415
 
     begin = datetime.combine(DEMO_START, time(0, 5), UTC)
-    account_file = settings.file("embedded_market.json") if keep_account else None
     balances = {settings.quote_asset: settings.strategy.capital_initial}
     try:
         with MarketProcess(start=begin.timestamp(), balances=balances, account_file=account_file) as market:

@@ -1,9 +1,10 @@
-"""Trains the random forest on training_data.csv and writes model.pkl with its report, model.json.
+"""Trains the random forest on training_data.csv; writes model.pkl, its facts model.json, and model_report.html.
 
     python train_model.py [--config PATH] [--input PATH] [--output PATH] [--n-iter N] [--jobs N]
-                          [--scheduler tcp://...] [--seed N]
+                          [--scheduler tcp://...] [--seed N] [--force]
 
-Parameters are searched on the past only; the last fifth of the dates is kept out of the search and scored once.
+Parameters are searched on the past only; the last fifth of the dates is kept out of the search and scored once. A model
+that is clearly worse than the one in use is written beside it as a candidate, and the exit code is 1.
 """
 
 from __future__ import annotations
@@ -21,12 +22,17 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 import forest_search
+from bar_cache import replace_file
 from cluster import cluster_threads
 from errors import InputError, MarsShotError
-from features import FEATURES, has_features
-from forest_search import TooLittleDataError
+from features import has_features, trained_on
+from forest_search import EMBARGO_DAYS, TooLittleDataError
 from model_files import save_model
-from model_report import model_facts, show
+from model_gate import Comparison, compare_with_old
+from model_page import model_page, report_path
+from model_report import label_facts, model_facts
+from model_table import show
+from outcomes import judged
 from training_data import read_training_data
 
 MORE_DATA = "make it anew with more: python build_csv.py --days 365"
@@ -36,7 +42,11 @@ if TYPE_CHECKING:
 
 
 class NotTrainedError(MarsShotError):
-    """The model could not be made or written. The old files are as they were."""
+    """A file could not be written; the message says which."""
+
+
+class WorseError(MarsShotError):
+    """The new model is clearly worse than the one in use, which stays."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -48,6 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.write("train_model.py: interrupted; no file was changed\n")
         return 1
     except MarsShotError as error:
+        sys.stdout.flush()  # where both go to one file, the reason of a failure is its last line
         sys.stderr.write(f"{error}\n")
         return error.exit_code
     return 0
@@ -62,6 +73,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--jobs", type=int, help="processor cores to use (default: all)")
     parser.add_argument("--scheduler", help="Dask scheduler to spread the search over, such as tcp://10.0.0.5:8786")
     parser.add_argument("--seed", type=int, default=42, help="the same data and seed give the same model (default: 42)")
+    parser.add_argument("--force", action="store_true", help="replace the old model even if the new one is worse")
     return parser.parse_args(argv)
 
 
@@ -74,45 +86,70 @@ def _run(arguments: argparse.Namespace) -> None:
     _check_output(output)
     source = arguments.input or settings.file("training_data.csv")
     data = read_training_data(source)
-    complete = has_features(data)
-    rows = data[complete.all(axis=1)].reset_index(drop=True)
+    complete = has_features(data, trained_on(data.columns))
     try:
         with cluster_threads(arguments.scheduler) as workers:
-            train(rows, settings, output, arguments, workers)
+            train(data, complete.all(axis=1), settings, output, arguments, workers)
     except TooLittleDataError as error:
-        empty = ", ".join(name for name in FEATURES if not complete[name].any())
+        empty = ", ".join(name for name in complete.columns.astype(str) if not complete[name].any())
         raise InputError(f"{source}: {error}{f' (none has {empty})' if empty else ''}; {MORE_DATA}") from None
-    if len(data) > len(rows):
-        gaps = ", ".join(f"{name} {n}" for name, n in (~complete).sum().items() if n)
-        sys.stdout.write(f"{len(data) - len(rows)} rows left out, a feature is missing: {gaps}\n")
 
 
 def train(
-    rows: pd.DataFrame, settings: Settings, output: Path, arguments: argparse.Namespace, workers: int | None
+    data: pd.DataFrame,
+    complete: pd.Series,
+    settings: Settings,
+    output: Path,
+    arguments: argparse.Namespace,
+    workers: int | None,
 ) -> None:
-    """Search, fit, write the model and its report, and show it.
+    """Search, fit, compare with the old model, write the model and its report, and show it.
 
-    Raises MarsShotError or TooLittleDataError; then no file was touched.
+    complete: which rows have all features. Raises MarsShotError or TooLittleDataError; then no file in use was touched.
     """
-    training, jobs = settings.training, arguments.jobs or os.cpu_count() or 1
-    candidates = forest_search.draw_candidates(len(rows), arguments.n_iter or training.n_iter, arguments.seed)
+    rows, features = data[complete].reset_index(drop=True), trained_on(data.columns)
+    training, seed, jobs = settings.training, arguments.seed, arguments.jobs or os.cpu_count() or 1
+    candidates = forest_search.draw_candidates(len(rows), arguments.n_iter or training.n_iter, seed)
     with _bar(candidates, forest_search.cost_of) as advance:
         found = forest_search.find(
             rows,
+            features,
             label_days=training.shift_days,
             candidates=candidates,
-            seed=arguments.seed,
+            seed=seed,
             jobs=jobs,
             workers=workers,
             tell=advance,
         )
-        model = forest_search.fit(rows, found.parameters, arguments.seed, jobs)
-    facts = model_facts(rows, settings, found, arguments.seed)
+        model = forest_search.fit(rows, features, found.parameters, seed, jobs)
+    frame = judged(data, rows.iloc[found.future], found.hold_out_scores, training.shift_days)
+    gap_days = training.shift_days + EMBARGO_DAYS
+    gate = compare_with_old(output, data, frame, label_facts(settings), gap_days)
+    facts = model_facts(data, rows, features, settings, found, frame, seed=seed, jobs=jobs)
+    _hand_out(model, facts, gate, output, is_forced=arguments.force)
+
+
+def _hand_out(model: Any, facts: dict[str, Any], gate: Comparison, output: Path, *, is_forced: bool) -> None:
+    """Write the model, or the candidate, with its report, and show it. Raises WorseError, NotTrainedError."""
+    is_blocked = gate.old_stays and not is_forced
+    target = output.with_name(f"{output.stem}.candidate{output.suffix}") if is_blocked else output
+    facts = {**facts, "gate": {"words": gate.words, "is_forced": is_forced, "figures": gate.figures}}
     try:
-        save_model(model, facts, output)
+        save_model(model, facts, target)
     except OSError as error:
-        raise NotTrainedError(f"{output}: cannot be written ({error.strerror or error})") from None
-    show(output, facts)
+        raise NotTrainedError(f"{target}: cannot be written ({error.strerror or error})") from None
+    show(target, facts)
+    report = report_path(target)
+    try:
+        replace_file(report, model_page(facts, target.name).encode())
+    except OSError as error:
+        reason = f"{report}: cannot be written ({error.strerror or error})"
+        raise NotTrainedError(f"{reason}; {target} is written and good") from None
+    if is_blocked:
+        raise WorseError(f"{gate.words}; the old one stays, the new one is {target} (--force replaces the old one)")
+    if gate.words:
+        sys.stdout.write(f"{gate.words}\n")
+    sys.stdout.write(f"{target} is written; open {report} in a browser\n")
 
 
 @contextmanager

@@ -13,29 +13,33 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from errors import InputError
-from features import FEATURES
+from features import FEATURES, OFFERED, trained_on
 
 REMEDY = "make it anew with: python build_csv.py"
 _FIRST_LINE = 2  # the header is line 1
 
 
 def read_training_data(path: Path) -> pd.DataFrame:
-    """Return date, symbol, FEATURES and label of every row, sorted by date, then symbol; an empty cell is NaN.
+    """Return date, symbol, FEATURES, those of RATIOS that are there, and label, by date, then symbol.
 
-    Raises InputError.
+    An empty cell is NaN. The rows of a token must be oldest first. Raises InputError.
     """
     text = _read_text(path)
     if missing := [name for name in ("date", "symbol", *FEATURES, "label") if name not in text.columns]:
         raise InputError(f"{path}: has no column {', '.join(missing)}; {REMEDY}")
+    if unknown := [name for name in text.columns if name not in ("date", "symbol", *OFFERED, "label")]:
+        raise InputError(f"{path}: has an unknown column {', '.join(unknown)[:80]}; take it out, or {REMEDY}")
     if text.empty:
         raise InputError(f"{path}: has no rows; {REMEDY}")
     rows = pd.DataFrame({"date": _dates(path, text["date"]), "symbol": text["symbol"]})
-    for name in FEATURES:
-        rows[name] = _numbers(path, text[name])
+    numbers = {name: _numbers(path, text[name]) for name in OFFERED if name in text.columns}
+    rows = rows.assign(**{name: numbers[name] for name in trained_on(text.columns)})
     rows["label"] = _labels(path, text["label"])
-    _refuse_first(path, rows["symbol"] == "", text["symbol"], "a ticker is needed")
+    _refuse_first(path, ~text["symbol"].str.fullmatch(r"\S+"), text["symbol"], "a ticker is needed")
     twice = rows.duplicated(["date", "symbol"])
     _refuse_first(path, twice, text["symbol"] + " of " + text["date"], "each token and day may stand there once")
+    backwards = rows["date"] < rows.groupby("symbol")["date"].shift()
+    _refuse_first(path, backwards, text["date"], "the days of a token must be in order")
     return rows.sort_values(["date", "symbol"], ignore_index=True)
 
 

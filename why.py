@@ -45,9 +45,8 @@ def detail(decision: Decision, rules: DailyRules, words: Words) -> str:
     )
 
 
-def log_line(decision: Decision, rules: DailyRules) -> str:
-    """Return the decision as one line of the log, which is in English."""
-    words = Words("en")
+def why_line(decision: Decision, rules: DailyRules, words: Words) -> str:
+    """Return the decision as one line: score, action, reason."""
     action = words.say(f"action.{decision.action}")
     return f"{decision.symbol}: {score(decision, words)}, {action}: {detail(decision, rules, words)}"
 

@@ -30,6 +30,7 @@ from positions_store import Store, check_folder, load_state, sole_writer
 from scorer import ChildScorer, InlineScorer, Scorer
 from scoring_desk import ScoringDesk
 from settings import Settings
+from side_by_side import SideBySide
 
 BOOK, TRADES, MODEL, KEPT_MODEL = "bot_state.json", "trades.csv", "model.pkl", "model.in_use.pkl"
 
@@ -78,7 +79,7 @@ def open_bot(
                 settings=settings,
                 clock=clock,
                 store=store,
-                exchange=_exchange(settings, clock, lambda: store.book),
+                exchange=trading_exchange(settings, clock, lambda: store.book),
                 coinbase=Coinbase(settings.coinbase.base_url),
                 scores=desk.scores,
                 control=control,
@@ -103,7 +104,7 @@ def keys_needed(settings: Settings) -> tuple[str, ...]:
     return ("lunarcrush.api_key", "binance_api.api_key", "binance_api.api_secret")
 
 
-def exchange_of(settings: Settings, clock: Clock) -> BinanceExchange:
+def exchange_of(settings: Settings, clock: Clock, beside: SideBySide | None = None) -> BinanceExchange:
     """Return Binance as these settings name it; paper mode never shows it a key."""
     keys, paper = settings.binance_api, settings.mode == "paper"
     return BinanceExchange(
@@ -111,11 +112,13 @@ def exchange_of(settings: Settings, clock: Clock) -> BinanceExchange:
         api_secret="" if paper else keys.api_secret.get_secret_value(),
         base_url=keys.base_url,
         clock=clock,
+        beside=beside,
     )
 
 
-def _exchange(settings: Settings, clock: Clock, book: Callable[[], Book]) -> Exchange:
-    binance = exchange_of(settings, clock)
+def trading_exchange(settings: Settings, clock: Clock, book: Callable[[], Book]) -> Exchange:
+    """Return what orders of this mode go to. book: what the paper exchange's account holds."""
+    binance = exchange_of(settings, clock, None if settings.mode == "demo" else SideBySide(1, "binance-prices"))
     return PaperExchange(binance, book) if settings.mode == "paper" else binance
 
 
@@ -195,7 +198,7 @@ class _SettingsKeeper:
         if (old.binance_api, old.coinbase) != (settings.binance_api, settings.coinbase):
             self._bot.coinbase.close()
             self._bot.coinbase = Coinbase(settings.coinbase.base_url)
-            exchange = _exchange(settings, self._bot.clock, lambda: self._bot.store.book)
+            exchange = trading_exchange(settings, self._bot.clock, lambda: self._bot.store.book)
             exchange.keep_quiet_until(self._bot.executor.exchange.quiet_until_ms)
             self._bot.executor.exchange = exchange
 

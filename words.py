@@ -80,8 +80,9 @@ class Words(Formatter):
 
 
 def _rounded(price: Decimal) -> Decimal:
-    """Return a price with six significant digits, or all that stand before the point."""
-    return round(price, max(0, _SIGNIFICANT - 1 - price.adjusted())) if price else price
+    """Return a price with at most six significant digits, or all that stand before the point."""
+    places = max(0, _SIGNIFICANT - 1 - price.adjusted()) if price else 0
+    return round(price, places) if -price.as_tuple().exponent > places else price  # type: ignore[operator]
 
 
 @cache

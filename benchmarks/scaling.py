@@ -31,11 +31,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import train_model
 from csv_text import csv_text
-from features import FEATURES
+from features import FEATURES, RATIOS
 
 ROOT = Path(train_model.__file__).parent
 CORES = 2
 TOKENS = 150
+COLUMNS = (*FEATURES, *RATIOS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ def main() -> None:
             there = run([*common, "--output", f"there{rows}.pkl", "--scheduler", scheduler], workers)
             same = Path(f"here{rows}.pkl").read_bytes() == Path(f"there{rows}.pkl").read_bytes()
             figures = (here.wall, here.cpu, there.wall, there.cpu, there.wall - here.wall)
-            sent = rows * (len(FEATURES) + 1) * 8 / 1e6
+            sent = rows * (len(COLUMNS) + 3) * 8 / 1e6  # and the label, and two weights
             table.add_row(f"{rows}", f"{sent:.1f}", *(f"{value:.1f}" for value in figures), "yes" if same else "NO")
     Console().print(table)
 
@@ -75,7 +76,7 @@ def some_rows(count: int) -> pd.DataFrame:
     random = np.random.default_rng(0)
     days = pd.date_range("2024-01-01", periods=-(-count // TOKENS)).as_unit("us").repeat(TOKENS)[:count]
     rows = pd.DataFrame({"date": days, "symbol": [f"T{number % TOKENS}" for number in range(count)]})
-    rows = rows.assign(**{name: random.uniform(1, 2, count) for name in ("open", "high", "low", *FEATURES)})
+    rows = rows.assign(**{name: random.uniform(1, 2, count) for name in ("open", "high", "low", *COLUMNS)})
     return rows.assign(label=(random.random(count) < 0.1 * rows["rsi"]).astype(int))
 
 

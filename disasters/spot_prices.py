@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from decimal import Decimal
 
-from coinbase import read_spot_price
+from coinbase import HearSpot, read_spot_price
 from disasters.clock import StrayingClock
 from disasters.fate import Fate
 from embedded_market.coinbase_api import CoinbaseApi
@@ -23,10 +23,12 @@ class SimulatedCoinbase:
         self._clock = clock
         self._fate = fate
 
-    def spot_prices_soon(self, assets: Collection[str]) -> Callable[[], dict[str, Decimal | str]]:
+    def spot_prices_soon(self, assets: Collection[str], hear: HearSpot) -> None:
         """Answer for each asset, or say why not."""
-        prices = {asset: self._price(asset) for asset in assets}
-        return lambda: prices
+        hear({asset: self._price(asset) for asset in assets})
+
+    def give_up(self) -> None:
+        """Do nothing: nothing is under way."""
 
     def close(self) -> None:
         """Do nothing."""

@@ -6,7 +6,7 @@ Orders are filled by the embedded market's own exchange, so that demo and backte
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
@@ -18,6 +18,7 @@ import numpy as np
 from binance_errors import order_error
 from binance_rules import trading_rules_of
 from clock import Clock
+from coinbase import HearSpot
 from domain import Account, Intent, OrderReport, PartFill, SeenOrder, Side, TradingRules
 from embedded_market.coinbase_api import UNLISTED_AT_COINBASE
 from embedded_market.exchange import Exchange as Matching
@@ -26,6 +27,7 @@ from embedded_market.orders import MarketOrder, Moment, Order, OrderRejectedErro
 from embedded_market.path import STEP_SECONDS
 from embedded_market.prices import PriceBoard
 from embedded_market.rules import PairRules, symbol_row
+from exchange import HearPrices
 from replay.costs import at_price, plausible_rules, recorded_rules, usual_volume, width_of
 from replay.intraday import Ints
 from replay.recording import Recording
@@ -93,10 +95,13 @@ class RecordedCoinbase:
         self._board = board
         self._clock = clock
 
-    def spot_prices_soon(self, assets: Collection[str]) -> Callable[[], dict[str, Decimal | str]]:
-        """Return the function that gives the USD price of each asset, or why there is none."""
+    def spot_prices_soon(self, assets: Collection[str], hear: HearSpot) -> None:
+        """Tell the USD price of each asset, or why there is none."""
         now = self._clock.now().timestamp()
-        return lambda: {asset: self._price(asset, now) for asset in assets}
+        hear({asset: self._price(asset, now) for asset in assets})
+
+    def give_up(self) -> None:
+        """Do nothing: nothing is under way."""
 
     def _price(self, asset: str, now: float) -> Decimal | str:
         if asset in UNLISTED_AT_COINBASE or not self._board.is_listed(asset, now):
@@ -133,6 +138,10 @@ class RecordedExchange:
         """Return the last prices of the pairs that are listed; after its last day a coin's stands still."""
         now = self._now()
         return {pair: self._board.price(self._bases[pair], now) for pair in pairs if self._is_listed(pair, now)}
+
+    def prices_soon(self, pairs: Collection[str], hear: HearPrices) -> None:
+        """Tell the last prices at once."""
+        hear(self.prices(pairs))
 
     def trading_rules(self, pairs: Collection[str]) -> Mapping[str, TradingRules]:
         """Return the rules of the pairs that are listed; after its last day a pair is on BREAK."""

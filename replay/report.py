@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from datetime import datetime
 from html import escape
 
+from charts import area, bar, curves
 from order_life import REASONS
+from page import heat, page
 from replay.answer import Answer
-from replay.charts import area, bar, curves
 from replay.findings import BOT, BTC
-from replay.page import heat, page
 from replay.performance import drawdowns
 from replay.words import key_figures, number, rule_rows
 
@@ -62,7 +62,7 @@ def _caveats(answer: Answer) -> str:
 
 def _equity(answer: Answer) -> str:
     findings = answer.findings
-    kinds = dict(zip(findings.curves, ("own", "btc", "equal"), strict=False))
+    kinds = dict(zip(findings.curves, ("own", "other", "quiet"), strict=False))
     lines = {name: (kinds[name], curve) for name, curve in findings.curves.items()}
     drawn = curves("Worth over time", findings.moments, lines, lambda value: f"{value:,.0f}")
     key = "".join(f'<span><i class="{kind}"></i>{escape(name)}</span>' for name, kind in kinds.items())
@@ -72,12 +72,14 @@ def _equity(answer: Answer) -> str:
 
 def _falls(answer: Answer) -> str:
     falls = -drawdowns(answer.findings.equity)
-    return _card("Under the highest so far", area("Falls", answer.findings.moments, falls, "bad", _whole_percent))
+    return _card(
+        "Under the highest so far", area("Falls", answer.findings.moments, falls, [("bad", 0)], _whole_percent)
+    )
 
 
 def _exposure(answer: Answer) -> str:
     shares = answer.findings.exposure
-    return _card("Share in tokens", area("Exposure", answer.findings.moments, shares, "own", _whole_percent))
+    return _card("Share in tokens", area("Exposure", answer.findings.moments, shares, [("own", 0)], _whole_percent))
 
 
 def _months(answer: Answer) -> str:

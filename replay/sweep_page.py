@@ -7,7 +7,7 @@ from html import escape
 
 import numpy as np
 
-from replay.page import heat, page
+from page import heat, page
 from replay.sweep import STRATEGY, Sweep, heat_map
 from replay.words import number
 

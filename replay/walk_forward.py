@@ -15,7 +15,7 @@ import pandas as pd
 import forest_search
 from domain import Score
 from errors import InputError
-from features import FEATURES, has_features, labelled
+from features import FEATURES, RATIOS, has_features, labelled
 from forest_search import TooLittleDataError
 from model_files import LoadedModel
 from replay.scores import DAY, score_with
@@ -23,6 +23,7 @@ from settings import TrainingSection
 
 SEARCH_EVERY = 12  # trainings
 SEED = 42
+TRAINED_ON = (*FEATURES, *RATIOS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +51,7 @@ def known_rows(table: pd.DataFrame, day: date, training: TrainingSection) -> pd.
     """Return the labelled rows that `build_csv.py` could have written on this day."""
     past = table[(table["date"] < pd.Timestamp(day)) & (table["date"] >= pd.Timestamp(day - training.days * DAY))]
     rows = labelled(past.reset_index(drop=True), training.shift_days, training.threshold)
-    complete = has_features(rows, FEATURES).all(axis=1)
+    complete = has_features(rows, TRAINED_ON).all(axis=1)
     return rows[complete].reset_index(drop=True)
 
 
@@ -76,7 +77,7 @@ def walk_forward(
         was_searched = len(done) % SEARCH_EVERY == 0
         if was_searched:
             parameters = _search(rows, day, plan)
-        model = LoadedModel(forest_search.fit(rows, parameters, SEED, plan.jobs), {}, FEATURES, "")
+        model = LoadedModel(forest_search.fit(rows, TRAINED_ON, parameters, SEED, plan.jobs), {}, TRAINED_ON, "")
         end = min(day + timedelta(days=plan.every_days - 1), last)
         days |= score_with(table, tokens, day, end, model)
         done.append(
@@ -97,6 +98,7 @@ def _search(rows: pd.DataFrame, day: date, plan: WalkPlan) -> dict[str, Any]:
     try:
         return forest_search.find(
             rows,
+            TRAINED_ON,
             label_days=plan.training.shift_days,
             candidates=forest_search.draw_candidates(len(rows), plan.tries, SEED),
             seed=SEED,

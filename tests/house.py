@@ -69,23 +69,27 @@ class House:
         path.write_text(yaml.safe_dump(self.config), encoding="utf-8")
         path.chmod(0o600)
 
-    def put_model(self) -> None:
+    def put_model(self, **facts: object) -> None:
         closes = {
             symbol: float(self.market.history.coins[symbol].bars[unix_day(RECORDED) - 1].close)
             for symbol in ("ADA", "DOT")
         }
         rows = pd.DataFrame({"close": list(closes.values())})
-        save_model(DecisionTreeClassifier(random_state=0).fit(rows, [1, 0]), {}, self.folder / "model.pkl")
+        save_model(DecisionTreeClassifier(random_state=0).fit(rows, [1, 0]), facts, self.folder / "model.pkl")
 
     def hold_ada(self, entry: str = "0.5") -> None:
         """Put 400 ADA into a book, and into the account."""
-        price = D(entry)
-        position = Position(qty=D(400), entry_quote=price, entry_base=D(1), cost=400 * price, max_price=price)
+        self.hold("ADA", "400", entry)
+
+    def hold(self, symbol: str, quantity: str, entry: str) -> None:
+        """Put a position into the book, and into the account."""
+        price, qty = D(entry), D(quantity)
+        position = Position(qty=qty, entry_quote=price, entry_base=D(1), cost=qty * price, max_price=price)
         path = self.folder / "bot_state.json"
         book = load_state(path, "live", Disk())
         assert book is not None
-        save_state(with_position(book, "ADA", position), path, Disk())
-        self.market.exchange.free["ADA"] += 400
+        save_state(with_position(book, symbol, position), path, Disk())
+        self.market.exchange.free[symbol] += qty
 
     def start(self, *arguments: str, quick: bool = False) -> subprocess.Popen[str]:
         """Start the program; quick: with a loop that looks around ten times a second, not every ten seconds."""

@@ -18,7 +18,7 @@ from test_lunarcrush import NOW, Answer, StandIn, point
 import build_csv
 import surroundings
 from clock import VirtualClock
-from features import OFFERED, feature_table, labelled
+from features import OFFERED, RATIOS, feature_table, labelled
 from lunarcrush import LunarCrush
 from settings import Settings
 
@@ -102,7 +102,7 @@ def test_the_file_has_the_contracts_columns_in_order_of_date_and_symbol(
 ) -> None:
     assert place.run() == 0
     rows = place.rows()
-    assert list(rows[0]) == ["date", "symbol", *OFFERED, "label"]
+    assert list(rows[0]) == ["date", "symbol", *OFFERED[: -len(RATIOS)], "label", *RATIOS]
     keys = [(row["date"], row["symbol"]) for row in rows]
     assert keys == sorted(keys) and len(set(keys)) == len(keys) == 3 * 88
     assert {row["symbol"] for row in rows} == {"BTC", "FET", "OP"}  # ETH is asked for, and not in the list

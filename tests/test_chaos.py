@@ -340,7 +340,7 @@ def believe_any_price(patch: Patch) -> None:
     def gullible(coinbase: Any, binance: Any, max_divergence: Decimal) -> Any:
         return quote_of(coinbase, binance, max_divergence=Decimal(10) ** 20)
 
-    import coinbase as room
+    import price_round as room
 
     quote_of: Callable[..., Any] = room.choose_price
     patch.setattr(room, "choose_price", gullible)

@@ -7,15 +7,17 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from queue import SimpleQueue
 from typing import cast
 
 import pytest
 from builders import D, some_settings
 
 import coinbase
-from coinbase import Coinbase, Quote, choose_price, fetch_prices_for_symbols, read_spot_price
+from coinbase import Coinbase, read_spot_price
 from errors import TemporaryError
-from exchange import Exchange
+from exchange import Exchange, HearPrices
+from price_round import Quote, choose_price, fetch_prices_for_symbols
 
 # --------------------------------------------------------------------------- reading an answer
 
@@ -218,14 +220,24 @@ def client(stand_in: StandIn, monkeypatch: pytest.MonkeyPatch) -> Iterator[Coinb
     client.close()
 
 
+def spot_prices(client: Coinbase, assets: Collection[str]) -> dict[str, Decimal | str]:
+    """Return what Coinbase says of each asset, once it has said something of all."""
+    news: SimpleQueue[Mapping[str, Decimal | str | float]] = SimpleQueue()
+    client.spot_prices_soon(assets, news.put)
+    found: dict[str, Decimal | str] = {}
+    while len(found) < len(assets):
+        found |= {asset: said for asset, said in news.get(timeout=10).items() if not isinstance(said, float)}
+    return found
+
+
 def test_a_price_is_asked_for_at_the_documented_address(stand_in: StandIn, client: Coinbase) -> None:
     stand_in.quotes("FET", "0.52")
-    assert client.spot_prices_soon(["FET"])() == {"FET": D("0.52")}
+    assert spot_prices(client, ["FET"]) == {"FET": D("0.52")}
     assert stand_in.asked == ["/v2/prices/FET-USD/spot"]
 
 
 def test_no_token_no_request(stand_in: StandIn, client: Coinbase) -> None:
-    assert client.spot_prices_soon([])() == {}
+    assert spot_prices(client, []) == {}
     assert stand_in.asked == []
 
 
@@ -240,14 +252,14 @@ def test_all_prices_are_asked_for_side_by_side(stand_in: StandIn) -> None:
     for asset in assets:
         stand_in.replies_with(asset, met)
     patient = Coinbase(stand_in.url)
-    assert patient.spot_prices_soon(assets)() == dict.fromkeys(assets, D(1))
+    assert spot_prices(patient, assets) == dict.fromkeys(assets, D(1))
     patient.close()
 
 
 def test_connections_are_kept_alive(stand_in: StandIn, client: Coinbase) -> None:
     stand_in.quotes("FET", "1")
     for _ in range(3):
-        client.spot_prices_soon(["FET"])()
+        spot_prices(client, ["FET"])
     assert len(stand_in.asked) == 3
     assert len(stand_in.connections) == 1
 
@@ -300,7 +312,7 @@ def test_one_tokens_trouble_leaves_the_others_their_price(
 ) -> None:
     stand_in.quotes("GOOD", "2")
     stand_in.replies_with("FET", reply)
-    spot = client.spot_prices_soon(["FET", "GOOD"])()
+    spot = spot_prices(client, ["FET", "GOOD"])
     assert spot["GOOD"] == D(2)
     assert str(spot["FET"]).startswith(why)
 
@@ -309,14 +321,14 @@ def test_a_venue_that_hangs_is_given_up(stand_in: StandIn, client: Coinbase) -> 
     stand_in.quotes("GOOD", "2")
     stand_in.replies_with("FET", lambda _: (stand_in.over.wait(5), None)[1])
     began = time.monotonic()
-    spot = client.spot_prices_soon(["FET", "GOOD"])()
+    spot = spot_prices(client, ["FET", "GOOD"])
     assert time.monotonic() - began < 2
     assert spot == {"FET": "does not answer (ReadTimeoutError)", "GOOD": D(2)}
 
 
 def test_a_venue_that_is_not_there_gives_no_price(stand_in: StandIn, client: Coinbase) -> None:
     stand_in.close()
-    assert str(client.spot_prices_soon(["FET"])()["FET"]).startswith("does not answer")
+    assert str(spot_prices(client, ["FET"])["FET"]).startswith("does not answer")
 
 
 def test_a_venue_that_trickles_is_given_up(stand_in: StandIn, client: Coinbase) -> None:
@@ -332,7 +344,7 @@ def test_a_venue_that_trickles_is_given_up(stand_in: StandIn, client: Coinbase) 
 
     stand_in.replies_with("FET", trickle)
     began = time.monotonic()
-    client.spot_prices_soon(["FET"])()
+    spot_prices(client, ["FET"])
     assert time.monotonic() - began < 1
 
 
@@ -352,6 +364,12 @@ class FakeBinance:
         if self._trouble:
             raise TemporaryError(self._trouble)
         return {pair: self._prices[pair] for pair in pairs if pair in self._prices}
+
+    def prices_soon(self, pairs: Collection[str], hear: HearPrices) -> None:
+        try:
+            hear(self.prices(pairs))
+        except TemporaryError as error:
+            hear(error)
 
 
 def fetch(client: Coinbase, binance: FakeBinance, *symbols: str, **settings: object) -> tuple[dict[str, Quote], str]:
@@ -428,9 +446,9 @@ def test_a_venue_that_asks_for_silence_is_left_alone(
     monkeypatch.setattr(coinbase, "monotonic", lambda: now)
     stand_in.quotes("ADA", "1.5")
     stand_in.replies_with("FET", says(b"{}", 429, Retry_After="60"))
-    assert client.spot_prices_soon(["FET"])() == {"FET": "answered 429"}
+    assert spot_prices(client, ["FET"]) == {"FET": "answered 429"}
     now = 1059.0
-    assert client.spot_prices_soon(["ADA"])() == {"ADA": "asked to wait, 1 seconds are left"}
+    assert spot_prices(client, ["ADA"]) == {"ADA": "asked to wait, 1 seconds are left"}
     assert len(stand_in.asked) == 1
     now = 1060.0
-    assert client.spot_prices_soon(["ADA"])() == {"ADA": D("1.5")}
+    assert spot_prices(client, ["ADA"]) == {"ADA": D("1.5")}

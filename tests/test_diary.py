@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from datetime import datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from builders import DAILY_RULES, D
+from builders import DAILY_RULES, NOW, D, a_book, bought_at, some_settings
 
 from decisions import Action, Decision, Why
-from diary import Table
+from diary import Diary, Seen, Table, read_equity, read_seen
 from disk import Disk
-from why import COLUMNS, csv_row, detail, log_line
+from why import COLUMNS, csv_row, detail, why_line
 from words import LANGUAGES, Language, Words, sentences
 
 HEADER = "day,symbol"
@@ -67,6 +70,114 @@ def test_of_a_long_file_only_the_end_is_looked_at(table: Table, monkeypatch: pyt
     assert lines(table) == [HEADER, *["1,ADA"] * 100, "2,OP"]
 
 
+# --------------------------------------------------------------------------- prices and equity
+
+
+class FullDisk(Disk):
+    """Takes nothing."""
+
+    def append(self, path: Path, content: bytes) -> None:
+        raise OSError(28, "No space left on device")
+
+    jot = jot_at_end = append
+
+
+@pytest.fixture
+def diary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Diary:
+    monkeypatch.chdir(tmp_path)
+    return Diary(some_settings(), Disk())
+
+
+BOOK = a_book(capital=D(900), positions={"FET": bought_at("1")})
+
+
+def equity() -> list[tuple[datetime, Decimal]]:
+    return read_equity(Path("equity.paper.csv"), Disk())
+
+
+def seen() -> Seen:
+    return read_seen(Path("seen.paper.json"), Disk())
+
+
+def test_a_check_keeps_the_prices_of_what_is_held(diary: Diary) -> None:
+    diary.note_check(BOOK, {"FET": D("1.5"), "OP": D(2)}, NOW)
+    assert seen() == Seen({"FET": (D("1.5"), NOW)}, time=NOW)
+    assert Path("seen.paper.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_token_without_a_price_keeps_its_last_one_with_its_time_over_a_restart(diary: Diary) -> None:
+    diary.note_check(BOOK, {"FET": D("1.5")}, NOW)
+    later = NOW + timedelta(minutes=5)
+    Diary(some_settings(), Disk()).note_check(BOOK, {}, later)
+    assert seen() == Seen({"FET": (D("1.5"), NOW)}, time=later)
+
+
+def test_the_equity_is_capital_and_positions_at_their_last_price(diary: Diary) -> None:
+    diary.note_check(BOOK, {"FET": D("1.5")}, NOW)
+    assert Path("equity.paper.csv").read_text() == "time,capital,positions,equity\n2021-02-15T00:30:00Z,900,150,1050\n"
+    assert equity() == [(NOW, D(1050))]
+
+
+def test_a_token_just_bought_counts_at_what_it_was_bought_for(diary: Diary) -> None:
+    diary.note_equity(BOOK, NOW)
+    assert equity() == [(NOW, D(1000))]
+
+
+@pytest.mark.parametrize(("minutes", "rows"), [(59, 1), (60, 2), (-59, 1), (-60, 2)])
+def test_the_checks_write_one_row_an_hour_over_a_restart_too(diary: Diary, minutes: int, rows: int) -> None:
+    diary.note_check(BOOK, {"FET": D(1)}, NOW)
+    diary = Diary(some_settings(), Disk())
+    diary.note_check(BOOK, {"FET": D(1)}, NOW + timedelta(minutes=minutes))
+    assert len(equity()) == rows
+
+
+def test_a_pass_writes_a_row_besides(diary: Diary) -> None:
+    diary.note_check(BOOK, {"FET": D(1)}, NOW)
+    diary.note_equity(BOOK, NOW)
+    assert len(equity()) == 2
+
+
+def test_why_a_pass_is_put_off_is_kept_until_it_is_done(diary: Diary) -> None:
+    diary.note_put_off("LunarCrush is down", NOW)
+    assert (seen().put_off, seen().put_off_until) == ("LunarCrush is down", NOW)
+    diary.note_put_off("", None)
+    assert seen() == Seen()
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"{", b'{"prices": {"FET": 3}}', b"\xff"])
+def test_what_cannot_be_read_is_as_if_it_were_not_there(diary: Diary, content: bytes) -> None:
+    Path("seen.paper.json").write_bytes(content)
+    Path("equity.paper.csv").write_bytes(content)
+    assert (seen(), equity()) == (Seen(), [])
+    diary = Diary(some_settings(), Disk())
+    diary.note_check(BOOK, {"FET": D(2)}, NOW)
+    assert seen().prices == {"FET": (D(2), NOW)}
+    assert equity() == [(NOW, D(1100))]
+
+
+def test_a_price_no_rule_could_go_by_is_not_read(diary: Diary) -> None:
+    content = {"time": None, "put_off": "", "put_off_until": None}
+    prices = {"FET": {"price": "NaN", "time": "2021-02-15T00:30:00Z"}}
+    Path("seen.paper.json").write_text(json.dumps(content | {"prices": prices}))
+    assert seen().prices == {}
+
+
+def test_a_full_disk_is_told_once_and_harms_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    diary = Diary(some_settings(), FullDisk())
+    with caplog.at_level("WARNING", "marsshot"):
+        for hour in range(3):
+            diary.note_check(BOOK, {"FET": D(1)}, NOW + timedelta(hours=hour))
+    assert len(caplog.records) == 2, "one for each file"
+
+
+def test_a_price_of_any_size_can_be_added_up(diary: Diary) -> None:
+    diary.note_check(BOOK, {"FET": D("1e39")}, NOW)
+    assert equity() == [(NOW, D("1e41") + 900)]
+
+
 # --------------------------------------------------------------------------- reasons in words
 
 
@@ -95,11 +206,14 @@ def test_every_action_has_its_words_and_there_are_no_others(language: Language) 
 
 
 def test_a_line_of_the_log_tells_score_hit_rate_action_and_reason() -> None:
-    assert log_line(a_decision(), DAILY_RULES) == "ADA: score 0.710, buy: 0.70 or more"
-    line = log_line(a_decision(hit_rate=D("0.625"), hit_rows=40), DAILY_RULES)
+    assert why_line(a_decision(), DAILY_RULES, Words("en")) == "ADA: score 0.710, buy: 0.70 or more"
+    line = why_line(a_decision(hit_rate=D("0.625"), hit_rows=40), DAILY_RULES, Words("en"))
     assert "of 40 unseen days with such a score, 62.5 % were" in line
     silent = a_decision(probability=None, action=Action.LEAVE, reason=Why.NO_BAR)
-    assert log_line(silent, DAILY_RULES) == "ADA: no score, leave: LunarCrush has no complete bar of yesterday"
+    assert (
+        why_line(silent, DAILY_RULES, Words("en"))
+        == "ADA: no score, leave: LunarCrush has no complete bar of yesterday"
+    )
 
 
 def test_a_row_has_a_cell_for_each_column_and_empty_ones_for_what_is_not_known() -> None:

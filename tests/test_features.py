@@ -12,7 +12,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from features import FEATURES, OFFERED, feature_table, has_features, labelled, missing_features, rows_of_day
+from features import (
+    FEATURES,
+    OFFERED,
+    RATIOS,
+    feature_table,
+    has_features,
+    labelled,
+    missing_features,
+    rows_of_day,
+    trained_on,
+)
 from lunarcrush import FIELDS, DailyBars
 
 START = np.datetime64("2024-01-01", "D")
@@ -117,6 +127,33 @@ def test_a_bar_without_a_price_gives_no_row_and_indicators_run_over_the_rest() -
     table = table_of(broken)
     assert len(table) == 59
     assert (table["rsi"].dropna().to_numpy() == table_of(without(history("FET"), 30))["rsi"].dropna().to_numpy()).all()
+
+
+def test_ratios_are_the_same_of_cheap_and_dear_tokens() -> None:
+    dear = history("FET")
+    cheap = DailyBars("FET", dear.days, dear.values * np.where(np.arange(len(FIELDS)) < 4, 1e-6, 1.0))
+    before, after = table_of(dear), table_of(cheap)
+    for name in RATIOS:
+        assert after[name].to_numpy() == pytest.approx(before[name].to_numpy(), rel=1e-9, nan_ok=True), name
+
+
+def test_ratios_by_hand() -> None:
+    bars = changed(history("FET"), 59, open=11.0, high=12.0, low=8.0, close=10.0, volume=50.0, market_cap=200.0)
+    row = table_of(bars).iloc[59]
+    assert (row["range_to_close"], row["close_in_range"], row["turnover"]) == (0.4, 0.5, 0.25)
+    assert (row["atr_to_close"], row["macd_to_close"]) == (row["atr"] / 10, row["macd"] / 10)
+
+
+def test_a_day_without_movement_or_market_cap_still_has_its_ratios() -> None:
+    still = changed(history("FET"), 59, open=10.0, high=10.0, low=10.0, close=10.0, market_cap=0.0)
+    row = table_of(still).iloc[59]
+    assert (row["range_to_close"], row["close_in_range"], row["turnover"]) == (0.0, 0.5, 0.0)
+    assert missing_features(row, (*FEATURES, *RATIOS)) == []
+
+
+def test_a_model_learns_from_the_ratios_that_a_file_has() -> None:
+    assert trained_on(["date", *FEATURES]) == FEATURES
+    assert trained_on(["turnover", "atr_to_close", *FEATURES]) == (*FEATURES, "atr_to_close", "turnover")
 
 
 def test_rows_of_a_day_without_bars_are_none() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -11,6 +11,7 @@ import pytest
 from builders import D
 from desk import Desk, open_desk
 
+from coinbase import HearSpot
 from price_desk import PriceDesk
 
 
@@ -20,9 +21,12 @@ class Spot:
     def __init__(self, **prices: str) -> None:
         self.prices = prices
 
-    def spot_prices_soon(self, assets: Collection[str]) -> Callable[[], dict[str, Decimal | str]]:
+    def spot_prices_soon(self, assets: Collection[str], hear: HearSpot) -> None:
         found = {asset: self.prices.get(asset, "does not know it") for asset in assets}
-        return lambda: {asset: D(text) if text[0].isdigit() else text for asset, text in found.items()}
+        hear({asset: D(text) if text[0].isdigit() else text for asset, text in found.items()})
+
+    def give_up(self) -> None:
+        """Nothing is under way."""
 
     def close(self) -> None:
         """Nothing is open."""

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
+from typing import Any
 
 import pytest
 from builders import EXIT_RULES, D, a_position, bought_at
@@ -14,7 +15,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from domain import ExitRules, Position, Reason
-from risk_manager import HOLD, ExitDecision, decide_exit, update_positions_in_intraday, watch
+from risk_manager import HOLD, ExitDecision, decide_exit, exit_levels, update_positions_in_intraday, watch
 
 
 def check(position: Position, price: str, rules: ExitRules = EXIT_RULES) -> ExitDecision:
@@ -332,3 +333,36 @@ def test_a_price_of_a_token_that_is_not_held_sells_nothing() -> None:
     executor = FakeExecutor({})
     assert update_positions_in_intraday(prices(FET="0.5"), EXIT_RULES, executor) == []
     assert executor.asked == []
+
+
+# --------------------------------------------------------------------------- where the rules act, for people
+
+
+def test_the_levels_of_a_new_position() -> None:
+    levels = exit_levels(bought_at("0.10"), EXIT_RULES)
+    assert (levels.stop_loss, levels.partial_exit) == (D("0.05"), D("0.2"))
+    assert (levels.trailing_start, levels.trailing_stop) == (D("0.3"), None)
+
+
+def test_the_levels_of_a_position_in_the_middle_of_its_life() -> None:
+    levels = exit_levels(bought_at("0.10", trailing_armed=True, max_price=D("0.32"), partial_sold=True), EXIT_RULES)
+    assert (levels.partial_exit, levels.trailing_start, levels.trailing_stop) == (None, None, D("0.224"))
+
+
+@pytest.mark.parametrize("changes", [{}, {"trailing_armed": True, "max_price": D("0.32")}])
+def test_at_each_level_the_rules_act_and_just_before_it_they_do_not(changes: dict[str, Any]) -> None:
+    held = bought_at("0.10", **changes)
+    levels = exit_levels(held, EXIT_RULES)
+    just = D("0.000001")
+    assert check(held, str(levels.stop_loss)).reason is Reason.STOP_LOSS
+    if levels.trailing_stop is not None:
+        assert check(held, str(levels.trailing_stop)).reason is Reason.TRAILING_STOP
+        assert check(held, str(levels.trailing_stop + just)).reason is not Reason.TRAILING_STOP
+    else:
+        assert levels.partial_exit is not None
+        assert levels.trailing_start is not None
+        assert check(held, str(levels.stop_loss + just)) == HOLD
+        assert check(held, str(levels.partial_exit)).reason is Reason.PARTIAL_TAKE_PROFIT
+        assert check(held, str(levels.partial_exit - just)) == HOLD
+        assert watch(held, levels.trailing_start, EXIT_RULES).trailing_armed
+        assert not watch(held, levels.trailing_start - just, EXIT_RULES).trailing_armed

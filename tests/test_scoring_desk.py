@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 from desk import Desk, open_desk
 from sklearn.tree import DecisionTreeClassifier
@@ -18,7 +18,7 @@ from sklearn.tree import DecisionTreeClassifier
 from disk import Disk
 from domain import Score, Scoring
 from embedded_market import EmbeddedMarket, MarketServer
-from errors import InputError, TemporaryError
+from errors import InputError, MarsShotError, TemporaryError
 from model_files import load_model, save_model
 from scorer import ChildScorer
 from scoring_desk import ScoringDesk
@@ -255,6 +255,11 @@ def wait_for(scorer: ChildScorer, seconds: float = 30) -> Scoring:
     raise AssertionError("no answer")
 
 
+def scoring_processes() -> list[psutil.Process]:
+    """Return this process's scorers; a test run may have other children."""
+    return [child for child in psutil.Process().children() if any("scorer.py" in word for word in child.cmdline())]
+
+
 def test_the_life_of_the_scoring_process(real_time: Settings) -> None:
     put_model("0.8")
     scorer = ChildScorer()
@@ -266,7 +271,7 @@ def test_the_life_of_the_scoring_process(real_time: Settings) -> None:
     assert [score.symbol for score in scoring.scores] == SYMBOLS
     assert all(score.probability in {Decimal("0.0"), Decimal("1.0")} for score in scoring.scores)
     assert not scorer.busy
-    assert not multiprocessing.active_children()
+    assert not scoring_processes()
 
     scorer.begin(SYMBOLS, real_time, Path("no_model.pkl"))
     with pytest.raises(InputError, match="no_model"):
@@ -274,10 +279,21 @@ def test_the_life_of_the_scoring_process(real_time: Settings) -> None:
     assert not scorer.busy
 
 
+def test_a_refused_key_is_told_without_loading_what_refuses_it(desk: Desk) -> None:
+    put_model("0.8")
+    with MarketServer(EmbeddedMarket(clock=time.time, lunarcrush_key="another")) as server:
+        section = desk.settings.lunarcrush.model_copy(update={"base_url": server.url})
+        scorer = ChildScorer()
+        scorer.begin(SYMBOLS, desk.settings.model_copy(update={"lunarcrush": section}), Path("model.pkl"))
+        with pytest.raises(MarsShotError, match="refuses the key") as caught:
+            wait_for(scorer)
+    assert type(caught.value) is MarsShotError
+
+
 def test_a_scoring_process_that_dies_without_an_answer_is_trouble_for_now(real_time: Settings) -> None:
     scorer = ChildScorer()
     scorer.begin(SYMBOLS, real_time, Path("model.pkl"))
-    [child] = multiprocessing.active_children()
+    [child] = scoring_processes()
     child.kill()
     with pytest.raises(TemporaryError, match="ended without an answer"):
         wait_for(scorer)
@@ -288,8 +304,8 @@ def test_a_scoring_that_is_given_up_leaves_no_process_behind(real_time: Settings
     scorer = ChildScorer()
     scorer.begin(SYMBOLS, real_time, Path("model.pkl"))
     scorer.begin(SYMBOLS, real_time, Path("model.pkl"))
-    assert len(multiprocessing.active_children()) == 1
+    assert len(scoring_processes()) == 1
     scorer.stop()
     assert not scorer.busy
     assert scorer.result() is None
-    assert not multiprocessing.active_children()
+    assert not scoring_processes()

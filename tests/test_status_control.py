@@ -13,11 +13,14 @@ import pytest
 from builders import TODAY, D, a_book, a_plan, a_position, a_trade, bought_at, buy_intent, sell_intent, some_settings
 
 from control import Control
+from diary import Seen
 from disk import Disk
 from domain import Book, Reason, TradeRow
 from errors import InputError
 from positions_store import Store, save_state
 from status import show_status, status_facts
+from status_view import status_lines
+from words import Language, Words
 
 MORNING = datetime(2021, 2, 15, 9, 0, tzinfo=UTC)
 
@@ -28,8 +31,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def facts(book: Book, *, now: datetime = MORNING, paused: str = "", **settings: object) -> dict[str, Any]:
-    return status_facts(book, some_settings(**settings), paused, now)
+def facts(
+    book: Book, *, now: datetime = MORNING, paused: str = "", seen: Seen | None = None, **settings: object
+) -> dict[str, Any]:
+    return status_facts(book, some_settings(**settings), paused, now, seen)
 
 
 def saved(book: Book, *rows: TradeRow) -> None:
@@ -53,7 +58,7 @@ def test_the_levels_of_a_position_are_told() -> None:
     assert D(held["stop_loss_at"]) == D("0.05")
     assert D(held["partial_at"]) == D("0.2")
     assert held["trailing_armed"] is False
-    assert held["trailing_at"].startswith("armed from 0.3")
+    assert (D(held["trailing_armed_from"]), held["trailing_stop_at"]) == (D("0.3"), None)
     assert (held["did_skip_sell_once"], held["exit_pending"]) == (False, "")
 
 
@@ -67,10 +72,71 @@ def test_a_position_in_the_middle_of_its_life_is_told() -> None:
         exit_pending=Reason.TRAILING_STOP,
     )
     held = facts(a_book(positions={"FET": position}))["positions"]["FET"]
-    assert held["partial_at"] == "done"
-    assert held["trailing_armed"] is True
-    assert D(held["trailing_at"]) == D("0.224")
+    assert (held["partial_sold"], held["partial_at"]) == (True, None)
+    assert (held["trailing_armed"], held["trailing_armed_from"]) == (True, None)
+    assert D(held["trailing_stop_at"]) == D("0.224")
     assert (held["did_skip_sell_once"], held["exit_pending"]) == (True, "trailing_stop")
+
+
+def test_a_price_is_told_with_its_time_and_what_the_position_has_gained() -> None:
+    seen = Seen({"FET": (D("0.15"), MORNING)})
+    told = facts(a_book(capital=D(90), positions={"FET": bought_at("0.10")}), seen=seen)
+    held = told["positions"]["FET"]
+    assert (held["price"], held["price_time"]) == ("0.15", "2021-02-15T09:00:00Z")
+    assert (held["worth"], held["gain"]) == ("15", "0.5")
+    assert (told["positions_worth"], told["equity"]) == ("15", "105")
+
+
+def test_without_a_price_a_position_counts_at_its_entry() -> None:
+    told = facts(a_book(positions={"FET": bought_at("0.10")}))
+    assert (told["positions"]["FET"]["price"], told["positions"]["FET"]["gain"]) == (None, None)
+    assert told["positions_worth"] == "10"
+
+
+def history(*rows: str) -> None:
+    lines = [f"{time},0,0,{equity}\n" for time, equity in (row.split() for row in rows)]
+    Path("equity.paper.csv").write_text("time,capital,positions,equity\n" + "".join(lines))
+
+
+OLD = "2021-01-01T00:00:00Z"
+
+
+def test_profits_are_measured_from_the_last_row_before_their_moment() -> None:
+    history(
+        "2021-01-16T09:00:00Z 700",
+        "2021-01-16T09:00:01Z 1",
+        "2021-02-08T08:00:00Z 800",
+        "2021-02-14T23:59:59Z 900",
+        "2021-02-15T00:00:00Z 950",
+        "2021-02-15T00:00:01Z 2",
+    )
+    told = facts(a_book(capital=D(1000), capital_started=D(500), started_at=OLD))["profit"]
+    assert told == {"today": "50", "7_days": "200", "30_days": "300", "since_start": "500"}
+
+
+def test_a_bot_younger_than_the_span_is_measured_from_its_start() -> None:
+    history("2021-02-14T10:00:00Z 900")
+    told = facts(a_book(capital=D(1000), capital_started=D(800), started_at="2021-02-14T10:00:00Z"))["profit"]
+    assert told == {"today": "100", "7_days": "200", "30_days": "200", "since_start": "200"}
+
+
+def test_what_there_was_then_is_not_made_up() -> None:
+    history("2021-02-14T10:00:00Z 900")
+    told = facts(a_book(capital=D(1000), started_at=OLD))["profit"]
+    assert (told["today"], told["7_days"], told["30_days"]) == ("100", None, None)
+
+
+def test_the_outcome_of_the_last_pass_is_told() -> None:
+    rows = [
+        a_trade("ms-1", reason="daily_sell", symbol="OP", time="2021-02-15T00:31:00Z"),
+        a_trade("ms-2", reason="daily_buy", side="BUY", symbol="ARB", profit="", time="2021-02-15T00:32:00Z"),
+        a_trade("ms-3", reason="daily_buy", side="BUY", symbol="ARB", profit="", time="2021-02-15T00:33:00Z"),
+        a_trade("ms-4", reason="stop_loss", symbol="FET", time="2021-02-15T05:00:00Z"),
+        a_trade("ms-5", reason="daily_sell", symbol="FET", time="2021-02-14T00:31:00Z"),
+    ]
+    saved(a_book(), *rows)
+    assert facts(a_book(last_daily_update=TODAY))["last_daily_outcome"] == {"sold": ["OP"], "bought": ["ARB"]}
+    assert facts(a_book())["last_daily_outcome"] == {"sold": [], "bought": []}
 
 
 def test_the_realised_profit_is_the_sum_of_the_journal() -> None:
@@ -138,8 +204,76 @@ def test_status_is_readable(capsys: pytest.CaptureFixture[str]) -> None:
     saved(a_book(positions={"FET": a_position()}))
     assert show_status(some_settings(), as_json=False) == 0
     shown = capsys.readouterr().out
-    assert "FET" in shown
-    assert "1000.00 USDT" in shown
+    assert "FET: 100 bought at 1" in shown
+    assert "Worth 1,100.00 USDT: 1,000.00 free, 100.00 in positions" in shown
+
+
+def lines(book: Book, language: Language, seen: Seen | None = None, **changes: Any) -> list[str]:
+    told = facts(book, seen=seen) | {"pause_reason": ""} | changes
+    return list(status_lines(told, MORNING, Words(language)))
+
+
+def test_every_line_in_french() -> None:
+    history("2021-02-14T10:00:00Z 1010")
+    held = bought_at("0.10", did_skip_sell_once=True)
+    armed = bought_at("0.10", trailing_armed=True, max_price=D("0.32"), partial_sold=True)
+    sold = bought_at("1", exit_pending=Reason.SELL_ALL)
+    book = a_book(
+        positions={"ARB": armed, "FET": held, "OP": sold},
+        started_at=OLD,
+        last_daily_update=TODAY,
+        intents={"ms-1": buy_intent()},
+        differences={"x": "FET: short"},
+    )
+    seen = Seen({"FET": (D("0.15"), datetime(2021, 2, 15, 8, 57, tzinfo=UTC))})
+    assert [line.replace("\u202f", " ").replace("\u00a0", " ") for line in lines(book, "fr", seen, paused="oui")] == [
+        "MarsShot, mode paper",
+        "Valeur 1 125,00 USDT : 1 000,00 libres, 125,00 en positions",
+        "Gain aujourd'hui +115,00 USDT, sur 7 jours pas encore connu, sur 30 jours pas encore connu",
+        "Gain depuis le début +125,00 USDT (+12,5 %), dont par des ventes +0,00 ; "
+        "commencé le 01/01/2021 avec 1 000,00 USDT",
+        "Dernière passe du jour : 15/02/2021, rien vendu, rien acheté (pourquoi : decisions.csv)",
+        "Prochaine passe : 16/02/2021 00:30 UTC",
+        "Achats : suspendus (à votre demande) ; les ventes continuent. Pour les reprendre : python main.py resume",
+        "Ordres dont le sort est recherché : buy FET ms-1",
+        "Diffère de Binance : FET: short",
+        "",
+        "ARB : 100 achetés à 0,1, pour 10,00 USDT",
+        "  aucun prix vu encore ; compté au prix d'achat",
+        "  stop-loss à 0,05; une part a été vendue; stop suiveur à 0,224",
+        "",
+        "FET : 100 achetés à 0,1, pour 10,00 USDT",
+        "  prix 0,15, vu il y a 3 min : +50,0 %, valeur 15,00 USDT",
+        "  stop-loss à 0,05; une part est vendue à 0,2; stop suiveur armé à partir de 0,3; "
+        "a déjà sauté sa seule vente du jour",
+        "",
+        "OP : 100 achetés à 1, pour 100,00 USDT",
+        "  aucun prix vu encore ; compté au prix d'achat",
+        "  en cours de vente : vente de tout",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({"mode": "demo"}, "Next daily pass: when the demo goes on"),
+        ({"plan_under_way": True}, "Next daily pass: today's is under way"),
+        ({}, "Next daily pass: today's is due; a running bot makes it now"),
+        (
+            {"put_off": "LunarCrush is down", "put_off_until": "2021-02-15T09:10:00Z"},
+            "Next daily pass: today's is put off to 2021-02-15 09:10 UTC: LunarCrush is down",
+        ),
+        ({"last_daily_update": None}, "Last daily pass: none yet"),
+        ({"last_daily_outcome": {"sold": ["A"], "bought": []}}, "Last daily pass: 2021-02-14, sold A"),
+        ({"last_daily_outcome": {"sold": [], "bought": ["A", "B"]}}, "Last daily pass: 2021-02-14, bought A, B"),
+        ({"paused": "x", "pause_reason": "FET is missing"}, "Buying: paused (FET is missing)"),
+        ({}, "Buying: allowed"),
+        ({}, "Orders whose outcome is being looked up: none"),
+    ],
+)
+def test_what_is_said_of_the_passes(changes: dict[str, Any], line: str) -> None:
+    shown = lines(a_book(last_daily_update=date(2021, 2, 14)), "en", **changes)
+    assert any(one.startswith(line) for one in shown), shown
 
 
 def test_status_without_positions_says_so(capsys: pytest.CaptureFixture[str]) -> None:

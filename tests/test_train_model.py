@@ -13,15 +13,18 @@ import numpy as np
 import pandas as pd
 import pytest
 import sklearn
+from sklearn.metrics import average_precision_score
 
 import forest_search
 import train_model
+from day_statistics import day_weights
 from errors import InputError
-from features import FEATURES
+from features import FEATURES, RATIOS
 from forest_search import draw_candidates, find, space_for
 from model_files import load_model
-from splits import hold_out
+from splits import PurgedWalkForward, hold_out
 
+OURS = ("model.pkl", "model.json", "model_report.html")
 CONFIG = """
 mode: live
 tokens_daily: [FET]
@@ -67,7 +70,16 @@ def facts(name: str = "model.json") -> dict[str, Any]:
 
 def search(rows: pd.DataFrame, seed: int = 1) -> forest_search.Found:
     candidates = draw_candidates(len(rows), 4, seed)
-    return find(rows, label_days=2, candidates=candidates, seed=seed, jobs=1, workers=None, tell=lambda finished: None)
+    return find(
+        rows,
+        FEATURES,
+        label_days=2,
+        candidates=candidates,
+        seed=seed,
+        jobs=1,
+        workers=None,
+        tell=lambda finished: None,
+    )
 
 
 # ------------------------------------------------------------------------------------------ what is made
@@ -90,18 +102,19 @@ def test_the_model_can_be_loaded_and_its_facts_say_what_it_is(capsys: pytest.Cap
     assert told["search"]["tried"] == 2 and len(told["search"]["average_precision"]) == 3
     assert told["hold_out"]["dates"] == 11 and 0 < told["hold_out"]["average_precision"] < 1
     buy = told["hold_out"]["buy"]
-    assert buy["at_or_above"] == "0.55" and 0 < buy["rows"] < 66 and 0 <= buy["rose"] <= 1
+    assert buy["threshold"] == "0.55" and 0 < buy["rows"] < 66 and 0 <= buy["hit_rate"] <= 1
+    assert told["coverage"]["rows_left_out"] == 18 and told["coverage"]["rows_without"] == {"macd": 18}
     out = capsys.readouterr().out
-    assert "average precision" in out and "base rate" in out and "hold-out rows at 0.55 or more (buy)" in out
-    assert "18 rows left out, a feature is missing: macd 18" in out
-    assert "the one in the file is fitted on all" in out
+    assert "average precision" in out and "base rate" in out and "0.55 or more (buy)" in out
+    assert "the model in the file is fitted on all rows" in out and "Verdict: No edge." in out
+    assert out.splitlines()[-1] == "model.pkl is written; open model_report.html in a browser"
 
 
-def test_the_same_data_and_seed_give_the_same_model_in_any_row_order() -> None:
+def test_the_same_data_and_seed_give_the_same_model_whether_sorted_by_date_or_by_token() -> None:
     write(some_data())
     run()
     first = Path("model.pkl").read_bytes()
-    write(some_data().sample(frac=1, random_state=3))
+    write(some_data().sort_values("symbol", kind="stable"))
     run("--output", "again.pkl")
     assert Path("again.pkl").read_bytes() == first
     run("--output", "other.pkl", "--seed", "7")
@@ -136,7 +149,7 @@ def test_the_hold_out_is_scored_by_a_model_of_the_past_with_the_parameters_found
     rows = some_data()
     found = search(rows)
     past, future = hold_out(rows["date"].to_numpy(), 0.2, 2, 1)
-    model = forest_search.fit(rows.iloc[past], found.parameters, 1, 1)
+    model = forest_search.fit(rows.iloc[past], FEATURES, found.parameters, 1, 1)
     scores = model.predict_proba(rows[list(FEATURES)].iloc[future])[:, 1]
     assert (scores == found.hold_out_scores).all()
 
@@ -145,18 +158,65 @@ def test_what_can_be_learnt_is_learnt() -> None:
     rows = some_data(dates=90, tokens=10)
     rows["label"] = (rows["rsi"] > 0.8).astype(int)
     found = search(rows)
-    told = forest_search.measure(rows["label"].to_numpy()[found.future], found.hold_out_scores)
-    assert told["average_precision"] is not None and told["average_precision"] > 0.9
+    assert average_precision_score(rows["label"].to_numpy()[found.future], found.hold_out_scores) > 0.9
 
 
 def test_each_candidate_is_told_of_and_no_candidate_is_drawn_twice() -> None:
     rows, told = some_data(), list[Any]()
     candidates = draw_candidates(len(rows), 5, 0)
-    find(rows, label_days=2, candidates=candidates, seed=0, jobs=1, workers=None, tell=told.append)
+    find(rows, FEATURES, label_days=2, candidates=candidates, seed=0, jobs=1, workers=None, tell=told.append)
     assert [list(batch) for batch in told] == [[candidate] for candidate in candidates]
     everything = draw_candidates(100, 10_000, 0)
     assert len(everything) == np.prod([len(values) for values in space_for(100).values()])
     assert len({str(sorted(candidate.items(), key=str)) for candidate in everything}) == len(everything)
+
+
+def test_the_ratios_are_learnt_from_where_the_file_has_them() -> None:
+    rows = some_data(dates=90, tokens=10)
+    random = np.random.default_rng(1)
+    for name in RATIOS:
+        rows[name] = random.random(len(rows))
+    rows["label"] = (rows["turnover"] > 0.8).astype(int)
+    write(rows.drop(columns="atr_to_close"))
+    assert run() == 0
+    told = facts()
+    assert load_model(Path("model.pkl")).features == tuple(told["features"]) == (*FEATURES, *RATIOS[1:])
+    assert told["importance"][0]["feature"] == "turnover" and told["importance"][0]["loses"] > 0.3
+
+
+def test_every_date_weighs_the_same_in_the_fit() -> None:
+    """A day with 500 rows says that low RSIs rise, 60 days with 5 rows each say the opposite: they are heard."""
+    random = np.random.default_rng(0)
+    crowd = some_data(dates=1, tokens=500).assign(label=lambda rows: (rows["rsi"] < 0.5).astype(int))
+    others = some_data(dates=61, tokens=5)[5:].assign(label=lambda rows: (rows["rsi"] > 0.5).astype(int))
+    rows = pd.concat([crowd, others.assign(close=random.random(300))], ignore_index=True)
+    forest = forest_search.fit(rows, FEATURES, {"n_estimators": 30, "max_depth": 3, "max_features": 1.0}, 1, 1)
+    asked = others.assign(rsi=0.9)[list(FEATURES)]
+    assert forest.predict_proba(asked)[:, 1].min() > 0.6
+
+
+def test_the_search_scores_with_every_date_alike() -> None:
+    rows = some_data()
+    rows = rows[(rows["date"].dt.day % 2 == 0) | (rows["symbol"] == "T0")].reset_index(drop=True)
+    found = search(rows)
+    past = rows.iloc[found.past].reset_index(drop=True)
+    dates = past["date"].to_numpy()
+    _, test = list(PurgedWalkForward(3, 2, 1).split(dates, groups=dates))[-1]
+    train = next(
+        train for train, tested in PurgedWalkForward(3, 2, 1).split(dates, groups=dates) if tested[0] == test[0]
+    )
+    parameters = found.parameters | {"n_estimators": forest_search.SEARCH_TREES}
+    forest = forest_search.new_forest(1, 1, **parameters)
+    weights = day_weights(dates)
+    forest.fit(past.loc[train, list(FEATURES)], past.loc[train, "label"].to_numpy(), sample_weight=weights[train])
+    scores = forest.predict_proba(past.loc[test, list(FEATURES)])[:, 1]
+    expected = average_precision_score(past.loc[test, "label"], scores, sample_weight=weights[test])
+    assert found.fold_scores[-1] == pytest.approx(expected)
+
+
+def test_on_large_data_a_tree_sees_a_quarter_of_the_rows_and_stays_shallow() -> None:
+    space = space_for(forest_search.SMALL_ROWS + 1)
+    assert space["max_samples"] == (0.25,) and set(space["max_depth"]) <= {5, 6, 7, 8}
 
 
 def test_what_is_sent_to_a_worker_needs_none_of_our_modules() -> None:
@@ -176,10 +236,10 @@ def test_n_iter_wins_over_the_settings() -> None:
 
 def refused(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 2) -> str:
     """Run into a fault with an older model present; it must stay as it was."""
-    for name in ("model.pkl", "model.json"):
+    for name in OURS:
         Path(name).write_text("the old one")
     assert run(*arguments) == code
-    assert {Path(name).read_text() for name in ("model.pkl", "model.json")} == {"the old one"}
+    assert {Path(name).read_text() for name in OURS} == {"the old one"}
     assert not [path for path in Path.cwd().iterdir() if path.name.startswith(".")]
     err = capsys.readouterr().err
     assert "Traceback" not in err
@@ -207,6 +267,11 @@ def with_cell(name: str, value: object) -> Callable[[pd.DataFrame], pd.DataFrame
         (with_cell("symbol", ""), "line 9: symbol '': a ticker is needed"),
         (lambda rows: rows.drop(columns=["rsi", "label"]), "has no column rsi, label"),
         (lambda rows: rows.iloc[:0], "has no rows"),
+        (with_cell("open", "n/a"), "line 9: open 'n/a': a number is needed"),
+        (with_cell("symbol", "T 1"), "line 9: symbol 'T 1': a ticker is needed"),
+        (lambda rows: rows.assign(more=1), "has an unknown column more; take it out"),
+        (lambda rows: rows.rename(columns={"rsi": "RSI"}), "has no column rsi"),
+        (lambda rows: rows.iloc[::-1], "line 8: date '2024-02-28': the days of a token must be in order (354 such"),
         (lambda rows: pd.concat([rows, rows.iloc[[3]]]), "line 362: row 'T3 of 2024-01-01': each token and day"),
         (lambda rows: rows.assign(date="01.02.2024"), "line 2: date '01.02.2024': a date such as 2024-12-31 is needed"),
     ],
@@ -324,6 +389,15 @@ def test_a_disk_that_is_full_is_one_line(capsys: pytest.CaptureFixture[str], mon
     write(some_data())
     monkeypatch.setattr("os.fsync", full_disk)
     assert refused(capsys, code=1) == "model.pkl: cannot be written (No space left on device)"
+
+
+def test_nothing_is_left_to_guess_when_only_the_report_cannot_be_written(capsys: pytest.CaptureFixture[str]) -> None:
+    write(some_data())
+    Path("model_report.html").mkdir()
+    assert run() == 1
+    assert load_model(Path("model.pkl")).features == FEATURES
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last == "model_report.html: cannot be written (Is a directory); model.pkl is written and good"
 
 
 def test_input_errors_carry_exit_code_two() -> None:

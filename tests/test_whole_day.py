@@ -19,7 +19,7 @@ import pytest
 from clock import SystemClock
 from config_file import read_settings
 from embedded_market import EmbeddedMarket, MarketServer
-from features import FEATURES
+from features import FEATURES, RATIOS
 from ml_decision import get_probabilities, get_probability_for_symbol, open_lunarcrush
 from model_files import load_model
 
@@ -109,7 +109,8 @@ def test_the_training_data_has_the_contracts_columns_and_no_unknown_future(folde
     rows = pd.read_csv(folder / "training_data.csv")
     assert list(rows.columns) == (
         "date,symbol,open,high,low,close,volume,market_cap,galaxy_score,alt_rank,sentiment,"
-        "rsi,macd,atr,btc_daily_change,eth_daily_change,label"
+        "rsi,macd,atr,btc_daily_change,eth_daily_change,label,"
+        "atr_to_close,macd_to_close,range_to_close,close_in_range,turnover"
     ).split(",")
     assert set(rows["symbol"]) == set(TOKENS)
     # Yesterday is the last closed day; its label and the day before's are not known yet.
@@ -131,6 +132,7 @@ def test_the_live_bot_scores_the_very_row_that_training_would_see(
     settings = read_settings(Path("config.yaml"))
     model = load_model(Path("model.pkl"))
     rows = pd.read_csv("training_data.csv")
+    assert model.features == (*FEATURES, *RATIOS)
     last = rows[rows["date"] == rows["date"].max()].set_index("symbol")
 
     class ThreeDaysAgo(SystemClock):
@@ -142,7 +144,7 @@ def test_the_live_bot_scores_the_very_row_that_training_would_see(
         TOKENS, settings, ThreeDaysAgo(), open_lunarcrush(settings, ThreeDaysAgo(), print), model
     )
     for score in scoring.scores:
-        trained_on = model.estimator.predict_proba(last.loc[[score.symbol], list(FEATURES)])[0, 1]
+        trained_on = model.estimator.predict_proba(last.loc[[score.symbol], list(model.features)])[0, 1]
         assert score.probability is not None
         # The year that the bot looks back on begins three days earlier than the one in the file, which smoothed
         # indicators remember in their tenth digit; the rows are otherwise the same.

@@ -7,11 +7,11 @@ from html import escape
 STYLE = """
 :root { color-scheme: light dark;
   --page: #f6f6f3; --card: #fff; --ink: #1d2430; --soft: #5c6675; --rule: #dfe2e7; --grid: #eceef1;
-  --own: #1f6fb2; --btc: #d08a1d; --equal: #8a93a0; --good: #1a7f4b; --bad: #b3372f;
+  --own: #1f6fb2; --other: #d08a1d; --quiet: #8a93a0; --good: #1a7f4b; --bad: #b3372f;
   --warn: #7a5200; --warn-back: #fdf3dc; }
 @media (prefers-color-scheme: dark) { :root {
   --page: #12161c; --card: #1b212a; --ink: #e6e9ee; --soft: #9aa5b4; --rule: #313a47; --grid: #262e39;
-  --own: #6cb4ee; --btc: #e8ac55; --equal: #8d98a8; --good: #6fd3a0; --bad: #f0857c;
+  --own: #6cb4ee; --other: #e8ac55; --quiet: #8d98a8; --good: #6fd3a0; --bad: #f0857c;
   --warn: #f0c869; --warn-back: #33290f; } }
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--page); color: var(--ink);
@@ -29,6 +29,8 @@ p { margin: 0 0 10px; }
 .figures b { display: block; font-size: 1.35rem; font-weight: 600; font-variant-numeric: tabular-nums; }
 .warn { color: var(--warn); background: var(--warn-back); border-left: 4px solid; border-radius: 6px;
   padding: 12px 16px; margin-top: 16px; }
+.fine { color: var(--good); background: var(--card); border-left: 4px solid; border-radius: 6px;
+  padding: 12px 16px; margin-top: 16px; }
 .warn ul { margin: 0; padding-left: 18px; }
 .scroll { overflow-x: auto; }
 .tall { max-height: 520px; overflow: auto; }
@@ -45,14 +47,28 @@ svg text { fill: var(--soft); font-size: 14px; }
 svg .grid { stroke: var(--grid); }
 svg .line { fill: none; stroke-width: 2; stroke-linejoin: round; }
 svg .own { stroke: var(--own); stroke-width: 2.6; }
-svg .btc { stroke: var(--btc); } svg .equal { stroke: var(--equal); }
+svg .other { stroke: var(--other); } svg .quiet { stroke: var(--quiet); }
 svg .area.own { fill: var(--own); opacity: .45; stroke: none; }
 svg .area.bad { fill: var(--bad); opacity: .45; stroke: none; }
+svg .area.other { fill: var(--other); opacity: .45; stroke: none; }
+svg .level { stroke: var(--quiet); stroke-dasharray: 6 5; stroke-width: 1.6; }
+svg .mark { stroke: var(--rule); stroke-width: 1.6; }
+svg .whisker { stroke-width: 2.4; opacity: .75; }
+svg .beam { stroke-width: 14; opacity: .4; }
+svg .dot { stroke: none; }
+svg .dot.own { fill: var(--own); } svg .dot.other { fill: var(--other); } svg .dot.quiet { fill: var(--quiet); }
 .key span { margin-right: 16px; white-space: nowrap; }
 .key i { display: inline-block; width: 18px; height: 3px; margin-right: 6px; vertical-align: middle; }
-.key .own { background: var(--own); } .key .btc { background: var(--btc); } .key .equal { background: var(--equal); }
+.key .own { background: var(--own); } .key .other { background: var(--other); }
+.key .quiet { background: var(--quiet); }
+.wide th { white-space: normal; vertical-align: bottom; }
+td .soft { font-weight: 400; font-size: .8rem; }
 td.heat { border: 1px solid var(--card); text-align: center; }
 .pair svg text { font-size: 21px; }
+.gate { margin-top: 16px; }
+dl { display: grid; grid-template-columns: max-content 1fr; gap: 2px 16px; margin: 0; font-size: .92rem; }
+dt { color: var(--soft); }
+dd { margin: 0; overflow-wrap: anywhere; }
 @media (max-width: 600px) { svg text, .pair svg text { font-size: 24px; } th, td { padding: 5px 7px; } }
 """
 

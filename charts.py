@@ -10,7 +10,10 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from html import escape
 
-from replay.performance import Floats
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
 
 WIDTH, LEFT, RIGHT, TOP, BOTTOM = 760, 84, 14, 12, 38
 MOST_POINTS = 700  # more than the picture has dots across
@@ -32,31 +35,33 @@ def curves(
     high = max(float(values.max()) for _, values in lines.values())
     is_log = low > 0 and high / low >= LOG_FROM
     scale = _scale(low, high, height, is_log=is_log)
-    marks = _log_ticks(low, high) if is_log else _ticks(low, high)
+    marks = _log_ticks(low, high) if is_log else ticks(low, high)
     drawn = [
         f'<path class="line {kind}" d="{_path(moments, values, scale)}"/>'
         for kind, values in reversed(list(lines.values()))
     ]
-    return _picture(title, height, [*_axes(moments, marks, scale, text, height), *drawn])
+    return picture(title, height, [*_axes(moments, marks, scale, text, height), *drawn])
 
 
 def area(
     title: str,
     moments: Sequence[datetime],
     values: Floats,
-    kind: str,
+    kinds: Sequence[tuple[str, int]],
     text: Callable[[float], str],
     *,
     height: int = 170,
 ) -> str:
-    """Return a picture of an area between a curve and 0."""
+    """Return a picture of the area between a curve and 0. kinds: each part's class and its first value's number."""
     low, high = min(0.0, float(values.min())), max(0.0, float(values.max()))
     scale = _scale(low, high, height, is_log=False)
-    base = scale(0.0)
-    shape = f"{_path(moments, values, scale)}L{WIDTH - RIGHT:.1f} {base:.1f}L{LEFT:.1f} {base:.1f}Z"
-    marks = _ticks(low, high, about=3)
-    drawn = f'<path class="area {kind}" d="{shape}"/>'
-    return _picture(title, height, [*_axes(moments, marks, scale, text, height), drawn])
+    marks, base = ticks(low, high, about=3), scale(0.0)
+    parts = _axes(moments, marks, scale, text, height)
+    for (kind, first), end in zip(kinds, [*(first for _, first in kinds[1:]), len(values) - 1], strict=True):
+        edges = [_across(moments, moments[number]) for number in (first, end)]
+        edge = _path(moments, values, scale, first, end)
+        parts.append(f'<path class="area {kind}" d="{edge}L{edges[1]:.1f} {base:.1f}L{edges[0]:.1f} {base:.1f}Z"/>')
+    return picture(title, height, parts)
 
 
 def bar(share: float, kind: str) -> str:
@@ -68,7 +73,8 @@ def bar(share: float, kind: str) -> str:
     )
 
 
-def _picture(title: str, height: int, parts: Sequence[str]) -> str:
+def picture(title: str, height: int, parts: Sequence[str]) -> str:
+    """Return an SVG picture, WIDTH wide, of these parts."""
     head = f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{escape(title)}">'
     return f"{head}{''.join(parts)}</svg>"
 
@@ -83,9 +89,16 @@ def _scale(low: float, high: float, height: int, *, is_log: bool) -> Callable[[f
     return lambda value: TOP + room * (top - change(value)) / (top - bottom)
 
 
-def _path(moments: Sequence[datetime], values: Floats, scale: Callable[[float], float]) -> str:
+def _path(
+    moments: Sequence[datetime],
+    values: Floats,
+    scale: Callable[[float], float],
+    first: int = 0,
+    last: int | None = None,
+) -> str:
+    end = len(values) - 1 if last is None else last
     step = max(1, math.ceil(len(values) / MOST_POINTS))
-    chosen = [*range(0, len(values) - 1, step), len(values) - 1]
+    chosen = [*range(first, end, step), end]
     points = (f"{_across(moments, moments[n]):.1f} {scale(float(values[n])):.1f}" for n in chosen)
     return "M" + "L".join(points)
 
@@ -128,7 +141,7 @@ def _months(moments: Sequence[datetime], most: int = 6) -> list[tuple[datetime, 
     return [(moment, f"{moment:%b %Y}") for moment in inside if (moment.year * 12 + moment.month - 1) % step == 0]
 
 
-def _ticks(low: float, high: float, about: int = 5) -> list[float]:
+def ticks(low: float, high: float, about: int = 5) -> list[float]:
     """Return round numbers from low to high: steps of 1, 2 or 5 times a power of ten."""
     rough = ((high - low) or abs(high) or 1.0) / about
     power = 10.0 ** math.floor(math.log10(rough))

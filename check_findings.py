@@ -1,0 +1,29 @@
+"""What `main.py check` finds: a value. Imports no other room."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Level(StrEnum):
+    """How a thing stands."""
+
+    GOOD = "good"
+    NOTE = "note"  # worth knowing; the bot works all the same, or it cannot be told
+    BAD = "bad"  # to be mended
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line for the owner."""
+
+    level: Level
+    subject: str
+    text: str
+    remedy: str = ""
+
+    @property
+    def told(self) -> str:
+        """The finding with its remedy."""
+        return f"{self.text} → {self.remedy}" if self.remedy else self.text

@@ -1,0 +1,60 @@
+"""Runs requests beside the loop, a few at a time. The process can end at any moment: it never waits for one of them.
+
+Knows nothing of what is asked. Orders never come here: those are sent one after the other, by the loop itself.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable
+
+Task = Callable[[], None]
+
+
+class SideBySide:
+    """At most `limit` tasks at once. Threads live as long as there is work: between two checks there are none."""
+
+    def __init__(self, limit: int, name: str) -> None:
+        self._limit = limit
+        self._name = name
+        self._lock = threading.Lock()
+        self._waiting: deque[Task] = deque()
+        self._threads = 0
+
+    @property
+    def busy(self) -> bool:
+        """True while a task runs or waits."""
+        with self._lock:
+            return self._threads > 0
+
+    def begin(self, tasks: Iterable[Task]) -> None:
+        """Run the tasks, in this order, as soon as there is room."""
+        with self._lock:
+            self._waiting.extend(tasks)
+            for _ in range(min(len(self._waiting), self._limit - self._threads)):
+                # A thread that hangs on a silent server must not keep the process from ending: ThreadPoolExecutor's do.
+                threading.Thread(target=self._work, name=self._name, daemon=True).start()
+                self._threads += 1
+
+    def drop_waiting(self) -> None:
+        """Forget the tasks that have not begun."""
+        with self._lock:
+            self._waiting.clear()
+
+    def _work(self) -> None:
+        try:
+            while (task := self._next()) is not None:
+                task()
+        except BaseException:
+            with self._lock:
+                self._threads -= 1
+            raise
+
+    def _next(self) -> Task | None:
+        """Return the next task; with the last one, give the thread's room back in the same step."""
+        with self._lock:
+            if self._waiting:
+                return self._waiting.popleft()
+            self._threads -= 1
+            return None

@@ -1,0 +1,75 @@
+"""Requests beside the loop: so many at once and no more, none lost, and none that keeps the process from ending."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+
+import pytest
+from builders import ROOT
+
+from side_by_side import SideBySide
+
+
+def test_every_task_runs_and_never_more_than_the_limit_at_once() -> None:
+    most, running, ran = 0, 0, 0
+    lock, over = threading.Lock(), threading.Semaphore(0)
+
+    def task() -> None:
+        nonlocal most, running, ran
+        with lock:
+            running, most = running + 1, max(most, running + 1)
+        threading.Event().wait(0.001)
+        with lock:
+            running, ran = running - 1, ran + 1
+        over.release()
+
+    beside = SideBySide(3, "test")
+    for _ in range(4):  # new work arrives while threads come to their end
+        beside.begin([task] * 25)
+    for _ in range(100):
+        assert over.acquire(timeout=10)
+    assert (ran, most) == (100, 3)
+
+
+def test_a_task_that_hangs_leaves_room_for_the_others() -> None:
+    hangs, done = threading.Event(), threading.Event()
+    beside = SideBySide(2, "test")
+    beside.begin([lambda: (hangs.wait(10), None)[1], done.set])
+    assert done.wait(10)
+    assert beside.busy
+    hangs.set()
+
+
+def test_what_has_not_begun_can_be_dropped() -> None:
+    hangs, begun, ran = threading.Event(), threading.Event(), list[int]()
+    beside = SideBySide(1, "test")
+    beside.begin([lambda: (begun.set(), hangs.wait(10), None)[2], lambda: ran.append(1)])
+    assert begun.wait(10)
+    beside.drop_waiting()
+    beside.begin([lambda: ran.append(2)])
+    hangs.set()
+    while beside.busy:
+        threading.Event().wait(0.001)
+    assert ran == [2]
+
+
+def test_a_task_that_fails_takes_no_room_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = threading.Event()
+    monkeypatch.setattr(threading, "excepthook", lambda _failure: told.set())
+
+    def fail() -> None:
+        raise ValueError("on purpose")
+
+    beside, done = SideBySide(1, "test"), threading.Event()
+    beside.begin([fail])
+    assert told.wait(10)
+    beside.begin([done.set])
+    assert done.wait(10)
+
+
+def test_the_process_ends_while_a_task_hangs() -> None:
+    code = "import threading; from side_by_side import SideBySide; begun = threading.Event()\n"
+    code += "SideBySide(1, 'test').begin([lambda: (begun.set(), threading.Event().wait(60))]); begun.wait()"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, timeout=30)
