@@ -54,19 +54,19 @@ def told(event: str, level: int = logging.INFO, words: Words = EN, **details: An
 def test_a_sale_is_told_with_reason_and_gain() -> None:
     message = told("order.filled", **FILLED)
     assert message == Message(
-        title="MarsShot", body="Sold 80 FET for 39.84 USDT at 0.498000 (stop-loss, -50.2 % on the entry price)"
+        title="MarsShot", body="Sold 80 FET for 39.84 USDT at 0.498 (stop-loss, -50.2 % on the entry price)"
     )
     in_french = told("order.filled", words=FR, **FILLED)
     assert in_french is not None
     assert in_french.body == (
-        "Vente : 80 FET pour 39,84 USDT à 0,498000 (stop-loss, -50,2\u00a0% par rapport au prix d'entrée)"
+        "Vente : 80 FET pour 39,84 USDT à 0,498 (stop-loss, -50,2\u00a0% par rapport au prix d'entrée)"
     )
 
 
 def test_a_purchase_has_no_gain() -> None:
     message = told("order.filled", **FILLED | {"side": "BUY", "reason": "daily_buy", "gain": None})
     assert message is not None
-    assert message.body == "Bought 80 FET for 39.84 USDT at 0.498000 (daily purchase)"
+    assert message.body == "Bought 80 FET for 39.84 USDT at 0.498 (daily purchase)"
 
 
 def test_every_order_that_executes_says_what_its_message_needs(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,8 +77,8 @@ def test_every_order_that_executes_says_what_its_message_needs(monkeypatch: pyte
     bought, sold = (told("order.filled", **given) for given in details)
     assert bought is not None
     assert sold is not None
-    assert bought.body == "Bought 100 FET for 100.00 USDT at 1.00000 (daily purchase)"
-    assert sold.body == "Sold 100 FET for 120.00 USDT at 1.20000 (stop-loss, +20.0 % on the entry price)"
+    assert bought.body == "Bought 100 FET for 100.00 USDT at 1 (daily purchase)"
+    assert sold.body == "Sold 100 FET for 120.00 USDT at 1.2 (stop-loss, +20.0 % on the entry price)"
     assert (bought.kind, sold.kind) == (Kind.INFO, Kind.SUCCESS)
 
 
