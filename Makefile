@@ -1,5 +1,6 @@
 # make run   the whole job on the recorded market: data, model, months of trading
 # make test  what CI runs: ruff, mypy --strict, pytest
+# make dashboard   the page in a browser: what the bot has, does and thinks (http://127.0.0.1:8377)
 # make chaos 10,000 seeded disasters: is anything lost or doubled?
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -10,7 +11,7 @@ PYTHON ?= $(shell for p in python3.11 python3 python; do \
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run install install-dev test lint types tests chaos format clean
+.PHONY: help run dashboard install install-dev test lint types tests chaos format clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -25,9 +26,14 @@ $(VENV)/runtime: requirements.txt | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@
 
-$(VENV)/development: requirements-dev.txt requirements.txt | $(BIN)/python
+$(VENV)/development: requirements-dev.txt requirements-dashboard.txt requirements.txt | $(BIN)/python
 	@echo "Installing requirements-dev.txt ..."
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@ $(VENV)/runtime
+
+$(VENV)/dashboard: requirements-dashboard.txt requirements.txt | $(BIN)/python
+	@echo "Installing requirements-dashboard.txt ..."
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dashboard.txt
 	@touch $@ $(VENV)/runtime
 
 install: $(VENV)/runtime
@@ -38,6 +44,9 @@ run: install
 	$(BIN)/python build_csv.py
 	$(BIN)/python train_model.py
 	$(BIN)/python main.py
+
+dashboard: $(VENV)/dashboard
+	$(BIN)/python dashboard.py
 
 test: install-dev lint types tests
 

@@ -22,6 +22,8 @@ from disk import Disk
 FIELDS = ("open", "high", "low", "close", "volume", "market_cap", "galaxy_score", "alt_rank", "sentiment")
 CLOSE = FIELDS.index("close")
 
+CACHE = Path("cache")
+
 _LAYOUT = 1
 _ROW_BYTES = 8 * (1 + len(FIELDS))
 
@@ -70,6 +72,11 @@ class HeldBars:
     bars: DailyBars
     asked_from: np.datetime64  # the earliest day ever asked for: a young token has no bar there
     asked_on: np.datetime64  # the UTC day of the last question
+
+
+def cache_folder(mode: str) -> Path:
+    """Return where the bars of a mode are kept."""
+    return CACHE / mode / "lunarcrush"
 
 
 class BarCache:

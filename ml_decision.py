@@ -16,6 +16,7 @@ from pathlib import Path
 import pandas as pd
 from sklearn.exceptions import NotFittedError
 
+from bar_cache import cache_folder
 from clock import Clock
 from decisions import HitBand, Why
 from domain import Score, Scoring
@@ -25,8 +26,6 @@ from lunarcrush import DailyBars, LunarCrush, NotTrackedError, SourceRefusedErro
 from model_files import LoadedModel, load_model
 from settings import Settings
 
-CACHE = Path("cache")
-
 
 def open_lunarcrush(settings: Settings, clock: Clock, notify: Callable[[str], None]) -> LunarCrush:
     """Return the client that these settings ask for; notify hears of its waits."""
@@ -34,7 +33,7 @@ def open_lunarcrush(settings: Settings, clock: Clock, notify: Callable[[str], No
         api_key=settings.lunarcrush.api_key.get_secret_value(),
         base_url=settings.lunarcrush.base_url,
         requests_per_minute=settings.lunarcrush.requests_per_minute,
-        cache_dir=CACHE / settings.mode / "lunarcrush",
+        cache_dir=cache_folder(settings.mode),
         clock=clock,
         notify=notify,
     )

@@ -69,7 +69,7 @@ def _ping_url(value: object) -> object:
         _ = parts.port
     except ValueError:
         raise ValueError(_PING_URL_NEEDED) from None
-    secure = parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts.hostname or ""))
+    secure = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname or ""))
     if url and not (secure and parts.hostname):
         raise ValueError(_PING_URL_NEEDED)
     return url
@@ -96,12 +96,13 @@ def _origin(value: str) -> str:
         raise ValueError("only scheme, host and port are allowed")
     if parts.path not in {"", "/"} or parts.query or parts.fragment or parts.username or parts.password:
         raise ValueError("only scheme, host and port are allowed")
-    if parts.scheme == "http" and not _is_loopback(parts.hostname):
+    if parts.scheme == "http" and not is_loopback(parts.hostname):
         raise ValueError("plain http is accepted for this machine (127.0.0.1) only; use https")
     return value.rstrip("/")
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Return whether this host, a name or an address, is this machine."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -110,7 +111,7 @@ def _is_loopback(host: str) -> bool:
 
 def is_loopback_origin(base_url: str) -> bool:
     """Return whether this origin is on this machine."""
-    return _is_loopback(urlsplit(base_url).hostname or "")
+    return is_loopback(urlsplit(base_url).hostname or "")
 
 
 Number = Annotated[Decimal, BeforeValidator(_number)]

@@ -13,7 +13,7 @@ from words import Words
 def status_lines(facts: Mapping[str, Any], now: datetime, words: Words) -> Iterator[str]:
     """Yield the lines. facts: as `status_facts` returns them."""
     yield from _money(facts, words)
-    yield from _passes(facts, words)
+    yield from pass_lines(facts, words)
     for sentence in facts["differences"]:
         yield words.say("status.differs", sentence=sentence)
     if not facts["positions"]:
@@ -57,7 +57,8 @@ def _gain(amount: str | None, quote: str, words: Words) -> str:
     return words.say("status.gain", amount=Decimal(amount), quote=quote)
 
 
-def _passes(facts: Mapping[str, Any], words: Words) -> Iterator[str]:
+def pass_lines(facts: Mapping[str, Any], words: Words) -> Iterator[str]:
+    """Yield the lines about the daily pass, the last and the next, and about buying."""
     if facts["last_daily_update"] is None:
         yield words.say("status.no_pass")
     else:

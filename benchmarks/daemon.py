@@ -4,8 +4,8 @@
 
 The real program in a process of its own, against the stand-in market in another. Memory is what Linux says of the
 process between two checks, in MB of a million bytes: resident, and its share (Pss: what other processes use as well is
-counted in part). The usual way, in the same run: a process that has imported what such a bot imports, and the same with its
-model loaded. Takes about four minutes, most of them the ten thousand loops.
+counted in part). The usual way, in the same run: a process that has imported what such a bot imports, and the same with
+its model loaded. Takes about four minutes, most of them the ten thousand loops.
 """
 
 from __future__ import annotations

@@ -105,6 +105,7 @@ FLOORS: dict[str, set[str]] = {
         "check",
         "check_histories",
         "check_venues",
+        "dashboard",
         "export",
         "healthy",
         "main",
@@ -151,11 +152,13 @@ NETWORK: dict[str, set[str]] = {
     "aiohttp": set(),
     "binance": {"binance_client"},
     "distributed": {"cluster"},
+    "flask": set(),
     "http": set(),
     "httpx": set(),
     "requests": {"binance_exchange", "binance_wire", "lunarcrush"},
     "socket": {"sd_notify"},  # to systemd on this machine
     "urllib3": {"coinbase", "heartbeat"},
+    "waitress": set(),
     "websockets": set(),
 }
 
@@ -244,9 +247,21 @@ def test_only_the_surroundings_know_of_the_embedded_market() -> None:
     assert {room for room in ROOMS if "embedded_market" in imports(room)} == {"surroundings"}
 
 
-@pytest.mark.parametrize(("package", "command"), [("replay", "backtest"), ("disasters", "chaos")])
-def test_a_simulation_is_known_to_its_command_alone(package: str, command: str) -> None:
+@pytest.mark.parametrize(
+    ("package", "command"), [("replay", "backtest"), ("disasters", "chaos"), ("panel", "dashboard")]
+)
+def test_a_package_is_known_to_its_command_alone(package: str, command: str) -> None:
     assert {room for room in ROOMS if package in imports(room)} == {command}
+
+
+def test_the_pages_know_nothing_that_trades() -> None:
+    """They read files; of the rooms that work with them, those that tell are within their reach, and no other."""
+    known = {name for path in (ROOT / "panel").glob("*.py") for name in imports_in(path)} & set(ROOMS)
+    assert known & (FLOORS["work"] | FLOORS["house"] | FLOORS["commands"]) == {"diary", "status", "status_view"}
+
+
+def imports_in(path: Path) -> set[str]:
+    return modules_of(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
 
 
 def test_the_embedded_market_knows_no_room() -> None:

@@ -122,7 +122,7 @@ def test_the_live_bot_scores_the_very_row_that_training_would_see(
 ) -> None:
     """The row of a day is the same whether it was made for training or for the bot, and so is its score."""
     monkeypatch.chdir(folder)
-    monkeypatch.setattr("ml_decision.CACHE", folder / "cache of another day")
+    monkeypatch.setattr("bar_cache.CACHE", folder / "cache of another day")
     for name, value in (
         ("LUNARCRUSH_API_KEY", LUNARCRUSH_KEY),
         ("BINANCE_API_KEY", KEY),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -59,7 +60,7 @@ def test_the_folder_holds_one_file_for_each_language() -> None:
 
 @cache
 def sources() -> tuple[tuple[Path, ast.Module], ...]:
-    paths = [*sorted(ROOT.glob("*.py"))]
+    paths = [*sorted(ROOT.glob("*.py")), *sorted((ROOT / "panel").glob("*.py"))]
     return tuple((path, ast.parse(path.read_text(encoding="utf-8"))) for path in paths)
 
 
@@ -69,6 +70,26 @@ def said() -> Iterator[tuple[Path, ast.Call]]:
         for node in ast.walk(tree):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "say":
                 yield path, node
+
+
+TEMPLATES = sorted((ROOT / "panel" / "templates").glob("*.html"))
+
+
+def asked_in_templates() -> Iterator[tuple[str, bool, set[str]]]:
+    """Yield each key of a page, whether it is whole or goes on with a value (`"page.nav." ~ page`), and its values."""
+    for path in TEMPLATES:
+        for key, more, rest in re.findall(r'\bsay\("([^"]+)"( ~)?((?:[^()]|\([^()]*\))*)\)', path.read_text("utf-8")):
+            yield key, not more, set(re.findall(r"(?<![\w.])(\w+)=", rest))
+
+
+def test_the_pages_ask_for_keys_that_are_there_with_the_values_that_they_want() -> None:
+    asked = list(asked_in_templates())
+    assert len(asked) > 50
+    for key, is_whole, values in asked:
+        if is_whole:
+            assert values_in(sentences("en")[key]) <= values, key
+        else:
+            assert any(one.startswith(key) for one in sentences("en")), key
 
 
 def test_no_key_is_asked_for_that_is_not_there() -> None:
@@ -100,6 +121,9 @@ def test_every_sentence_is_used() -> None:
         and str(node.values[0].value).endswith(".")
         and " " not in str(node.values[0].value)
     )
+    pages = "".join(path.read_text("utf-8") for path in TEMPLATES)
+    whole |= set(re.findall(r'"(page\.[\w.]+)"', pages))
+    starts += tuple(key for key, is_whole, _ in asked_in_templates() if not is_whole)
     assert [key for key in sentences("en") if key not in whole and not key.startswith(starts)] == []
 
 

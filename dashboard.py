@@ -1,0 +1,72 @@
+"""`python dashboard.py`: the bot's state in a browser, served by a process of its own that reads the bot's files.
+
+Serves this machine alone unless there is a token. Never writes a file of the bot; its buttons speak through control.py.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from clock import SystemClock
+from config_file import read_settings
+from errors import InputError, MarsShotError
+
+TOKEN_FILE = Path("dashboard.token")
+PORT = 8377
+NOT_INSTALLED = "dashboard.py: what it runs on is not installed; run: make dashboard (or: pip install -r {file})"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve until Ctrl-C. Returns the exit code: 0 done, 1 could not do it, 2 wrong usage, settings or token."""
+    chosen = _parser().parse_args(arguments)
+    try:
+        return _new_token() if chosen.new_token else _serve(chosen)
+    except MarsShotError as error:
+        print(error, file=sys.stderr)  # noqa: T201
+        return error.exit_code
+    except OSError as error:
+        print(f"{chosen.host}:{chosen.port}: cannot be served ({error.strerror or error})", file=sys.stderr)  # noqa: T201
+        return 1
+    except KeyboardInterrupt:
+        return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="dashboard.py", description="Shows the bot's state in a browser.")
+    parser.add_argument("--config", metavar="PATH", type=Path, default=Path("config.yaml"), help="the settings")
+    parser.add_argument("--host", default="127.0.0.1", help="the address to serve (default: this machine alone)")
+    parser.add_argument("--port", type=int, default=PORT, help=f"the port to serve (default: {PORT})")
+    parser.add_argument("--public-url", metavar="URL", default="", help="https://name, where a proxy shows the page")
+    parser.add_argument("--new-token", action="store_true", help=f"make a token in {TOKEN_FILE}, and show it once")
+    return parser
+
+
+def _new_token() -> int:
+    from panel.access import new_token  # noqa: PLC0415 - with what it brings
+
+    token = new_token(TOKEN_FILE)
+    print(f"The token, which also stands in {TOKEN_FILE}:\n{token}")  # noqa: T201
+    return 0
+
+
+def _serve(chosen: argparse.Namespace) -> int:
+    from panel.access import open_door, read_token  # noqa: PLC0415
+
+    settings = read_settings(chosen.config)
+    if not 0 < chosen.port < 65536:  # noqa: PLR2004 - ports are 16 bits
+        raise InputError(f"--port {chosen.port}: a number from 1 to 65535 is needed")
+    door = open_door(chosen.host, chosen.port, read_token(os.environ, TOKEN_FILE), chosen.public_url)
+    try:
+        from panel.server import serve  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        raise InputError(NOT_INSTALLED.format(file="requirements-dashboard.txt")) from error
+    serve(chosen.config, settings, door, SystemClock().now)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
