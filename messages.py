@@ -125,7 +125,6 @@ def worth_told(points: Sequence[tuple[datetime, Decimal]], asset: str, words: Wo
 
     points: moment and worth, oldest first.
     """
-    points = [(moment, worth) for moment, worth in points if moment.tzinfo and worth.is_finite()]  # a file can hold all
     if not points:
         return ""
     now, worth = points[-1]

@@ -367,11 +367,6 @@ def test_a_gain_of_the_day_needs_a_worth_of_the_day_before(hours: float, told: s
     assert worth_told([], "USDC", EN) == ""
 
 
-def test_a_worth_that_is_none_is_left_out() -> None:
-    points = [(NOW.replace(tzinfo=None), D(1)), (NOW, D(110)), (NOW, D("NaN"))]
-    assert worth_told(points, "USDC", EN) == "Everything together is worth 110.00 USDC"
-
-
 # --------------------------------------------------------------------------- the thread
 
 
