@@ -153,7 +153,9 @@ def read_equity(path: Path, disk: Disk) -> list[tuple[datetime, Decimal]]:
         for line in disk.read(path).decode("utf-8", errors="replace").splitlines():
             with suppress(ValueError, ArithmeticError):
                 time, _capital, _positions, equity = line.split(",")
-                points.append((datetime.fromisoformat(time), Decimal(equity)))
+                moment, worth = datetime.fromisoformat(time), Decimal(equity)
+                if moment.tzinfo and worth.is_finite():
+                    points.append((moment, worth))
     return points
 
 

@@ -6,8 +6,10 @@ Values in, a message out; sends nothing.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
@@ -116,6 +118,19 @@ def _trouble(event: str, level: int, sentence: str, details: Mapping[str, Any], 
 def plainly(sentence: str) -> Message:
     """Return a message of the log's own line, for an event that does not hold what its message needs."""
     return Message(title=PLAIN_TITLE, body=sentence)
+
+
+def worth_told(points: Sequence[tuple[datetime, Decimal]], asset: str, words: Words) -> str:
+    """Return what everything is worth, and what it has gained since a day before; empty where nothing is known.
+
+    points: moment and worth, oldest first.
+    """
+    if not points:
+        return ""
+    now, worth = points[-1]
+    told = words.say("message.worth", worth=worth, asset=asset)
+    before = [one for moment, one in points if moment <= now - timedelta(days=1) and one > 0]
+    return f"{told} {words.say('message.since_yesterday', change=worth / before[-1] - 1)}" if before else told
 
 
 def one_of(messages: list[Message], dropped: int, words: Words) -> Message:

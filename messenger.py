@@ -13,15 +13,17 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from time import monotonic
 
+from diary import EQUITY, read_equity
+from disk import Disk
 from events import Secrets, log, warn
-from messages import Message, message_of, one_of, plainly
+from messages import Message, message_of, one_of, plainly, worth_told
 from settings import Settings
 from words import Words
 
-EQUITY = "equity.csv"
 SENDER = Path(__file__).with_name("send_messages.py")
 SEND_SECONDS = 90.0  # then the child is killed
 GATHER_SECONDS = 5.0  # a daily pass buys several tokens within seconds: one message
@@ -110,9 +112,12 @@ class Messenger(logging.Handler):
     def _delivery(self, messages: list[Message]) -> _Delivery:
         settings = self._settings()
         dropped, self._dropped = self._dropped, 0
-        message = one_of(messages, dropped, Words(settings.language))
+        words, equity = Words(settings.language), settings.file(EQUITY)
+        message = one_of(messages, dropped, words)
+        if message.with_picture and (worth := worth_told(read_equity(equity, Disk()), settings.quote_asset, words)):
+            message = replace(message, body=f"{message.body}\n\n{worth}")
         urls = [url.get_secret_value() for url in settings.notify]
-        return _Delivery(_without_secrets(message, settings), urls, settings.file(EQUITY))
+        return _Delivery(_without_secrets(message, settings), urls, equity)
 
     def _gathered(self, wait: float | None) -> tuple[list[Message], bool]:
         """Return what comes within a few seconds of the first message, and whether there is more to come."""
@@ -159,12 +164,7 @@ class _Delivery:
 
 def _without_secrets(message: Message, settings: Settings) -> Message:
     secrets = Secrets(settings.secrets)
-    return Message(
-        title=secrets.blanked(message.title),
-        body=secrets.blanked(message.body),
-        kind=message.kind,
-        with_picture=message.with_picture,
-    )
+    return replace(message, title=secrets.blanked(message.title), body=secrets.blanked(message.body))
 
 
 @contextmanager

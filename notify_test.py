@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
+from diary import EQUITY
 from errors import InputError
 from messages import Message
-from messenger import EQUITY, send
+from messenger import send
 from settings import NOTIFY_VARIABLE, Settings
 from words import Words
 

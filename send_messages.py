@@ -7,16 +7,15 @@ a list: for each URL whether it took the message. Never says a URL, nor what a s
 
 from __future__ import annotations
 
-import csv
 import json
 import logging
 import signal
 import sys
-from collections.abc import Sequence
-from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+
+from disk import Disk
 
 POINTS_FOR_A_CURVE = 2
 LONGEST_SECONDS = 120
@@ -53,7 +52,9 @@ def send(url: str, order: dict[str, Any], picture: Path | None) -> bool:
 
 def draw_equity(table: Path, folder: Path) -> Path | None:
     """Draw the equity curve of equity.csv; None where there is nothing to draw."""
-    points = equity_points(table)
+    from diary import read_equity  # noqa: PLC0415 - brings more than a message without a picture needs
+
+    points = read_equity(table, Disk())
     if len(points) < POINTS_FOR_A_CURVE:
         return None
     import matplotlib as mpl  # noqa: PLC0415 - this process is made for it
@@ -62,7 +63,7 @@ def draw_equity(table: Path, folder: Path) -> Path | None:
     from matplotlib import pyplot as plt  # noqa: PLC0415
 
     figure, axes = plt.subplots(figsize=(8, 4), dpi=110)
-    axes.plot([moment for moment, _ in points], [worth for _, worth in points], linewidth=1.8)  # type: ignore[arg-type]
+    axes.plot([moment for moment, _ in points], [float(worth) for _, worth in points], linewidth=1.8)  # type: ignore[arg-type]
     axes.grid(alpha=0.3)
     axes.margins(x=0.01)
     figure.autofmt_xdate()
@@ -71,21 +72,6 @@ def draw_equity(table: Path, folder: Path) -> Path | None:
     figure.savefig(picture)
     plt.close(figure)
     return picture
-
-
-def equity_points(table: Path) -> Sequence[tuple[datetime, float]]:
-    """Return moment and worth of each row that can be read; none where there is no such file."""
-    points = []
-    try:
-        rows = list(csv.DictReader(table.read_text(encoding="utf-8").splitlines()))
-    except (OSError, UnicodeDecodeError, csv.Error):
-        return []
-    for row in rows:
-        try:
-            points.append((datetime.fromisoformat(row["time"]), float(row["equity"])))
-        except (KeyError, ValueError, TypeError):
-            continue
-    return points
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ install -d -m 0750 -o root -g marsshot /etc/marsshot
 
 [ -x .venv/bin/python ] || "$python" -m venv .venv
 .venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
-.venv/bin/python -m compileall -q ./*.py embedded_market replay disasters
+.venv/bin/python -m compileall -q ./*.py embedded_market replay disasters panel
 
 [ -e /var/lib/marsshot/config.yaml ] || install -m 0600 -o marsshot -g marsshot config.yaml /var/lib/marsshot/config.yaml
 [ -e /etc/marsshot/keys ] || install -m 0640 -o root -g marsshot deploy/keys.example /etc/marsshot/keys

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -249,3 +249,9 @@ def test_a_row_has_a_cell_for_each_column_and_empty_ones_for_what_is_not_known()
 def test_what_a_venue_said_stays_on_one_line() -> None:
     text = detail(a_decision(reason=Why.SOURCE_DOWN, told="answered\n  502"), DAILY_RULES, Words("en"))
     assert text == "LunarCrush did not answer (answered 502)"
+
+
+def test_a_row_of_equity_without_a_zone_or_a_number_is_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "equity.csv"
+    path.write_text("2026-01-01T00:30:00,1,2,3\n2026-01-02T00:30:00Z,1,2,NaN\n2026-01-03T00:30:00Z,1,2,3\n")
+    assert read_equity(path, Disk()) == [(datetime(2026, 1, 3, 0, 30, tzinfo=UTC), Decimal(3))]

@@ -60,7 +60,7 @@ def test_requirements_are_pinned_exactly() -> None:
 # What is said in each language, all pages together; and the guide alone.
 PAGES = {"en": ("README.md", "docs/guide.md"), "fr": ("README.fr.md", "docs/guide.fr.md")}
 LANGUAGES = pytest.mark.parametrize("language", PAGES)
-SCRIPTS = ("build_csv.py", "train_model.py", "chaos.py", "backtest.py")
+SCRIPTS = ("build_csv.py", "train_model.py", "chaos.py", "backtest.py", "dashboard.py")
 
 
 def text_of(language: str) -> str:

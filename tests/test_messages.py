@@ -12,23 +12,23 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from datetime import date
+from datetime import date, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
-from builders import ROOT, D, a_book, a_fill, a_position, buy_intent, sell_intent, some_settings
+from builders import NOW, ROOT, D, a_book, a_fill, a_position, buy_intent, sell_intent, some_settings
 
 import messenger
 import order_life
 from config_file import check_settings
 from errors import InputError
 from events import alarm, log, note, say, warn
-from messages import Kind, Message, message_of, one_of
+from messages import Kind, Message, message_of, one_of, worth_told
 from messenger import LONGEST_QUEUE, ONCE_EVERY_SECONDS, TRIES, TRY_AGAIN_SECONDS, Messenger, send, telling
 from notify_test import run_notify_test
-from send_messages import draw_equity, equity_points
+from send_messages import draw_equity
 from words import Language, Words, sentences
 
 EN, FR = Words("en"), Words("fr")
@@ -54,19 +54,19 @@ def told(event: str, level: int = logging.INFO, words: Words = EN, **details: An
 def test_a_sale_is_told_with_reason_and_gain() -> None:
     message = told("order.filled", **FILLED)
     assert message == Message(
-        title="MarsShot", body="Sold 80 FET for 39.84 USDT at 0.498000 (stop-loss, -50.2 % on the entry price)"
+        title="MarsShot", body="Sold 80 FET for 39.84 USDT at 0.498 (stop-loss, -50.2 % on the entry price)"
     )
     in_french = told("order.filled", words=FR, **FILLED)
     assert in_french is not None
     assert in_french.body == (
-        "Vente : 80 FET pour 39,84 USDT à 0,498000 (stop-loss, -50,2\u00a0% par rapport au prix d'entrée)"
+        "Vente : 80 FET pour 39,84 USDT à 0,498 (stop-loss, -50,2\u00a0% par rapport au prix d'entrée)"
     )
 
 
 def test_a_purchase_has_no_gain() -> None:
     message = told("order.filled", **FILLED | {"side": "BUY", "reason": "daily_buy", "gain": None})
     assert message is not None
-    assert message.body == "Bought 80 FET for 39.84 USDT at 0.498000 (daily purchase)"
+    assert message.body == "Bought 80 FET for 39.84 USDT at 0.498 (daily purchase)"
 
 
 def test_every_order_that_executes_says_what_its_message_needs(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,8 +77,8 @@ def test_every_order_that_executes_says_what_its_message_needs(monkeypatch: pyte
     bought, sold = (told("order.filled", **given) for given in details)
     assert bought is not None
     assert sold is not None
-    assert bought.body == "Bought 100 FET for 100.00 USDT at 1.00000 (daily purchase)"
-    assert sold.body == "Sold 100 FET for 120.00 USDT at 1.20000 (stop-loss, +20.0 % on the entry price)"
+    assert bought.body == "Bought 100 FET for 100.00 USDT at 1 (daily purchase)"
+    assert sold.body == "Sold 100 FET for 120.00 USDT at 1.2 (stop-loss, +20.0 % on the entry price)"
     assert (bought.kind, sold.kind) == (Kind.INFO, Kind.SUCCESS)
 
 
@@ -292,7 +292,9 @@ def phone() -> Iterator[str]:
 
 def equity_csv(folder: Path) -> Path:
     path = folder / "equity.csv"
-    path.write_text("time,equity\n2026-01-01T00:30:00Z,1000\n2026-01-02T00:30:00Z,1010.5\nbroken,row\n")
+    path.write_text(
+        "time,capital,positions,equity\n2026-01-01T00:30:00Z,1000,0,1000\n2026-01-02T00:30:00Z,10,1000.5,1010.5\nbroken,row\n"
+    )
     return path
 
 
@@ -339,11 +341,30 @@ def test_no_url_stands_in_the_childs_arguments_or_environment(monkeypatch: pytes
     assert "secret" in seen["input"]
 
 
-@pytest.mark.parametrize("rows", ["", "time,equity\n", "time,equity\n2026-01-01T00:30:00Z,1000\n", "other,file\n1,2\n"])
+@pytest.mark.parametrize(
+    "rows", ["", "time,capital,positions,equity\n", "2026-01-01T00:30:00Z,1,2,3\n", "other,file\n1,2\n"]
+)
 def test_there_is_no_picture_of_less_than_two_points(tmp_path: Path, rows: str) -> None:
     (tmp_path / "equity.csv").write_text(rows)
     assert draw_equity(tmp_path / "equity.csv", tmp_path) is None
-    assert equity_points(tmp_path / "none.csv") == []
+    assert draw_equity(tmp_path / "none.csv", tmp_path) is None
+
+
+def test_the_daily_message_says_what_everything_is_worth(
+    sent: Sent, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    equity_csv(tmp_path).rename("equity.paper.csv")
+    with telling(lambda: some_settings(notify=["json://one"])):
+        say("daily.done", "Daily pass", day=date(2026, 1, 2), capital=D(10), asset="USDT", positions=3)
+    assert sent[0][1].body.endswith("\n\nEverything together is worth 1,010.50 USDT (+1.0 % since the day before)")
+
+
+@pytest.mark.parametrize(("hours", "told"), [(24, " (+10.0 % since the day before)"), (23.9, "")])
+def test_a_gain_of_the_day_needs_a_worth_of_the_day_before(hours: float, told: str) -> None:
+    points = [(NOW - timedelta(hours=hours), D(100)), (NOW, D(110))]
+    assert worth_told(points, "USDC", EN) == f"Everything together is worth 110.00 USDC{told}"
+    assert worth_told([], "USDC", EN) == ""
 
 
 # --------------------------------------------------------------------------- the thread
