@@ -41,7 +41,7 @@ def _ranking(hold_out: Mapping[str, Any]) -> list[str]:
         return ["Its ranking cannot be set beside volatility and chance on these dates."]
     reasons = []
     if beside["model_has_more_low"] <= 0:
-        reasons.append(f"It ranks no better than 14-day volatility alone for certain: {_versus_volatility(beside)}.")
+        reasons.append(f"It is not certain to rank better than 14-day volatility alone: {_versus_volatility(beside)}.")
     if own <= chance["best_of_twenty"]:
         reasons.append(
             f"Chance does as well in more than one case of twenty: average precision {own:.3f}, with the labels of "

@@ -180,7 +180,7 @@ def test_scores_that_know_the_future_have_an_edge() -> None:
     ("change", "said"),
     [
         ({"dates": 19}, "19 dates are too few"),
-        ({"volatility_alone": {"model_has_more_low": 0.0}}, "no better than 14-day volatility alone"),
+        ({"volatility_alone": {"model_has_more_low": 0.0}}, "not certain to rank better than 14-day volatility alone"),
         ({"average_precision": 0.30}, "Chance does as well"),
         ({"top_tenth": {"more_than_equally_volatile_low": 0.0}}, "Its top tenth of each day earned +2.00%"),
         ({"chance": None}, "cannot be set beside"),
