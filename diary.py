@@ -164,7 +164,9 @@ def _last_moment(path: Path, disk: Disk) -> datetime | None:
         end, _ = disk.read_end(path, _LINE_BYTES)
         for line in reversed(end.decode("utf-8", errors="replace").splitlines()):
             with suppress(ValueError):
-                return datetime.fromisoformat(line.split(",")[0])
+                moment = datetime.fromisoformat(line.split(",")[0])
+                if moment.tzinfo:  # what is left of a torn line may be a time without its zone
+                    return moment
     return None
 
 

@@ -131,6 +131,15 @@ def test_the_checks_write_one_row_an_hour_over_a_restart_too(diary: Diary, minut
     assert len(equity()) == rows
 
 
+@pytest.mark.parametrize("torn", ["2", "2021-02-15", "2021-02-15T12:0", "2021-02-15T12:00:00"])
+def test_a_row_of_equity_that_a_power_cut_has_torn_stops_no_check(diary: Diary, torn: str) -> None:
+    diary.note_check(BOOK, {"FET": D(1)}, NOW)
+    with Path("equity.paper.csv").open("a") as file:
+        file.write(torn)
+    Diary(some_settings(), Disk()).note_check(BOOK, {"FET": D(1)}, NOW + timedelta(hours=1))
+    assert len(equity()) == 2
+
+
 def test_a_pass_writes_a_row_besides(diary: Diary) -> None:
     diary.note_check(BOOK, {"FET": D(1)}, NOW)
     diary.note_equity(BOOK, NOW)
