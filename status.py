@@ -15,6 +15,7 @@ from clock import SystemClock
 from control import Control
 from daily_plan import is_daily_update_due
 from diary import EQUITY, SEEN, Seen, positions_worth, read_equity, read_seen
+from differences import difference_in_words
 from disk import Disk
 from domain import Book, ExitRules, Position, Reason, utc_text
 from errors import InputError
@@ -38,14 +39,22 @@ def show_status(settings: Settings, *, as_json: bool) -> int:
     if settings.mode == "demo":
         now = seen.time or now  # the demo's own time
     control = Control(settings)
-    facts = status_facts(book, settings, control.paused(), now, seen) | {"pause_reason": control.reason()}
+    facts = status_facts(book, settings, control.paused(), now, seen)
     if as_json:
         print(json.dumps(facts, indent=1))  # noqa: T201
         return 0
-    shown = terminal()
-    for line in status_lines(facts, now, Words(settings.language)):
+    words, shown = Words(settings.language), terminal()
+    facts |= {"pause_reason": _pause_reason(control.reason(), book, words)}
+    facts |= {"differences": [difference_in_words(*one, book, words) for one in book.differences.items()]}
+    for line in status_lines(facts, now, words):
         shown.print(line, style=None, markup=False, highlight=False, soft_wrap=True)
     return 0
+
+
+def _pause_reason(reason: str, book: Book, words: Words) -> str:
+    """Return why buying is paused; what differs stands in lines of its own, in the owner's language."""
+    is_ours = any(sentence in reason for sentence in book.differences.values())
+    return words.say("status.by_difference") if is_ours else reason
 
 
 def status_facts(
