@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -14,7 +15,7 @@ from book_format import decimal_text
 from clock import SystemClock
 from control import Control
 from daily_plan import is_daily_update_due
-from diary import EQUITY, SEEN, Seen, positions_worth, read_equity, read_seen
+from diary import EQUITY, SEEN, Seen, moment_of, positions_worth, read_equity, read_seen
 from differences import difference_in_words
 from disk import Disk
 from domain import Book, ExitRules, Position, Reason, utc_text
@@ -144,7 +145,9 @@ def _profits(
     """
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
     moments = {"today": midnight} | {name: now - timedelta(days=days) for name, days in PROFIT_DAYS.items()}
-    started = datetime.fromisoformat(book.started_at) if book.started_at else None
+    started = None
+    with suppress(ValueError):
+        started = moment_of(book.started_at)
 
     def gained_since(moment: datetime) -> str | None:
         if started is not None and started >= moment:

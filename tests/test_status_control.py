@@ -126,6 +126,11 @@ def test_what_there_was_then_is_not_made_up() -> None:
     assert (told["today"], told["7_days"], told["30_days"]) == ("100", None, None)
 
 
+def test_a_start_that_cannot_be_read_is_not_guessed() -> None:
+    told = facts(a_book(started_at="2021-02-15"))["profit"]
+    assert (told["today"], told["since_start"]) == (None, "0")
+
+
 def test_the_outcome_of_the_last_pass_is_told() -> None:
     rows = [
         a_trade("ms-1", reason="daily_sell", symbol="OP", time="2021-02-15T00:31:00Z"),
