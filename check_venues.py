@@ -15,6 +15,7 @@ from check_findings import Finding, Level
 from check_histories import Histories, ask_histories
 from clock import Clock
 from coinbase import Coinbase
+from differences import difference_in_words
 from domain import EXACT, Account, Book, TradingRules
 from errors import MarsShotError
 from price_round import Quote, fetch_prices_for_symbols
@@ -220,7 +221,8 @@ def _differences(book: Book, found: Found, settings: Settings, words: Words) -> 
     rules = {symbol: found.rules.get(settings.pair(symbol)) for symbol in book.positions}
     differences = balance_differences(book, found.account, rules)
     for one in differences:
+        text = difference_in_words(one.topic, one.sentence, book, words)
         remedy = words.say("check.differs_remedy") if one.pauses else ""
-        yield Finding(Level.BAD if one.pauses else Level.NOTE, words.say("subject.balances"), one.sentence, remedy)
+        yield Finding(Level.BAD if one.pauses else Level.NOTE, words.say("subject.balances"), text, remedy)
     if not differences:
         yield Finding(Level.GOOD, words.say("subject.balances"), words.say("check.balances_well"))

@@ -127,18 +127,23 @@ def _seen_json(seen: Seen) -> bytes:
     return f"{json.dumps(content)}\n".encode()
 
 
+def moment_of(text: str) -> datetime:
+    """Return the moment that a file tells. Raises ValueError, also for one that does not say that it is UTC."""
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:  # the beginning of a moment that a death cut off is a moment, too
+        raise ValueError(f"{text}: of what time zone?")
+    return moment
+
+
 def read_seen(path: Path, disk: Disk) -> Seen:
     """Return what the last check saw; nothing where the file is gone or cannot be read."""
 
     def moment(text: object) -> datetime | None:
-        return datetime.fromisoformat(str(text)) if text else None
+        return moment_of(str(text)) if text else None
 
     try:
         content = json.loads(disk.read(path))
-        prices = {
-            symbol: (Decimal(one["price"]), datetime.fromisoformat(one["time"]))
-            for symbol, one in content["prices"].items()
-        }
+        prices = {symbol: (Decimal(one["price"]), moment_of(one["time"])) for symbol, one in content["prices"].items()}
         usable = {symbol: one for symbol, one in prices.items() if is_usable_price(one[0])}
         until, time = moment(content["put_off_until"]), moment(content["time"])
         return Seen(usable, str(content["put_off"]), until, time)
@@ -153,7 +158,7 @@ def read_equity(path: Path, disk: Disk) -> list[tuple[datetime, Decimal]]:
         for line in disk.read(path).decode("utf-8", errors="replace").splitlines():
             with suppress(ValueError, ArithmeticError):
                 time, _capital, _positions, equity = line.split(",")
-                moment, worth = datetime.fromisoformat(time), Decimal(equity)
+                moment, worth = moment_of(time), Decimal(equity)
                 if moment.tzinfo and worth.is_finite():
                     points.append((moment, worth))
     return points
@@ -164,9 +169,7 @@ def _last_moment(path: Path, disk: Disk) -> datetime | None:
         end, _ = disk.read_end(path, _LINE_BYTES)
         for line in reversed(end.decode("utf-8", errors="replace").splitlines()):
             with suppress(ValueError):
-                moment = datetime.fromisoformat(line.split(",")[0])
-                if moment.tzinfo:  # what is left of a torn line may be a time without its zone
-                    return moment
+                return moment_of(line.split(",")[0])
     return None
 
 

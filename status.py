@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -14,7 +15,8 @@ from book_format import decimal_text
 from clock import SystemClock
 from control import Control
 from daily_plan import is_daily_update_due
-from diary import EQUITY, SEEN, Seen, positions_worth, read_equity, read_seen
+from diary import EQUITY, SEEN, Seen, moment_of, positions_worth, read_equity, read_seen
+from differences import difference_in_words
 from disk import Disk
 from domain import Book, ExitRules, Position, Reason, utc_text
 from errors import InputError
@@ -38,14 +40,22 @@ def show_status(settings: Settings, *, as_json: bool) -> int:
     if settings.mode == "demo":
         now = seen.time or now  # the demo's own time
     control = Control(settings)
-    facts = status_facts(book, settings, control.paused(), now, seen) | {"pause_reason": control.reason()}
+    facts = status_facts(book, settings, control.paused(), now, seen)
     if as_json:
         print(json.dumps(facts, indent=1))  # noqa: T201
         return 0
-    shown = terminal()
-    for line in status_lines(facts, now, Words(settings.language)):
+    words, shown = Words(settings.language), terminal()
+    facts |= {"pause_reason": _pause_reason(control.reason(), book, words)}
+    facts |= {"differences": [difference_in_words(*one, book, words) for one in book.differences.items()]}
+    for line in status_lines(facts, now, words):
         shown.print(line, style=None, markup=False, highlight=False, soft_wrap=True)
     return 0
+
+
+def _pause_reason(reason: str, book: Book, words: Words) -> str:
+    """Return why buying is paused; what differs stands in lines of its own, in the owner's language."""
+    is_ours = any(sentence in reason for sentence in book.differences.values())
+    return words.say("status.by_difference") if is_ours else reason
 
 
 def status_facts(
@@ -135,7 +145,9 @@ def _profits(
     """
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
     moments = {"today": midnight} | {name: now - timedelta(days=days) for name, days in PROFIT_DAYS.items()}
-    started = datetime.fromisoformat(book.started_at) if book.started_at else None
+    started = None
+    with suppress(ValueError):
+        started = moment_of(book.started_at)
 
     def gained_since(moment: datetime) -> str | None:
         if started is not None and started >= moment:

@@ -146,6 +146,15 @@ def test_a_pass_writes_a_row_besides(diary: Diary) -> None:
     assert len(equity()) == 2
 
 
+@pytest.mark.parametrize("torn", ["2021-02-15", "2021-02-15T00", "2021-02-15T00:30:00", "2021-02-15T00:30:00Z", ""])
+def test_the_beginning_of_a_row_that_a_death_cut_off_is_no_moment(diary: Diary, torn: str) -> None:
+    diary.note_check(BOOK, {"FET": D(1)}, NOW - timedelta(hours=1))
+    with Path("equity.paper.csv").open("a") as file:
+        file.write(torn)
+    Diary(some_settings(), Disk()).note_check(BOOK, {"FET": D(2)}, NOW + timedelta(hours=1))
+    assert equity() == [(NOW - timedelta(hours=1), D(1000)), (NOW + timedelta(hours=1), D(1100))]
+
+
 def test_why_a_pass_is_put_off_is_kept_until_it_is_done(diary: Diary) -> None:
     diary.note_put_off("LunarCrush is down", NOW)
     assert (seen().put_off, seen().put_off_until) == ("LunarCrush is down", NOW)
@@ -153,7 +162,10 @@ def test_why_a_pass_is_put_off_is_kept_until_it_is_done(diary: Diary) -> None:
     assert seen() == Seen()
 
 
-@pytest.mark.parametrize("content", [b"", b"[]", b"{", b'{"prices": {"FET": 3}}', b"\xff"])
+NAIVE = b'{"time": "2021-02-15", "prices": {}, "put_off": "", "put_off_until": null}'
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"{", b'{"prices": {"FET": 3}}', b"\xff", NAIVE])
 def test_what_cannot_be_read_is_as_if_it_were_not_there(diary: Diary, content: bytes) -> None:
     Path("seen.paper.json").write_bytes(content)
     Path("equity.paper.csv").write_bytes(content)

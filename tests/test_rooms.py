@@ -80,6 +80,7 @@ FLOORS: dict[str, set[str]] = {
         "bot",
         "daily_pass",
         "diary",
+        "differences",
         "forest_search",
         "heartbeat",
         "messages",

@@ -20,7 +20,7 @@ from errors import InputError
 from positions_store import Store, save_state
 from status import show_status, status_facts
 from status_view import status_lines
-from words import Language, Words
+from words import LANGUAGES, Language, Words
 
 MORNING = datetime(2021, 2, 15, 9, 0, tzinfo=UTC)
 
@@ -126,6 +126,11 @@ def test_what_there_was_then_is_not_made_up() -> None:
     assert (told["today"], told["7_days"], told["30_days"]) == ("100", None, None)
 
 
+def test_a_start_that_cannot_be_read_is_not_guessed() -> None:
+    told = facts(a_book(started_at="2021-02-15"))["profit"]
+    assert (told["today"], told["since_start"]) == (None, "0")
+
+
 def test_the_outcome_of_the_last_pass_is_told() -> None:
     rows = [
         a_trade("ms-1", reason="daily_sell", symbol="OP", time="2021-02-15T00:31:00Z"),
@@ -184,11 +189,34 @@ def test_doubts_and_an_open_plan_are_told() -> None:
     assert facts(a_book())["plan_under_way"] is False
 
 
-def test_what_differs_from_binance_is_shown(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    sentence = "ADA: the book has 300, Binance has 200"
-    save_state(a_book(differences={"short.ADA.200": sentence}), Path("bot_state.paper.json"), Disk())
-    assert show_status(some_settings(), as_json=False) == 0
-    assert sentence in " ".join(capsys.readouterr().out.split())
+DIFFERENCES = {
+    "short.FET.20.5": ("FET: the book has 100, Binance has 20.5", "FET : le livre en a 100, Binance 20,5"),
+    "short.OP.20.5": ("OP: an unknown position", "OP: an unknown position"),
+    "pair.FET": ("FET: Binance does not know its pair", "FET : Binance ne connaît plus sa paire"),
+    "closed.FET": ("FET: Binance takes no orders", "FET : Binance ne prend pas d'ordres"),
+    "sale.FET.ms-1-2": ("FET: Binance has executed a sale", "FET : Binance a exécuté une vente de ce robot"),
+    "purchase.FET.ms-1-2": ("FET: Binance has executed a purchase", "FET : Binance a exécuté un achat de ce robot"),
+    "capital": ("Binance has less USDT", "Binance a moins de USDT"),
+    "of a kind to come": ("as it is", "as it is"),
+}
+
+
+@pytest.mark.parametrize("topic", DIFFERENCES)
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_differs_from_binance_is_shown(capsys: pytest.CaptureFixture[str], topic: str, language: Language) -> None:
+    english, french = DIFFERENCES[topic]
+    book = a_book(positions={"FET": a_position()}, differences={topic: english})
+    save_state(book, Path("bot_state.paper.json"), Disk())
+    Control(some_settings()).pause(english)
+    assert show_status(some_settings(language=language), as_json=False) == 0
+    shown = capsys.readouterr().out
+    if language == "fr":
+        assert f"Diffère de Binance : {french}" in shown
+        assert "Achats : suspendus (par le robot" in shown
+    else:
+        assert f"Differs from Binance: {english}" in shown
+    assert show_status(some_settings(language=language), as_json=True) == 0
+    assert json.loads(capsys.readouterr().out)["differences"] == [english], "programs are told as ever"
 
 
 def test_json_is_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
