@@ -335,9 +335,12 @@ def test_no_url_stands_in_the_childs_arguments_or_environment(monkeypatch: pytes
         return subprocess.CompletedProcess(arguments, 0, stdout="[true]")
 
     monkeypatch.setattr(subprocess, "run", run)
+    for variable in ("BINANCE_API_SECRET", "MARSSHOT_NOTIFY"):
+        monkeypatch.setenv(variable, "secret")
     send(["json://secret"], Message(title="MarsShot", body="hello"), None)
     assert "secret" not in " ".join(seen["arguments"])
-    assert "env" not in seen
+    assert "secret" not in seen["env"].values()
+    assert "PATH" in seen["env"]
     assert "secret" in seen["input"]
 
 
