@@ -2,6 +2,7 @@
 # make test  what CI runs: ruff, mypy --strict, pytest
 # make dashboard   the page in a browser: what the bot has, does and thinks (http://127.0.0.1:8377)
 # make chaos 10,000 seeded disasters: is anything lost or doubled?
+# make bench what is claimed of speed and memory, both sides in one run: about half an hour, the training longest
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
@@ -11,7 +12,7 @@ PYTHON ?= $(shell for p in python3.11 python3 python; do \
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run dashboard install install-dev test lint types tests chaos format clean
+.PHONY: help run dashboard install install-dev test lint types tests chaos bench format clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -25,6 +26,11 @@ $(VENV)/runtime: requirements.txt | $(BIN)/python
 	@echo "Installing requirements.txt (the first time takes a minute or two) ..."
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@
+
+$(VENV)/benchmarks: requirements-benchmarks.txt requirements-distributed.txt requirements-dashboard.txt requirements.txt | $(BIN)/python
+	@echo "Installing requirements-benchmarks.txt ..."
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-benchmarks.txt -r requirements-dashboard.txt
+	@touch $@ $(VENV)/runtime
 
 $(VENV)/development: requirements-dev.txt requirements-dashboard.txt requirements.txt | $(BIN)/python
 	@echo "Installing requirements-dev.txt ..."
@@ -62,6 +68,14 @@ tests:
 
 chaos: install
 	$(BIN)/python chaos.py --runs 10000
+
+BENCHMARKS := price_check daily_pass daemon growth build_csv backtest scaling dashboard
+TRAINING_DATA ?= training_data.csv
+
+bench: $(VENV)/benchmarks
+	@for name in $(BENCHMARKS); do echo; echo "benchmarks/$$name.py"; $(BIN)/python benchmarks/$$name.py; done
+	@if test -f "$(TRAINING_DATA)"; then $(BIN)/python benchmarks/train.py --input "$(TRAINING_DATA)"; else \
+		echo "benchmarks/train.py is left out: there is no $(TRAINING_DATA); name one with make bench TRAINING_DATA=..."; fi
 
 format: install-dev
 	$(BIN)/ruff check --fix .

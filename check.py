@@ -44,10 +44,16 @@ def run_check(settings: Settings, *, ask_all: bool = False) -> int:
     for finding in _findings(settings, words, ask_all=ask_all):
         mark = marks[finding.level].ljust(width)
         console.print(mark, style=STYLES[finding.level], end=" ", highlight=False)
-        console.print(f"{finding.subject}: {finding.told}", markup=False, highlight=False, soft_wrap=True)
+        console.print(_line(finding, words), markup=False, highlight=False, soft_wrap=True)
         bad += finding.level is Level.BAD
     console.print(words.say("check.to_mend", count=bad) if bad else words.say("check.all_well"), highlight=False)
     return 1 if bad else 0
+
+
+def _line(finding: Finding, words: Words) -> str:
+    if not finding.remedy:
+        return words.say("check.line", subject=finding.subject, text=finding.text)
+    return words.say("check.line_with_remedy", subject=finding.subject, text=finding.text, remedy=finding.remedy)
 
 
 def _findings(settings: Settings, words: Words, *, ask_all: bool) -> Iterator[Finding]:
@@ -131,7 +137,7 @@ def _passes(settings: Settings, book: Book | None, words: Words) -> Iterator[Fin
         yield Finding(Level.NOTE, words.say("subject.buying"), text)
     else:
         yield _good(words, "buying", words.say("check.buying_well"))
-    running = words.say("check.running" if is_held(settings.file(BOOK)) else "check.not_running")
+    running = words.say("check.running" if _runs(settings) else "check.not_running")
     if settings.mode == "demo":
         yield _good(words, "pass", words.say("check.pass_demo", running=running))
         return
@@ -140,6 +146,14 @@ def _passes(settings: Settings, book: Book | None, words: Words) -> Iterator[Fin
         words.say("check.now") if moment == "due now" else words.say("check.at", moment=datetime.fromisoformat(moment))
     )
     yield _good(words, "pass", words.say("check.pass", when=when, running=running))
+
+
+def _runs(settings: Settings) -> bool:
+    """Return whether a bot runs; in a folder that cannot be written, which is told already, none can."""
+    try:
+        return is_held(settings.file(BOOK))
+    except InputError:
+        return False
 
 
 def _model(settings: Settings, words: Words) -> Finding:

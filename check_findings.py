@@ -22,8 +22,3 @@ class Finding:
     subject: str
     text: str
     remedy: str = ""
-
-    @property
-    def told(self) -> str:
-        """The finding with its remedy."""
-        return f"{self.text} → {self.remedy}" if self.remedy else self.text

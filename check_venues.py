@@ -164,7 +164,10 @@ def _priced(token: str, found: Found, settings: Settings, words: Words) -> Findi
         return Finding(Level.BAD, token, text, words.say("check.name_coinbase"))
     history = words.say("check.close", close=close) if close is not None else words.say("check.not_asked")
     text = words.say("check.token", price=quote.price, source=quote.source, history=history)
-    return Finding(Level.NOTE if quote.note else Level.GOOD, token, f"{text} ({quote.note})" if quote.note else text)
+    if not quote.note:
+        return Finding(Level.GOOD, token, text)
+    note = words.say("check.only_binance") if quote.source == "Binance" else quote.note
+    return Finding(Level.NOTE, token, f"{text}; {note}")
 
 
 def _lunarcrush(histories: Histories, tokens: Collection[str], settings: Settings, words: Words) -> Iterator[Finding]:
@@ -205,7 +208,9 @@ def _sizes(found: Found, book: Book | None, settings: Settings, words: Words) ->
     if capital >= count * dearest:
         return Finding(Level.GOOD, subject, text)
     if capital >= min(smallest.values()) or (book is not None and book.positions):
-        return Finding(Level.NOTE, subject, text, words.say("check.sizes_some", enough=int(capital // dearest)))
+        enough = int(capital // dearest)
+        some = words.say("check.sizes_some", enough=enough) if enough else words.say("check.sizes_invested")
+        return Finding(Level.NOTE, subject, text, some)
     return Finding(Level.BAD, subject, text, words.say("check.sizes_remedy", quote=quote))
 
 

@@ -15,7 +15,7 @@ from enum import Enum
 from bookkeeping import with_buy_outcome, with_pass_done, with_plan, with_sell_outcome
 from clock import Clock
 from control import Control
-from daily_plan import PAUSED, NotNow, decide_daily_plan, share_out, without_other_coins
+from daily_plan import PAUSED, NotNow, as_told, decide_daily_plan, share_out, without_other_coins
 from decisions import Action, Why
 from diary import Diary
 from domain import (
@@ -190,13 +190,13 @@ class DailyPass:
 
     def _not_for_sale(self, symbol: str, executor: TradeExecutor) -> NotNow | None:
         if self._control.paused():
-            return Why.PAUSED, self._control.reason()
+            return Why.PAUSED, as_told(self._control.reason())
         if self._store.book.undecided(symbol):
             return Why.ORDER_IN_DOUBT, ""
         rules = executor.rules_of(symbol)
         if rules is None:
             return Why.UNKNOWN_PAIR, ""
-        return (Why.NOT_TRADED, rules.why_not) if rules.why_not else None
+        return (Why.NOT_TRADED, as_told(rules.why_not)) if rules.why_not else None
 
     # ------------------------------------------------------------------ working it off
 

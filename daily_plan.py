@@ -16,6 +16,8 @@ from domain import EXACT, DailyPlan, DailyRules, PlannedBuy, PlannedSell, Positi
 TOO_LITTLE_MONEY = "left: too little money for one more order"
 PAUSED = "left: buying is paused"  # so the outcome begins
 
+LONGEST_TOLD = 200
+
 NotNow = tuple[Why, str]
 """Why a token cannot be bought now, and what a venue or the owner said, in words."""
 
@@ -126,7 +128,12 @@ def decide_buy(symbol: str, score: Score | None, not_for_sale: NotNow | None, ru
 
 
 def _not_scored(score: Score | None) -> NotNow:
-    return (score.reason, score.why_not) if score else (Why.NOT_SCORED, "")
+    return (score.reason, as_told(score.why_not)) if score else (Why.NOT_SCORED, "")
+
+
+def as_told(text: str) -> str:
+    """Return what a venue said in a form that any file takes: not endless, and without what is no character."""
+    return text[:LONGEST_TOLD].encode("utf-8", errors="replace").decode()
 
 
 def settled_decisions(plan: DailyPlan) -> tuple[Decision, ...]:

@@ -15,13 +15,14 @@ from rich.console import Console
 
 from bot import Bot
 from demo_view import DemoView
+from diary import DECISIONS, EQUITY, SEEN
 from errors import MarsShotError
 from events import say
 from loop import loop, stopped_by_signals
 from positions_store import read_trades, sole_writer
 from settings import Settings
 from summary import DayPoint, Summary, draw_equity, show_summary
-from surroundings import DEMO_DAYS, demo_end, open_surroundings
+from surroundings import ACCOUNT, DEMO_DAYS, demo_end, open_surroundings
 from wiring import BOOK, TRADES, Run, open_bot
 
 PICTURE = "equity.png"
@@ -68,7 +69,7 @@ def run_demo(settings: Settings, config: Path) -> int:
 def _begin_anew(settings: Settings) -> None:
     """Take away what an earlier demo left: its exchange is gone, so its book means nothing any more."""
     book = settings.file(BOOK)
-    left = [settings.file(TRADES), settings.file("embedded_market.json")]
+    left = [settings.file(name) for name in (TRADES, DECISIONS, EQUITY, SEEN, ACCOUNT)]
     with sole_writer(book):
         for path in (book, book.with_name(book.name + ".bak"), *left):
             with suppress(FileNotFoundError):

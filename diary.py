@@ -51,6 +51,7 @@ class Diary:
         self._seen_path = settings.file(SEEN)
         self._seen = read_seen(self._seen_path, disk)
         self._last_equity = _last_moment(settings.file(EQUITY), disk)
+        self._is_hurried = settings.mode == "demo"  # where an hour takes a moment, a file at each check is too much
         self._in_trouble = set[Path]()
 
     def note_decisions(self, plan: DailyPlan, settings: Settings) -> None:
@@ -64,9 +65,14 @@ class Diary:
 
     def note_check(self, book: Book, prices: Mapping[str, Decimal], now: datetime) -> None:
         """Keep the prices of the held tokens, and, once an hour, what everything is worth."""
-        seen = {**self._seen.prices, **{symbol: (price, now) for symbol, price in prices.items()}}
-        self._keep(replace(self._seen, prices={one: seen[one] for one in book.positions if one in seen}, time=now))
-        if self._last_equity is None or abs(now - self._last_equity) >= BETWEEN_EQUITY_ROWS:
+        known = {**self._seen.prices, **{symbol: (price, now) for symbol, price in prices.items()}}
+        seen = replace(self._seen, prices={one: known[one] for one in book.positions if one in known}, time=now)
+        is_hour_over = self._last_equity is None or abs(now - self._last_equity) >= BETWEEN_EQUITY_ROWS
+        if self._is_hurried and not is_hour_over:
+            self._seen = seen
+            return
+        self._keep(seen)
+        if is_hour_over:
             self.note_equity(book, now)
 
     def note_equity(self, book: Book, now: datetime) -> None:
@@ -205,4 +211,4 @@ def csv_bytes(rows: Iterable[Sequence[str]]) -> bytes:
     """Return rows as CSV."""
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(rows)
-    return text.getvalue().encode()
+    return text.getvalue().encode("utf-8", errors="replace")

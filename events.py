@@ -14,9 +14,8 @@ from datetime import datetime
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
-from rich.console import Console
-
 from errors import InputError
+from terminal import Terminal
 
 log = logging.getLogger("marsshot")
 
@@ -87,9 +86,9 @@ class _Blanked(logging.Formatter):
 
 
 class _ConsoleHandler(logging.Handler):
-    """Prints lines through a rich console, so that they do not tear a live table."""
+    """Shows lines on the terminal; on a rich console they do not tear a live table."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Terminal) -> None:
         super().__init__()
         self._console = console
 
@@ -114,7 +113,7 @@ class _OwnerOnlyFile(RotatingFileHandler):
         return open(self.baseFilename, self.mode, encoding="utf-8", opener=_owner_only)
 
 
-def start_log(path: Path, now: Callable[[], datetime], secrets: Iterable[str], console: Console | None) -> Secrets:
+def start_log(path: Path, now: Callable[[], datetime], secrets: Iterable[str], console: Terminal | None) -> Secrets:
     """Send all lines to the rotating file, and to the console if one is given. Raises InputError.
 
     Returns the secrets that are blanked out, for more to be added.
@@ -139,7 +138,7 @@ def start_log(path: Path, now: Callable[[], datetime], secrets: Iterable[str], c
     return known
 
 
-def show_on(console: Console, now: Callable[[], datetime], secrets: Iterable[str]) -> logging.Handler:
+def show_on(console: Terminal, now: Callable[[], datetime], secrets: Iterable[str]) -> logging.Handler:
     """Print lines on the console alone, for a command that writes nothing; return the handler, to be removed."""
     handler = _ConsoleHandler(console)
     handler.setFormatter(_Blanked(now, Secrets(secrets), for_people=True))

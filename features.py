@@ -54,16 +54,19 @@ def feature_table(histories: Mapping[str, DailyBars], btc: DailyBars, eth: Daily
     """
     symbols = sorted(histories)
     rows = _clean_rows([histories[symbol] for symbol in symbols])
-    table = pd.DataFrame(rows.values.T, columns=FIELDS, copy=False)
+    values = np.empty((len(OFFERED), len(rows.days)))
+    values[: len(FIELDS)] = rows.values
+    column = dict(zip(OFFERED, values, strict=True))
+    high, low, close = (rows.side_by_side(field) for field in (_HIGH, _LOW, CLOSE))
+    for name, found in zip(INDICATORS, (rsi(close), macd_histogram(close), atr(high, low, close)), strict=True):
+        column[name][:] = rows.column(found)
+    for name, bars in zip(CHANGES, (btc, eth), strict=True):
+        column[name][:] = _daily_change(bars, rows.days)
+    for name, ratios in zip(RATIOS, _ratios(column), strict=True):
+        column[name][:] = ratios
+    table = pd.DataFrame(values.T, columns=OFFERED, copy=False)
     table.insert(0, "date", rows.days.astype("datetime64[us]"))
     table.insert(1, "symbol", pd.Series(pd.Categorical.from_codes(rows.token, pd.Index(symbols, dtype="str"))))
-    high, low, close = (rows.side_by_side(field) for field in (_HIGH, _LOW, CLOSE))
-    for name, values in zip(INDICATORS, (rsi(close), macd_histogram(close), atr(high, low, close)), strict=True):
-        table[name] = rows.column(values)
-    for name, bars in zip(CHANGES, (btc, eth), strict=True):
-        table[name] = _daily_change(bars, rows.days)
-    for name, values in zip(RATIOS, _ratios(table), strict=True):
-        table[name] = values
     return table
 
 
@@ -138,15 +141,13 @@ def _clean_rows(histories: Sequence[DailyBars]) -> _Rows:
     return _Rows(days.take(order), token.take(order), values.take(order, axis=1), place.take(order), shape)
 
 
-def _ratios(table: pd.DataFrame) -> Iterator[Floats]:
+def _ratios(column: Mapping[str, Floats]) -> Iterator[Floats]:
     """Yield RATIOS. In a day that never moved the close is in the middle; without a market cap turnover is 0."""
-    high, low, close, volume, cap = (
-        table[name].to_numpy() for name in ("high", "low", "close", "volume", "market_cap")
-    )
+    high, low, close, volume, cap = (column[name] for name in ("high", "low", "close", "volume", "market_cap"))
     spread = high - low
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        yield table["atr"].to_numpy() / close
-        yield table["macd"].to_numpy() / close
+        yield column["atr"] / close
+        yield column["macd"] / close
         yield spread / close
         yield np.where(spread > 0, (close - low) / spread, 0.5)
         yield np.where(cap == 0, 0.0, volume / cap)

@@ -30,8 +30,9 @@ SPLITS = 3
 
 # More trees only ever steady a forest, so their number is not searched: few compare candidates, many go to work.
 SEARCH_TREES = 20
-FINAL_TREES = 200
+FINAL_TREES = 150
 SMALL_ROWS = 10_000
+BATCH = 4  # candidates per thread that are tried between two looks at the bar: fits differ in length
 
 
 def space_for(rows: int) -> dict[str, Sequence[object]]:
@@ -126,7 +127,8 @@ def find(
     folds = _folds(dates[past], labels[past], label_days)
     weights = day_weights(dates[past])
     search = _new_search(len(rows), folds, seed, jobs if workers is None else -1)
-    search.candidates, search.batch, search.tell = candidates, workers or jobs, tell
+    search.candidates, search.tell = candidates, tell
+    search.batch = workers or (1 if jobs == 1 else BATCH * jobs)
     # Threads over fits, and one in each forest: several layers would fight for the cores.
     threads = parallel_config(backend="threading") if workers is None else nullcontext()
     with threads, config_context(enable_metadata_routing=True):

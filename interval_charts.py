@@ -50,7 +50,8 @@ class _Plane:
             yield _line(LEFT, WIDTH - RIGHT, self.up(value), self.up(value), "grid")
             yield _text(LEFT - 8, self.up(value) + 5, "end", text(value))
         for number in ticks(*self.span):
-            yield _text(self.across(number), HEIGHT - 12, "middle", f"{number:.1f}")
+            at_edge = number > self.span[1] - 0.05 * (self.span[1] - self.span[0])  # there is no room for half a number
+            yield _text(self.across(number), HEIGHT - 12, "end" if at_edge else "middle", f"{number:.1f}")
 
     def mark(self, number: float, word: str) -> str:
         at, is_right = self.across(number), number > sum(self.span) / 2

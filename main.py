@@ -8,9 +8,8 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Sequence
+from io import TextIOWrapper
 from pathlib import Path
-
-from rich.console import Console
 
 from bot import Bot
 from clock import SystemClock
@@ -26,6 +25,7 @@ from one_shot import DECIDED_WITHIN_SECONDS, once, opened, settle, wait_and_sett
 from owner import pause, resume, sell_all
 from settings import Settings
 from status import show_status
+from terminal import terminal
 from wiring import Run
 
 COMMANDS = {
@@ -44,6 +44,9 @@ COMMANDS = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command. Returns the exit code: 0 done, 1 could not do it, 2 wrong usage, settings or input file."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that lacks a character shows another, and no traceback
     chosen = _parser().parse_args(arguments)
     config = Path(getattr(chosen, "config", "config.yaml"))
     try:
@@ -89,8 +92,8 @@ def _parser() -> argparse.ArgumentParser:
 def _command(chosen: argparse.Namespace, settings: Settings, config: Path) -> int:
     commands: dict[str, Callable[[], int]] = {
         "run": lambda: _run(settings, config),
-        "daily": lambda: _show_plan(settings) if chosen.plan else once(settings, config, _daily, Console()),
-        "intraday": lambda: once(settings, config, _intraday, Console()),
+        "daily": lambda: _show_plan(settings) if chosen.plan else once(settings, config, _daily, terminal()),
+        "intraday": lambda: once(settings, config, _intraday, terminal()),
         "check": lambda: _check(settings, ask_all=chosen.all),
         "status": lambda: show_status(settings, as_json=chosen.json),
         "sell-all": lambda: sell_all(settings, config, is_sure=chosen.yes),
@@ -111,7 +114,7 @@ def _run(settings: Settings, config: Path) -> int:
 
         return run_demo(settings, config)
     with (
-        opened(settings, config, one_shot=False, console=Console()) as run,
+        opened(settings, config, one_shot=False, console=terminal()) as run,
         stopped_by_signals(run.bot.clock),
         telling(lambda: run.bot.settings),
         beating(run.bot, lambda: _summary(run.bot)) as heart,

@@ -111,7 +111,12 @@ def _hold_out_facts(frame: pd.DataFrame, settings: Settings) -> dict[str, Any]:
 def _importance(
     future: pd.DataFrame, features: Sequence[str], forerunner: Any, seed: int, jobs: int
 ) -> list[dict[str, Any]]:
-    """Return how much average precision the hold-out loses when a feature's values are shuffled, most first."""
+    """Return how much average precision the hold-out loses when a feature's values are shuffled, most first.
+
+    Nothing if none of its rows rose, or all did: then nothing can be lost.
+    """
+    if future["label"].nunique() == 1:
+        return []
     with parallel_config(backend="threading"):
         shuffled = permutation_importance(
             forerunner,

@@ -9,21 +9,20 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from rich.console import Console
-
 from bot import Bot
 from errors import InputError, StopRequested
 from events import warn
 from loop import stopped_by_signals
 from settings import Settings
 from surroundings import open_surroundings
+from terminal import Terminal
 from wiring import Run, keys_needed, open_bot
 
 DECIDED_WITHIN_SECONDS = 130.0  # an unknown outcome is decided within two minutes of its sending
 
 
 @contextmanager
-def opened(settings: Settings, config: Path, *, one_shot: bool, console: Console | None) -> Iterator[Run]:
+def opened(settings: Settings, config: Path, *, one_shot: bool, console: Terminal | None) -> Iterator[Run]:
     """Yield the bot of these settings. Raises InputError, or OperatorNeededError where another process has the book."""
     if missing := settings.missing_keys(*keys_needed(settings)):
         raise InputError(*missing)
@@ -36,7 +35,7 @@ def opened(settings: Settings, config: Path, *, one_shot: bool, console: Console
         yield run
 
 
-def once(settings: Settings, config: Path, work: Callable[[Run], int], console: Console | None) -> int:
+def once(settings: Settings, config: Path, work: Callable[[Run], int], console: Terminal | None) -> int:
     """Open the bot, let it do the work, and return its exit code; 1 if it was stopped before the end."""
     with opened(settings, config, one_shot=True, console=console) as run, stopped_by_signals(run.bot.clock):
         try:

@@ -72,14 +72,15 @@ def save_state(book: Book, path: Path, disk: Disk) -> None:
 
 
 @contextmanager
-def sole_writer(path: Path) -> Iterator[None]:
+def sole_writer(path: Path, patience_seconds: float = 0.5) -> Iterator[None]:
     """Hold the book's lock for the block; the lock ends with the process, however that ends.
 
+    patience_seconds: how long to wait for it; a command that looks whether a bot runs holds it for an instant.
     Raises OperatorNeededError when another process holds it.
     """
     lock = FileLock(path.with_name(path.name + ".lock"), mode=0o600)
     try:
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=patience_seconds)
     except Timeout:
         raise OperatorNeededError(
             f"{path}: another MarsShot is running on this book; stop that one first, or use another folder"
@@ -95,7 +96,7 @@ def sole_writer(path: Path) -> Iterator[None]:
 def is_held(path: Path) -> bool:
     """Return whether another process holds the book's lock. Raises InputError."""
     try:
-        with sole_writer(path):
+        with sole_writer(path, patience_seconds=0):
             return False
     except OperatorNeededError:
         return True

@@ -10,8 +10,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from book_format import decimal_text
 from clock import SystemClock
 from control import Control
@@ -24,6 +22,7 @@ from positions_store import load_state, read_trades
 from risk_manager import exit_levels
 from settings import Settings
 from status_view import status_lines
+from terminal import terminal
 from words import Words
 
 PROFIT_DAYS = {"7_days": 7, "30_days": 30}
@@ -43,9 +42,9 @@ def show_status(settings: Settings, *, as_json: bool) -> int:
     if as_json:
         print(json.dumps(facts, indent=1))  # noqa: T201
         return 0
-    console = Console()
+    shown = terminal()
     for line in status_lines(facts, now, Words(settings.language)):
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        shown.print(line, style=None, markup=False, highlight=False, soft_wrap=True)
     return 0
 
 

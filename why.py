@@ -47,8 +47,13 @@ def detail(decision: Decision, rules: DailyRules, words: Words) -> str:
 
 def why_line(decision: Decision, rules: DailyRules, words: Words) -> str:
     """Return the decision as one line: score, action, reason."""
-    action = words.say(f"action.{decision.action}")
-    return f"{decision.symbol}: {score(decision, words)}, {action}: {detail(decision, rules, words)}"
+    return words.say(
+        "decision.line",
+        symbol=decision.symbol,
+        score=score(decision, words),
+        action=words.say(f"action.{decision.action}"),
+        why=detail(decision, rules, words),
+    )
 
 
 def score(decision: Decision, words: Words) -> str:

@@ -10,8 +10,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import Console
-
 from binance_exchange import BinanceExchange
 from bookkeeping import new_book
 from bot import Bot
@@ -31,6 +29,7 @@ from scorer import ChildScorer, InlineScorer, Scorer
 from scoring_desk import ScoringDesk
 from settings import Settings
 from side_by_side import SideBySide
+from terminal import Terminal
 
 BOOK, TRADES, MODEL, KEPT_MODEL = "bot_state.json", "trades.csv", "model.pkl", "model.in_use.pkl"
 
@@ -55,7 +54,7 @@ def open_bot(
     settings: Settings,
     clock: Clock,
     *,
-    console: Console | None,
+    console: Terminal | None,
     config: Path,
     dress: Callable[[Settings], Settings],
     one_shot: bool,

@@ -1,11 +1,16 @@
 """Training rows of recorded daily bars: a year of the tokens that were traded most in it, as build_csv.py makes them.
 
+    python benchmarks/real_rows.py --data ../shared/data/daily.csv.gz --output rows.csv [--last 2024-12-29]
+                                   [--tokens 150] [--without-ratios]
+    python train_model.py --input rows.csv --output rows.pkl
+
 Recorded bars have no LunarCrush scores; where they are missing, the demo's stand-ins take their place, which know
 nothing of the future and hardly anything else.
 """
 
 from __future__ import annotations
 
+import argparse
 import sys
 from decimal import Decimal
 from pathlib import Path
@@ -15,7 +20,8 @@ import pandas as pd
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from features import labelled  # noqa: E402 - after the path
+from csv_text import csv_text  # noqa: E402 - after the path
+from features import RATIOS, labelled  # noqa: E402 - after the path
 from replay.recording import read_recording  # noqa: E402
 from replay.scores import whole_table  # noqa: E402
 
@@ -40,3 +46,20 @@ def year_until(rows: pd.DataFrame, last: pd.Timestamp, tokens: int) -> pd.DataFr
     traded = by_token.median()[by_token.size() >= FEWEST_DAYS]
     chosen = traded.sort_values(ascending=False, kind="stable").index[:tokens]
     return year[year["symbol"].isin(chosen)].reset_index(drop=True)
+
+
+def main() -> None:
+    """Write a year's rows as a training file."""
+    parser = argparse.ArgumentParser(description="Write a training file of recorded daily bars.")
+    parser.add_argument("--data", type=Path, required=True, help="a file of daily bars, as backtest.py takes it")
+    parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--last", default="2024-12-29", help="last day of the year")
+    parser.add_argument("--tokens", type=int, default=150)
+    parser.add_argument("--without-ratios", action="store_true", help="the seed's columns only")
+    arguments = parser.parse_args()
+    year = year_until(all_rows(arguments.data), pd.Timestamp(arguments.last), arguments.tokens)
+    arguments.output.write_bytes(csv_text(year.drop(columns=list(RATIOS)) if arguments.without_ratios else year))
+
+
+if __name__ == "__main__":
+    main()

@@ -41,6 +41,7 @@ from domain import (
 from embedded_market import EmbeddedMarket, MarketServer
 from embedded_market.orders import Order
 from positions_store import Store, load_state, read_trades
+from price_desk import PriceDesk
 from settings import Settings
 from trade_executor import TradeExecutor
 
@@ -247,6 +248,8 @@ class Desk:
             control=Control(self.settings),
             diary=Diary(self.settings, self.disk),
         )
+        # Its time is virtual: no venue is slow, and sales go out in the book's order.
+        bot.price_desk = PriceDesk(self.store, self.clock, all_at_once=True)
         self.executor = bot.executor
         self.bots.append(bot)
         return bot

@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 import re
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
 from decimal import Decimal
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import pytest
 import requests
 from desk import LOOK_UP, NEW_ORDER, NO_SUCH_ORDER, TRADES, Desk, open_desk
 
+from binance_exchange import BinanceExchange
 from domain import Intent, Reason, Side
 from errors import (
     AccountTroubleError,
@@ -25,6 +27,7 @@ from errors import (
     TemporaryError,
     UnknownOutcomeError,
 )
+from side_by_side import SideBySide
 
 D = Decimal
 HOUR = 3600.0
@@ -605,3 +608,54 @@ def test_minus_2013_on_an_order_is_no_fill(desk: Desk) -> None:
     desk.fault(NEW_ORDER, "status", status=400, body=NO_SUCH_ORDER)
     with pytest.raises(MarsShotError):
         desk.exchange.send_market_order(an_intent(desk))
+
+
+# --------------------------------------------------------------------------- prices beside the orders
+
+Told = SimpleQueue[Mapping[str, Decimal] | MarsShotError]
+
+
+def an_exchange_beside(desk: Desk) -> BinanceExchange:
+    return BinanceExchange(
+        api_key=desk.market.api_key,
+        api_secret=desk.market.api_secret,
+        base_url=desk.url,
+        clock=desk.clock,
+        beside=SideBySide(1, "test"),
+    )
+
+
+def test_prices_come_when_they_are_there(desk: Desk) -> None:
+    told, exchange = Told(), an_exchange_beside(desk)
+    desk.market.set_price("ADA", "1.5")
+    exchange.prices_soon(["ADAUSDT", "NOPEUSDT"], told.put)
+    assert told.get(timeout=10) == {"ADAUSDT": D("1.5")}
+
+
+def test_a_ticker_that_hangs_holds_no_order_up_and_is_not_asked_twice(desk: Desk) -> None:
+    told, exchange = Told(), an_exchange_beside(desk)
+    desk.fault("ticker/price", "hang_before", seconds=1)
+    exchange.prices_soon(["ADAUSDT"], told.put)
+    assert exchange.send_market_order(an_intent(desk)).status == "FILLED"
+    exchange.prices_soon(["ADAUSDT"], told.put)
+    assert "has not answered the last question" in str(told.get(timeout=10))
+    assert "does not answer" in str(told.get(timeout=10))
+    assert desk.requests("ticker/price") == 1
+
+
+def test_the_silence_that_the_ticker_is_asked_for_is_kept_by_the_orders_too(desk: Desk) -> None:
+    told, exchange = Told(), an_exchange_beside(desk)
+    exchange.server_ms()
+    desk.fault("ticker/price", "status", status=429, headers={"Retry-After": "60"})
+    exchange.prices_soon(["ADAUSDT"], told.put)
+    assert isinstance(told.get(timeout=10), TemporaryError)
+    assert exchange.quiet_until_ms == desk.clock.now().timestamp() * 1000 + 60_000
+    with pytest.raises(TemporaryError, match="asked to wait; 60 seconds"):
+        exchange.send_market_order(an_intent(desk))
+    assert desk.orders == []
+
+
+def test_the_keys_are_not_shown_where_prices_are_asked_for(desk: Desk) -> None:
+    exchange = an_exchange_beside(desk)
+    assert not exchange._ticker.client.API_KEY
+    assert exchange._wire.client.API_KEY

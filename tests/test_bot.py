@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Collection, Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -11,10 +12,13 @@ from pathlib import Path
 import pytest
 from desk import NEW_ORDER, Desk, Scores, open_desk
 
+import price_round
 from bot import Bot
+from coinbase import HearSpot
 from domain import Intent, OrderReport, Reason
 from errors import MarsShotError, StopRequested
 from loop import loop
+from price_desk import PriceDesk
 
 D = Decimal
 
@@ -374,6 +378,45 @@ def test_a_stop_loss_that_was_tried_goes_through_even_if_the_price_recovers_afte
     desk.market.exchange.pairs["ADAUSDT"].depth = D(10_000)
     check_at(desk, bot, "0.9")
     assert not desk.book.positions
+    desk.assert_agreement()
+
+
+class SlowForDot:
+    """Coinbase, which has DOT's price only once another token's sale has gone out."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+        self.waited_for_it = False
+
+    def spot_prices_soon(self, assets: Collection[str], hear: HearSpot) -> None:
+        hear({asset: Decimal("0.4") for asset in assets if asset != "DOT"})
+        threading.Thread(target=self._tell_dot, args=(hear,), daemon=True).start()
+
+    def _tell_dot(self, hear: HearSpot) -> None:
+        until = time.monotonic() + 10
+        while not self.desk.orders and time.monotonic() < until:
+            time.sleep(0.001)
+        self.waited_for_it = bool(self.desk.orders)
+        hear({"DOT": Decimal("0.4")})
+
+    def give_up(self) -> None:
+        """Ask on: there is but one question."""
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def test_a_token_whose_price_is_late_delays_no_other_tokens_sale(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(price_round, "FAIR_CHANCE_SECONDS", 60.0)
+    for token in ("DOT", "ADA"):
+        desk.give(token, "300")
+        desk.market.set_price(token, "0.4")
+    bot = desk.bot()
+    bot.price_desk = PriceDesk(desk.store, desk.clock)
+    bot.coinbase = coinbase = SlowForDot(desk)
+    assert bot.intraday_check()
+    assert coinbase.waited_for_it
+    assert desk.traded() == ["SELL ADA", "SELL DOT"]
     desk.assert_agreement()
 
 

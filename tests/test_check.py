@@ -42,6 +42,7 @@ class Report:
         for line in out.splitlines():
             mark = next((mark for mark in marks if line.startswith(f"{mark} ")), "")
             subject, _, told = line.removeprefix(mark).strip().partition(": ")
+            subject = subject.strip()
             if mark and self.lines.get(subject, ("OK", ""))[0] == "OK":
                 self.lines[subject] = (mark, told)
 
@@ -235,6 +236,20 @@ def test_capital_that_is_enough_for_some_is_a_note(house: House, check: Any) -> 
     mark, told = check().lines["order sizes"]
     assert mark == "NOTE"
     assert "enough for 1 of them at once" in told
+
+
+def test_capital_that_is_all_in_positions_is_a_note(house: House, check: Any) -> None:
+    main.main(["intraday"])
+    house.hold_ada()
+    house.market.exchange.free["USDT"] = Decimal(1)
+    mark, told = check().lines["order sizes"]
+    assert (mark, "no purchase before a sale" in told) == ("NOTE", True)
+
+
+def test_a_token_that_coinbase_does_not_have_is_a_note(house: House, check: Any) -> None:
+    house.market.coinbase.unlisted.add("ADA")
+    mark, told = check().lines["ADA"]
+    assert (mark, "Coinbase has no price for it" in told) == ("NOTE", True)
 
 
 def test_a_pause_is_a_note(house: House, check: Any) -> None:

@@ -148,6 +148,13 @@ def test_without_a_probability_nothing_is_traded(score: Score | None) -> None:
     assert (held.held, other.held) == (True, False)
 
 
+@pytest.mark.parametrize(("said", "told"), [("x" * 201, "x" * 200), ("a lone \ud800", "a lone ?")])
+def test_what_a_venue_said_can_be_kept_in_any_file(said: str, told: str) -> None:
+    decision = decide_buy("FET", a_score("FET", None, why_not=said, reason=Why.SOURCE_DOWN), None, DAILY_RULES)
+    assert decision.told == told
+    assert decision.told.encode()
+
+
 # --------------------------------------------------------------------------- the plan
 
 

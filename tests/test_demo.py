@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from builders import some_settings
 from sklearn.tree import DecisionTreeClassifier
 
 import demo
@@ -86,3 +87,14 @@ def test_without_a_model_the_demo_says_what_to_do(folder: Path, capsys: pytest.C
     assert told.startswith("model.demo.pkl: there is no such file")
     assert "train_model.py" in told
     assert len(told.splitlines()) == 1
+
+
+def test_a_new_demo_takes_away_what_an_earlier_one_wrote_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    earlier = "bot_state trades embedded_market decisions equity seen".split()
+    endings = {"bot_state": "json", "embedded_market": "json", "seen": "json"}
+    for name in earlier:
+        (tmp_path / f"{name}.demo.{endings.get(name, 'csv')}").touch()
+    (tmp_path / "equity.csv").touch()
+    demo._begin_anew(some_settings(mode="demo"))
+    assert {path.name for path in tmp_path.iterdir()} == {"equity.csv", "bot_state.demo.json.lock"}

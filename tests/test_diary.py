@@ -173,6 +173,14 @@ def test_a_full_disk_is_told_once_and_harms_nothing(
     assert len(caplog.records) == 2, "one for each file"
 
 
+def test_the_demo_writes_once_an_hour_of_its_own(diary: Diary) -> None:
+    diary = Diary(some_settings(mode="demo"), Disk())
+    for minutes in range(0, 65, 5):
+        diary.note_check(BOOK, {"FET": D(minutes + 1)}, NOW + timedelta(minutes=minutes))
+        shown = read_seen(Path("seen.demo.json"), Disk()).prices["FET"][0]
+        assert shown == (61 if minutes == 60 else 1)
+
+
 def test_a_price_of_any_size_can_be_added_up(diary: Diary) -> None:
     diary.note_check(BOOK, {"FET": D("1e39")}, NOW)
     assert equity() == [(NOW, D("1e41") + 900)]

@@ -7,6 +7,7 @@ import json
 import re
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -84,6 +85,17 @@ def test_without_a_model_the_pass_and_the_daemon_refuse_to_start(house: House) -
         assert code == 2
         [line] = error.splitlines()
         assert re.search(r"model\.pkl: there is no such file.*python train_model\.py", line)
+
+
+def test_a_terminal_that_lacks_a_character_gets_another(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(house.folder)
+    house.config["language"] = "fr"
+    house.write_config()
+    shown = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(shown, encoding="ascii"))
+    main.main(["check"])
+    sys.stdout.flush()
+    assert b"mod?le" in shown.getvalue()
 
 
 def test_a_day_by_hand(house: House) -> None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 from test_train_model import CONFIG, facts, run, some_data, write
 
 import forest_search
+from bar_cache import FIELDS, DailyBars
+from features import feature_table, labelled
 from interval_charts import Dot, beside_names, over_numbers
 from model_page import model_page, report_path
 
@@ -126,3 +130,33 @@ def test_rows_have_their_names_and_bars_from_zero() -> None:
     assert more == pytest.approx(-2 * less, abs=0.2) and more > 0
     assert [name in svg for name in (">rsi<", ">atr<")] == [True, True]
     assert parts(beside_names("T", [("all the same", Dot(0.0, 0.0, 0.0))], str, zero=False), "beam") == []
+
+
+# ------------------------------------------------------------------------------------------ a market without memory
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_on_a_pure_random_walk_the_report_says_no_edge(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    """From bars to page: tokens of unequal volatility, each day's move independent of all before."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(forest_search, "SEARCH_TREES", 5)
+    monkeypatch.setattr(forest_search, "FINAL_TREES", 20)
+    Path("config.yaml").write_text(CONFIG)
+    tokens = [walk(f"T{number}", [seed, number], 0.02 + 0.005 * number) for number in range(12)]
+    table = feature_table({token.symbol: token for token in tokens}, tokens[0], tokens[1])
+    write(labelled(table, 2, Decimal("0.05")))
+    assert run() == 0
+    assert facts()["verdict"]["edge"] is False and facts()["verdict"]["words"].startswith("No edge.")
+    assert "No edge." in Path("model_report.html").read_text()
+
+
+def walk(symbol: str, seed: list[int], spread: float, days: int = 200) -> DailyBars:
+    """A random walk's bars; its other fields are noise."""
+    random = np.random.default_rng(seed)
+    close = 10 * np.exp(np.cumsum(random.normal(0, spread, days)))
+    opening = np.append(10, close[:-1])
+    high, low = np.maximum(opening, close) * 1.01, np.minimum(opening, close) * 0.99
+    values = np.column_stack([opening, high, low, close, random.uniform(1, 2, (days, len(FIELDS) - 4)) * 1e6])
+    return DailyBars(symbol, np.datetime64("2024-01-01", "D") + np.arange(days), values)

@@ -72,6 +72,7 @@ FLOORS: dict[str, set[str]] = {
         "sd_notify",
         "settings",
         "side_by_side",
+        "terminal",
         "training_data",
         "words",
     },

@@ -36,7 +36,11 @@ def test_every_task_runs_and_never_more_than_the_limit_at_once() -> None:
 def test_a_task_that_hangs_leaves_room_for_the_others() -> None:
     hangs, done = threading.Event(), threading.Event()
     beside = SideBySide(2, "test")
-    beside.begin([lambda: (hangs.wait(10), None)[1], done.set])
+
+    def hang() -> None:
+        hangs.wait(10)
+
+    beside.begin([hang, done.set])
     assert done.wait(10)
     assert beside.busy
     hangs.set()
@@ -45,7 +49,12 @@ def test_a_task_that_hangs_leaves_room_for_the_others() -> None:
 def test_what_has_not_begun_can_be_dropped() -> None:
     hangs, begun, ran = threading.Event(), threading.Event(), list[int]()
     beside = SideBySide(1, "test")
-    beside.begin([lambda: (begun.set(), hangs.wait(10), None)[2], lambda: ran.append(1)])
+
+    def hang() -> None:
+        begun.set()
+        hangs.wait(10)
+
+    beside.begin([hang, lambda: ran.append(1)])
     assert begun.wait(10)
     beside.drop_waiting()
     beside.begin([lambda: ran.append(2)])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -223,6 +224,20 @@ def test_what_is_sent_to_a_worker_needs_none_of_our_modules() -> None:
     watched = forest_search._WatchedSearch(forest_search.new_forest(1, 1), space_for(100))
     watched.tell = lambda finished: None
     assert b"forest_search" not in pickle.dumps(watched)
+
+
+@pytest.mark.parametrize("label", [0, 1])
+def test_a_hold_out_in_which_all_went_the_same_way_is_no_fault(capsys: pytest.CaptureFixture[str], label: int) -> None:
+    rows = some_data()
+    rows.loc[rows["date"] > "2024-02-15", "label"] = label
+    write(rows)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert run() == 0
+    told = facts()
+    assert told["hold_out"]["base_rate"] == label and told["hold_out"]["average_precision"] is None
+    assert told["importance"] == [] and told["verdict"]["edge"] is False
+    assert "cannot be set beside volatility and chance" in capsys.readouterr().out
 
 
 def test_n_iter_wins_over_the_settings() -> None:
