@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import queue
 import subprocess
 import sys
@@ -21,7 +22,7 @@ from diary import EQUITY, read_equity
 from disk import Disk
 from events import Secrets, log, warn
 from messages import Message, message_of, one_of, plainly, worth_told
-from settings import Settings
+from settings import NOTIFY_VARIABLE, SECRET_VARIABLES, Settings
 from words import Words
 
 SENDER = Path(__file__).with_name("send_messages.py")
@@ -32,6 +33,7 @@ ONCE_EVERY_SECONDS = 3600.0
 LONGEST_QUEUE = 100
 TRIES, TRY_AGAIN_SECONDS, LOOK_EVERY_SECONDS = 4, 300.0, 60.0
 LONGEST_TEXT = 3500  # Telegram takes 4096
+_KEPT_BACK = {*SECRET_VARIABLES, NOTIFY_VARIABLE}
 
 
 def send(urls: Sequence[str], message: Message, equity: Path | None, seconds: float = SEND_SECONDS) -> list[bool]:
@@ -44,12 +46,13 @@ def send(urls: Sequence[str], message: Message, equity: Path | None, seconds: fl
         "equity": str(equity) if equity and message.with_picture else "",
     }
     try:
-        # The URLs go through a pipe: a process's arguments and environment can be read by others.
+        # The URLs go through a pipe: a process's arguments can be read by others. Of keys the child needs to know none.
         done = subprocess.run(  # noqa: S603 - our own program
             [sys.executable, "-W", "ignore", str(SENDER)],
             input=json.dumps(order),
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
+            env={name: value for name, value in os.environ.items() if name not in _KEPT_BACK},
             text=True,
             timeout=seconds,
             check=True,
@@ -106,7 +109,7 @@ class Messenger(logging.Handler):
             if messages:
                 waiting.append(self._delivery(messages))
             waiting = [one for one in waiting[-LONGEST_QUEUE:] if one.goes_on(self._seconds())]
-            if any(one.tries for one in waiting) and not self._is_told("messages.not_sent"):
+            if waiting and not self._is_told("messages.not_sent"):
                 warn("messages.not_sent", "A service in notify does not take messages; look with: main.py notify-test")
 
     def _delivery(self, messages: list[Message]) -> _Delivery:
@@ -122,7 +125,7 @@ class Messenger(logging.Handler):
     def _gathered(self, wait: float | None) -> tuple[list[Message], bool]:
         """Return what comes within a few seconds of the first message, and whether there is more to come."""
         messages = list[Message]()
-        while True:
+        while len(messages) < LONGEST_QUEUE:
             try:
                 message = self._queue.get(timeout=wait)
             except queue.Empty:
@@ -131,6 +134,7 @@ class Messenger(logging.Handler):
                 return messages, False
             messages.append(message)
             wait = GATHER_SECONDS
+        return messages, True
 
 
 def _message(record: logging.LogRecord, settings: Settings) -> Message | None:

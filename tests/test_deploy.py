@@ -51,7 +51,8 @@ def unit_for_here(tmp_path: Path) -> Path:
 
 @needs_systemd
 def test_systemd_understands_the_unit(unit_for_here: Path) -> None:
-    assert checked(str(SYSTEMD), "verify", unit_for_here) == ""
+    said = checked(str(SYSTEMD), "verify", unit_for_here)  # of other units of this machine, too
+    assert [line for line in said.splitlines() if UNIT.name in line] == []
 
 
 @needs_systemd
@@ -64,7 +65,10 @@ def test_systemd_would_tell_of_a_slip(unit_for_here: Path) -> None:
 @needs_systemd
 def test_the_service_has_few_rights() -> None:
     """systemd's own measure: from 0 (none) to 10 (all)."""
-    said = checked(str(SYSTEMD), "security", "--offline=true", "--threshold=20", UNIT)
+    command = [str(SYSTEMD), "security", "--offline=true", "--threshold=20", str(UNIT)]
+    if "unrecognized option" in subprocess.run(command, capture_output=True, text=True, check=False).stderr:
+        pytest.skip("this systemd-analyze cannot judge a unit that is not installed")
+    said = checked(*command)
     assert "Overall exposure level" in said
 
 
