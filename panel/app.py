@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import date, datetime
 from functools import cache
 from gzip import compress
 from hashlib import sha256
@@ -46,6 +46,7 @@ def create_app(sources: Sources, door: Door, now: Callable[[], datetime]) -> Fla
             "say": g.words.say,
             "knows": g.words.knows,
             "form": g.words.format_field,
+            "day_of": day_of,
             "language": g.words.language,
             "languages": LANGUAGES,
             "theme": _theme(),
@@ -96,6 +97,14 @@ def _prefer(door: Door) -> Response:
 def _explained(error: HTTPException) -> tuple[str, int]:
     """Say in one line what is wrong with a request."""
     return render_template("message.html", page="", error=error), error.code or 500
+
+
+def day_of(moment: str) -> date | str:
+    """Return the day of a moment of the book; the text itself where it is none."""
+    try:
+        return datetime.fromisoformat(moment).date()
+    except ValueError:
+        return moment
 
 
 def asset_address(name: str) -> str:

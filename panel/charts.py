@@ -16,6 +16,7 @@ from typing import Any
 import bokeh
 from bokeh.embed import json_item
 from bokeh.models import (
+    BasicTickFormatter,
     ColumnDataSource,
     DatetimeTickFormatter,
     FixedTicker,
@@ -112,7 +113,7 @@ def fall_chart(curve: Curve, words: Words, colours: Colours) -> str:
     plot.varea("x", y1=0, y2="y", source=source, color=colours.sale, alpha=0.3)
     drawn = plot.line("x", "y", source=source, color=colours.sale, width=1.4)
     plot.add_tools(HoverTool(renderers=[drawn], tooltips="@label", mode="vline", line_policy="nearest"))
-    plot.yaxis.formatter = NumeralTickFormatter(format="0 %", language=words.language)
+    plot.yaxis.formatter = NumeralTickFormatter(format="0 %")
     plot.y_range.end = 0
     plot.yaxis.ticker.desired_num_ticks = 3
     return _described(plot)
@@ -177,7 +178,7 @@ def _figure(curve: Curve, words: Words, colours: Colours) -> Any:
     plot.xaxis.formatter = DatetimeTickFormatter(
         **dict.fromkeys(("hours", "days", "months", "years"), shown), hourmin=shown, minutes=shown
     )
-    plot.yaxis.formatter = NumeralTickFormatter(format="0,0[.]00", language=words.language)
+    plot.yaxis.formatter = BasicTickFormatter(use_scientific=False)
     for axis in (plot.xaxis, plot.yaxis):
         axis.axis_line_color = None
         axis.major_tick_line_color = None

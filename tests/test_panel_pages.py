@@ -338,6 +338,14 @@ def test_the_log_can_be_filtered(query: str, lines: int) -> None:
     assert open_panel().text(f"/log?{query}").count("<time ") == lines
 
 
+def test_a_log_that_cannot_be_read_is_told() -> None:
+    a_life()
+    Path("bot.paper.log").unlink()
+    assert "No such line" in words_of(open_panel().text("/log"))
+    Path("bot.paper.log").mkdir()
+    assert "Cannot be shown: bot.paper.log" in words_of(open_panel().text("/log"))
+
+
 # --------------------------------------------------------------------------- charts and pulse
 
 
