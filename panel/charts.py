@@ -85,8 +85,8 @@ def worth_chart(curve: Curve, btc: Curve | None, trades: Sequence[Trade], words:
     )
     marks = [_marks(plot, curve, trades, words, colours, side) for side in ("BUY", "SELL")]
     plot.add_tools(
-        HoverTool(renderers=[drawn], tooltips="@label", mode="vline", line_policy="nearest"),
-        HoverTool(renderers=marks, tooltips="@label"),
+        HoverTool(renderers=[drawn], tooltips="@label", mode="vline", line_policy="nearest", attachment="above"),
+        HoverTool(renderers=marks, tooltips="@label", attachment="below", limit=3),
     )
     return _described(plot)
 
