@@ -50,6 +50,15 @@ def create_app(sources: Sources, door: Door, now: Callable[[], datetime]) -> Fla
     return app
 
 
+def warm_up(app: Flask, sources: Sources) -> None:
+    """Read and make beforehand what the first visitor would have to wait for."""
+    for name in app.jinja_env.list_templates(extensions=["html"]):
+        app.jinja_env.get_template(name)
+    sources.look("facts", "trades", "decisions", "equity", "card")
+    sources.closes()
+    _bokeh_content()
+
+
 def pages_behind(door: Door) -> tuple[str, ...]:
     """Return the pages that there are; the buttons only where there is a token."""
     return (*PAGES, "control") if door.token else PAGES

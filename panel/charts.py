@@ -28,7 +28,7 @@ from bokeh.models import (
 from bokeh.plotting import figure
 
 from panel.records import Trade
-from panel.worth import Curve, falls, thinned
+from panel.worth import Curve, falls, outline, thinned
 from words import Words
 
 TICKS = 4
@@ -68,13 +68,15 @@ def bokeh_script() -> Path:
 def worth_chart(curve: Curve, btc: Curve | None, trades: Sequence[Trade], words: Words, colours: Colours) -> str:
     """Return the equity, BTC beside it, and a mark where something was bought or sold."""
     plot = _figure(curve, words, colours)
+    shown = outline(curve)
     if btc is not None:
+        btc = outline(btc)
         plot.line(list(btc.moments), list(btc.values), color=colours.btc, width=1.6, line_dash=[6, 4])
     line = ColumnDataSource(
         {
-            "x": list(curve.moments),
-            "y": list(curve.values),
-            "label": [words.say("page.chart.point", time=moment, worth=value) for moment, value in _points(curve)],
+            "x": list(shown.moments),
+            "y": list(shown.values),
+            "label": [words.say("page.chart.point", time=moment, worth=value) for moment, value in _points(shown)],
         }
     )
     kind = {} if curve.is_whole else {"mode": "after"}
@@ -99,15 +101,12 @@ def marked(trades: Sequence[Trade]) -> int:
 def fall_chart(curve: Curve, words: Words, colours: Colours) -> str:
     """Return how far the equity lies under its top."""
     plot = _figure(curve, words, colours)
-    under = [-fall for fall in falls(curve.values)]
+    shown = outline(Curve(curve.moments, tuple(-fall for fall in falls(curve.values)), curve.is_whole))
     source = ColumnDataSource(
         {
-            "x": list(curve.moments),
-            "y": under,
-            "label": [
-                words.say("page.chart.fall", time=moment, fall=fall)
-                for moment, fall in zip(curve.moments, under, strict=True)
-            ],
+            "x": list(shown.moments),
+            "y": list(shown.values),
+            "label": [words.say("page.chart.fall", time=moment, fall=fall) for moment, fall in _points(shown)],
         }
     )
     plot.varea("x", y1=0, y2="y", source=source, color=colours.sale, alpha=0.3)
