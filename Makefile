@@ -1,6 +1,6 @@
 # make run   the whole job on the recorded market: data, model, months of trading
 # make test  what CI runs: ruff, mypy --strict, pytest
-# make dashboard   the page in a browser: what the bot has, does and thinks (http://127.0.0.1:8377)
+# make dashboard  the bot in a browser: http://127.0.0.1:8377
 # make chaos 10,000 seeded disasters: is anything lost or doubled?
 # make bench what is claimed of speed and memory, both sides in one run: about half an hour, the training longest
 SHELL := /bin/bash

@@ -29,9 +29,9 @@ install -d -m 0750 -o root -g marsshot /etc/marsshot
 [ -e /var/lib/marsshot/config.yaml ] || install -m 0600 -o marsshot -g marsshot config.yaml /var/lib/marsshot/config.yaml
 [ -e /etc/marsshot/keys ] || install -m 0640 -o root -g marsshot deploy/keys.example /etc/marsshot/keys
 install -m 0755 deploy/marsshot /usr/local/bin/marsshot
-install -m 0644 deploy/marsshot.service /etc/systemd/system/marsshot.service
+install -m 0644 deploy/marsshot.service deploy/marsshot-dashboard.service /etc/systemd/system/
 if [ -d /run/systemd/system ]; then
     systemctl daemon-reload
-    systemctl try-restart marsshot
+    systemctl try-restart marsshot marsshot-dashboard
 fi
 echo "MarsShot is installed. Next: docs/guide.md, docs/guide.fr.md"

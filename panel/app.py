@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import datetime
+from collections.abc import Callable, Mapping
+from datetime import date, datetime
 from functools import cache
 from gzip import compress
 from hashlib import sha256
@@ -40,36 +40,53 @@ def create_app(sources: Sources, door: Door, now: Callable[[], datetime]) -> Fla
     guard = Guard(app, door, now, lambda: sources.settings.secrets)
     assets = {name: asset_address(name) for name in ("panel.css", "panel.js", "icon.svg")}
 
-    @app.context_processor
-    def shared() -> dict[str, Any]:
-        return {
-            "say": g.words.say,
-            "knows": g.words.knows,
-            "form": g.words.format_field,
-            "language": g.words.language,
-            "languages": LANGUAGES,
-            "theme": _theme(),
-            "themes": THEMES,
-            "nonce": g.nonce,
-            "mode": sources.settings.mode,
-            "pages": (*PAGES, "control") if door.token else PAGES,
-            "has_token": bool(door.token),
-            "is_open": not door.token or guard.is_logged_in,
-            "form_key": guard.form_key,
-            "reasons": [reason.value for reason in Reason],
-            "refresh_seconds": REFRESH_SECONDS,
-            "version": sources.version,
-            "assets": assets,
-            "bokeh": f"/{BOKEH_SCRIPT}",
-        }
-
+    app.context_processor(lambda: _shared(sources, guard, assets))
     app.register_error_handler(HTTPException, _explained)
-    app.add_url_rule("/prefer", "prefer", lambda: _prefer(door))
+    app.add_url_rule("/prefer", "prefer", lambda: _prefer(pages_behind(door), door))
     app.add_url_rule(f"/{BOKEH_SCRIPT}", "bokeh_script", _bokeh)
     Pages(sources).add_to(app)
     if door.token:
         Buttons(sources, guard).add_to(app)
     return app
+
+
+def warm_up(app: Flask, sources: Sources) -> None:
+    """Read and make beforehand what the first visitor would have to wait for."""
+    for name in app.jinja_env.list_templates(extensions=["html"]):
+        app.jinja_env.get_template(name)
+    sources.look("facts", "trades", "decisions", "equity", "card")
+    sources.closes()
+    _bokeh_content()
+
+
+def pages_behind(door: Door) -> tuple[str, ...]:
+    """Return the pages that there are; the buttons only where there is a token."""
+    return (*PAGES, "control") if door.token else PAGES
+
+
+def _shared(sources: Sources, guard: Guard, assets: Mapping[str, str]) -> dict[str, Any]:
+    """Return what every template may use."""
+    return {
+        "say": g.words.say,
+        "knows": g.words.knows,
+        "form": g.words.format_field,
+        "day_of": day_of,
+        "language": g.words.language,
+        "languages": LANGUAGES,
+        "theme": _theme(),
+        "themes": THEMES,
+        "nonce": g.nonce,
+        "mode": sources.settings.mode,
+        "pages": pages_behind(guard.door),
+        "has_token": bool(guard.door.token),
+        "is_open": not guard.door.token or guard.is_logged_in,
+        "form_key": guard.form_key,
+        "reasons": [reason.value for reason in Reason],
+        "refresh_seconds": REFRESH_SECONDS,
+        "version": sources.version,
+        "assets": assets,
+        "bokeh": f"/{BOKEH_SCRIPT}",
+    }
 
 
 def _words(sources: Sources) -> Words:
@@ -83,10 +100,10 @@ def _theme() -> str:
     return next((one for one in THEMES if one == chosen), "auto")
 
 
-def _prefer(door: Door) -> Response:
+def _prefer(pages: tuple[str, ...], door: Door) -> Response:
     """Keep a language or a theme in the browser, and go back to the page."""
     back = request.args.get("back", "")
-    answer = make_response(redirect(url_for(back if back in PAGES else "overview")))
+    answer = make_response(redirect(url_for(back if back in pages else "overview")))
     for name, allowed in (("language", LANGUAGES), ("theme", THEMES)):
         if (value := request.args.get(name, "")) in allowed:
             answer.set_cookie(name, value, max_age=A_YEAR, secure=door.is_https, httponly=True, samesite="Strict")
@@ -96,6 +113,14 @@ def _prefer(door: Door) -> Response:
 def _explained(error: HTTPException) -> tuple[str, int]:
     """Say in one line what is wrong with a request."""
     return render_template("message.html", page="", error=error), error.code or 500
+
+
+def day_of(moment: str) -> date | str:
+    """Return the day of a moment of the book; the text itself where it is none."""
+    try:
+        return datetime.fromisoformat(moment).date()
+    except ValueError:
+        return moment
 
 
 def asset_address(name: str) -> str:

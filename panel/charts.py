@@ -16,6 +16,7 @@ from typing import Any
 import bokeh
 from bokeh.embed import json_item
 from bokeh.models import (
+    BasicTickFormatter,
     ColumnDataSource,
     DatetimeTickFormatter,
     FixedTicker,
@@ -27,7 +28,7 @@ from bokeh.models import (
 from bokeh.plotting import figure
 
 from panel.records import Trade
-from panel.worth import Curve, falls, thinned
+from panel.worth import Curve, falls, outline, thinned
 from words import Words
 
 TICKS = 4
@@ -67,13 +68,15 @@ def bokeh_script() -> Path:
 def worth_chart(curve: Curve, btc: Curve | None, trades: Sequence[Trade], words: Words, colours: Colours) -> str:
     """Return the equity, BTC beside it, and a mark where something was bought or sold."""
     plot = _figure(curve, words, colours)
+    shown = outline(curve)
     if btc is not None:
+        btc = outline(btc)
         plot.line(list(btc.moments), list(btc.values), color=colours.btc, width=1.6, line_dash=[6, 4])
     line = ColumnDataSource(
         {
-            "x": list(curve.moments),
-            "y": list(curve.values),
-            "label": [words.say("page.chart.point", time=moment, worth=value) for moment, value in _points(curve)],
+            "x": list(shown.moments),
+            "y": list(shown.values),
+            "label": [words.say("page.chart.point", time=moment, worth=value) for moment, value in _points(shown)],
         }
     )
     kind = {} if curve.is_whole else {"mode": "after"}
@@ -84,8 +87,8 @@ def worth_chart(curve: Curve, btc: Curve | None, trades: Sequence[Trade], words:
     )
     marks = [_marks(plot, curve, trades, words, colours, side) for side in ("BUY", "SELL")]
     plot.add_tools(
-        HoverTool(renderers=[drawn], tooltips="@label", mode="vline", line_policy="nearest"),
-        HoverTool(renderers=marks, tooltips="@label"),
+        HoverTool(renderers=[drawn], tooltips="@label", mode="vline", line_policy="nearest", attachment="above"),
+        HoverTool(renderers=marks, tooltips="@label", attachment="below", limit=3),
     )
     return _described(plot)
 
@@ -98,21 +101,18 @@ def marked(trades: Sequence[Trade]) -> int:
 def fall_chart(curve: Curve, words: Words, colours: Colours) -> str:
     """Return how far the equity lies under its top."""
     plot = _figure(curve, words, colours)
-    under = [-fall for fall in falls(curve.values)]
+    shown = outline(Curve(curve.moments, tuple(-fall for fall in falls(curve.values)), curve.is_whole))
     source = ColumnDataSource(
         {
-            "x": list(curve.moments),
-            "y": under,
-            "label": [
-                words.say("page.chart.fall", time=moment, fall=fall)
-                for moment, fall in zip(curve.moments, under, strict=True)
-            ],
+            "x": list(shown.moments),
+            "y": list(shown.values),
+            "label": [words.say("page.chart.fall", time=moment, fall=fall) for moment, fall in _points(shown)],
         }
     )
     plot.varea("x", y1=0, y2="y", source=source, color=colours.sale, alpha=0.3)
     drawn = plot.line("x", "y", source=source, color=colours.sale, width=1.4)
     plot.add_tools(HoverTool(renderers=[drawn], tooltips="@label", mode="vline", line_policy="nearest"))
-    plot.yaxis.formatter = NumeralTickFormatter(format="0 %", language=words.language)
+    plot.yaxis.formatter = NumeralTickFormatter(format="0 %")
     plot.y_range.end = 0
     plot.yaxis.ticker.desired_num_ticks = 3
     return _described(plot)
@@ -177,7 +177,7 @@ def _figure(curve: Curve, words: Words, colours: Colours) -> Any:
     plot.xaxis.formatter = DatetimeTickFormatter(
         **dict.fromkeys(("hours", "days", "months", "years"), shown), hourmin=shown, minutes=shown
     )
-    plot.yaxis.formatter = NumeralTickFormatter(format="0,0[.]00", language=words.language)
+    plot.yaxis.formatter = BasicTickFormatter(use_scientific=False)
     for axis in (plot.xaxis, plot.yaxis):
         axis.axis_line_color = None
         axis.major_tick_line_color = None

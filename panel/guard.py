@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from flask import Flask, Response, abort, g, redirect, request, session, url_for
+from markupsafe import escape
 
 from panel.access import SESSION_LASTS, Door, Sessions, Tries
 
@@ -130,5 +131,6 @@ class Guard:
             response.set_data(text)
 
     def _all_secrets(self) -> list[str]:
-        values = (self.door.token, *self._secret_values())
-        return sorted((value for value in values if len(value) >= SHORTEST_SECRET), key=len, reverse=True)
+        """Return every secret, as it is and as a page spells it; the longest first: one may begin with another."""
+        values = {value for value in (self.door.token, *self._secret_values()) if len(value) >= SHORTEST_SECRET}
+        return sorted(values | {str(escape(value)) for value in values}, key=len, reverse=True)

@@ -12,9 +12,9 @@ from decimal import Decimal
 from domain import ExitRules, Position
 from risk_manager import exit_levels
 
-EDGE = 1.18  # times beyond the outermost mark that the bar goes on
+EDGE = 1.25  # times beyond the outermost mark that the bar goes on
 CLOSEST_NAMES = 15.0  # percent of the bar; a name closer to the one before is left to the table
-ROOM_AT_THE_EDGE = 7.0  # percent; a name nearer to an end would be cut off
+ROOM_AT_THE_EDGE = 5.0  # percent; a name nearer to an end would be cut off
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from hashlib import sha256
 from typing import Any
 
@@ -11,7 +12,7 @@ from panel.charts import THEMES as COLOURS
 from panel.charts import fall_chart, marked, worth_chart
 from panel.guard import REPORT_POLICY
 from panel.ledger import filter_of, listing, number_of
-from panel.logbook import LEVELS, last_lines
+from panel.logbook import LEVELS, Line, last_lines
 from panel.model_card import REPORTS, report_file
 from panel.overview import days_decided, figures_of, holdings_of
 from panel.state import Sources, State, bitcoin, equity
@@ -78,9 +79,12 @@ class Pages:
         state = self._sources.look()
         level, text = request.args.get("level", ""), request.args.get("text", "")[:100]
         path = state.settings.file(state.settings.logging.file)
-        return render_page(
-            "log", state, lines=last_lines(path, level, text), levels=LEVELS, level=level, text=text, path=path
-        )
+        lines: list[Line] = []
+        try:
+            lines = last_lines(path, level, text)
+        except OSError as error:
+            state = replace(state, faults=(*state.faults, f"{path}: cannot be read ({error.strerror})"))
+        return render_page("log", state, lines=lines, levels=LEVELS, level=level, text=text, path=path)
 
     def report(self, name: str) -> Response:
         """Return a report, a page of its own, locked into a policy of its own."""

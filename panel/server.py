@@ -10,7 +10,7 @@ from typing import Any
 from waitress import create_server
 
 from panel.access import Door
-from panel.app import create_app
+from panel.app import create_app, warm_up
 from panel.state import Sources
 from settings import Settings
 
@@ -19,7 +19,9 @@ LIMITS = {"threads": 4, "connection_limit": 100, "channel_timeout": 30, "max_req
 
 def open_server(config: Path, settings: Settings, door: Door, now: Callable[[], datetime]) -> Any:
     """Return the server, its port taken; run() serves, close() ends it. Raises OSError where the port is taken."""
-    app = create_app(Sources(config, settings, now), door, now)
+    sources = Sources(config, settings, now)
+    app = create_app(sources, door, now)
+    warm_up(app, sources)
     proxy = {"trusted_proxy": "127.0.0.1", "trusted_proxy_headers": {"x-forwarded-for"}} if door.public_url else {}
     return create_server(app, host=door.host, port=door.port, ident=None, **LIMITS, **proxy)
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from itertools import pairwise
 from typing import TypeVar
 
 from domain import Book
@@ -44,8 +45,7 @@ class Curve:
 def curve_of(noted: Sequence[tuple[datetime, Decimal]], trades: Sequence[Trade], book: Book) -> Curve:
     """Return the equity as it was noted down; where nothing was, the starting capital and what each sale added."""
     if noted:
-        kept = thinned(noted)
-        return Curve(tuple(moment for moment, _ in kept), tuple(float(equity) for _, equity in kept), is_whole=True)
+        return Curve(tuple(moment for moment, _ in noted), tuple(float(equity) for _, equity in noted), is_whole=True)
     worth = float(book.capital_started)
     moments, values = [], []
     if book.started_at:
@@ -56,10 +56,24 @@ def curve_of(noted: Sequence[tuple[datetime, Decimal]], trades: Sequence[Trade],
             worth += float(trade.profit)
             moments.append(trade.time)
             values.append(worth)
-    return Curve(tuple(thinned(moments)), tuple(thinned(values)), is_whole=False)
+    return Curve(tuple(moments), tuple(values), is_whole=False)
 
 
-def thinned(items: Sequence[Item], most: int = MOST_POINTS) -> list[Item]:
+def outline(curve: Curve, most: int = MOST_POINTS) -> Curve:
+    """Return a line of fewer points that looks the same: of each stretch its lowest and its highest, and both ends."""
+    count = len(curve.values)
+    if count <= most:
+        return curve
+    edges = [n * count // (most // 2) for n in range(most // 2 + 1)]
+    kept = {0, count - 1}
+    for first, end in pairwise(edges):
+        stretch = range(first, end)
+        kept |= {min(stretch, key=curve.values.__getitem__), max(stretch, key=curve.values.__getitem__)}
+    chosen = sorted(kept)
+    return Curve(tuple(curve.moments[n] for n in chosen), tuple(curve.values[n] for n in chosen), curve.is_whole)
+
+
+def thinned(items: Sequence[Item], most: int) -> list[Item]:
     """Return at most so many, evenly chosen, the first and the last among them."""
     if len(items) <= most:
         return list(items)
@@ -86,4 +100,4 @@ def holding(closes: Sequence[Close], start: datetime, end: datetime, capital: fl
     bought_at = closes[first].price
     moments = [start, *(close.moment for close in closes[first + 1 : last])]
     values = [capital, *(capital * close.price / bought_at for close in closes[first + 1 : last])]
-    return Curve(tuple(thinned(moments)), tuple(thinned(values)), is_whole=True) if len(moments) > 1 else None
+    return Curve(tuple(moments), tuple(values), is_whole=True) if len(moments) > 1 else None

@@ -19,6 +19,7 @@ from settings import SECRET_VARIABLES
 TOOLS = Path(sys.executable).parent
 DEPLOY = ROOT / "deploy"
 UNIT = DEPLOY / "marsshot.service"
+DASHBOARD = DEPLOY / "marsshot-dashboard.service"
 SYSTEMD = shutil.which("systemd-analyze")
 needs_systemd = pytest.mark.skipif(SYSTEMD is None, reason="systemd-analyze is not on this machine")
 
@@ -34,17 +35,24 @@ class _Unit(configparser.RawConfigParser):
         return optionstr
 
 
-def unit() -> _Unit:
+def unit(path: Path = UNIT) -> _Unit:
     parsed = _Unit(strict=False)
-    parsed.read(UNIT)
+    parsed.read(path)
     return parsed
 
 
+@pytest.fixture(params=[UNIT, DASHBOARD], ids=["bot", "dashboard"])
+def each_unit(request: pytest.FixtureRequest) -> Path:
+    path = request.param
+    assert isinstance(path, Path)
+    return path
+
+
 @pytest.fixture
-def unit_for_here(tmp_path: Path) -> Path:
+def unit_for_here(tmp_path: Path, each_unit: Path) -> Path:
     """The unit with a program and a user that this machine has: verify looks for both."""
-    text = UNIT.read_text().replace("/opt/marsshot/.venv/bin/python", sys.executable)
-    path = tmp_path / UNIT.name
+    text = each_unit.read_text().replace("/opt/marsshot/.venv/bin/python", sys.executable)
+    path = tmp_path / each_unit.name
     path.write_text(re.sub(r"^(User|Group)=.*\n", "", text, flags=re.MULTILINE))
     return path
 
@@ -57,15 +65,15 @@ def test_systemd_understands_the_unit(unit_for_here: Path) -> None:
 
 @needs_systemd
 def test_systemd_would_tell_of_a_slip(unit_for_here: Path) -> None:
-    unit_for_here.write_text(unit_for_here.read_text().replace("WatchdogSec=3min", "WatchdogSeconds=3min"))
+    unit_for_here.write_text(unit_for_here.read_text().replace("RestartSec=30", "RestartSeconds=30"))
     done = subprocess.run([str(SYSTEMD), "verify", str(unit_for_here)], capture_output=True, text=True, check=False)
-    assert "WatchdogSeconds" in done.stderr
+    assert "RestartSeconds" in done.stderr
 
 
 @needs_systemd
-def test_the_service_has_few_rights() -> None:
+def test_the_service_has_few_rights(each_unit: Path) -> None:
     """systemd's own measure: from 0 (none) to 10 (all)."""
-    command = [str(SYSTEMD), "security", "--offline=true", "--threshold=20", str(UNIT)]
+    command = [str(SYSTEMD), "security", "--offline=true", "--threshold=20", each_unit]
     if "unrecognized option" in subprocess.run(command, capture_output=True, text=True, check=False).stderr:
         pytest.skip("this systemd-analyze cannot judge a unit that is not installed")
     said = checked(*command)
@@ -84,6 +92,15 @@ def test_the_only_folder_that_the_service_writes_to_is_its_own() -> None:
     service = unit()["Service"]
     assert service["ProtectSystem"] == "strict"
     assert service["ReadWritePaths"] == service["WorkingDirectory"] == f"/var/lib/{service['StateDirectory']}"
+
+
+def test_the_dashboards_service_has_no_keys_and_is_reached_from_this_machine_alone() -> None:
+    service = unit(DASHBOARD)["Service"]
+    assert "EnvironmentFile" not in service
+    assert (service["IPAddressDeny"], service["IPAddressAllow"]) == ("any", "localhost")
+    assert "--host" not in service["ExecStart"]
+    assert service["User"] == unit()["Service"]["User"]
+    assert service["ReadWritePaths"] == service["WorkingDirectory"] == unit()["Service"]["WorkingDirectory"]
 
 
 @pytest.mark.parametrize("script", ["install.sh", "marsshot"])

@@ -241,7 +241,7 @@ def test_without_the_word_nothing_is_sold(owner: Panel, folder: Path, word: str)
 
 @pytest.mark.parametrize(("language", "word"), [("en", "SELL"), ("en", " sell "), ("fr", "VENDRE"), ("fr", "vendre")])
 def test_the_word_sells_and_pauses(owner: Panel, folder: Path, language: str, word: str) -> None:
-    owner.get(f"/prefer?language={language}")
+    assert owner.get(f"/prefer?language={language}&back=control").headers["Location"] == "/control"
     owner.post("/control/sell-all", "/control", word=word)
     assert asked(folder) == {"PAUSE.paper", "SELL_ALL.paper"}
 

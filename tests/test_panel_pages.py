@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from pathlib import Path
@@ -338,6 +339,14 @@ def test_the_log_can_be_filtered(query: str, lines: int) -> None:
     assert open_panel().text(f"/log?{query}").count("<time ") == lines
 
 
+def test_a_log_that_cannot_be_read_is_told() -> None:
+    a_life()
+    Path("bot.paper.log").unlink()
+    assert "No such line" in words_of(open_panel().text("/log"))
+    Path("bot.paper.log").mkdir()
+    assert "Cannot be shown: bot.paper.log" in words_of(open_panel().text("/log"))
+
+
 # --------------------------------------------------------------------------- charts and pulse
 
 
@@ -493,14 +502,14 @@ def test_names_and_texts_from_outside_are_escaped() -> None:
 
 def test_secrets_are_blanked_out_of_whatever_shows_them() -> None:
     a_life()
-    secret = "lunarcrush-key-of-some-length"
+    secret = "a-key&of<some>length'\""
     write_settings(lunarcrush={"api_key": secret})
     with Path("bot.paper.log").open("a") as log:
         log.write(f"2021-02-15T00:30:00Z INFO leak | {secret}\n")
     write_decisions(f"2021-02-15,,FET,true,0.5,,,keep,,x,{secret}")
     for address in ("/log", "/decisions"):
         page = open_panel().text(address)
-        assert secret not in page
+        assert secret not in html.unescape(page)
         assert "***" in page
 
 

@@ -22,7 +22,7 @@ from panel.files import Files, read_end
 from panel.levels import CLOSEST_NAMES, bar_of
 from panel.logbook import last_lines
 from panel.records import decisions_in, realised, trades_in
-from panel.worth import MOST_POINTS, curve_of, falls, holding, thinned
+from panel.worth import Curve, curve_of, falls, holding, outline, thinned
 from risk_manager import decide_exit, exit_levels, watch
 
 START = datetime(2021, 2, 1, tzinfo=UTC)
@@ -138,13 +138,26 @@ def test_a_fall_is_from_the_highest_before_it() -> None:
     assert falls([]) == []
 
 
-@given(st.lists(st.integers(), max_size=3 * MOST_POINTS))
-def test_thinning_keeps_ends_and_order(items: list[int]) -> None:
-    kept = thinned(items)
-    assert len(kept) == min(len(items), MOST_POINTS)
+@given(st.lists(st.integers(), max_size=60), st.integers(4, 20))
+def test_thinning_keeps_ends_and_order(items: list[int], most: int) -> None:
+    kept = thinned(items, most)
+    assert len(kept) == min(len(items), most)
     if items:
         assert (kept[0], kept[-1]) == (items[0], items[-1])
-    assert thinned(list(range(len(items)))) == sorted(set(thinned(list(range(len(items))))))
+    places = thinned(range(len(items)), most)
+    assert places == sorted(set(places))
+
+
+@given(st.lists(st.floats(0, 1e9), min_size=1, max_size=90), st.integers(2, 20).map(lambda half: 2 * half))
+def test_the_outline_of_a_line_keeps_its_ends_its_top_and_its_depth(values: list[float], most: int) -> None:
+    curve = Curve(tuple(day(n) for n in range(len(values))), tuple(values), is_whole=True)
+    kept = outline(curve, most)
+    points = dict(zip(curve.moments, curve.values, strict=True))
+    assert all(points[moment] == value for moment, value in zip(kept.moments, kept.values, strict=True))
+    assert list(kept.moments) == sorted(set(kept.moments))
+    assert len(kept.moments) <= most + 2
+    assert (kept.values[0], kept.values[-1]) == (values[0], values[-1])
+    assert (max(kept.values), min(kept.values)) == (max(values), min(values))
 
 
 # --------------------------------------------------------------------------- BTC
