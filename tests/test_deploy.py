@@ -73,7 +73,7 @@ def test_systemd_would_tell_of_a_slip(unit_for_here: Path) -> None:
 @needs_systemd
 def test_the_service_has_few_rights(each_unit: Path) -> None:
     """systemd's own measure: from 0 (none) to 10 (all)."""
-    command = [str(SYSTEMD), "security", "--offline=true", "--threshold=20", each_unit]
+    command = [str(SYSTEMD), "security", "--offline=true", "--threshold=20", str(each_unit)]
     if "unrecognized option" in subprocess.run(command, capture_output=True, text=True, check=False).stderr:
         pytest.skip("this systemd-analyze cannot judge a unit that is not installed")
     said = checked(*command)
