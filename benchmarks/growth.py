@@ -127,7 +127,7 @@ def draw(path: Path, *groups: tuple[Sequence[int], Sequence[Row]]) -> None:
         memory = axis.twinx()
         memory.plot(sizes, [row[2] for row in rows], "s--", color="#b45309", label="memory, MB")
         memory.set(ylabel="MB", ylim=(0, None))
-        axis.legend(handles=[*axis.get_lines(), *memory.get_lines()], loc="upper left", frameon=False)
+        axis.legend(handles=[*axis.get_lines(), *memory.get_lines()], loc="lower right", frameon=False)
     figure.savefig(path, dpi=110)
 
 
