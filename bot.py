@@ -103,11 +103,13 @@ class Bot:
         self._heard = self.control.word()
         self._make_sure()
         self.store.write_trades()
+        in_doubt = bool(self.store.book.intents)
         self.executor.settle_unknown()
+        is_decided = in_doubt and not self.store.book.intents
         to_sell_all = self.control.is_to_sell_all()
         if to_sell_all:
             self.sell_all()
-        elif self._check_is_due():
+        elif self._check_is_due() or (is_decided and self.unsold()):  # a sale of everything waits for no check
             self.intraday_check()
         if self.daily_is_due() and not self.clock.stopping:
             self.daily_update()
@@ -233,8 +235,11 @@ class Bot:
     # ------------------------------------------------------------------ the owner's word
 
     def is_called(self) -> bool:
-        """Return whether the owner has said something that no cycle has heard yet."""
-        return self.control.word() != self._heard
+        """Return whether the owner has said something that no cycle has heard yet. Never raises."""
+        try:
+            return self.control.word() != self._heard
+        except OSError:  # a disk in trouble; the next cycle meets it where that is told
+            return False
 
     def unsold(self) -> dict[str, tuple[str, str]]:
         """Return of what was to be sold altogether the rest, by token, and why: a code, and what was said."""
@@ -261,7 +266,7 @@ class Bot:
         if heard.paused is not self._answer.paused:
             sentence = "Buying is paused; exits go on" if heard.paused else "Buying is allowed again"
             say("control.heard", sentence, paused=heard.paused)
-        self._answer = replace(heard, sold_all=sold_all or bool(heard.left))
+        self._answer = replace(heard, sold_all=sold_all or bool(heard.left) or bool(self._answer.left))
         try:
             self.control.answer(self._answer)
         except OSError as error:

@@ -1,0 +1,129 @@
+"""The bot and its owner: his word is heard and answered, and what he may look up is written down."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from desk import NEW_ORDER, Desk, Scores, open_desk
+
+from control import Heard
+from diary import read_equity, read_seen
+from errors import TemporaryError
+
+D = Decimal
+
+
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("os.fsync", lambda descriptor: None)
+    with open_desk(tmp_path, now=datetime(2021, 2, 15, 0, 0, tzinfo=UTC)) as desk:
+        yield desk
+
+
+# --------------------------------------------------------------------------- the owner's word, heard and answered
+
+
+def test_the_owners_word_calls_until_a_cycle_has_heard_it(desk: Desk) -> None:
+    bot = desk.bot()
+    bot.cycle()
+    assert not bot.is_called()
+    bot.control.pause()
+    assert bot.is_called()
+    bot.cycle()
+    assert not bot.is_called()
+    assert bot.control.answered() == Heard(paused=True)
+    bot.control.resume()
+    bot.cycle()
+    assert bot.control.answered() == Heard(paused=False)
+    assert len(desk.told.of("control.heard")) == 2
+
+
+def test_a_disk_in_trouble_does_not_call(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    bot = desk.bot()
+
+    def fail(_path: Path) -> bool:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(desk.disk, "exists", fail)
+    monkeypatch.setattr(bot.control, "_disk", desk.disk)
+    assert not bot.is_called()
+
+
+def test_an_answer_that_cannot_be_written_is_told_and_the_bot_goes_on(desk: Desk) -> None:
+    bot = desk.bot()
+    bot.control._disk = desk.disk
+    desk.disk.refuses = "heard.json"
+    bot.control.pause()
+    bot.cycle()
+    assert len(desk.told.of("control.not_answered")) == 1
+
+
+def sell_all_of(desk: Desk, symbol: str = "ADA", qty: str = "300") -> tuple[str, str]:
+    desk.give(symbol, qty)
+    bot = desk.bot()
+    bot.control.ask_to_sell_all()
+    bot.cycle()
+    answer = bot.control.answered()
+    assert answer is not None
+    assert answer.sold_all
+    return answer.left.get(symbol, ("sold", ""))
+
+
+def test_the_answer_to_sell_all_names_what_is_left_and_why(desk: Desk) -> None:
+    assert sell_all_of(desk) == ("sold", "")
+    assert sell_all_of(desk, "DOT", "1") == ("too_small", "")
+    desk.market.set_status("LINKUSDT", "HALT")
+    code, said = sell_all_of(desk, "LINK")
+    assert (code, "HALT" in said) == ("refused", True)
+
+
+def test_a_sale_in_doubt_is_answered_as_that_and_then_with_its_outcome(desk: Desk) -> None:
+    desk.fault(NEW_ORDER, "drop_before")
+    desk.fault("GET /api/v3/order", "status", times=2, status=502)
+    assert sell_all_of(desk)[0] == "in_doubt"
+    bot = desk.bots[-1]
+    asked = desk.clock.now()
+    while desk.book.positions:
+        desk.clock.idle(bot.next_due())
+        bot.cycle()
+    assert bot.control.answered() == Heard(paused=False, sold_all=True)
+    assert desk.clock.now() - asked < timedelta(minutes=2), "it waits for no five-minute check"
+
+
+def test_without_any_price_the_answer_says_so(desk: Desk) -> None:
+    desk.market.coinbase.unlisted.add("ADA")
+    desk.fault("ticker/price", "status", times=-1, status=503)
+    assert sell_all_of(desk)[0] == "no_price"
+
+
+# --------------------------------------------------------------------------- what is written down for the owner
+
+
+def test_a_pass_that_is_put_off_is_written_down_until_it_is_done(desk: Desk) -> None:
+    scores = Scores(desk.clock, ADA="0.9")
+    scores.error = TemporaryError("LunarCrush answered 502")
+    bot = desk.bot(scores)
+    desk.clock.idle(datetime(2021, 2, 15, 0, 30, tzinfo=UTC))
+    bot.cycle()
+    path = desk.settings.file("seen.json")
+    assert read_seen(path, desk.disk).put_off == "LunarCrush answered 502"
+    assert read_seen(path, desk.disk).put_off_until == desk.clock.now() + timedelta(minutes=10)
+    scores.error = None
+    rows = len(read_equity(desk.settings.file("equity.csv"), desk.disk))
+    desk.clock.idle(datetime(2021, 2, 15, 0, 40, tzinfo=UTC))
+    bot.cycle()
+    assert read_seen(path, desk.disk).put_off == ""
+    assert len(read_equity(desk.settings.file("equity.csv"), desk.disk)) == rows + 1, "after the pass"
+
+
+def test_a_check_writes_down_the_prices_it_went_by(desk: Desk) -> None:
+    desk.give("ADA", "300")
+    bot = desk.bot()
+    bot.intraday_check()
+    prices = read_seen(desk.settings.file("seen.json"), desk.disk).prices
+    assert {symbol: price for symbol, (price, _) in prices.items()} == {"ADA": D(1)}
