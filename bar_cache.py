@@ -24,6 +24,8 @@ CLOSE = FIELDS.index("close")
 
 CACHE = Path("cache")
 
+Fingerprint = tuple[int, int, int]
+
 _LAYOUT = 1
 _ROW_BYTES = 8 * (1 + len(FIELDS))
 
@@ -105,7 +107,8 @@ class BarCache:
             "rows": len(held.bars.days),
             "crc32": zlib.crc32(numbers),
         }
-        self._folder.mkdir(parents=True, exist_ok=True)
+        if not self._folder.is_dir():
+            self._folder.mkdir(parents=True, exist_ok=True)
         replace_file(self._path(coin), json.dumps(head).encode() + b"\n" + numbers, durable=durable)
 
     def _identity(self, coin: str) -> dict[str, object]:
@@ -129,17 +132,18 @@ class BarCache:
         return HeldBars(DailyBars(symbol, days, values), *asked)
 
 
-def replace_file(path: Path, content: bytes, *, durable: bool = True) -> None:
+def replace_file(path: Path, content: bytes, *, durable: bool = True) -> Fingerprint:
     """Replace a file whole: a crash leaves the old one or the new one. Raises OSError.
 
-    durable: wait until the disk has it; not worth it for what can be had again.
+    durable: wait until the disk has it; not worth it for what can be had again. Returns the fingerprint of the new one.
     """
     scratch = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with scratch.open("wb") as file:
             file.write(content)
+            file.flush()
+            written = fingerprint(os.fstat(file.fileno()))
             if durable:
-                file.flush()
                 os.fsync(file.fileno())
         if durable:
             Disk().replace(scratch, path)
@@ -148,3 +152,9 @@ def replace_file(path: Path, content: bytes, *, durable: bool = True) -> None:
     except BaseException:
         scratch.unlink(missing_ok=True)
         raise
+    return written
+
+
+def fingerprint(status: os.stat_result) -> Fingerprint:
+    """Return what changes when somebody replaces a file."""
+    return status.st_ino, status.st_mtime_ns, status.st_size

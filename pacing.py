@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 
-from bar_cache import replace_file
+from bar_cache import Fingerprint, fingerprint, replace_file
 from clock import Clock
 
 WINDOW_SECONDS = 60.0
@@ -28,6 +28,7 @@ class Pacer:
         self._clock = clock
         self._not_before = 0.0
         self._times: list[float] = []
+        self._known: Fingerprint | None = None  # of the file that holds self._times
         self._shared = True  # False once the file could not be written: then this run's own times must do
 
     def wait_for_turn(self) -> None:
@@ -75,15 +76,20 @@ class Pacer:
         if not self._shared:
             return self._times
         try:
-            return [float(time) for time in json.loads(self._path.read_bytes())]
+            found = fingerprint(self._path.stat())
+            if found != self._known:  # another run has counted a request
+                self._times = [float(time) for time in json.loads(self._path.read_bytes())]
+                self._known = found
         except (OSError, ValueError, TypeError):
             return self._times
+        return self._times
 
     def _keep(self, times: list[float]) -> None:
         self._times = times
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            replace_file(self._path, json.dumps(times).encode(), durable=False)
+            if not self._path.parent.is_dir():
+                self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._known = replace_file(self._path, json.dumps(times).encode(), durable=False)
         except OSError:
             self._shared = False
 
