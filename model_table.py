@@ -62,7 +62,7 @@ def _threshold_table(future: Mapping[str, Any], shift_days: int) -> Table:
         table.add_column(name, justify="right", no_wrap=True)
     table.add_row(f"under {future['sell']['threshold']} (sell)", *_picked(future["sell"]))
     for row in future["thresholds"][::EVERY]:
-        if row["rows"]:
+        if row["rows"] and row["threshold"] != future["buy"]["threshold"]:
             table.add_row(f"{row['threshold']} or more", *_picked(row))
     table.add_row(f"{future['buy']['threshold']} or more (buy)", *_picked(future["buy"]))
     return table
