@@ -91,7 +91,11 @@ class Pages:
         path = report_file(self._sources.settings, name) if name in REPORTS else None
         if path is None:
             abort(404)
-        return Response(path.read_bytes(), mimetype="text/html", headers={"Content-Security-Policy": REPORT_POLICY})
+        try:
+            content = path.read_bytes()
+        except OSError:
+            abort(404)
+        return Response(content, mimetype="text/html", headers={"Content-Security-Policy": REPORT_POLICY})
 
     def chart(self, name: str) -> Response:
         """Return the description of a picture; the same bytes as long as it would be the same picture."""

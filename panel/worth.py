@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import TypeVar
 
 from domain import Book
@@ -43,20 +43,22 @@ class Curve:
 
 
 def curve_of(noted: Sequence[tuple[datetime, Decimal]], trades: Sequence[Trade], book: Book) -> Curve:
-    """Return the equity as it was noted down; where nothing was, the starting capital and what each sale added."""
+    """Return the equity as it was noted down; where nothing was, the starting capital and what each sale added.
+
+    In order of time, also where the machine's clock was set back in between.
+    """
     if noted:
-        return Curve(tuple(moment for moment, _ in noted), tuple(float(equity) for _, equity in noted), is_whole=True)
-    worth = float(book.capital_started)
-    moments, values = [], []
-    if book.started_at:
-        moments.append(datetime.fromisoformat(book.started_at))
-        values.append(worth)
-    for trade in trades:
-        if trade.profit is not None:
-            worth += float(trade.profit)
-            moments.append(trade.time)
-            values.append(worth)
-    return Curve(tuple(moments), tuple(values), is_whole=False)
+        moments, equities = zip(*sorted(noted), strict=True)
+        return Curve(moments, tuple(map(float, equities)), is_whole=True)
+    return _of_sales(trades, book)
+
+
+def _of_sales(trades: Sequence[Trade], book: Book) -> Curve:
+    sales = sorted((trade.time, trade.profit) for trade in trades if trade.profit is not None)
+    gained = accumulate((float(profit) for _, profit in sales), initial=float(book.capital_started))
+    began = [datetime.fromisoformat(book.started_at)] if book.started_at else []
+    values = tuple(gained) if began else tuple(gained)[1:]
+    return Curve((*began, *(moment for moment, _ in sales)), values, is_whole=False)
 
 
 def outline(curve: Curve, most: int = MOST_POINTS) -> Curve:

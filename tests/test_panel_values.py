@@ -113,6 +113,12 @@ def test_the_curve_is_what_was_noted_down() -> None:
     assert (curve.values, curve.is_whole) == ((1000.0, 1100.0), True)
 
 
+def test_a_clock_that_was_set_back_leaves_the_curve_in_order() -> None:
+    first, second, third = worths("1000", "1100", "900")
+    curve = curve_of([first, third, second], (), a_book())
+    assert (curve.moments, curve.values) == ((day(0), day(1), day(2)), (1000, 1100, 900))
+
+
 def test_without_notes_it_is_what_sales_brought() -> None:
     rows = (
         b"time,symbol,side,reason,qty,price,quote,profit,client_order_id\n"
