@@ -75,6 +75,12 @@ class Diary:
         if is_hour_over:
             self.note_equity(book, now)
 
+    def finish(self, book: Book, now: datetime) -> None:
+        """Write down what was held back for the sake of speed."""
+        if self._is_hurried and self._seen.time is not None:
+            self._write(self._seen_path, lambda: self._disk.jot(self._seen_path, _seen_json(self._seen)))
+            self.note_equity(book, now)
+
     def note_equity(self, book: Book, now: datetime) -> None:
         """Add a row to equity.csv: a token counts with its last price, or, just bought, with its own."""
         worth = positions_worth(book, self._seen)
@@ -159,7 +165,7 @@ def read_equity(path: Path, disk: Disk) -> list[tuple[datetime, Decimal]]:
             with suppress(ValueError, ArithmeticError):
                 time, _capital, _positions, equity = line.split(",")
                 moment, worth = moment_of(time), Decimal(equity)
-                if moment.tzinfo and worth.is_finite():
+                if worth.is_finite():
                     points.append((moment, worth))
     return points
 

@@ -73,7 +73,7 @@ def open_bot(
             store = open_store(settings, clock, book_path, disk)
             scorer: Scorer = InlineScorer(clock) if one_shot or settings.mode == "demo" else ChildScorer()
             desk = ScoringDesk(scorer, model_path(settings), disk, settings.file(KEPT_MODEL))
-            control = Control(settings, disk)
+            control, diary = Control(settings, disk), Diary(settings, disk)
             bot = Bot(
                 settings=settings,
                 clock=clock,
@@ -82,12 +82,13 @@ def open_bot(
                 coinbase=Coinbase(settings.coinbase.base_url),
                 scores=desk.scores,
                 control=control,
-                diary=Diary(settings, disk),
+                diary=diary,
             )
             keeper = _SettingsKeeper(config, bot, desk, dress, secrets)
             try:
                 yield Run(bot, desk, keeper.take_up)
             finally:
+                diary.finish(store.book, clock.now())
                 desk.stop()
                 bot.coinbase.close()
         finally:

@@ -202,6 +202,15 @@ def test_the_demo_writes_once_an_hour_of_its_own(diary: Diary) -> None:
         assert shown == (61 if minutes == 60 else 1)
 
 
+def test_the_demo_writes_what_it_held_back_at_its_end(diary: Diary) -> None:
+    diary = Diary(some_settings(mode="demo"), Disk())
+    for minutes in range(0, 15, 5):
+        diary.note_check(BOOK, {"FET": D(minutes + 1)}, NOW + timedelta(minutes=minutes))
+    diary.finish(BOOK, NOW + timedelta(minutes=12))
+    assert read_seen(Path("seen.demo.json"), Disk()).prices["FET"] == (D(11), NOW + timedelta(minutes=10))
+    assert read_equity(Path("equity.demo.csv"), Disk())[-1] == (NOW + timedelta(minutes=12), D(2000))
+
+
 def test_a_price_of_any_size_can_be_added_up(diary: Diary) -> None:
     diary.note_check(BOOK, {"FET": D("1e39")}, NOW)
     assert equity() == [(NOW, D("1e41") + 900)]
