@@ -79,7 +79,8 @@ def ratio(parts: Floats, wholes: Floats) -> tuple[float | None, Interval | None]
         return value, None
     draws = resampled_days(len(wholes))
     with np.errstate(invalid="ignore", divide="ignore"):
-        return value, interval_of(draws @ parts / (draws @ wholes))
+        # Not draws @ parts: BLAS adds up in another order with other threads, and the last bits differ.
+        return value, interval_of((draws * parts).sum(axis=1) / (draws * wholes).sum(axis=1))
 
 
 def share(numbers: NDArray[np.intp], weights: Floats, hits: ArrayLike) -> tuple[float | None, Interval | None]:

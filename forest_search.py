@@ -144,7 +144,7 @@ def find(
         past=past,
         future=future,
         forerunner=forerunner,
-        hold_out_scores=forerunner.predict_proba(rows[list(features)].iloc[future])[:, 1],
+        hold_out_scores=scores_of(forerunner, rows[list(features)].iloc[future]),
     )
 
 
@@ -172,13 +172,23 @@ def new_forest(seed: int, jobs: int, **parameters: Any) -> Any:
 def fit(rows: pd.DataFrame, features: Sequence[str], parameters: Mapping[str, Any], seed: int, jobs: int) -> Any:
     """Return a forest fitted on features and label, every date alike, set to score with one thread.
 
-    One thread is faster for a few rows, and adds the trees up in the same order every time.
+    That is faster for a few rows.
     """
     with parallel_config(backend="threading"):  # one forest stays on this machine, whatever the search runs on
         forest = new_forest(seed, jobs, **parameters)
         weights = day_weights(rows["date"].to_numpy())
         forest.fit(rows[list(features)], rows["label"].to_numpy(), sample_weight=weights)
     return forest.set_params(n_jobs=None)
+
+
+def scores_of(forest: Any, rows: pd.DataFrame) -> Floats:
+    """Return the probabilities of label 1, with one thread whatever the search runs on.
+
+    Several threads add the trees up in an order that changes from run to run, and with it the last bits.
+    """
+    with parallel_config(backend="threading", n_jobs=1):
+        scores: Floats = forest.predict_proba(rows)[:, list(forest.classes_).index(1)]
+    return scores
 
 
 def _check_enough(dates: Any, labels: Any) -> None:

@@ -18,6 +18,7 @@ import pandas as pd
 from day_statistics import Floats, average_precision, day_weights, interval_of, over_resamples
 from errors import InputError
 from features import has_features
+from forest_search import scores_of
 from model_files import LoadedModel, load_model
 
 FEWEST_DATES = 14
@@ -113,8 +114,7 @@ def _scored_by_both(old: LoadedModel, data: pd.DataFrame, frame: pd.DataFrame, g
     wanted = columns.loc[pd.MultiIndex.from_frame(rows.loc[unseen, ["date", "symbol"]])].set_axis(rows.index[unseen])
     usable = wanted[has_features(wanted, old.features).all(axis=1)]
     if len(usable):
-        place = list(old.estimator.classes_).index(1)
-        rows.loc[usable.index, "old_score"] = old.estimator.predict_proba(usable)[:, place].round(4)
+        rows.loc[usable.index, "old_score"] = scores_of(old.estimator, usable).round(4)
         rows.loc[usable.index, "by"] = "itself"
     rows = rows[rows["by"] != ""].copy()
     for name in ("score", "old_score"):

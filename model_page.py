@@ -57,7 +57,7 @@ def _told(facts: Facts) -> str:
     lines = [f'<div class="{"fine" if verdict["edge"] else "warn"}">{escape(verdict["words"])}</div>']
     lines += [f'<div class="warn">{escape(words)}</div>' for words in facts["warnings"]]
     if facts.get("gate", {}).get("words"):
-        lines.append(f'<p class="soft gate">{escape(facts["gate"]["words"])}.</p>')
+        lines.append(f'<p class="soft gate">{escape(facts["gate"]["words"].rstrip("."))}.</p>')
     return "".join(lines)
 
 

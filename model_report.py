@@ -117,7 +117,7 @@ def _importance(
     """
     if future["label"].nunique() == 1:
         return []
-    with parallel_config(backend="threading"):
+    with parallel_config(backend="threading", n_jobs=1):
         shuffled = permutation_importance(
             forerunner,
             future[list(features)],
