@@ -40,9 +40,9 @@ class SpotPrices(Protocol):
 
 
 class Coinbase:
-    """Public spot prices. Safe for many threads."""
+    """Public spot prices. Safe for many threads. side_by_side: so many requests at once."""
 
-    def __init__(self, base_url: str) -> None:
+    def __init__(self, base_url: str, side_by_side: int = SIDE_BY_SIDE) -> None:
         # One for all connections: urllib3 makes one for each, with every root certificate in it.
         trust: dict[str, Any] = {"ssl_context": ssl.create_default_context()} if base_url.startswith("https:") else {}
         self._http = urllib3.connection_from_url(
@@ -53,7 +53,7 @@ class Coinbase:
             headers={"User-Agent": "MarsShot", "Accept": "application/json"},
             **trust,
         )
-        self._beside = SideBySide(SIDE_BY_SIDE, "coinbase")
+        self._beside = SideBySide(side_by_side, "coinbase")
         self._quiet_until = 0.0  # monotonic seconds: Coinbase asked for silence
 
     def spot_prices_soon(self, assets: Collection[str], hear: HearSpot) -> None:

@@ -14,7 +14,7 @@ from binance_exchange import BinanceExchange
 from bookkeeping import new_book
 from bot import Bot
 from clock import Clock
-from coinbase import Coinbase
+from coinbase import SIDE_BY_SIDE, Coinbase
 from config_file import read_settings
 from control import Control
 from diary import Diary
@@ -79,7 +79,7 @@ def open_bot(
                 clock=clock,
                 store=store,
                 exchange=trading_exchange(settings, clock, lambda: store.book),
-                coinbase=Coinbase(settings.coinbase.base_url),
+                coinbase=_coinbase(settings),
                 scores=desk.scores,
                 control=control,
                 diary=diary,
@@ -102,6 +102,11 @@ def keys_needed(settings: Settings) -> tuple[str, ...]:
     if settings.mode == "paper":
         return ("lunarcrush.api_key",)
     return ("lunarcrush.api_key", "binance_api.api_key", "binance_api.api_secret")
+
+
+def _coinbase(settings: Settings) -> Coinbase:
+    # The demo's Coinbase is on this machine and answers at once: more threads would only fight for the processor.
+    return Coinbase(settings.coinbase.base_url, 2 if settings.mode == "demo" else SIDE_BY_SIDE)
 
 
 def exchange_of(settings: Settings, clock: Clock, beside: SideBySide | None = None) -> BinanceExchange:
@@ -197,7 +202,7 @@ class _SettingsKeeper:
         old, self._bot.settings = self._bot.settings, settings
         if (old.binance_api, old.coinbase) != (settings.binance_api, settings.coinbase):
             self._bot.coinbase.close()
-            self._bot.coinbase = Coinbase(settings.coinbase.base_url)
+            self._bot.coinbase = _coinbase(settings)
             exchange = trading_exchange(settings, self._bot.clock, lambda: self._bot.store.book)
             exchange.keep_quiet_until(self._bot.executor.exchange.quiet_until_ms)
             self._bot.executor.exchange = exchange
