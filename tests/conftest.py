@@ -1,11 +1,18 @@
-"""Property tests take the time they take; on CI they try the same cases each time."""
+"""Property tests take the time they take; on CI they try the same cases each time.
+
+Programs that tests start and end by Ctrl-C must hear it: what a shell runs in the background is deaf to it, and so are
+its children.
+"""
 
 from __future__ import annotations
 
 import os
+import signal
 
 from hypothesis import settings
 
 settings.register_profile("here", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "here")
+
+signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 
 import numpy as np
@@ -21,28 +25,44 @@ ROOT = Path(__file__).parent.parent
 DAYS = 3
 
 
+@pytest.fixture(scope="module")
+def lived(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A folder in which a model that likes cheap tokens has lived through a demo of three days, and what was shown."""
+    folder = tmp_path_factory.mktemp("demo")
+    with _three_days_in(folder), redirect_stdout(io.StringIO()) as shown:
+        (folder / "config.yaml").write_text((ROOT / "config.yaml").read_text())
+        rows = pd.DataFrame({"close": np.linspace(0.01, 100, 200)})
+        model = DecisionTreeClassifier(max_depth=1).fit(rows, (rows["close"] < 1).astype(int))
+        save_model(model, {}, Path("model.demo.pkl"))
+        assert main.main([]) == 0
+    return folder, shown.getvalue()
+
+
+@contextmanager
+def _three_days_in(folder: Path) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setattr(surroundings, "DEMO_DAYS", DAYS)
+        patch.setattr(demo, "DEMO_DAYS", DAYS)
+        yield
+
+
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with the shipped settings and a model that likes cheap tokens, in front of a demo of three days."""
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "config.yaml").write_text((ROOT / "config.yaml").read_text())
-    monkeypatch.setattr(surroundings, "DEMO_DAYS", DAYS)
-    monkeypatch.setattr(demo, "DEMO_DAYS", DAYS)
-    rows = pd.DataFrame({"close": np.linspace(0.01, 100, 200)})
-    model = DecisionTreeClassifier(max_depth=1).fit(rows, (rows["close"] < 1).astype(int))
-    save_model(model, {}, Path("model.demo.pkl"))
-    return tmp_path
+def folder(lived: tuple[Path, str], tmp_path: Path) -> Iterator[Path]:
+    """A copy of that folder, to go on in."""
+    shutil.copytree(lived[0], tmp_path, dirs_exist_ok=True)
+    with _three_days_in(tmp_path):
+        yield tmp_path
 
 
-def _trades() -> list[dict[str, str]]:
-    with Path("trades.demo.csv").open(newline="") as file:
+def _trades(folder: Path) -> list[dict[str, str]]:
+    with (folder / "trades.demo.csv").open(newline="") as file:
         return list(csv.DictReader(file))
 
 
-def test_the_demo_trades_sums_up_and_draws(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main.main([]) == 0
-    shown = capsys.readouterr().out
-    trades = _trades()
+def test_the_demo_trades_sums_up_and_draws(lived: tuple[Path, str]) -> None:
+    folder, shown = lived
+    trades = _trades(folder)
     assert {row["side"] for row in trades} == {"BUY"}
     assert {row["symbol"] for row in trades} >= {"DOGE", "MATIC"}  # under a dollar then
     assert "promises nothing" in shown
@@ -54,24 +74,21 @@ def test_the_demo_trades_sums_up_and_draws(folder: Path, capsys: pytest.CaptureF
     assert json.loads((folder / "bot_state.demo.json").read_text())["last_daily_update"] == "2021-02-23"
 
 
-def test_every_file_of_a_demo_carries_its_name(folder: Path) -> None:
-    main.main([])
-    written = {path.name for path in folder.iterdir()} - {"config.yaml", "cache"}
+def test_every_file_of_a_demo_carries_its_name(lived: tuple[Path, str]) -> None:
+    written = {path.name for path in lived[0].iterdir()} - {"config.yaml", "cache"}
     assert written
     assert all(".demo." in name for name in written), written
 
 
 def test_a_demo_begins_anew_and_tells_the_same_story_again(folder: Path) -> None:
+    first = _trades(folder)
     main.main([])
-    first = _trades()
-    main.main([])
-    again = _trades()
+    again = _trades(folder)
     told = ("time", "symbol", "side", "reason", "qty", "price", "quote", "fee")
     assert [[row[column] for column in told] for row in again] == [[row[column] for column in told] for row in first]
 
 
 def test_daily_and_intraday_go_on_where_the_demo_stopped(folder: Path) -> None:
-    main.main([])
     before = json.loads((folder / "bot_state.demo.json").read_text())
     assert main.main(["daily"]) == 0
     assert json.loads((folder / "bot_state.demo.json").read_text())["last_daily_update"] == "2021-02-24"
@@ -81,7 +98,8 @@ def test_daily_and_intraday_go_on_where_the_demo_stopped(folder: Path) -> None:
 
 
 def test_without_a_model_the_demo_says_what_to_do(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (folder / "model.demo.pkl").unlink()
+    for model in folder.glob("model*.pkl"):  # the copy in use, too
+        model.unlink()
     assert main.main([]) == 2
     told = capsys.readouterr().err.strip()
     assert told.startswith("model.demo.pkl: there is no such file")
