@@ -72,13 +72,17 @@ def model_facts(
         "importance": _importance(rows.iloc[found.future], features, found.forerunner, seed, jobs),
         "coverage": _coverage(data, rows, features),
         "seed": seed,
-        "versions": {
-            "python": platform.python_version(),
-            "numpy": np.__version__,
-            "pandas": pd.__version__,
-            "scikit-learn": sklearn.__version__,
-            "joblib": joblib.__version__,
-        },
+        "versions": _versions(),
+    }
+
+
+def _versions() -> dict[str, str]:
+    return {
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "pandas": pd.__version__,
+        "scikit-learn": sklearn.__version__,
+        "joblib": joblib.__version__,
     }
 
 

@@ -88,11 +88,18 @@ class ChildScorer:
         self._begun = 0.0
 
     def begin(self, symbols: Sequence[str], settings: Settings, model_path: Path) -> None:
-        """Start the process; the settings, secrets included, go through a pipe, not through its arguments."""
+        """Start the process; the settings, secrets included, go through a pipe, not through its arguments.
+
+        Raises TemporaryError where the machine has no room for it.
+        """
         self.stop()
-        self._answer = tempfile.TemporaryFile()  # noqa: SIM115 - open until the answer is there
         command = [sys.executable, __file__]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=self._answer)  # noqa: S603 - this file
+        try:
+            self._answer = tempfile.TemporaryFile()  # noqa: SIM115 - open until the answer is there
+            self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=self._answer)  # noqa: S603 - this file
+        except OSError as error:
+            self.stop()
+            raise TemporaryError(f"the scoring process cannot be started ({error.strerror}); make room") from None
         self._begun = monotonic()
         assert self._process.stdin is not None  # noqa: S101 - asked for above
         with suppress(BrokenPipeError), self._process.stdin as question:  # it may have died: result() tells

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -309,3 +310,17 @@ def test_a_scoring_that_is_given_up_leaves_no_process_behind(real_time: Settings
     assert not scorer.busy
     assert scorer.result() is None
     assert not scoring_processes()
+
+
+def test_a_machine_without_room_for_the_scoring_process_is_trouble_for_now(
+    real_time: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full() -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", full)
+    scorer = ChildScorer()
+    with pytest.raises(TemporaryError, match="No space left on device"):
+        scorer.begin(SYMBOLS, real_time, Path("model.pkl"))
+    assert not scorer.busy
+    assert scorer.result() is None
