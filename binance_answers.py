@@ -14,6 +14,7 @@ from binance_rules import trading_rules_of
 from book_format import decimal_text
 from domain import ZERO, Account, Intent, OrderReport, PartFill, SeenOrder, TradingRules, is_usable_price
 from errors import TemporaryError
+from words import Sentence
 
 # What reading an answer of another form raises.
 UNREADABLE = (AttributeError, KeyError, TypeError, ValueError, InvalidOperation)
@@ -32,7 +33,7 @@ def read_account(answer: Any) -> Account:
         permissions = frozenset(answer.get("permissions") or ())
         return Account(free, answer.get("canTrade", True) is True, permissions, locked)
     except UNREADABLE:
-        raise TemporaryError("Binance's account came in a form that cannot be read") from None
+        raise TemporaryError(Sentence("fault.binance.odd_account")) from None
 
 
 def read_rules(answer: Any, pairs: Collection[str]) -> dict[str, TradingRules]:
@@ -40,13 +41,13 @@ def read_rules(answer: Any, pairs: Collection[str]) -> dict[str, TradingRules]:
     try:
         return {row["symbol"]: trading_rules_of(row) for row in answer["symbols"] if row["symbol"] in pairs}
     except UNREADABLE:
-        raise TemporaryError("Binance's exchangeInfo came in a form that cannot be read") from None
+        raise TemporaryError(Sentence("fault.binance.odd_rules")) from None
 
 
 def read_prices(rows: Any) -> dict[str, Decimal]:
     """Read a ticker list; rows without a price above zero are left out. Raises TemporaryError if it is none."""
     if not isinstance(rows, list):
-        raise TemporaryError("Binance's prices came in a form that cannot be read")
+        raise TemporaryError(Sentence("fault.binance.odd_prices"))
     prices: dict[str, Decimal] = {}
     for row in rows:
         try:
@@ -101,7 +102,7 @@ def read_orders_behind(rows: Any, since_ms: int) -> list[int]:
     try:
         return list(dict.fromkeys(int(row["orderId"]) for row in rows if int(row["time"]) >= since_ms))
     except UNREADABLE:
-        raise TemporaryError("Binance's trades came in a form that cannot be read") from None
+        raise TemporaryError(Sentence("fault.binance.odd_trades")) from None
 
 
 def read_seen_order(answer: Any) -> SeenOrder:
@@ -115,7 +116,7 @@ def read_seen_order(answer: Any) -> SeenOrder:
             time_ms=int(answer["time"]),
         )
     except UNREADABLE:
-        raise TemporaryError("Binance's answer about an order cannot be read") from None
+        raise TemporaryError(Sentence("fault.binance.odd_seen_order")) from None
 
 
 def read_part(row: Mapping[str, Any]) -> PartFill:

@@ -30,6 +30,7 @@ from domain import Account, Intent, OrderReport, PartFill, SeenOrder, TradingRul
 from errors import MarsShotError, TemporaryError, UnknownOutcomeError
 from exchange import HearPrices
 from side_by_side import SideBySide
+from words import Sentence
 
 PAIRS_PER_REQUEST = 100
 MOST_TRADES = 1000
@@ -106,7 +107,7 @@ class BinanceExchange:
         if self._beside is None:
             hear(_told(self._ticker, pairs))
         elif self._beside.busy:
-            hear(TemporaryError("Binance has not answered the last question for prices yet"))
+            hear(TemporaryError(Sentence("fault.binance.prices_hang")))
         else:
             self._beside.begin([lambda: hear(_told(self._ticker, pairs))])
 
@@ -156,16 +157,16 @@ class BinanceExchange:
         try:
             flags = {name: answer[name] for name in ("enableSpotAndMarginTrading", "enableWithdrawals", "ipRestrict")}
         except UNREADABLE:
-            raise TemporaryError("Binance does not say what the key may do") from None
+            raise TemporaryError(Sentence("fault.binance.no_rights")) from None
         if not all(isinstance(flag, bool) for flag in flags.values()):
-            raise TemporaryError("Binance does not say what the key may do")
+            raise TemporaryError(Sentence("fault.binance.no_rights"))
         return KeyRights(*flags.values())
 
     def send_market_order(self, intent: Intent) -> OrderReport:
         """Send the order once. Raises by what to do next; UnknownOutcomeError where it may have executed."""
         report = read_report(self._wire.send_order(**order_parameters(intent)), intent)
         if report is None:
-            raise UnknownOutcomeError("Binance's answer does not say what became of the order")
+            raise UnknownOutcomeError(Sentence("fault.binance.no_outcome"))
         return report
 
     def find_order(self, intent: Intent) -> OrderReport | None:
@@ -181,7 +182,7 @@ class BinanceExchange:
             return None
         report = read_report(answer, intent)
         if report is None:
-            raise TemporaryError("Binance's answer about the order cannot be read")
+            raise TemporaryError(Sentence("fault.binance.odd_order"))
         return report
 
     def parts_of(self, intent: Intent, order_id: int) -> tuple[PartFill, ...]:
@@ -190,7 +191,7 @@ class BinanceExchange:
         try:
             return tuple(read_part(row) for row in rows if row["orderId"] == order_id)
         except UNREADABLE:
-            raise TemporaryError("Binance's trades came in a form that cannot be read") from None
+            raise TemporaryError(Sentence("fault.binance.odd_trades")) from None
 
     def orders_since(self, pair: str, moment_ms: int) -> list[SeenOrder]:
         """Return the account's orders of a pair that executed from that exchange time on, whoever sent them.

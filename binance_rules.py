@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from domain import ZERO, TradingRules
+from words import Sentence
 
 
 def trading_rules_of(row: Mapping[str, Any]) -> TradingRules:
@@ -46,11 +47,11 @@ def _minimum(entry: Mapping[str, Any] | None, applies: str) -> Decimal:
 def _why_not(row: Mapping[str, Any]) -> str:
     """Return why MARKET orders of this pair are not possible, or nothing."""
     if row["status"] != "TRADING":
-        return f"Binance has {row['symbol']} on {row['status']}"
+        return Sentence("pair.status", pair=row["symbol"], status=row["status"])
     if not row.get("isSpotTradingAllowed", True):
-        return f"Binance allows no spot trading of {row['symbol']}"
+        return Sentence("pair.no_spot", pair=row["symbol"])
     if "MARKET" not in row.get("orderTypes", ["MARKET"]):
-        return f"Binance takes no market orders for {row['symbol']}"
+        return Sentence("pair.no_market", pair=row["symbol"])
     if not row.get("quoteOrderQtyMarketAllowed", True):
-        return f"Binance takes no market orders by amount for {row['symbol']}"
+        return Sentence("pair.no_amount", pair=row["symbol"])
     return ""

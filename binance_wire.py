@@ -20,6 +20,7 @@ from binance_errors import BAD_TIMESTAMP, INVALID_SYMBOL, NO_SUCH_ORDER, order_e
 from clock import Clock
 from errors import MarsShotError, TemporaryError, UnknownOutcomeError
 from settings import is_loopback_origin
+from words import Sentence
 
 RECV_WINDOW_MS = 5000
 TIMEOUT_SECONDS = (5, 12)  # connect, read: Binance itself gives up after 10
@@ -97,7 +98,7 @@ class BinanceWire:
         answer = self.read(self.client.get_server_time)
         server_ms = answer.get("serverTime") if isinstance(answer, dict) else None
         if not isinstance(server_ms, int):
-            raise TemporaryError("Binance's answer lacks serverTime")
+            raise TemporaryError(Sentence("fault.binance.no_time"))
         # The answer was true about half-way between asking and hearing.
         self._offset_ms = server_ms - (before + self._local_ms()) // 2
         self._synced = True
@@ -131,9 +132,9 @@ class BinanceWire:
             status, code, text, wait = _of(error)
             raise self._remembered(_special_error(code) or read_error(status, code, text, wait)) from None
         except requests.exceptions.RequestException as error:
-            raise TemporaryError(f"Binance does not answer ({type(error).__name__})") from None
+            raise TemporaryError(Sentence("fault.binance.silent", why=type(error).__name__)) from None
         except _BROKEN_ANSWER:
-            raise TemporaryError("Binance's answer cannot be read") from None
+            raise TemporaryError(Sentence("fault.binance.odd_answer")) from None
         if isinstance(answer, dict) and "msg" in answer and _code(answer) < 0:
             code = _code(answer)
             raise self._remembered(_special_error(code) or read_error(200, code, str(answer["msg"])))
@@ -150,9 +151,9 @@ class BinanceWire:
         except BinanceAPIException as error:
             raise self._remembered(order_error(*_of(error))) from None
         except requests.exceptions.RequestException as error:
-            raise UnknownOutcomeError(f"no answer from Binance ({type(error).__name__})") from None
+            raise UnknownOutcomeError(Sentence("fault.binance.no_answer", why=type(error).__name__)) from None
         except _BROKEN_ANSWER:
-            raise UnknownOutcomeError("Binance's answer cannot be read") from None
+            raise UnknownOutcomeError(Sentence("fault.binance.odd_answer")) from None
         if isinstance(answer, dict) and "code" in answer and "orderId" not in answer:
             raise self._remembered(order_error(400, _code(answer), str(answer.get("msg", ""))))
         return answer
@@ -164,7 +165,7 @@ class BinanceWire:
         if left > LONGEST_BAN_SECONDS:  # our clock was set back meanwhile: no ban is that long
             self.silence.until_ms = 0
         elif left > 0:
-            raise TemporaryError(f"Binance asked to wait; {left:.0f} seconds are left", left)
+            raise TemporaryError(Sentence("fault.binance.quiet", seconds=left), left)
 
     def _remembered(self, error: MarsShotError) -> MarsShotError:
         """Keep a Retry-After for every request that follows."""
@@ -176,11 +177,11 @@ class BinanceWire:
 
 def _special_error(code: int) -> TemporaryError | None:
     if code == INVALID_SYMBOL:
-        return UnknownPairError("Binance does not know the pair")
+        return UnknownPairError(Sentence("fault.binance.no_pair"))
     if code == NO_SUCH_ORDER:
-        return NoSuchOrderError("Binance does not know the order")
+        return NoSuchOrderError(Sentence("fault.binance.no_order"))
     if code == BAD_TIMESTAMP:
-        return _StaleClockError("Binance refused this machine's time")
+        return _StaleClockError(Sentence("fault.binance.bad_time"))
     return None
 
 

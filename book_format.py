@@ -18,6 +18,7 @@ from pydantic_core import to_json
 
 from domain import Book
 from errors import InputError
+from words import Sentence
 
 VERSION = 1
 
@@ -58,23 +59,23 @@ def book_from_json(text: str, name: str) -> Book:
     try:
         content = json.loads(text, parse_float=Decimal, object_pairs_hook=_without_doubles)
     except json.JSONDecodeError as error:
-        raise InputError(f"{name}: is not JSON (line {error.lineno}: {error.msg})") from None
+        raise InputError(Sentence("fault.book.no_json", path=name, line=error.lineno, why=error.msg)) from None
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{name}: cannot be read as JSON ({str(error)[:80]})") from None
+        why = error.args[0] if error.args and isinstance(error.args[0], Sentence) else str(error)[:80]
+        raise InputError(Sentence("fault.book.odd_json", path=name, why=why)) from None
     if not isinstance(content, dict):
-        raise InputError(f"{name}: holds no book")
+        raise InputError(Sentence("fault.book.none", path=name))
     version = content.pop("version", None)
     if type(version) is not int or version != VERSION:
-        raise InputError(
-            f"{name}: has version {version!r}, this program reads version {VERSION}; use the program it is of"
-        )
+        raise InputError(Sentence("fault.book.other_version", path=name, version=repr(version), known=VERSION))
     _refuse_gaps(content, name)
     try:
         return _adapter().validate_python(_domain_names(content))
     except ValidationError as error:
         fault = error.errors()[0]
         place = ".".join("capital_usdt" if part == "capital" else str(part) for part in fault["loc"])
-        raise InputError(f"{name}: {place}: {fault['msg'].removeprefix('Value error, ')}") from None
+        why = fault["msg"].removeprefix("Value error, ")
+        raise InputError(Sentence("fault.book.bad_value", path=name, place=place, why=why)) from None
 
 
 _MUST_HAVE = ("mode", "capital_usdt", "last_daily_update", "positions")
@@ -84,17 +85,18 @@ _POSITION_MUST_HAVE = ("qty", "entry_price", "partial_sold", "did_skip_sell_once
 def _refuse_gaps(content: dict[str, Any], name: str) -> None:
     """Raise InputError where a key is missing that must not be guessed."""
     if missing := [key for key in _MUST_HAVE if key not in content]:
-        raise InputError(f"{name}: lacks {', '.join(missing)}")
+        raise InputError(Sentence("fault.book.lacks", path=name, keys=", ".join(missing)))
     for symbol, position in content["positions"].items() if isinstance(content["positions"], dict) else ():
         if missing := [key for key in _POSITION_MUST_HAVE if isinstance(position, dict) and key not in position]:
-            raise InputError(f"{name}: positions.{symbol}: lacks {', '.join(missing)}")
+            keys = ", ".join(missing)
+            raise InputError(Sentence("fault.book.position_lacks", path=name, symbol=symbol, keys=keys))
 
 
 def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     content = dict(pairs)
     if len(content) < len(pairs):
         keys = [key for key, _ in pairs]
-        raise ValueError(f"{next(key for key in keys if keys.count(key) > 1)} is given twice")
+        raise ValueError(Sentence("fault.twice", key=next(key for key in keys if keys.count(key) > 1)[:60]))
     return content
 
 

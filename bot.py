@@ -27,6 +27,7 @@ from reconciler import Reconciler, tell_not_compared
 from risk_manager import update_positions_in_intraday
 from settings import Settings
 from trade_executor import TradeExecutor
+from words import Words
 
 PRICE_LASTS = timedelta(seconds=60)  # sales take time; a token whose turn comes later gets a new price first
 
@@ -120,7 +121,7 @@ class Bot:
         try:
             self.store.make_sure()
         except TemporaryError as error:
-            warn("book.not_saved", str(error))
+            warn("book.not_saved", error.said)
 
     def next_due(self) -> datetime:
         """Return when the loop should look again at the latest."""
@@ -166,7 +167,7 @@ class Bot:
         """Begin or go on with today's pass, whatever the hour."""
         progress = self.daily_pass.daily_update(self.settings, self.executor)
         if self._diary is not None:
-            self._diary.note_put_off(self.daily_pass.put_off_for, self.daily_pass.not_before)
+            self._diary.note_put_off(self._told(self.daily_pass.put_off_for), self.daily_pass.not_before)
             if progress is Progress.DONE:
                 self._diary.note_equity(self.store.book, self.clock.now())
         return progress
@@ -258,9 +259,14 @@ class Bot:
             return "no_price", quote.note
         return "refused", self.executor.troubles.get(symbol, "")
 
+    def _told(self, text: str) -> str:
+        """Return a text for the owner to read, in his language; where there is none, no catalogue is loaded for it."""
+        return Words(self.settings.language).tell(text) if text else ""
+
     def _answer_the_owner(self, *, sold_all: bool) -> None:
         """Tell a command that may wait for it what was heard, and what could not be sold."""
-        heard = Heard(bool(self.control.paused()), sold_all, self.unsold())
+        left = {symbol: (code, self._told(said)) for symbol, (code, said) in self.unsold().items()}
+        heard = Heard(bool(self.control.paused()), sold_all, left)
         if not sold_all and heard == replace(self._answer, sold_all=False):
             return
         if heard.paused is not self._answer.paused:

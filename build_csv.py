@@ -108,7 +108,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.write("build_csv.py: interrupted; no file was changed, what was fetched is kept for the next run\n")
         return 1
     except MarsShotError as error:
-        sys.stderr.write(f"{error}\n")
+        from config_file import in_its_language  # noqa: PLC0415 - --help needs none of it
+
+        sys.stderr.write(f"{in_its_language(error, arguments.config)}\n")
         return error.exit_code
     return 0
 

@@ -5,6 +5,7 @@ Changes nothing, and works beside a running bot.
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -22,7 +23,7 @@ from domain import Book
 from errors import InputError
 from positions_store import check_folder, is_held, load_state
 from settings import Settings
-from status import next_pass
+from status import next_pass, pause_reason
 from surroundings import open_surroundings
 from wiring import BOOK, keys_needed, model_path
 from words import Words
@@ -85,8 +86,8 @@ def _guarded(subject: str, look: Callable[[], Finding], words: Words) -> Finding
     try:
         return look()
     except InputError as error:
-        finding, _, remedy = str(error).partition("; ")
-        return Finding(Level.BAD, words.say(f"subject.{subject}"), finding, remedy)
+        finding, *remedy = re.split(r"\s?; ", words.tell(*error.faults), maxsplit=1)
+        return Finding(Level.BAD, words.say(f"subject.{subject}"), finding, *remedy)
 
 
 def _keys(settings: Settings, missing: list[str], words: Words) -> Finding:
@@ -133,6 +134,8 @@ def _passes(settings: Settings, book: Book | None, words: Words) -> Iterator[Fin
     control = Control(settings)
     if control.paused():
         reason = control.reason() or words.say("status.by_you")
+        if words.language != "en":  # the bot's own reasons stand in PAUSE in English
+            reason = pause_reason(reason, book, words)
         text = words.say("status.paused", reason=reason)
         yield Finding(Level.NOTE, words.say("subject.buying"), text)
     else:

@@ -12,6 +12,7 @@ from clock import Clock
 from errors import MarsShotError
 from lunarcrush import FIELDS, LunarCrush, SourceRefusedError
 from settings import Settings
+from words import Words
 
 PATIENCE_SECONDS = 8.0
 
@@ -33,7 +34,8 @@ def ask_histories(tokens: Collection[str], settings: Settings, clock: Clock, *, 
     """
     from ml_decision import open_lunarcrush  # noqa: PLC0415 - pandas is slow to load, and only wanted here
 
-    client = open_lunarcrush(settings, clock if ask_all else _Impatient(clock), _tell)
+    words = Words(settings.language)
+    client = open_lunarcrush(settings, clock if ask_all else _Impatient(clock), lambda line: _tell(words.tell(line)))
     found, began = Histories(), monotonic()
     for token in dict.fromkeys(("BTC", "ETH", *tokens)):
         if not ask_all and monotonic() - began > PATIENCE_SECONDS:
@@ -44,10 +46,10 @@ def ask_histories(tokens: Collection[str], settings: Settings, clock: Clock, *, 
         except NotNowError:
             found.not_asked.append(token)
         except SourceRefusedError as error:
-            found.refused = str(error)
+            found.refused = error.said
             break
         except MarsShotError as error:
-            found.troubles[token] = str(error)
+            found.troubles[token] = error.said
     return found
 
 

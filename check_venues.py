@@ -58,7 +58,7 @@ def venue_findings(around: Surroundings, book: Book | None, words: Words, *, ask
             prices = binance.prices([settings.pair(token) for token in tokens])
             quotes = _quotes(tokens, settings, binance)
         except MarsShotError as error:
-            text = " ".join(str(error).split())
+            text = " ".join(words.tell(*error.faults).split())
             yield Finding(Level.BAD, "Binance", text, words.say("check.binance_remedy"))
             yield from _lunarcrush(histories.result(), tokens, settings, words)
             return
@@ -97,7 +97,7 @@ def _account(binance: BinanceExchange, settings: Settings, words: Words) -> tupl
     try:
         account = binance.account()
     except MarsShotError as error:
-        return None, Finding(Level.BAD, subject, str(error), words.say("check.account_remedy"))
+        return None, Finding(Level.BAD, subject, words.tell(error.said), words.say("check.account_remedy"))
     if not account.can_trade:
         return account, Finding(Level.BAD, subject, words.say("check.no_trade"), words.say("check.no_trade_remedy"))
     free = account.free.get(settings.quote_asset, Decimal(0))
@@ -151,7 +151,7 @@ def _priced(token: str, found: Found, settings: Settings, words: Words) -> Findi
     """Tell whether the prices of the three venues are of the same coin."""
     quote, binance = found.quotes[token], found.binance.get(token)
     if token in found.histories.troubles:
-        return Finding(Level.BAD, token, found.histories.troubles[token], words.say("check.name_or_drop"))
+        return Finding(Level.BAD, token, words.tell(found.histories.troubles[token]), words.say("check.name_or_drop"))
     close = found.histories.closes.get(token)
     if close is not None and binance is not None:
         distance = EXACT.abs(EXACT.subtract(close, binance))
@@ -167,16 +167,16 @@ def _priced(token: str, found: Found, settings: Settings, words: Words) -> Findi
     text = words.say("check.token", price=quote.price, source=quote.source, history=history)
     if not quote.note:
         return Finding(Level.GOOD, token, text)
-    note = words.say("check.only_binance") if quote.source == "Binance" else quote.note
+    note = words.say("check.only_binance") if quote.source == "Binance" else words.tell(quote.note)
     return Finding(Level.NOTE, token, f"{text}; {note}")
 
 
 def _lunarcrush(histories: Histories, tokens: Collection[str], settings: Settings, words: Words) -> Iterator[Finding]:
     for coin, trouble in histories.troubles.items():
         if coin not in tokens:  # BTC or ETH: no token has a score without them
-            yield Finding(Level.BAD, coin, trouble, words.say("check.lunarcrush_remedy"))
+            yield Finding(Level.BAD, coin, words.tell(trouble), words.say("check.lunarcrush_remedy"))
     if histories.refused:
-        yield Finding(Level.BAD, "LunarCrush", histories.refused, words.say("check.lunarcrush_remedy"))
+        yield Finding(Level.BAD, "LunarCrush", words.tell(histories.refused), words.say("check.lunarcrush_remedy"))
     elif histories.not_asked:
         limit = settings.lunarcrush.requests_per_minute
         minutes = len(histories.not_asked) // limit + 1

@@ -15,6 +15,7 @@ import urllib3
 
 from domain import is_usable_price
 from side_by_side import SideBySide
+from words import Sentence
 
 CONNECT_SECONDS, READ_SECONDS = 3.0, 5.0
 SIDE_BY_SIDE = 16
@@ -66,21 +67,21 @@ class Coinbase:
 
     def _spot_price(self, asset: str) -> Decimal | str:
         if (left := self._quiet_until - monotonic()) > 0:
-            return f"asked to wait, {left:.0f} seconds are left"
+            return Sentence("coinbase.quiet", seconds=left)
         path = f"/v2/prices/{quote(asset)}-USD/spot"
         try:
             answer = self._http.urlopen("GET", path, redirect=False, preload_content=False)
             body = _read_in_time(answer)
         except urllib3.exceptions.HTTPError as error:
-            return f"does not answer ({type(error).__name__})"
+            return Sentence("coinbase.silent", why=type(error).__name__)
         if body is None:
-            return "does not answer in time"
+            return Sentence("coinbase.late")
         if answer.status == NOT_FOUND:
-            return "does not know it"
+            return Sentence("coinbase.unknown")
         if answer.status == TOO_MANY:
             self._quiet_until = monotonic() + _silence_seconds(answer.headers.get("Retry-After", ""))
         if answer.status != OK:
-            return f"answered {answer.status}"
+            return Sentence("coinbase.answered", status=answer.status)
         return read_spot_price(body, asset)
 
     def give_up(self) -> None:
@@ -117,11 +118,11 @@ def read_spot_price(body: bytes, asset: str) -> Decimal | str:
     try:
         data = json.loads(body, parse_float=Decimal)["data"]
         if data.get("base", asset).upper() != asset.upper() or data.get("currency", "USD").upper() != "USD":
-            return "answered for another pair"
+            return Sentence("coinbase.other_pair")
         amount = data["amount"]
         price = amount if isinstance(amount, Decimal) else Decimal(str(amount))
     except (ValueError, KeyError, TypeError, AttributeError, InvalidOperation, RecursionError):
-        return "gave no price"
+        return Sentence("coinbase.no_price")
     if isinstance(amount, bool) or not is_usable_price(price):
-        return "gave no usable price"
+        return Sentence("coinbase.odd_price")
     return price

@@ -1,6 +1,7 @@
 """Reads config.yaml and says what is wrong with it: all faults at once, one line each, never a secret's value.
 
-`read_settings` raises InputError (exit code 2). What the keys may hold stands in settings.py.
+`read_settings` raises InputError (exit code 2); `language_of` finds the language to say that in. What the keys may hold
+stands in settings.py.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ import yaml
 from pydantic import ValidationError
 
 from config_faults import fault_lines, told
-from errors import InputError
+from errors import InputError, MarsShotError
 from settings import NOTIFY_VARIABLE, SECRET_VARIABLES, Settings
+from words import LANGUAGES, Language, Sentence, Words
 
 # What a tag that does not fit its value, or a number that is far too long, ends with.
 _NOT_A_VALUE = (ValueError, TypeError, AttributeError, KeyError, ArithmeticError, RecursionError)
@@ -32,11 +34,15 @@ class _ConfigLoader(yaml.SafeLoader):
         for key_node, _ in node.value:
             key = self.construct_object(key_node, deep=True)
             if not isinstance(key, str | int | Decimal | bool):
-                raise yaml.constructor.ConstructorError(None, None, "a key must be a plain word", key_node.start_mark)
+                raise _faulty(Sentence("fault.config.key_not_plain"), key_node)
             if key in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"{told(key)} is given twice", key_node.start_mark)
+                raise _faulty(Sentence("fault.twice", key=told(key)), key_node)
             seen.add(key)
         return super().construct_mapping(node, deep)
+
+
+def _faulty(problem: Sentence, node: yaml.Node) -> yaml.MarkedYAMLError:
+    return yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
 
 
 _ConfigLoader.yaml_implicit_resolvers = {
@@ -64,6 +70,21 @@ def read_settings(path: Path, changes: Mapping[str, str] | None = None) -> Setti
     return check_settings(content, path, os.environ)
 
 
+def language_of(path: Path) -> Language:
+    """Return the language that config.yaml names, however faulty it is otherwise; English where it names none."""
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return "en"
+    named = re.search(r"""^language:[ \t]*["']?([a-z]+)""", text, re.MULTILINE)
+    return next((language for language in LANGUAGES if named and language == named[1]), "en")
+
+
+def in_its_language(error: MarsShotError, path: Path) -> str:
+    """Return what an error says, in the language that config.yaml names."""
+    return Words(language_of(path)).tell(*error.faults)
+
+
 def _changed(content: object, keys: list[str], value: object) -> dict[Any, Any]:
     held = _as_mapping(content)
     if len(keys) == 1:
@@ -75,13 +96,13 @@ def _parsed(text: str, key: str) -> object:
     try:
         return yaml.load(text, Loader=_ConfigLoader)  # noqa: S506 - a SafeLoader, made stricter
     except (yaml.YAMLError, *_NOT_A_VALUE):
-        raise InputError(f"{key}: {text[:40]!r} is no value") from None
+        raise InputError(Sentence("fault.config.no_value", key=key, text=repr(text[:40]))) from None
 
 
 def check_settings(content: object, path: Path, environment: Any) -> Settings:
     """Check what the file holds, the environment's secrets put over it. Raises InputError."""
     if not isinstance(content, dict):
-        raise InputError(f"{path}: holds no settings; every line needs the form 'key: value'")
+        raise InputError(Sentence("fault.config.no_settings", path=path))
     for variable, (section, key) in SECRET_VARIABLES.items():
         if value := environment.get(variable, "").strip():
             held = content.get(section)
@@ -95,29 +116,27 @@ def check_settings(content: object, path: Path, environment: Any) -> Settings:
     except ValidationError as error:
         faults = fault_lines(error, content) + faults
     if faults:
-        raise InputError(*(f"{path}: {line}" for line in faults))
+        raise InputError(*(Sentence("fault.in_file", path=path, fault=line) for line in faults))
     return settings
 
 
 def _list_faults(content: Mapping[str, Any]) -> list[str]:
     """Return what is wrong between the entries of the token lists, as far as they can be read."""
-    faults = []
+    faults: list[str] = []
     for key in ("tokens_daily", "training_tokens"):
         tokens = [token for token in _as_list(content.get(key)) if isinstance(token, str)]
         faults += [
-            f"{key}: {token} stands there {n} times; once is enough" for token, n in Counter(tokens).items() if n > 1
+            Sentence("fault.config.token_twice", key=key, token=token, count=n)
+            for token, n in Counter(tokens).items()
+            if n > 1
         ]
     daily = {token for token in _as_list(content.get("tokens_daily")) if isinstance(token, str)}
     quote = content.get("quote_asset", "USDT")
     if isinstance(quote, str) and quote in daily:
-        faults.append(f"tokens_daily: {quote} is the quote asset, it cannot be bought with itself")
+        faults.append(Sentence("fault.config.quote_in_tokens", quote=quote))
     names = _as_mapping(content.get("symbols"))
     assets = Counter(str(_as_mapping(names.get(token)).get("binance") or token) for token in daily)
-    return faults + [
-        f"symbols: {n} tokens of tokens_daily are called {asset} at Binance; each needs a pair of its own"
-        for asset, n in assets.items()
-        if n > 1
-    ]
+    return faults + [Sentence("fault.config.same_pair", count=n, asset=asset) for asset, n in assets.items() if n > 1]
 
 
 def _pair_faults(content: Mapping[str, Any]) -> list[str]:
@@ -127,9 +146,7 @@ def _pair_faults(content: Mapping[str, Any]) -> list[str]:
     if isinstance(sell, bool) or isinstance(buy, bool):
         return []
     if isinstance(sell, Decimal | int) and isinstance(buy, Decimal | int) and sell >= buy:
-        return [
-            f"strategy.sell_threshold: {sell} is not allowed; it must be under strategy.buy_threshold, which is {buy}"
-        ]
+        return [Sentence("fault.config.thresholds", sell=str(sell), buy=str(buy))]
     return []
 
 
@@ -145,20 +162,26 @@ def _read_yaml(path: Path) -> object:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise InputError(f"{path}: there is no such file; name the settings with --config PATH") from None
+        raise InputError(Sentence("fault.config.no_file", path=path)) from None
     except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+        raise InputError(Sentence("fault.file.unreadable", path=path, why=error.strerror)) from None
     except UnicodeDecodeError:
-        raise InputError(f"{path}: is not a UTF-8 text file") from None
+        raise InputError(Sentence("fault.config.no_text", path=path)) from None
     try:
         return yaml.load(text, Loader=_ConfigLoader)  # noqa: S506 - a SafeLoader, made stricter
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        where = f", line {mark.line + 1}" if mark else ""
-        # What stands in quotes is taken from the file, and may be a key with a blank missing before it.
-        problem = re.sub(r"'[^'<\s]{4,}'", "'...'", error.problem or error.context or "is not YAML")
-        raise InputError(f"{path}{where}: {problem}") from None
+        raise InputError(_yaml_fault(error, path)) from None
     except yaml.YAMLError as error:
-        raise InputError(f"{path}: is not YAML: {str(error).splitlines()[0]}") from None
+        raise InputError(Sentence("fault.config.no_yaml", path=path, problem=str(error).splitlines()[0])) from None
     except _NOT_A_VALUE:
-        raise InputError(f"{path}: is not YAML: a value does not fit its tag, or is far too long") from None
+        raise InputError(Sentence("fault.config.bad_tag", path=path)) from None
+
+
+def _yaml_fault(error: yaml.MarkedYAMLError, path: Path) -> str:
+    mark = error.problem_mark or error.context_mark
+    line = mark.line + 1 if mark else 1
+    if isinstance(error.problem, Sentence):
+        return Sentence("fault.in_line", path=path, line=line, fault=error.problem)
+    # What stands in quotes is taken from the file, and may be a key with a blank missing before it.
+    problem = re.sub(r"'[^'<\s]{4,}'", "'...'", error.problem or error.context or "is not YAML")
+    return Sentence("fault.config.bad_line", path=path, line=line, problem=problem)

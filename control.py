@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from disk import Disk, replace_whole
 from errors import TemporaryError
+from words import Sentence
 
 if TYPE_CHECKING:
     from settings import Settings
@@ -107,12 +108,10 @@ class Control:
         try:
             self._disk.remove(self._sell_all)
         except OSError as error:
-            raise TemporaryError(f"{self._sell_all}: cannot be taken away ({error.strerror})") from None
+            raise TemporaryError(Sentence("fault.file.stays", path=self._sell_all, why=error.strerror)) from None
 
     def _write(self, path: Path, text: str) -> None:
         try:
             self._disk.write(path, f"{text}\n".encode() if text else b"")
         except OSError as error:
-            raise TemporaryError(
-                f"{path}: cannot be written ({error.strerror}); make room or mend the folder"
-            ) from None
+            raise TemporaryError(Sentence("fault.file.unwritable", path=path, why=error.strerror)) from None

@@ -15,7 +15,7 @@ from enum import Enum
 from bookkeeping import with_buy_outcome, with_pass_done, with_plan, with_sell_outcome
 from clock import Clock
 from control import Control
-from daily_plan import PAUSED, NotNow, as_told, decide_daily_plan, share_out, without_other_coins
+from daily_plan import NotNow, as_told, decide_daily_plan, left_undone, share_out, without_other_coins
 from decisions import Action, Why
 from diary import Diary
 from domain import (
@@ -44,6 +44,7 @@ from positions_store import Store
 from reconciler import Reconciler, tell_not_compared
 from settings import Settings
 from trade_executor import TradeExecutor
+from words import Sentence
 
 RETRY_WITHOUT_SCORES = timedelta(minutes=10)
 RETRY_ORDERS = timedelta(minutes=1)
@@ -94,11 +95,11 @@ class DailyPass:
         except StopRequested:
             raise
         except AccountTroubleError as error:
-            return self._later(RETRY_WITHOUT_SCORES, str(error), alarm)
+            return self._later(RETRY_WITHOUT_SCORES, error.said, alarm)
         except TemporaryError as error:
-            return self._later(RETRY_ORDERS, str(error), warn)
+            return self._later(RETRY_ORDERS, error.said, warn)
         except MarsShotError as error:
-            return self._later(RETRY_WITHOUT_SCORES, str(error), alarm)
+            return self._later(RETRY_WITHOUT_SCORES, error.said, alarm)
 
     def draft(self, settings: Settings, executor: TradeExecutor) -> DailyPlan | None:
         """Return today's plan as far as it is to do, without sending an order; None while the scores are not there.
@@ -118,9 +119,8 @@ class DailyPass:
     def _later(self, wait: timedelta, why: str, tell: Callable[..., None]) -> Progress:
         self.not_before = self._clock.now() + wait
         # The same trouble comes back every few minutes: the owner hears of it once, the log each time.
-        (note if why == self.put_off_for else tell)(
-            "daily.later", f"The daily pass is put off, to {self.not_before:%H:%M} UTC at the earliest. {why}"
-        )
+        sentence = Sentence("log.put_off", until=f"{self.not_before:%H:%M}", why=why)
+        (note if why == self.put_off_for else tell)("daily.later", sentence)
         self.put_off_for = why
         return Progress.LATER
 
@@ -130,12 +130,9 @@ class DailyPass:
         plan = self._store.book.plan
         if plan is None or plan.day == self._clock.now().date():
             return
-        left = [step.symbol for step in steps_of(plan) if not step.outcome]
+        left = tuple(step.symbol for step in steps_of(plan) if not step.outcome) or (Sentence("log.nothing"),)
         self._store.change(lambda book: replace(book, plan=None))
-        warn(
-            "daily.dropped",
-            f"What was left of the plan of {plan.day} is out of date and dropped: {', '.join(left) or 'nothing'}",
-        )
+        warn("daily.dropped", Sentence("log.plan_dropped", day=plan.day, symbols=left))
 
     def _make_plan(self, settings: Settings, executor: TradeExecutor) -> bool:
         """Put today's plan into the book; False while the scores are not there."""
@@ -144,7 +141,7 @@ class DailyPass:
         try:
             scoring = self._scores(symbols)
         except TemporaryError as error:
-            raise NoScoresError(str(error)) from None
+            raise NoScoresError(error.said) from None
         if scoring is None:
             return False
         for line in scoring.notes:
@@ -237,19 +234,19 @@ class DailyPass:
             self._store.change(lambda book: with_sell_outcome(book, symbol, "sold"))
             return
         if self._store.book.is_disputed(symbol):
-            why = "left: not sold before you have looked at a sale that the book does not know"
-            self._store.change(lambda book: with_sell_outcome(book, symbol, why))
+            why = Sentence("outcome.disputed")
+            self._store.change(lambda book: with_sell_outcome(book, symbol, left_undone(why)))
             return
         try:
             if (price := prices.get(symbol)) is None:
-                raise RefusedOrderError("no venue has a price")
+                raise RefusedOrderError(Sentence("fault.order.no_price"))
             outcome = executor.sell(symbol, position.qty, Reason.DAILY_SELL, price)
         except UnknownOutcomeError as error:
-            tell_unknown(symbol, "sale", error)
+            tell_unknown("log.sale_unknown", symbol, error)
             return
         except RefusedOrderError as error:
-            warn("order.refused", f"{symbol}: not sold today. {error}", symbol=symbol)
-            outcome = f"left: {error}"
+            warn("order.refused", Sentence("log.not_sold_today", symbol=symbol, why=error.said), symbol=symbol)
+            outcome = left_undone(error.said)
         self._store.change(lambda book: with_sell_outcome(book, symbol, outcome))
 
     def _share_out(self, prices: Mapping[str, Decimal], executor: TradeExecutor, expected: Decimal = ZERO) -> None:
@@ -259,13 +256,13 @@ class DailyPass:
             return
         account = executor.exchange.account()
         if not account.can_trade:
-            raise AccountTroubleError("Binance says that this account may not trade (canTrade is false)")
+            raise AccountTroubleError(Sentence("fault.binance.may_not_trade"))
         book = self._store.book
         smallest = {}
         for buy in self._plan().buys:
             rules = executor.rules_of(buy.symbol)
             if why := _why_not(rules, account):
-                book = with_buy_outcome(book, buy.symbol, f"left: {why}")
+                book = with_buy_outcome(book, buy.symbol, left_undone(why))
             elif rules is not None:
                 smallest[buy.symbol] = rules.smallest_order(prices.get(buy.symbol))
         # What an order in doubt may have spent is not split a second time.
@@ -273,8 +270,8 @@ class DailyPass:
         free = account.free.get(book.quote_asset, ZERO)
         capital = min(book.capital - in_doubt, free) + expected
         if free < book.capital:
-            text = f"Binance has {free:.2f} {book.quote_asset} free, the book counts {book.capital:.2f}"
-            warn("daily.free_balance", f"{text}: only what is free can be spent")
+            facts = {"free": free, "quote": book.quote_asset, "counted": book.capital}
+            warn("daily.free_balance", Sentence("log.free_balance", **facts))
         self._store.save(replace(book, plan=share_out(book.plan or self._plan(), capital, smallest)))
 
     def _buy(self, symbol: str, prices: Mapping[str, Decimal], executor: TradeExecutor) -> None:
@@ -284,22 +281,22 @@ class DailyPass:
         try:
             outcome = self._buy_outcome(buy, prices, executor)
         except UnknownOutcomeError as error:
-            tell_unknown(symbol, "purchase", error)
+            tell_unknown("log.purchase_unknown", symbol, error)
             return
         except InsufficientBalanceError as error:
-            self._leave_all(str(error))
+            self._leave_all(error.said)
             return
         except RefusedOrderError as error:
-            warn("order.refused", f"{symbol}: not bought today. {error}", symbol=symbol)
-            outcome = f"left: {error}"
+            warn("order.refused", Sentence("log.not_bought", symbol=symbol, why=error.said), symbol=symbol)
+            outcome = left_undone(error.said)
         self._store.change(lambda book: with_buy_outcome(book, symbol, outcome))
 
     def _buy_outcome(self, buy: PlannedBuy, prices: Mapping[str, Decimal], executor: TradeExecutor) -> str:
         left = buy.left or ZERO
         if why := self._control.paused():
-            return f"{PAUSED}: {why}"
+            return Sentence("outcome.paused", why=why)
         if (price := prices.get(buy.symbol)) is None:
-            raise RefusedOrderError("no venue has a price")
+            raise RefusedOrderError(Sentence("fault.order.no_price"))
         rules = executor.rules_of(buy.symbol)
         if left != buy.amount and rules is not None and left < rules.smallest_order(price):
             return "bought"  # what is left of an amount that took several orders
@@ -307,15 +304,15 @@ class DailyPass:
 
     def _leave_all(self, why: str) -> None:
         """Buy nothing more today, and say why."""
-        alarm("daily.no_more_buys", f"No more purchases today. {why}")
+        alarm("daily.no_more_buys", Sentence("log.no_more_buys", why=why))
 
-        def left(book: Book) -> Book:
+        def without_buys(book: Book) -> Book:
             for buy in self._plan().buys:
                 if not buy.outcome and not book.undecided(buy.symbol):
-                    book = with_buy_outcome(book, buy.symbol, f"left: {why}")
+                    book = with_buy_outcome(book, buy.symbol, left_undone(why))
             return replace(book, plan=replace(book.plan, shared_out=True)) if book.plan else book
 
-        self._store.change(left)
+        self._store.change(without_buys)
 
     def _finish(self, settings: Settings) -> None:
         plan = self._plan()
@@ -323,10 +320,10 @@ class DailyPass:
         self._store.save(with_pass_done(self._store.book, plan.day))
         self.put_off_for = ""
         book = self._store.book
-        money = f"Capital {book.capital:.2f} {book.quote_asset}, {len(book.positions)} positions."
+        facts = {"capital": book.capital, "quote": book.quote_asset, "count": len(book.positions)}
         say(
             "daily.done",
-            f"Daily pass of {plan.day}: {what_was_done(plan)}. {money}",
+            Sentence("log.pass_done", day=plan.day, done=what_was_done(plan), **facts),
             day=plan.day,
             capital=book.capital,
             asset=book.quote_asset,
@@ -348,10 +345,10 @@ def _one_after_another(symbols: Collection[str], work: Callable[[str], None]) ->
 
 def _why_not(rules: TradingRules | None, account: Account) -> str:
     if rules is None:
-        return "Binance does not know the pair"
+        return Sentence("fault.binance.no_pair")
     if not rules.tradable:
         return rules.why_not
-    return "" if rules.permitted(account) else "Binance does not permit this pair for the account"
+    return "" if rules.permitted(account) else Sentence("pair.not_permitted")
 
 
 class NoScoresError(MarsShotError):

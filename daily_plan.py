@@ -12,6 +12,7 @@ from decimal import ROUND_DOWN, Decimal
 
 from decisions import Action, Decision, HitBand, Why
 from domain import EXACT, DailyPlan, DailyRules, PlannedBuy, PlannedSell, Position, Score, reaches_multiple
+from words import Sentence
 
 TOO_LITTLE_MONEY = "left: too little money for one more order"
 PAUSED = "left: buying is paused"  # so the outcome begins
@@ -38,11 +39,10 @@ def without_other_coins(scores: Sequence[Score], prices: Mapping[str, Decimal], 
             return score
         price = prices.get(score.symbol)
         if price is None:
-            why_not = "Binance has no price to check its history against"
+            why_not = Sentence("scores.not_compared")
             return replace(score, probability=None, why_not=why_not, reason=Why.NOT_COMPARED)
         if EXACT.abs(EXACT.subtract(score.last_close, price)) > EXACT.multiply(price, max_divergence):
-            closes = f"LunarCrush's last close {score.last_close:.8g}, Binance's price {price:.8g}"
-            why_not = f"{closes}: too far apart, perhaps another coin of that name"
+            why_not = Sentence("scores.other_coin", close=score.last_close, price=price)
             return replace(score, probability=None, why_not=why_not, reason=Why.OTHER_COIN)
         return score
 
@@ -133,7 +133,8 @@ def _not_scored(score: Score | None) -> NotNow:
 
 def as_told(text: str) -> str:
     """Return what a venue said in a form that any file takes: not endless, and without what is no character."""
-    return text[:LONGEST_TOLD].encode("utf-8", errors="replace").decode()
+    told = text[:LONGEST_TOLD].encode("utf-8", errors="replace").decode()
+    return text if told == text else told  # a sentence of the catalogue stays one
 
 
 def settled_decisions(plan: DailyPlan) -> tuple[Decision, ...]:
@@ -151,8 +152,19 @@ def _settled(decision: Decision, buy: PlannedBuy) -> Decision:
     if buy.outcome.startswith(PAUSED) and buy.left == buy.amount:
         return replace(decision, action=Action.LEAVE, reason=Why.PAUSED, quote=None)
     if buy.outcome and buy.amount is None:
-        return replace(decision, action=Action.LEAVE, reason=Why.NOT_TRADED, told=buy.outcome.removeprefix("left: "))
+        return replace(decision, action=Action.LEAVE, reason=Why.NOT_TRADED, told=why_left(buy.outcome))
     return replace(decision, quote=buy.amount)
+
+
+def left_undone(why: str) -> Sentence:
+    """Return the outcome of a step that is left undone."""
+    return Sentence("outcome.left", why=why)
+
+
+def why_left(outcome: str) -> str:
+    """Return why a step was left; of an outcome that was read from the book, its English text."""
+    why = outcome.values["why"] if isinstance(outcome, Sentence) else None
+    return why if isinstance(why, str) else outcome.removeprefix("left: ")
 
 
 def share_out(

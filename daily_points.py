@@ -16,6 +16,7 @@ import orjson
 from numpy.typing import NDArray
 
 from bar_cache import CLOSE, FIELDS, DailyBars
+from words import Sentence
 
 _DAY_SECONDS = 86_400
 # volume_24h at 00:00 of a daily point is the day's volume; every other field has our name.
@@ -27,12 +28,12 @@ def read_answer(content: bytes) -> tuple[dict[str, Any], list[Any]]:
     """Return config and data of an answer. Raises ValueError if it is not a whole answer with daily points."""
     body = _parsed(content)
     if not isinstance(body, dict) or not isinstance(body.get("data"), list):
-        raise ValueError("an answer without data")
+        raise ValueError(Sentence("lunarcrush.no_data"))
     config = body.get("config")
     if not isinstance(config, dict):
         config = {}
     if config.get("bucket", "day") != "day":
-        raise ValueError(f"points per {config['bucket']} in place of daily ones")
+        raise ValueError(Sentence("lunarcrush.other_bucket", bucket=str(config["bucket"])))
     return config, body["data"]
 
 
@@ -63,7 +64,7 @@ def _parsed(content: bytes) -> Any:
     try:
         return json.loads(content)
     except (ValueError, RecursionError):
-        raise ValueError("an answer that is not whole JSON") from None
+        raise ValueError(Sentence("lunarcrush.no_json")) from None
 
 
 def _column(points: Sequence[Mapping[str, object]], name: str) -> NDArray[np.float64]:

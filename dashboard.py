@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from clock import SystemClock
-from config_file import read_settings
+from config_file import in_its_language, read_settings
 from errors import InputError, MarsShotError
 
 TOKEN_FILE = Path("dashboard.token")
@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _new_token() if chosen.new_token else _serve(chosen)
     except MarsShotError as error:
-        print(error, file=sys.stderr)  # noqa: T201
+        print(in_its_language(error, chosen.config), file=sys.stderr)  # noqa: T201
         return error.exit_code
     except OSError as error:
         print(f"{chosen.host}:{chosen.port}: cannot be served ({error.strerror or error})", file=sys.stderr)  # noqa: T201

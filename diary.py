@@ -22,7 +22,7 @@ from domain import ZERO, Book, DailyPlan, is_usable_price, utc_text
 from events import warn
 from settings import Settings
 from why import COLUMNS, csv_row, in_order
-from words import Words
+from words import Sentence, Words
 
 DECISIONS, EQUITY, SEEN = "decisions.csv", "equity.csv", "seen.json"
 EQUITY_COLUMNS = ("time", "capital", "positions", "equity")
@@ -104,7 +104,7 @@ class Diary:
             write()
         except OSError as error:
             if path not in self._in_trouble:
-                warn("diary.not_written", f"{path}: cannot be written ({error.strerror}); nothing depends on it")
+                warn("diary.not_written", Sentence("log.diary_not_written", path=path, why=error.strerror))
             self._in_trouble.add(path)
         else:
             self._in_trouble.discard(path)

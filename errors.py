@@ -1,4 +1,6 @@
-"""The errors, named by what the bot does next. str() of each is one line for the owner.
+"""The errors, named by what the bot does next. str() of each is one line for the owner, in English.
+
+`said` is the same line as the owner's language needs it: a sentence of the catalogue where the error was given one.
 
 Imports no other room.
 """
@@ -11,6 +13,17 @@ class MarsShotError(Exception):
 
     exit_code = 1
 
+    @property
+    def said(self) -> str:
+        """The line as it was given."""
+        line = self.args[0] if len(self.args) == 1 else str(self)
+        return line if isinstance(line, str) else str(line)
+
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """The lines as they were given."""
+        return (self.said,)
+
 
 class InputError(MarsShotError):
     """A file, a key or an argument is wrong; mending it is up to the owner. One line per fault."""
@@ -18,8 +31,16 @@ class InputError(MarsShotError):
     exit_code = 2
 
     def __init__(self, *faults: str) -> None:
-        super().__init__("\n".join(faults))
-        self.faults = faults
+        super().__init__(*faults)
+
+    def __str__(self) -> str:
+        """Return the lines."""
+        return "\n".join(self.faults)
+
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """One line per fault, as they were given."""
+        return self.args
 
 
 class TemporaryError(MarsShotError):

@@ -8,6 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from errors import InputError
+from words import Sentence
 
 COLUMNS = ("date", "eur_per_quote")
 _OLDEST = timedelta(days=7)  # the ECB publishes on working days; Easter and Christmas leave four days without a rate
@@ -26,10 +27,7 @@ class EuroRates:
             published = day - timedelta(days=age)
             if rate := self._by_day.get(published):
                 return rate, published
-        raise InputError(
-            f"{self._name}: has no rate for {day}, nor for the {_OLDEST.days} days before; every day on which the bot "
-            "has traded since its first purchase needs one"
-        )
+        raise InputError(Sentence("fault.rates.no_day", path=self._name, day=day, days=_OLDEST.days))
 
 
 def read_euro_rates(path: Path) -> EuroRates:
@@ -38,22 +36,23 @@ def read_euro_rates(path: Path) -> EuroRates:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = csv.DictReader(file)
             if missing := [column for column in COLUMNS if column not in (rows.fieldnames or ())]:
-                raise InputError(f"{path}: lacks the column {missing[0]}; its first line must be: {','.join(COLUMNS)}")
-            by_day = dict(_rate_of(row, f"{path}, line {rows.line_num}") for row in rows)
+                columns = ",".join(COLUMNS)
+                raise InputError(Sentence("fault.rates.no_column", path=path, column=missing[0], columns=columns))
+            by_day = dict(_rate_of(row, path, rows.line_num) for row in rows)
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+        raise InputError(Sentence("fault.rates.unreadable", path=path, why=error.strerror)) from None
     except (UnicodeDecodeError, csv.Error):
-        raise InputError(f"{path}: is not a CSV file in UTF-8") from None
+        raise InputError(Sentence("fault.rates.no_csv", path=path)) from None
     return EuroRates(by_day, str(path))
 
 
-def _rate_of(row: dict[str | None, str], place: str) -> tuple[date, Decimal]:
+def _rate_of(row: dict[str | None, str], path: Path, line: int) -> tuple[date, Decimal]:
     if None in row:  # 0,92 for 0.92 is one cell too many
-        raise InputError(f"{place}: has too many commas; the decimal sign is a point")
+        raise InputError(Sentence("fault.rates.commas", path=path, line=line))
     try:
         day, rate = date.fromisoformat(row["date"].strip()), Decimal(row["eur_per_quote"].strip())
     except (ValueError, ArithmeticError, AttributeError):
-        raise InputError(f"{place}: needs a day and a number, such as 2026-01-02,0.9213") from None
+        raise InputError(Sentence("fault.rates.no_rate", path=path, line=line)) from None
     if not (rate.is_finite() and 0 < rate < 1000):  # noqa: PLR2004 - beyond is a slip of the point
-        raise InputError(f"{place}: {rate} is not allowed; it is what one unit of quote asset is worth in euros")
+        raise InputError(Sentence("fault.rates.odd", path=path, line=line, rate=str(rate)))
     return day, rate

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from errors import InputError
 from terminal import Terminal
+from words import Sentence, Words
 
 log = logging.getLogger("marsshot")
 
@@ -65,14 +66,19 @@ class Secrets:
 class _Blanked(logging.Formatter):
     """Stamps lines with the bot's own clock (the demo's is virtual) and blanks secrets out."""
 
-    def __init__(self, now: Callable[[], datetime], secrets: Secrets, *, for_people: bool) -> None:
+    def __init__(
+        self, now: Callable[[], datetime], secrets: Secrets, *, for_people: bool, words: Words | None = None
+    ) -> None:
         super().__init__("%(message)s")
         self._now = now
         self._secrets = secrets
         self._for_people = for_people
+        self._words = words
 
     def format(self, record: logging.LogRecord) -> str:
         text = super().format(record)
+        if self._words is not None and isinstance(record.msg, Sentence):
+            text = self._words.tell(record.msg)
         stamp = self._now()
         if self._for_people:
             mark = "" if record.levelno < logging.WARNING else "! "
@@ -113,22 +119,29 @@ class _OwnerOnlyFile(RotatingFileHandler):
         return open(self.baseFilename, self.mode, encoding="utf-8", opener=_owner_only)
 
 
-def start_log(path: Path, now: Callable[[], datetime], secrets: Iterable[str], console: Terminal | None) -> Secrets:
+def start_log(
+    path: Path,
+    now: Callable[[], datetime],
+    secrets: Iterable[str],
+    console: Terminal | None,
+    words: Words | None = None,
+) -> Secrets:
     """Send all lines to the rotating file, and to the console if one is given. Raises InputError.
 
-    Returns the secrets that are blanked out, for more to be added.
+    words: the language of the console's lines, for a command whose owner looks on; without it they are in English, as
+    the file's always are. Returns the secrets that are blanked out, for more to be added.
     """
     known = Secrets(secrets)
     stop_log()
     try:
         file = _OwnerOnlyFile(path, maxBytes=LOG_BYTES, backupCount=LOG_FILES, encoding="utf-8")
     except OSError as error:
-        raise InputError(f"{path}: the log cannot be written ({error.strerror}); see logging.file") from None
+        raise InputError(Sentence("fault.file.log", path=path, why=error.strerror)) from None
     file.setFormatter(_Blanked(now, known, for_people=False))
     log.addHandler(file)
     if console is not None:
         shown = _ConsoleHandler(console)
-        shown.setFormatter(_Blanked(now, known, for_people=True))
+        shown.setFormatter(_Blanked(now, known, for_people=True, words=words))
         log.addHandler(shown)
     log.setLevel(logging.INFO)
     log.propagate = False
@@ -138,10 +151,10 @@ def start_log(path: Path, now: Callable[[], datetime], secrets: Iterable[str], c
     return known
 
 
-def show_on(console: Terminal, now: Callable[[], datetime], secrets: Iterable[str]) -> logging.Handler:
+def show_on(console: Terminal, now: Callable[[], datetime], secrets: Iterable[str], words: Words) -> logging.Handler:
     """Print lines on the console alone, for a command that writes nothing; return the handler, to be removed."""
     handler = _ConsoleHandler(console)
-    handler.setFormatter(_Blanked(now, Secrets(secrets), for_people=True))
+    handler.setFormatter(_Blanked(now, Secrets(secrets), for_people=True, words=words))
     log.addHandler(handler)
     log.setLevel(logging.INFO)
     log.propagate = False

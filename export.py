@@ -22,7 +22,7 @@ from euro_rates import read_euro_rates
 from positions_store import load_state, read_trades
 from settings import Settings
 from trade_records import TradeRecord, records_of
-from words import Words
+from words import Sentence, Words
 
 FOLDER = Path("export")
 
@@ -33,7 +33,7 @@ def run_export(settings: Settings, year: int, rates_file: Path | None) -> int:
     trades = settings.file("trades.csv")
     records = records_of(_rows(trades, book), book.quote_asset if book else settings.quote_asset, str(trades))
     if not records:
-        raise InputError(f"{trades}: there are no trades to export yet")
+        raise InputError(Sentence("fault.trades.none", path=trades))
     rates = read_euro_rates(rates_file) if rates_file else None
     now, words = SystemClock().now(), Words(settings.language)
     gains = gain_rows(records, year, rates)
@@ -56,9 +56,7 @@ def _rows(trades: Path, book: Book | None) -> list[Mapping[str, str]]:
     try:
         rows: list[Mapping[str, str]] = list(read_trades(trades))
     except (OSError, UnicodeDecodeError, csv.Error):
-        raise InputError(
-            f"{trades}: cannot be read; it must stay as the bot writes it (no spreadsheet's copy)"
-        ) from None
+        raise InputError(Sentence("fault.trades.unreadable", path=trades)) from None
     known = {row.get("client_order_id") for row in rows}
     late = [asdict(row) for row in (book.unwritten_trades if book else ()) if row.client_order_id not in known]
     return rows + [
@@ -77,7 +75,7 @@ def _write(path: Path, rows: Sequence[Row], columns: Sequence[str]) -> None:
         path.parent.mkdir(mode=0o700, exist_ok=True)
         replace_whole(Disk(), path, text.getvalue().encode())
     except OSError as error:
-        raise TemporaryError(f"{path}: cannot be written ({error.strerror}); make room or mend the folder") from None
+        raise TemporaryError(Sentence("fault.file.unwritable", path=path, why=error.strerror)) from None
 
 
 def _sums(gains: Sequence[Row], year: int, quote_asset: str, words: Words) -> list[str]:

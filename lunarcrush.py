@@ -20,6 +20,7 @@ from clock import Clock
 from daily_points import bars_from_points, read_answer
 from errors import MarsShotError, StopRequested, TemporaryError
 from pacing import Pacer, asked_to_wait, seconds_to_new_day, seconds_to_reset
+from words import Sentence
 
 __all__ = ["FIELDS", "DailyBars", "LunarCrush", "NotTrackedError", "QuotaSpentError", "SourceRefusedError"]
 
@@ -32,11 +33,7 @@ TROUBLED_TOKENS = 3  # so many failures in a row: the source is down, further to
 QUOTA_PAUSE_SECONDS = 540.0  # where no end is told: shorter than the ten minutes after which the daily pass tries again
 DAY = np.timedelta64(1, "D")
 _NOT_KNOWN = {400, 404, 410, 422}
-_REFUSALS = {
-    401: "refuses the key; check lunarcrush.api_key or the environment variable LUNARCRUSH_API_KEY",
-    402: "says that the plan of this key does not include daily time series; a plan that does is needed",
-    403: "blocks the request; check the key, its plan and the network that this machine is in",
-}
+_REFUSALS = {401, 402, 403}  # that have words of their own in the catalogue, under fault.lunarcrush.refused
 
 
 class NotTrackedError(MarsShotError):
@@ -51,8 +48,10 @@ class QuotaSpentError(TemporaryError):
     """The requests of the day are used up. until: when the quota begins anew, UTC; None if LunarCrush does not say."""
 
     def __init__(self, symbol: str, until: datetime | None) -> None:
-        end = "" if until is None else f" until {until:%Y-%m-%d %H:%M} UTC"
-        super().__init__(f"{symbol}: LunarCrush's daily quota of requests is used up{end}")
+        if until is None:
+            super().__init__(Sentence("fault.lunarcrush.quota", symbol=symbol))
+        else:
+            super().__init__(Sentence("fault.lunarcrush.quota_until", symbol=symbol, until=until))
         self.until = until
 
 
@@ -114,7 +113,7 @@ class LunarCrush:
             held = self._brought_up_to_date(symbol, coin, held, start, today)
         bars = held.bars.between(first, today)
         if not bars.has_close().any():
-            raise NotTrackedError(f"{symbol}: LunarCrush has no daily close of {coin} in the last {days} days")
+            raise NotTrackedError(Sentence("fault.lunarcrush.no_close", symbol=symbol, coin=coin, days=days))
         return bars
 
     def seconds_for(self, requests_to_come: int) -> float:
@@ -134,7 +133,7 @@ class LunarCrush:
         try:
             self._cache.save(coin, held, durable=is_new)
         except OSError as error:
-            self._notify(f"LunarCrush: bars of {symbol} cannot be kept in the cache ({error.strerror})")
+            self._notify(Sentence("lunarcrush.not_kept", symbol=symbol, why=error.strerror))
         return held
 
     def _ask(self, symbol: str, coin: str, start: np.datetime64, end: np.datetime64) -> list[object]:
@@ -168,10 +167,10 @@ class LunarCrush:
         try:
             config, points = read_answer(response.content)
         except ValueError as error:
-            raise _TryAgainError(f"{symbol}: LunarCrush sent {error}") from None
+            raise _TryAgainError(Sentence("fault.lunarcrush.odd_answer", symbol=symbol, answer=error.args[0])) from None
         told = str(config.get("symbol") or coin)
         if not coin.isdigit() and told.casefold() != coin.casefold():
-            raise NotTrackedError(f"{symbol}: LunarCrush answered with {told} when asked for {coin}; see symbols")
+            raise NotTrackedError(Sentence("fault.lunarcrush.other_coin", symbol=symbol, told=told, coin=coin))
         return points
 
     def _send(self, symbol: str, coin: str, start: np.datetime64, end: np.datetime64) -> requests.Response:
@@ -189,12 +188,13 @@ class LunarCrush:
                 allow_redirects=False,
             )
         except requests.Timeout:
-            raise _TryAgainError(f"{symbol}: LunarCrush did not answer in time") from None
+            raise _TryAgainError(Sentence("fault.lunarcrush.late", symbol=symbol)) from None
         except (requests.exceptions.InvalidHeader, UnicodeError):
-            raise SourceRefusedError("lunarcrush.api_key: holds signs that no key has; copy it anew") from None
+            raise SourceRefusedError(Sentence("fault.lunarcrush.odd_key")) from None
         except requests.RequestException as error:
             # str(error) may run over lines and repeats the address; the kind says enough.
-            raise _TryAgainError(f"{symbol}: no whole answer from LunarCrush ({type(error).__name__})") from None
+            why = type(error).__name__
+            raise _TryAgainError(Sentence("fault.lunarcrush.no_answer", symbol=symbol, why=why)) from None
         finally:
             self._pacer.answered()
 
@@ -221,17 +221,19 @@ class LunarCrush:
         if status == requests.codes.ok:
             return
         if status in _NOT_KNOWN:
-            raise NotTrackedError(f"{symbol}: LunarCrush does not know {coin} ({status}); see symbols in config.yaml")
+            raise NotTrackedError(Sentence("fault.lunarcrush.unknown", symbol=symbol, coin=coin, status=status))
         if status in {408, 425, 429} or status >= 500 or 200 < status < 300:  # noqa: PLR2004 - HTTP
             rest = asked_to_wait(response.headers, self._now(), is_limit=status == requests.codes.too_many_requests)
-            raise _TryAgainError(f"{symbol}: LunarCrush answered {status}", rest)
+            raise _TryAgainError(Sentence("fault.lunarcrush.answered", symbol=symbol, status=status), rest)
         if 300 <= status < 400:  # noqa: PLR2004 - HTTP
-            raise SourceRefusedError(f"LunarCrush answers with a redirect ({status}); check lunarcrush.base_url")
-        raise SourceRefusedError(f"LunarCrush {_REFUSALS.get(status, 'refuses the request')} ({status})")
+            raise SourceRefusedError(Sentence("fault.lunarcrush.redirect", status=status))
+        kind = status if status in _REFUSALS else "other"
+        raise SourceRefusedError(Sentence(f"fault.lunarcrush.refused.{kind}", status=status))
 
     def _tell_of_wait(self, state: RetryCallState) -> None:
-        if state.outcome is not None and state.next_action is not None:
-            self._notify(f"{state.outcome.exception()}; trying again in {state.next_action.sleep:.0f} s")
+        error = state.outcome.exception() if state.outcome is not None else None
+        if isinstance(error, MarsShotError) and state.next_action is not None:
+            self._notify(Sentence("lunarcrush.try_again", why=error.said, seconds=state.next_action.sleep))
 
     def _now(self) -> float:
         return self._clock.now().timestamp()

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from bot import Bot
 from clock import SystemClock
-from config_file import read_settings
+from config_file import in_its_language, language_of, read_settings
 from daily_pass import Progress
 from errors import InputError, MarsShotError, StopRequested
 from events import alarm, say, warn
@@ -27,19 +27,21 @@ from settings import Settings
 from status import show_status
 from terminal import terminal
 from wiring import Run
+from words import Sentence, Words
 
-COMMANDS = {
-    "run": "the bot, until it is stopped (this is what happens without a command)",
-    "daily": "the daily pass now, whatever the hour, if today's is not done",
-    "intraday": "one price check now",
-    "check": "examine settings, keys, clock, model, book and tokens, and say what to mend",
-    "status": "positions, capital, profit, last and next pass; needs no network",
-    "sell-all": "sell every position and pause buying; asks first unless --yes",
-    "pause": "make no new buys; exits go on",
-    "resume": "allow new buys again",
-    "notify-test": "send a test message to every address in notify",
-    "export": "the year's orders, gains and holdings as CSV files for the accountant; needs no network",
-}
+CONFIG = "config.yaml"
+COMMANDS = (
+    "run",
+    "daily",
+    "intraday",
+    "check",
+    "status",
+    "sell-all",
+    "pause",
+    "resume",
+    "notify-test",
+    "export",
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -47,45 +49,60 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that lacks a character shows another, and no traceback
-    chosen = _parser().parse_args(arguments)
-    config = Path(getattr(chosen, "config", "config.yaml"))
+    given = sys.argv[1:] if arguments is None else arguments
+    chosen = _parser(_helping(given)).parse_args(given)
+    config = Path(getattr(chosen, "config", CONFIG))
     try:
         settings = read_settings(config)
         return _command(chosen, settings, config)
     except MarsShotError as error:
         if str(error) and not isinstance(error, StopRequested):
-            print(error, file=sys.stderr)  # noqa: T201
+            print(in_its_language(error, config), file=sys.stderr)  # noqa: T201
         return error.exit_code
     except OSError as error:
-        print(f"{error.filename or 'the machine'}: {error.strerror or error}", file=sys.stderr)  # noqa: T201
+        where = error.filename or Sentence("fault.machine")
+        line = Sentence("fault.in_file", path=where, fault=str(error.strerror or error))
+        print(_words(config).tell(line), file=sys.stderr)  # noqa: T201
         return 1
     except KeyboardInterrupt:
-        print("stopped", file=sys.stderr)  # noqa: T201
+        print(_words(config).say("fault.stopped"), file=sys.stderr)  # noqa: T201
         return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def _words(config: Path) -> Words:
+    """Return the words of the language that config.yaml names: it may be the very file that is faulty."""
+    return Words(language_of(config))
+
+
+def _helping(given: Sequence[str]) -> Callable[[str], str | None]:
+    """Return what gives the help's texts, where help is asked for: the daemon starts without their catalogue."""
+    if not any(one == "-h" or (len(one) > len("--") and "--help".startswith(one)) for one in given):
+        return lambda key: None
+    finder = argparse.ArgumentParser(add_help=False)
+    finder.add_argument("--config", default=CONFIG)
+    return _words(Path(finder.parse_known_args(given)[0].config)).say
+
+
+def _parser(say: Callable[[str], str | None]) -> argparse.ArgumentParser:
+    """Return what reads the command line. say: gives the text of a key, or none where no help is shown."""
     shared = argparse.ArgumentParser(add_help=False)
-    shared.add_argument(
-        "--config", metavar="PATH", default=argparse.SUPPRESS, help="the settings (default: config.yaml)"
-    )
-    parser = argparse.ArgumentParser(
-        prog="main.py", description="MarsShot trades altcoins on Binance spot.", parents=[shared]
-    )
+    shared.add_argument("--config", metavar="PATH", default=argparse.SUPPRESS, help=say("help.option.config"))
+    parser = argparse.ArgumentParser(prog="main.py", description=say("help.description"), parents=[shared])
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    for name, text in COMMANDS.items():
+    for name in COMMANDS:
+        text = say(f"help.command.{name}")
         command = commands.add_parser(name, help=text, description=text, parents=[shared])
         if name == "status":
-            command.add_argument("--json", action="store_true", help="for programs")
+            command.add_argument("--json", action="store_true", help=say("help.option.json"))
         if name == "check":
-            command.add_argument("--all", action="store_true", help="ask LunarCrush about every token, in its own time")
+            command.add_argument("--all", action="store_true", help=say("help.option.all"))
         if name == "daily":
-            command.add_argument("--plan", action="store_true", help="show the orders it would send; send none")
+            command.add_argument("--plan", action="store_true", help=say("help.option.plan"))
         if name == "sell-all":
-            command.add_argument("--yes", action="store_true", help="do not ask")
+            command.add_argument("--yes", action="store_true", help=say("help.option.yes"))
         if name == "export":
-            command.add_argument("--year", type=int, required=True, help="such as 2026 (UTC)")
-            command.add_argument("--rates", type=Path, metavar="FILE", help="CSV with date,eur_per_quote: adds euros")
+            command.add_argument("--year", type=int, required=True, help=say("help.option.year"))
+            command.add_argument("--rates", type=Path, metavar="FILE", help=say("help.option.rates"))
     return parser
 
 
@@ -170,16 +187,14 @@ def _daily(run: Run) -> int:
     settle(bot)
     run.desk.check()
     if bot.daily_is_done():
-        say("daily.already_done", f"The daily pass of {bot.clock.now():%Y-%m-%d} is done already; nothing to do")
+        say("daily.already_done", Sentence("log.already_done", day=bot.clock.now().date()))
         return 0
     waited = 0.0
     while (progress := bot.daily_update()) is Progress.WAITING and waited < DECIDED_WITHIN_SECONDS:
         waited += wait_and_settle(bot)
     if progress is Progress.DONE:
         return 0
-    warn(
-        "daily.not_done", "The daily pass is not done. Go on with: python main.py daily (or leave it to python main.py)"
-    )
+    warn("daily.not_done", Sentence("log.not_done"))
     return 1
 
 
@@ -201,12 +216,13 @@ def _intraday(run: Run) -> int:
 
 def _say_check(bot: Bot) -> None:
     held = bot.store.book.positions
-    prices = [
-        f"{symbol} {quote.price:f} ({(quote.price / held[symbol].entry_price - 1) * 100:+.1f} %)"
+    prices = tuple(
+        Sentence("log.price", symbol=symbol, price=quote.price, gain=quote.price / held[symbol].entry_price - 1)
         for symbol, quote in bot.price_desk.last_quotes.items()
         if symbol in held and quote.price is not None
-    ]
-    say("intraday.done", f"Checked {len(held)} positions. {', '.join(prices)}".strip())
+    )
+    key = "log.checked_prices" if prices else "log.checked"
+    say("intraday.done", Sentence(key, count=len(held), prices=prices))
 
 
 def _check(settings: Settings, *, ask_all: bool) -> int:

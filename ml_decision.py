@@ -25,6 +25,7 @@ from features import feature_table, has_features, missing_features, rows_of_day
 from lunarcrush import DailyBars, LunarCrush, NotTrackedError, SourceRefusedError
 from model_files import LoadedModel, load_model
 from settings import Settings
+from words import Sentence
 
 
 def open_lunarcrush(settings: Settings, clock: Clock, notify: Callable[[str], None]) -> LunarCrush:
@@ -62,12 +63,12 @@ def get_probabilities(
         try:
             histories[symbol] = known or _bars(symbol, settings, lunarcrush)
         except NotTrackedError as error:
-            failed[symbol] = Score(symbol, None, str(error), reason=Why.NOT_TRACKED)
+            failed[symbol] = Score(symbol, None, error.said, reason=Why.NOT_TRACKED)
         except TemporaryError as error:
-            failed[symbol] = Score(symbol, None, str(error), temporary=True, reason=Why.SOURCE_DOWN)
+            failed[symbol] = Score(symbol, None, error.said, temporary=True, reason=Why.SOURCE_DOWN)
     table = feature_table(histories, market["BTC"], market["ETH"])
     scored = {score.symbol: score for score in score_rows(rows_of_day(table, today - timedelta(days=1)), model)}
-    missing = f"LunarCrush has no complete bar of {today - timedelta(days=1)}"
+    missing = Sentence("scores.no_bar", day=today - timedelta(days=1))
     found = failed | scored
     no_bar = {symbol: Score(symbol, None, missing, temporary=True, reason=Why.NO_BAR) for symbol in symbols}
     return Scoring(today, tuple(found.get(symbol, no_bar[symbol]) for symbol in symbols), hit_bands=hit_bands(model))
@@ -79,7 +80,7 @@ def _market_bars(coin: str, settings: Settings, lunarcrush: LunarCrush) -> Daily
     except SourceRefusedError:
         raise
     except MarsShotError as error:
-        raise TemporaryError(f"no token can be scored without {coin}'s daily change: {error}") from None
+        raise TemporaryError(Sentence("fault.scores.no_market", coin=coin, why=error.said)) from None
 
 
 def _bars(symbol: str, settings: Settings, lunarcrush: LunarCrush) -> DailyBars:
@@ -103,14 +104,14 @@ def score_rows(rows: pd.DataFrame, model: LoadedModel) -> list[Score]:
 
 
 def _what_is_missing(row: pd.Series, model: LoadedModel) -> str:
-    return f"yesterday's {', '.join(missing_features(row, model.features))} is missing"
+    return Sentence("scores.no_feature", features=", ".join(missing_features(row, model.features)))
 
 
 def _probabilities(rows: pd.DataFrame, model: LoadedModel) -> list[float]:
     try:
         answer = model.estimator.predict_proba(rows[list(model.features)])
     except (NotFittedError, ValueError) as error:
-        raise InputError(f"the model cannot score: {str(error).splitlines()[0]}; train it again") from None
+        raise InputError(Sentence("fault.scores.no_score", why=str(error).splitlines()[0])) from None
     return [float(value) for value in answer[:, list(model.estimator.classes_).index(1)]]
 
 

@@ -11,8 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from errors import InputError
+from words import Sentence
 
-REMEDY = "make it with: python build_csv.py, then python train_model.py"
+
+def model_error(fault: str, path: Path, **facts: object) -> InputError:
+    """Return the error of a model file; what is wrong with it stands in the catalogue under fault.model."""
+    return InputError(Sentence("fault.model.with_remedy", fault=Sentence(f"fault.model.{fault}", path=path, **facts)))
 
 
 def read_checked(path: Path) -> tuple[bytes, dict[str, Any]]:
@@ -21,7 +25,7 @@ def read_checked(path: Path) -> tuple[bytes, dict[str, Any]]:
     facts_path = path.with_suffix(".json")
     facts = _facts(facts_path)
     if str(facts.get("sha256", "")).lower() != sha256(content).hexdigest():
-        raise InputError(f"{path}: is not the model that {facts_path.name} speaks of (sha256 differs); {REMEDY}")
+        raise model_error("other", path, facts=facts_path.name)
     return content, facts
 
 
@@ -29,16 +33,16 @@ def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except FileNotFoundError:
-        raise InputError(f"{path}: there is no such file; {REMEDY}") from None
+        raise model_error("absent", path) from None
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); {REMEDY}") from None
+        raise model_error("unreadable", path, why=error.strerror) from None
 
 
 def _facts(path: Path) -> dict[str, Any]:
     try:
         facts = json.loads(_read(path))
     except (ValueError, RecursionError):
-        raise InputError(f"{path}: is not JSON; {REMEDY}") from None
+        raise model_error("no_json", path) from None
     if not isinstance(facts, dict):
-        raise InputError(f"{path}: holds no facts of a model; {REMEDY}")
+        raise model_error("no_facts", path)
     return facts

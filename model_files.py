@@ -22,9 +22,8 @@ import sklearn
 from sklearn.exceptions import InconsistentVersionWarning
 
 from bar_cache import replace_file
-from errors import InputError
 from features import OFFERED
-from model_check import REMEDY, read_checked
+from model_check import model_error, read_checked
 
 # What a pickle of other libraries, or of none, is known to end with.
 _NOT_LOADABLE = (
@@ -86,9 +85,7 @@ def _check_version(path: Path, facts: dict[str, Any]) -> None:
     versions = facts.get("versions")
     trained_with = versions.get("scikit-learn") if isinstance(versions, dict) else None
     if trained_with is not None and trained_with != sklearn.__version__:
-        raise InputError(
-            f"{path}: was trained with scikit-learn {trained_with}, installed is {sklearn.__version__}; {REMEDY}"
-        )
+        raise model_error("other_version", path, trained=trained_with, installed=sklearn.__version__)
 
 
 def _unpickle(path: Path, content: bytes) -> Any:
@@ -97,18 +94,18 @@ def _unpickle(path: Path, content: bytes) -> Any:
             warnings.simplefilter("error", InconsistentVersionWarning)
             return joblib.load(io.BytesIO(content))
     except _NOT_LOADABLE as error:
-        raise InputError(f"{path}: cannot be loaded ({type(error).__name__}); {REMEDY}") from None
+        raise model_error("not_loadable", path, why=type(error).__name__) from None
 
 
 def _columns_of(path: Path, estimator: Any) -> tuple[str, ...]:
     """Return the columns that a fitted classifier takes. Raises InputError if it is none, or takes others than ours."""
     if not callable(getattr(estimator, "predict_proba", None)):
-        raise InputError(f"{path}: holds no model that gives probabilities; {REMEDY}")
+        raise model_error("no_probabilities", path)
     columns = tuple(str(name) for name in getattr(estimator, "feature_names_in_", ()))
     if not columns:
-        raise InputError(f"{path}: holds a model that was not fitted on named columns; {REMEDY}")
+        raise model_error("no_columns", path)
     if unknown := [name for name in columns if name not in OFFERED]:
-        raise InputError(f"{path}: wants columns that there are none of: {', '.join(unknown)}; {REMEDY}")
+        raise model_error("other_columns", path, columns=", ".join(unknown))
     if 1 not in list(getattr(estimator, "classes_", ())):
-        raise InputError(f"{path}: holds a model that never saw a label 1; {REMEDY}")
+        raise model_error("no_label", path)
     return columns

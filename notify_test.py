@@ -9,13 +9,13 @@ from errors import InputError
 from messages import Message
 from messenger import send
 from settings import NOTIFY_VARIABLE, Settings
-from words import Words
+from words import Sentence, Words
 
 
 def run_notify_test(settings: Settings) -> int:
     """Send and say what came of it. Returns 0 if every service took the message, else 1. Raises InputError."""
     if not settings.notify:
-        raise InputError(f"notify: is empty; put an address into config.yaml or into {NOTIFY_VARIABLE}")
+        raise InputError(Sentence("fault.notify_empty", variable=NOTIFY_VARIABLE))
     words = Words(settings.language)
     message = Message(title=words.say("message.test_title"), body=words.say("message.test"), with_picture=True)
     failed = 0

@@ -17,6 +17,7 @@ from settings import Settings
 from surroundings import open_surroundings
 from terminal import Terminal
 from wiring import Run, keys_needed, open_bot
+from words import Sentence
 
 DECIDED_WITHIN_SECONDS = 130.0  # an unknown outcome is decided within two minutes of its sending
 
@@ -44,7 +45,7 @@ def once(settings: Settings, config: Path, work: Callable[[Run], int], console: 
             run.bot.remember_silence()
             return code
         except StopRequested:
-            warn("command.stopped", "Stopped before the end; the next start goes on with what is left")
+            warn("command.stopped", Sentence("log.command_stopped"))
             return 1
 
 

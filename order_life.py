@@ -7,7 +7,6 @@ second one: every attempt has a new id. Decides nothing about what to trade.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from decimal import Decimal
 
 from book_format import decimal_text
@@ -26,6 +25,7 @@ from errors import (
 from events import say, warn
 from exchange import Exchange
 from positions_store import Store
+from words import Sentence
 
 # recvWindow (5 s) and Binance's own 10 s, four times over: an order that Binance does not know by then was never run.
 NEVER_ARRIVES_AFTER_MS = 60_000
@@ -90,7 +90,7 @@ class OrderLife:
         self._store.save(with_intent(self._store.book, intent))
         try:
             if self.exchange.now_ms() - intent.created_ms > SEND_WITHIN_MS:
-                raise TemporaryError("the machine stood still between writing the order down and sending it")
+                raise TemporaryError(Sentence("fault.order.stood_still"))
             report = self.exchange.send_market_order(intent)
         except UnknownOutcomeError:
             raise
@@ -102,10 +102,10 @@ class OrderLife:
     def _settle(self, intent: Intent, report: OrderReport) -> Fill:
         """Book a finished order. Raises UnknownOutcomeError while it is not, RefusedOrderError if nothing executed."""
         if not report.is_final:
-            raise UnknownOutcomeError(f"order {intent.client_order_id} is {report.status}")
+            raise UnknownOutcomeError(Sentence("fault.order.is", order=intent.client_order_id, status=report.status))
         if report.executed_base == 0:
             self._store.save(without_intent(self._store.book, intent))
-            raise RefusedOrderError(f"the order ended {report.status} with nothing executed")
+            raise RefusedOrderError(Sentence("fault.order.nothing_executed", status=report.status))
         fill = _fill_of(report, self._all_parts(intent, report))
         before = self._store.book
         self._store.save(with_fill(before, intent, fill))
@@ -118,9 +118,9 @@ class OrderLife:
         try:
             parts = self.exchange.parts_of(intent, report.order_id)
         except MarsShotError as error:
-            raise UnknownOutcomeError(f"its trades could not be read ({error})") from None
+            raise UnknownOutcomeError(Sentence("fault.order.no_trades", why=error.said)) from None
         if sum((part.quantity for part in parts), ZERO) != report.executed_base:
-            raise UnknownOutcomeError("its trades do not add up yet")
+            raise UnknownOutcomeError(Sentence("fault.order.odd_trades"))
         return parts
 
     # ------------------------------------------------------------------ what is not known
@@ -131,9 +131,10 @@ class OrderLife:
             try:
                 self._look_up(intent)
             except (RefusedOrderError, UnknownOutcomeError) as error:
-                say("order.looked_up", f"{intent.symbol}: {error}", client_order_id=intent.client_order_id)
+                text = Sentence("log.about", subject=intent.symbol, told=error.said)
+                say("order.looked_up", text, client_order_id=intent.client_order_id)
             except (TemporaryError, AccountTroubleError) as error:
-                warn("order.still_unknown", f"{intent.symbol}: its order could not be looked up yet. {error}")
+                warn("order.still_unknown", Sentence("log.still_unknown", symbol=intent.symbol, why=error.said))
 
     def _look_up(self, intent: Intent) -> None:
         # The time is asked before the order: what is unknown now was unknown at that time too.
@@ -144,7 +145,8 @@ class OrderLife:
         elif self._never_arrives(intent, server_ms):
             self._refuse_if_traded(intent)
             self._store.save(without_intent(self._store.book, intent))
-            text = f"{intent.symbol}: the {intent.side.lower()} order never reached Binance; nothing was traded"
+            side = Sentence(f"action.{intent.side.lower()}")
+            text = Sentence("log.never_arrived", symbol=intent.symbol, side=side)
             say("order.never_arrived", text, client_order_id=intent.client_order_id)
 
     def _refuse_if_traded(self, intent: Intent) -> None:
@@ -152,7 +154,7 @@ class OrderLife:
         earliest_ms = min(intent.created_ms, self._first_missed_ms[intent.client_order_id]) - NEVER_ARRIVES_AFTER_MS
         seen = self.exchange.orders_since(intent.pair, earliest_ms)
         if any(order.client_order_id == intent.client_order_id for order in seen):
-            raise UnknownOutcomeError("Binance's trades know the order, its look-up does not yet")
+            raise UnknownOutcomeError(Sentence("fault.order.look_up_lags"))
 
     def _never_arrives(self, intent: Intent, server_ms: int) -> bool:
         """Return whether an order that Binance does not know now cannot execute any more."""
@@ -178,26 +180,14 @@ def _fill_of(report: OrderReport, parts: tuple[PartFill, ...]) -> Fill:
     )
 
 
-REASONS: Mapping[str, str] = {
-    Reason.DAILY_BUY: "daily buy",
-    Reason.DAILY_SELL: "daily sale",
-    Reason.STOP_LOSS: "stop-loss",
-    Reason.TRAILING_STOP: "trailing stop",
-    Reason.PARTIAL_TAKE_PROFIT: "partial take-profit",
-    Reason.SELL_ALL: "sell-all",
-}
-
-
 def _tell(intent: Intent, fill: Fill, before: Book) -> None:
     held = before.positions.get(intent.symbol)
     gain = None
     if intent.side is Side.SELL and held is not None:
         gain = fill.price / held.entry_price - 1
-    verb = "Bought" if intent.side is Side.BUY else "Sold"
-    sentence = f"{verb} {decimal_text(fill.base)} {intent.symbol} for {fill.quote:.2f} {before.quote_asset}"
     say(
         "order.filled",
-        f"{sentence} at {fill.price:.6g} ({REASONS[intent.reason]}{'' if gain is None else f', {gain * 100:+.1f} %'})",
+        _filled(intent, fill, gain, before.quote_asset),
         side=intent.side.value,
         symbol=intent.symbol,
         pair=intent.pair,
@@ -209,4 +199,18 @@ def _tell(intent: Intent, fill: Fill, before: Book) -> None:
         reason=intent.reason.value,
         status=fill.status,
         client_order_id=intent.client_order_id,
+    )
+
+
+def _filled(intent: Intent, fill: Fill, gain: Decimal | None, asset: str) -> Sentence:
+    key = "log.bought" if intent.side is Side.BUY else "log.sold" if gain is None else "log.sold_with_gain"
+    return Sentence(
+        key,
+        quantity=Decimal(decimal_text(fill.base)),
+        symbol=intent.symbol,
+        quote=fill.quote,
+        asset=asset,
+        price=fill.price,
+        reason=Sentence(f"log.reason.{intent.reason}"),
+        gain=gain,
     )

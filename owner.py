@@ -18,7 +18,7 @@ from one_shot import DECIDED_WITHIN_SECONDS, once, settle
 from positions_store import is_held, load_state, read_trades
 from settings import Settings
 from wiring import BOOK, TRADES, Run, keys_needed
-from words import Words
+from words import Sentence, Words
 
 ANSWERS_WITHIN_SECONDS = 20.0  # a bot that runs hears of a file within a second, unless it is in the middle of orders
 WAITING = {"in_doubt"}  # why something is unsold that will be known better soon
@@ -67,7 +67,7 @@ def _carried_out(settings: Settings, config: Path, control: Control) -> Mapping[
         clock.sleep(1.0)
         patience -= 1.0
     if control.is_to_sell_all():
-        raise TemporaryError(Words(settings.language).say("sell_all.not_heard"))
+        raise TemporaryError(Sentence("sell_all.not_heard"))
     answer = control.answered()
     return answer.left if answer else dict.fromkeys(_held(settings), ("refused", ""))
 
@@ -125,7 +125,7 @@ def _outcome_lines(
         if row["reason"] == Reason.SELL_ALL
     ]
     for symbol, (code, said) in left.items():
-        why = words.say(f"unsold.{code}", said=f" ({said})" if said else "")
+        why = words.say(f"unsold.{code}", said=said)
         lines.append(words.say("sell_all.left", symbol=symbol, why=why))
     if not lines:
         lines.append(words.say("sell_all.nothing_held"))
@@ -153,11 +153,11 @@ def resume(settings: Settings) -> int:
     """Allow new buys again; say so when the running bot has heard it. Raises TemporaryError where that cannot be."""
     words, control = Words(settings.language), Control(settings)
     if control.is_to_sell_all():
-        raise TemporaryError(words.say("resume.sell_all_waits", file=settings.file(SELL_ALL)))
+        raise TemporaryError(Sentence("resume.sell_all_waits", file=settings.file(SELL_ALL)))
     control.forget_answers()
     was_paused = control.resume()
     if control.paused():
-        raise TemporaryError(words.say("resume.live_is_paused"))
+        raise TemporaryError(Sentence("resume.live_is_paused"))
     if not was_paused:
         print(words.say("resume.not_needed"))  # noqa: T201
         return 0

@@ -12,6 +12,7 @@ from decimal import Decimal
 from domain import ZERO, Account, Book, Intent, OrderReport, PartFill, SeenOrder, Side, TradingRules, floor_to_step
 from errors import InsufficientBalanceError, RefusedOrderError, TemporaryError
 from exchange import Exchange, HearPrices
+from words import Sentence
 
 TAKER_FEE = Decimal("0.001")  # Binance's standard taker commission, in the asset received
 SLIPPAGE = Decimal("0.0005")  # half the spread and the depth of a small order, as a fraction of the price
@@ -55,13 +56,13 @@ class PaperExchange:
         rules = self.trading_rules([intent.pair]).get(intent.pair)
         price = self.prices([intent.pair]).get(intent.pair)
         if rules is None or not rules.tradable:
-            raise RefusedOrderError(rules.why_not if rules else f"Binance does not know {intent.pair}")
+            raise RefusedOrderError(rules.why_not if rules else Sentence("check.unknown_pair", pair=intent.pair))
         if price is None:
-            raise TemporaryError(f"Binance has no price of {intent.pair}")
+            raise TemporaryError(Sentence("fault.binance.no_price", pair=intent.pair))
         part = _bought(intent, rules, price) if intent.side is Side.BUY else _sold(intent, rules, price)
         _refuse_small(intent, part, price, rules)
         if intent.side is Side.BUY and part.quote > self._book().capital:
-            raise InsufficientBalanceError("the paper account does not hold enough")
+            raise InsufficientBalanceError(Sentence("fault.order.paper_too_little"))
         return OrderReport(
             client_order_id=intent.client_order_id,
             order_id=self._book().order_serial,

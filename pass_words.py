@@ -1,4 +1,4 @@
-"""What the daily pass tells: of its decisions, of what is left, of what was done. English, for log and terminal.
+"""What the daily pass tells: of its decisions, of what is left, of what was done, for log and terminal.
 
 Decides nothing.
 """
@@ -9,19 +9,24 @@ from collections.abc import Sequence
 
 from decisions import Action, Decision
 from domain import DailyPlan, DailyRules, PlannedBuy, PlannedSell, Scoring
+from errors import MarsShotError
 from events import note, say, warn
-from why import in_order, was_wanted, why_line
-from words import Words
+from why import decision_sentence, in_order, was_wanted
+from words import Sentence
+
+MOST_REASONS = 3  # are told of why no token has a score
 
 
-def what_was_done(plan: DailyPlan) -> str:
+def what_was_done(plan: DailyPlan) -> tuple[Sentence, ...]:
     """Say in words what became of the plan."""
-    steps = steps_of(plan)
-    parts = [f"sold {names}" if (names := _named(plan.sells, "sold")) else ""]
-    parts += [f"bought {names}" if (names := _named(plan.buys, "bought")) else ""]
+    steps, parts = steps_of(plan), list[Sentence]()
+    if names := _named(plan.sells, "sold"):
+        parts.append(Sentence("status.sold", symbols=names))
+    if names := _named(plan.buys, "bought"):
+        parts.append(Sentence("status.bought", symbols=names))
     for why in dict.fromkeys(step.outcome for step in steps if step.outcome.startswith("left")):
-        parts.append(f"{_named(steps, why)} {why}")
-    return "; ".join(part for part in parts if part) or "nothing to sell, nothing to buy"
+        parts.append(Sentence("log.step_left", symbols=_named(steps, why), outcome=why))
+    return tuple(parts) or (Sentence("log.nothing_to_do"),)
 
 
 def steps_of(plan: DailyPlan) -> list[PlannedSell | PlannedBuy]:
@@ -33,15 +38,16 @@ def _named(steps: Sequence[PlannedSell | PlannedBuy], outcome: str) -> str:
     return ", ".join(step.symbol for step in steps if step.outcome.startswith(outcome))
 
 
-def tell_unknown(symbol: str, what: str, error: Exception) -> None:
-    """Tell that the outcome of an order is not known yet."""
-    warn("order.unknown", f"{symbol}: the outcome of the {what} is not known yet ({error}); it is being looked up")
+def tell_unknown(key: str, symbol: str, error: MarsShotError) -> None:
+    """Tell that the outcome of an order is not known yet. key: of the sentence for a sale, or a purchase."""
+    warn("order.unknown", Sentence(key, symbol=symbol, why=error.said))
 
 
-def no_probability(scoring: Scoring) -> str:
+def no_probability(scoring: Scoring) -> Sentence:
     """Say in words why not one token has a probability."""
-    reasons = list(dict.fromkeys(score.why_not for score in scoring.scores))
-    return f"No token has a probability: {'; '.join(reasons[:3])}{' ...' if len(reasons) > 3 else ''}"  # noqa: PLR2004
+    reasons = tuple(dict.fromkeys(score.why_not for score in scoring.scores))
+    key = "fault.scores.none_and_more" if len(reasons) > MOST_REASONS else "fault.scores.none"
+    return Sentence(key, reasons=reasons[:MOST_REASONS])
 
 
 def tell_decisions(decisions: Sequence[Decision], rules: DailyRules) -> None:
@@ -50,7 +56,7 @@ def tell_decisions(decisions: Sequence[Decision], rules: DailyRules) -> None:
         tell = say if one.action is Action.SKIP_SALE or was_wanted(one) else note
         tell(
             "daily.decision",
-            why_line(one, rules, Words("en")),
+            decision_sentence(one, rules),
             symbol=one.symbol,
             score="-" if one.probability is None else f"{one.probability:.3f}",
             action=one.action,
@@ -58,5 +64,6 @@ def tell_decisions(decisions: Sequence[Decision], rules: DailyRules) -> None:
         )
     silent = [one for one in decisions if one.probability is None]
     if silent:
-        listed = "; ".join(f"{one.symbol} ({one.told})" for one in silent[:5])
-        warn("daily.no_probability", f"{len(silent)} of {len(decisions)} tokens have no probability today: {listed}")
+        listed = tuple(Sentence("log.no_score", symbol=one.symbol, told=one.told) for one in silent[:5])
+        facts = {"count": len(silent), "total": len(decisions), "listed": listed}
+        warn("daily.no_probability", Sentence("log.no_scores", **facts))

@@ -23,9 +23,9 @@ from scorer import InlineScorer
 from scoring_desk import ScoringDesk
 from settings import Settings
 from surroundings import Surroundings, open_surroundings
-from why import in_order, why_line
+from why import decision_sentence, in_order
 from wiring import BOOK, KEPT_MODEL, keys_needed, model_path, open_store, trading_exchange
-from words import Words
+from words import Sentence, Words
 
 
 def show_plan(settings: Settings) -> int:
@@ -34,7 +34,7 @@ def show_plan(settings: Settings) -> int:
         raise InputError(*missing)
     words = Words(settings.language)
     with open_surroundings(settings, look_only=True) as around:
-        handler = show_on(Console(stderr=True), around.clock.now, around.settings.secrets)
+        handler = show_on(Console(stderr=True), around.clock.now, around.settings.secrets, words)
         handler.addFilter(_is_of_interest)
         try:
             plan, is_done = _drafted(around)
@@ -75,7 +75,7 @@ def _drafted(around: Surroundings) -> tuple[DailyPlan, bool]:
         desk.stop()
         coinbase.close()
     if plan is None:
-        raise TemporaryError("no scores could be had now; try again in a minute")
+        raise TemporaryError(Sentence("fault.scores.not_now"))
     return plan, bot.daily_is_done()
 
 
@@ -95,7 +95,7 @@ def plan_lines(plan: DailyPlan, settings: Settings, words: Words, *, is_done: bo
     ]
     yield from (f"  {line}" for line in orders or [words.say("plan.no_order")])
     yield words.say("plan.why")
-    yield from (f"  {why_line(one, settings.daily_rules, words)}" for one in in_order(decisions.values()))
+    yield from (f"  {words.tell(decision_sentence(one, settings.daily_rules))}" for one in in_order(decisions.values()))
     yield words.say("plan.nothing_sent")
 
 

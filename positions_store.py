@@ -20,6 +20,7 @@ from book_format import book_from_json, book_to_json, decimal_text
 from disk import Disk, replace_whole
 from domain import Book, TradeRow
 from errors import InputError, OperatorNeededError, TemporaryError
+from words import Sentence
 
 TRADE_COLUMNS = tuple(field.name for field in fields(TradeRow))
 
@@ -32,17 +33,15 @@ def load_state(path: Path, mode: str, disk: Disk) -> Book | None:
         _refuse_lost_book(path, disk)
         return None
     except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+        raise InputError(Sentence("fault.file.unreadable", path=path, why=error.strerror)) from None
     try:
         book = book_from_json(content.decode("utf-8"), str(path))
     except UnicodeDecodeError:
-        raise InputError(f"{path}: is not UTF-8 text{_remedy(path, disk)}") from None
+        raise InputError(_with_remedy(Sentence("fault.book.no_text", path=path), path, disk)) from None
     except InputError as error:
-        raise InputError(f"{error}{_remedy(path, disk)}") from None
+        raise InputError(_with_remedy(error.said, path, disk)) from None
     if book.mode != mode:
-        raise InputError(
-            f"{path}: was written in mode {book.mode}, the settings say {mode}; give each mode its own folder"
-        )
+        raise InputError(Sentence("fault.book.other_mode", path=path, written=book.mode, set=mode))
     return book
 
 
@@ -50,17 +49,14 @@ def _refuse_lost_book(path: Path, disk: Disk) -> None:
     """A backup without a book is a lost book, not a first start."""
     backup = path.with_name(path.name + ".bak")
     if disk.exists(backup):
-        raise InputError(
-            f"{path}: is missing though {backup} is there; copy that to {path} to go on with it, "
-            f"or move it away to start anew"
-        )
+        raise InputError(Sentence("fault.book.lost_beside_backup", path=path, backup=backup))
 
 
-def _remedy(path: Path, disk: Disk) -> str:
+def _with_remedy(fault: str, path: Path, disk: Disk) -> Sentence:
     backup = path.with_name(path.name + ".bak")
     if disk.exists(backup):
-        return f"; nothing was changed. The last good one is {backup}: look at it, then copy it to {path}"
-    return "; nothing was changed. There is no .bak beside it: mend it, or move it away to start anew"
+        return Sentence("fault.book.with_backup", fault=fault, path=path, backup=backup)
+    return Sentence("fault.book.without_backup", fault=fault)
 
 
 def save_state(book: Book, path: Path, disk: Disk) -> None:
@@ -68,7 +64,7 @@ def save_state(book: Book, path: Path, disk: Disk) -> None:
     try:
         replace_whole(disk, path, book_to_json(book).encode(), keep_backup=True)
     except OSError as error:
-        raise TemporaryError(f"{path}: cannot be written ({error.strerror}); make room or mend the folder") from None
+        raise TemporaryError(Sentence("fault.file.unwritable", path=path, why=error.strerror)) from None
 
 
 @contextmanager
@@ -82,11 +78,9 @@ def sole_writer(path: Path, patience_seconds: float = 0.5) -> Iterator[None]:
     try:
         lock.acquire(timeout=patience_seconds)
     except Timeout:
-        raise OperatorNeededError(
-            f"{path}: another MarsShot is running on this book; stop that one first, or use another folder"
-        ) from None
+        raise OperatorNeededError(Sentence("fault.book.in_use", path=path)) from None
     except OSError as error:
-        raise InputError(f"{path}: its folder cannot be written ({error.strerror})") from None
+        raise InputError(Sentence("fault.folder.of_book", path=path, why=error.strerror)) from None
     try:
         yield
     finally:
@@ -159,9 +153,7 @@ class Store:
                 self._disk.append(self._trades_path, _csv_rows(missing, header=not self._ids_in_file))
         except OSError as error:
             self._ids_in_file = None
-            self._on_trouble(
-                f"{self._trades_path}: cannot be written ({error.strerror}); the book keeps the rows, tried again"
-            )
+            self._on_trouble(Sentence("log.trades_not_written", path=self._trades_path, why=error.strerror))
             return
         self._ids_in_file |= {_HEADER_MARK, *(row.client_order_id for row in missing)}
         # In memory only: the file may go on holding rows that are written, their ids tell.
@@ -221,6 +213,6 @@ def check_folder(path: Path) -> None:
     """Raise InputError if files cannot be made beside this path."""
     folder = path.absolute().parent
     if not folder.is_dir():
-        raise InputError(f"{folder}: there is no such folder")
+        raise InputError(Sentence("fault.folder.none", folder=folder))
     if not os.access(folder, os.W_OK):
-        raise InputError(f"{folder}: this folder cannot be written; the bot keeps its book there")
+        raise InputError(Sentence("fault.folder.unwritable", folder=folder))

@@ -19,6 +19,7 @@ from exchange import Exchange
 from positions_store import Store
 from price_round import PriceRound, Quote
 from settings import Settings
+from words import Sentence
 
 COINBASE_STRAYS = "coinbase_strays"
 BEYOND_BELIEF = 10  # times up or down since the last price, on the word of one venue alone
@@ -70,12 +71,12 @@ class PriceDesk:
         return prices
 
     def _tell(self, quotes: Mapping[str, Quote], trouble: str) -> None:
-        self._tell_once("*", f"Binance's prices cannot be had: {trouble}" if trouble else "")
+        self._tell_once("*", Sentence("log.no_binance_prices", why=trouble) if trouble else "")
         for symbol, quote in quotes.items():
             # That Binance has none has just been told for all of them.
             note = "" if trouble and quote.source == "Coinbase" and quote.agrees is None else quote.note
-            blind = "; no rule can act until there is one" if quote.price is None else ""
-            self._tell_once(symbol, f"{symbol}: {note}{blind}" if note else "")
+            key = "log.blind" if quote.price is None else "log.about"
+            self._tell_once(symbol, Sentence(key, subject=symbol, told=note) if note else "")
 
     def _will_do(self, symbol: str, quote: Quote, memory: timedelta) -> bool:
         """Return whether one venue's price will do while the other is silent: nothing is odd about it."""
@@ -94,14 +95,14 @@ class PriceDesk:
         try:
             self._store.change(lambda book: replace(book, positions=dict(book.positions) | changed))
         except TemporaryError as error:
-            warn("book.not_saved", str(error))
+            warn("book.not_saved", error.said)
 
     def _trusted(self, symbol: str, quote: Quote) -> Quote:
         """Take Coinbase's price away where it cannot be compared now and was wrong when it last could."""
         held = self._store.book.positions.get(symbol)
         if held is None or quote.source != "Coinbase" or quote.agrees is not None or COINBASE_STRAYS not in held.said:
             return quote
-        return Quote(None, "", "Coinbase's price was wrong when last compared, and Binance has none now")
+        return Quote(None, "", Sentence("price.distrusted"))
 
     def _believable(self, symbol: str, quote: Quote, memory: timedelta) -> Quote:
         """Let a jump beyond belief that one venue alone tells of wait until it is seen again."""
@@ -112,8 +113,7 @@ class PriceDesk:
         is_odd = self._is_odd(symbol, quote, memory)
         if before is not None and is_odd and not self._was_doubted(symbol, price):
             self._doubted[symbol] = price
-            jump = f"{quote.source} says {price:f} after {before:f}, and no other venue does"
-            return Quote(None, "", f"{jump}: it counts if the next check sees it again")
+            return Quote(None, "", Sentence("price.jump", source=quote.source, price=price, before=before))
         self._doubted.pop(symbol, None)
         self._believed[symbol] = price, self._clock.now()
         return quote
@@ -141,7 +141,8 @@ class PriceDesk:
         if sentence:
             warn("price.note", sentence)
         else:
-            say("price.normal", f"{topic}: prices are as usual again" if topic != "*" else "Binance's prices are back")
+            back = Sentence("log.prices_back")
+            say("price.normal", back if topic == "*" else Sentence("log.prices_normal", symbol=topic))
         self._told[topic] = sentence
 
 

@@ -16,6 +16,7 @@ from domain import EXACT
 from errors import MarsShotError, StopRequested
 from exchange import Exchange
 from settings import Settings
+from words import Sentence
 
 # A venue that has not answered by then is done without, where the other one has a price that can stand alone. Long
 # enough for a new TLS connection across the world, short enough for every rule to be looked at within a second.
@@ -46,12 +47,12 @@ def choose_price(coinbase: Decimal | str, binance: Decimal | None, max_divergenc
     """
     if isinstance(coinbase, str):
         if binance is None:
-            return Quote(None, "", f"no price: Coinbase {coinbase}, Binance has none")
-        return Quote(binance, "Binance", f"Coinbase {coinbase}; Binance's price is used")
+            return Quote(None, "", Sentence("price.none", coinbase=coinbase))
+        return Quote(binance, "Binance", Sentence("price.stand_in", coinbase=coinbase))
     if binance is None:
-        return Quote(coinbase, "Coinbase", "Binance has no price to check Coinbase's against")
+        return Quote(coinbase, "Coinbase", Sentence("price.unchecked"))
     if EXACT.abs(EXACT.subtract(coinbase, binance)) > EXACT.multiply(binance, max_divergence):
-        note = f"Coinbase is more than {max_divergence * 100:f} % off; Binance's price is used"
+        note = Sentence("price.strays", percent=max_divergence * 100)
         return Quote(binance, "Binance", note, agrees=False)
     return Quote(coinbase, "Coinbase", agrees=True)
 
@@ -138,7 +139,7 @@ class PriceRound:
         """Note an answer; return the tokens it is about."""
         if isinstance(said, _BinanceSaid):
             if isinstance(said.prices, MarsShotError):
-                self.trouble, self._binance = str(said.prices), {}
+                self.trouble, self._binance = said.prices.said, {}
             else:
                 self.trouble, self._binance = "", said.prices
             return list(self._left)
@@ -157,9 +158,10 @@ class PriceRound:
         if spot is not None and self._binance is not None:
             return choose_price(spot, binance, self._limit)
         if self._is_over():
-            return choose_price("does not answer in time" if spot is None else spot, binance, self._limit)
+            return choose_price(Sentence("coinbase.late") if spot is None else spot, binance, self._limit)
         if spot is None and binance is not None and self._coinbase_had_its_chance(symbol):
-            stand_in = choose_price(f"has not answered within {FAIR_CHANCE_SECONDS} seconds", binance, self._limit)
+            is_slow = Sentence("coinbase.slow", seconds=FAIR_CHANCE_SECONDS)
+            stand_in = choose_price(is_slow, binance, self._limit)
             return stand_in if will_do(symbol, stand_in) else None
         if isinstance(spot, Decimal) and self._binance is None and self._binance_had_its_chance():
             alone = choose_price(spot, None, self._limit)
@@ -174,13 +176,13 @@ class PriceRound:
     def _binance_had_its_chance(self) -> bool:
         is_late = monotonic() - self._begun >= FAIR_CHANCE_SECONDS
         if is_late:
-            self.trouble = f"Binance has not answered within {FAIR_CHANCE_SECONDS} seconds"
+            self.trouble = Sentence("price.binance_slow", seconds=FAIR_CHANCE_SECONDS)
         return is_late
 
     def _is_over(self) -> bool:
         """Return whether everything has been answered, or nothing more is waited for."""
         if self._binance is None and monotonic() - self._begun >= LONGEST_ROUND_SECONDS:
-            self.trouble = "Binance does not answer in time"
+            self.trouble = Sentence("price.binance_late")
         is_complete = self._binance is not None and len(self._spot) == len(self._called)
         return is_complete or monotonic() - self._begun >= LONGEST_ROUND_SECONDS
 

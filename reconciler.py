@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
 from book_format import decimal_text
 from control import Control
 from domain import UNKNOWN_SALE, Book, TradingRules
+from errors import MarsShotError
 from events import alarm, say, warn
 from positions_store import Store
 from reconciliation import (
@@ -26,6 +28,7 @@ from reconciliation import (
 )
 from settings import Settings
 from trade_executor import TradeExecutor
+from words import Sentence
 
 
 @dataclass(slots=True)
@@ -75,7 +78,7 @@ class Reconciler:
             (alarm if one.pauses else warn)("book.differs", one.sentence, topic=one.topic)
         if serious := [one.sentence for one in new if one.pauses]:
             self.control.pause("; ".join(serious))
-            say("control.paused", "Buying is paused until you have looked; allow it with: python main.py resume")
+            say("control.paused", Sentence("log.paused"))
 
 
 def _as_it_is(book: Book, accepted: Sequence[Difference], rules: dict[str, TradingRules | None]) -> Book:
@@ -84,11 +87,11 @@ def _as_it_is(book: Book, accepted: Sequence[Difference], rules: dict[str, Tradi
         held = book.positions.get(one.symbol)
         if known is not None and held is not None and one.there is not None:
             book = with_what_is_there(book, one, known.lot_step)
-            counts = f"the book counts {decimal_text(one.there)} from now on, instead of {decimal_text(held.qty)}"
-            warn("book.adjusted", f"{one.symbol}: as you have allowed buying again, {counts}", symbol=one.symbol)
+            amounts = {"there": Decimal(decimal_text(one.there)), "counted": Decimal(decimal_text(held.qty))}
+            warn("book.adjusted", Sentence("log.adjusted", symbol=one.symbol, **amounts), symbol=one.symbol)
     return book
 
 
-def tell_not_compared(error: Exception) -> None:
+def tell_not_compared(error: MarsShotError) -> None:
     """Tell that the comparison could not be made now."""
-    warn("book.not_compared", f"Book and exchange could not be compared; nothing is bought before that. {error}")
+    warn("book.not_compared", Sentence("log.not_compared", why=error.said))

@@ -25,6 +25,7 @@ from domain import (
     is_our_order,
     utc_text,
 )
+from words import Sentence
 
 # Orders are looked for from a little before the last comparison on: clocks differ, and answers lag.
 MARGIN_MS = 60_000
@@ -54,8 +55,8 @@ def balance_differences(book: Book, account: Account, rules: Mapping[str, Tradin
             found += _position_differences(symbol, held, account, rules.get(symbol))
     there = account.total(book.quote_asset)
     if not book.intents and book.capital - there >= _CENT:
-        text = f"The book counts {book.capital:.2f} {book.quote_asset}, Binance has {there:.2f}"
-        found.append(Difference(topic="capital", sentence=f"{text}: only that much can be spent", pauses=False))
+        text = Sentence("log.differs.capital", counted=book.capital, quote=book.quote_asset, there=there)
+        found.append(Difference(topic="capital", sentence=text, pauses=False))
     return found
 
 
@@ -63,21 +64,20 @@ def _position_differences(
     symbol: str, held: Position, account: Account, rules: TradingRules | None
 ) -> list[Difference]:
     if rules is None:
-        text = f"{symbol}: Binance does not know its pair any more; was it delisted or renamed?"
-        remedy = "It cannot be sold until config.yaml names it under symbols as Binance does"
-        return [Difference(topic=f"pair.{symbol}", sentence=f"{text} {remedy}", pauses=True, symbol=symbol)]
+        text = Sentence("log.differs.pair", symbol=symbol)
+        return [Difference(topic=f"pair.{symbol}", sentence=text, pauses=True, symbol=symbol)]
     found = []
     if not rules.tradable:
-        text = f"{symbol}: {rules.why_not}; it cannot be sold until that changes"
+        text = Sentence("log.differs.closed", symbol=symbol, why=rules.why_not)
         found.append(Difference(topic=f"closed.{symbol}", sentence=text, pauses=False, symbol=symbol))
     there = account.total(rules.base_asset)
     missing = held.qty - there
     if missing > 0 and missing >= rules.lot_step:
-        text = f"{symbol}: the book has {decimal_text(held.qty)}, Binance has {decimal_text(there)}"
+        amounts = {"counted": _plain(held.qty), "there": _plain(there)}
         found.append(
             Difference(
                 topic=f"short.{symbol}.{decimal_text(there)}",
-                sentence=f"{text}; were coins sold or moved by hand? What is there is watched and sold as before",
+                sentence=Sentence("difference.short", symbol=symbol, **amounts),
                 pauses=True,
                 symbol=symbol,
                 there=there,
@@ -136,9 +136,15 @@ def _is_unknown(order: SeenOrder, book: Book) -> bool:
 
 def _unknown_order_text(order: SeenOrder, symbol: str) -> str:
     when = utc_text(datetime.fromtimestamp(order.time_ms / 1000, UTC))
-    what = f"{order.side} {decimal_text(order.executed_base)} {order.pair}, {when}, {order.client_order_id}"
-    text = f"Binance has executed an order of this bot that the book does not know: {what}; was an older book put back?"
-    return f"{text} {symbol} is not sold before you have looked" if order.side == Side.SELL else text
+    amount = f"{order.side} {decimal_text(order.executed_base)} {order.pair}"
+    facts = {"amount": amount, "when": when, "order": order.client_order_id}
+    if order.side == Side.SELL:
+        return Sentence("log.differs.sale", symbol=symbol, **facts)
+    return Sentence("log.differs.purchase", **facts)
+
+
+def _plain(amount: Decimal) -> Decimal:
+    return Decimal(decimal_text(amount))
 
 
 def without_explained(differences: Sequence[Difference]) -> list[Difference]:

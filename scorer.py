@@ -24,6 +24,7 @@ from domain import Scoring
 from errors import MarsShotError, TemporaryError
 from events import say
 from settings import Settings
+from words import Sentence
 
 LONGEST_SCORING_SECONDS = 4 * 3600.0  # a thousand tokens at ten a minute take less than half of it
 
@@ -99,7 +100,7 @@ class ChildScorer:
             self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=self._answer)  # noqa: S603 - this file
         except OSError as error:
             self.stop()
-            raise TemporaryError(f"the scoring process cannot be started ({error.strerror}); make room") from None
+            raise TemporaryError(Sentence("fault.scores.not_started", why=error.strerror)) from None
         self._begun = monotonic()
         assert self._process.stdin is not None  # noqa: S101 - asked for above
         with suppress(BrokenPipeError), self._process.stdin as question:  # it may have died: result() tells
@@ -116,7 +117,7 @@ class ChildScorer:
         content = self._answer.read()
         self.stop()
         if not content.endswith(pickle.STOP):
-            raise TemporaryError("the scoring process ended without an answer (out of memory?)")
+            raise TemporaryError(Sentence("fault.scores.died"))
         answer = pickle.loads(content)  # noqa: S301 - our own process's answer
         if isinstance(answer, Exception):
             raise answer
@@ -126,7 +127,7 @@ class ChildScorer:
     def _end_if_too_long(self) -> None:
         if monotonic() - self._begun > LONGEST_SCORING_SECONDS:
             self.stop()
-            raise TemporaryError("the scoring took too long and was ended")
+            raise TemporaryError(Sentence("fault.scores.too_long"))
 
     @property
     def busy(self) -> bool:
@@ -163,7 +164,7 @@ def _answer_in_a_child() -> None:
 def _plain(error: MarsShotError) -> MarsShotError:
     """Return the error as one of errors.py: unpickling another would load its room, numpy and all, into the daemon."""
     kinds = [kind for kind in type(error).__mro__ if kind.__module__ == MarsShotError.__module__]
-    plain: MarsShotError = kinds[0](str(error))
+    plain: MarsShotError = kinds[0](*error.faults)
     return plain
 
 

@@ -15,6 +15,7 @@ from events import alarm, say
 from model_check import read_checked
 from scorer import Scorer
 from settings import Settings
+from words import Sentence
 
 
 class ScoringDesk:
@@ -80,7 +81,7 @@ class ScoringDesk:
     def _refuse(self, error: InputError) -> None:
         fingerprint = self._fingerprint()
         if fingerprint != self._refused:
-            alarm("model.refused", f"The model cannot be used, the copy of the one before stays in use. {error}")
+            alarm("model.refused", Sentence("log.model_refused", why=error.said))
         self._refused = fingerprint
 
     def _fingerprint(self) -> str:
@@ -102,11 +103,11 @@ class ScoringDesk:
         except (InputError, OSError):
             return  # replaced this very moment, or no room: the next pass tries again
         self._refused = ""
-        say("model.taken_up", f"The model {self._model_path} is in use")
+        say("model.taken_up", Sentence("log.model_taken_up", path=self._model_path))
 
 
 def _tell_beginning(coins: int, requests_per_minute: int) -> None:
     """Say that scores are being made, where that can take a while."""
     if coins > requests_per_minute:
-        text = f"Asking LunarCrush about {coins} coins; at {requests_per_minute} requests a minute that takes up to"
-        say("daily.scoring", f"{text} {coins // requests_per_minute + 1} minutes, less for what is known already")
+        facts = {"coins": coins, "limit": requests_per_minute, "minutes": coins // requests_per_minute + 1}
+        say("daily.scoring", Sentence("log.scoring", **facts))

@@ -16,7 +16,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from domain import EXACT, ONE, DailyRules, ExitRules
 from training_tokens import DEFAULT_TRAINING_TOKENS
-from words import Language
+from words import Language, Sentence
 
 SECRET_VARIABLES = {
     "LUNARCRUSH_API_KEY": ("lunarcrush", "api_key"),
@@ -45,41 +45,42 @@ RESERVED_FILES = {
 Mode = Literal["demo", "paper", "live"]
 
 
-_PING_URL_NEEDED = "an https address is needed, such as https://hc-ping.com/your-own-code"
-
-
 def _number(value: object) -> object:
     """Accept a YAML number only: text and yes/no are no numbers."""
     if isinstance(value, Decimal) or (isinstance(value, int) and not isinstance(value, bool)):
         return Decimal(value)
-    raise ValueError("a number is needed")
+    raise ValueError(Sentence("fault.config.needed.number"))
 
 
 def _secret(value: object) -> object:
     if isinstance(value, str) and not re.search(r"\s", value.strip()):
         return value.strip()
-    raise ValueError("a text in quotes, without blanks, is needed")
+    raise ValueError(Sentence("fault.config.needed.secret"))
 
 
 def _ping_url(value: object) -> object:
     """Check a URL that is a secret: whoever knows it can keep the alarm silent."""
     url = str(_secret(value))
+    if url and not _is_secure(url):
+        raise ValueError(Sentence("fault.config.needed.ping_url"))
+    return url
+
+
+def _is_secure(url: str) -> bool:
     try:
         parts = urlsplit(url)
         _ = parts.port
     except ValueError:
-        raise ValueError(_PING_URL_NEEDED) from None
+        return False
     secure = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname or ""))
-    if url and not (secure and parts.hostname):
-        raise ValueError(_PING_URL_NEEDED)
-    return url
+    return secure and bool(parts.hostname)
 
 
 def _notify_url(value: object) -> object:
     """Check that this may be one of Apprise's URLs; Apprise itself is asked when a message is sent."""
     url = str(_secret(value))
     if not re.match(r"[a-z][a-z0-9]*://.", url):
-        raise ValueError("one of Apprise's addresses is needed, such as tgram://bottoken/ChatID")
+        raise ValueError(Sentence("fault.config.needed.notify_url"))
     return url
 
 
@@ -89,15 +90,14 @@ def _origin(value: str) -> str:
     try:
         _ = parts.port
     except ValueError:
-        raise ValueError("the port is not a number") from None
+        raise ValueError(Sentence("fault.config.needed.port")) from None
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ValueError("an origin is needed, such as https://api.example.com")
-    if re.search(r"[\s?#]", value):
-        raise ValueError("only scheme, host and port are allowed")
-    if parts.path not in {"", "/"} or parts.query or parts.fragment or parts.username or parts.password:
-        raise ValueError("only scheme, host and port are allowed")
+        raise ValueError(Sentence("fault.config.needed.origin"))
+    too_much = parts.path not in {"", "/"} or parts.query or parts.fragment or parts.username or parts.password
+    if too_much or re.search(r"[\s?#]", value):
+        raise ValueError(Sentence("fault.config.needed.origin_alone"))
     if parts.scheme == "http" and not is_loopback(parts.hostname):
-        raise ValueError("plain http is accepted for this machine (127.0.0.1) only; use https")
+        raise ValueError(Sentence("fault.config.needed.https"))
     return value.rstrip("/")
 
 
@@ -155,7 +155,7 @@ class BinanceSection(_Section):
 
 def _log_file(value: str) -> str:
     if not Path(value).name or Path(value).name in RESERVED_FILES:
-        raise ValueError("a file of its own is needed, such as bot.log")
+        raise ValueError(Sentence("fault.config.needed.log_file"))
     return value
 
 
@@ -294,8 +294,7 @@ class Settings(_Section):
             "binance_api.api_secret": self.binance_api.api_secret,
         }
         return [
-            f"{key}: is empty, and mode {self.mode} needs it; put it into config.yaml or into the "
-            f"environment variable {variables[key]}"
+            Sentence("fault.key_missing", key=key, mode=self.mode, variable=variables[key])
             for key in needed
             if not sections[key].get_secret_value()
         ]

@@ -25,7 +25,7 @@ from risk_manager import exit_levels
 from settings import Settings
 from status_view import status_lines
 from terminal import terminal
-from words import Words
+from words import Sentence, Words
 
 PROFIT_DAYS = {"7_days": 7, "30_days": 30}
 
@@ -34,7 +34,7 @@ def show_status(settings: Settings, *, as_json: bool) -> int:
     """Print the state of the bot; return 0. Raises InputError where there is no book, or none that can be trusted."""
     book = load_state(settings.file("bot_state.json"), settings.mode, Disk())
     if book is None:
-        raise InputError(f"{settings.file('bot_state.json')}: there is no book yet; start the bot with: python main.py")
+        raise InputError(Sentence("fault.book.not_yet", path=settings.file("bot_state.json")))
     seen = read_seen(settings.file(SEEN), Disk())
     now = SystemClock().now()
     if settings.mode == "demo":
@@ -45,16 +45,16 @@ def show_status(settings: Settings, *, as_json: bool) -> int:
         print(json.dumps(facts, indent=1))  # noqa: T201
         return 0
     words, shown = Words(settings.language), terminal()
-    facts |= {"pause_reason": _pause_reason(control.reason(), book, words)}
+    facts |= {"pause_reason": pause_reason(control.reason(), book, words)}
     facts |= {"differences": [difference_in_words(*one, book, words) for one in book.differences.items()]}
     for line in status_lines(facts, now, words):
         shown.print(line, style=None, markup=False, highlight=False, soft_wrap=True)
     return 0
 
 
-def _pause_reason(reason: str, book: Book, words: Words) -> str:
+def pause_reason(reason: str, book: Book | None, words: Words) -> str:
     """Return why buying is paused; what differs stands in lines of its own, in the owner's language."""
-    is_ours = any(sentence in reason for sentence in book.differences.values())
+    is_ours = any(sentence in reason for sentence in book.differences.values()) if book else False
     return words.say("status.by_difference") if is_ours else reason
 
 
@@ -133,7 +133,7 @@ def _realised_profit(path: Path, trades: Sequence[Mapping[str, str]]) -> Decimal
 
 
 def _unreadable(path: Path) -> InputError:
-    return InputError(f"{path}: cannot be read; it must stay as the bot writes it (no spreadsheet's copy)")
+    return InputError(Sentence("fault.trades.unreadable", path=path))
 
 
 def _profits(

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
-from order_life import REASONS
 from surroundings import STAND_IN
+from words import Sentence
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -129,7 +129,7 @@ def _trades_table(summary: Summary) -> Table:
             f"{Decimal(row['price']):.6g}",
             f"{Decimal(row['quote']):.2f}",
             "" if profit is None else f"[{'green' if profit >= 0 else 'red'}]{profit:+.2f}[/]",
-            REASONS.get(row["reason"], row["reason"]),
+            Sentence(f"log.reason.{row['reason']}"),
         )
     return table
 

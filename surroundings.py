@@ -18,6 +18,7 @@ from pydantic import SecretStr
 
 from clock import SystemClock, VirtualClock
 from errors import InputError
+from words import Sentence
 
 if TYPE_CHECKING:
     from embedded_market.launcher import MarketProcess
@@ -86,9 +87,9 @@ def _demo_market(settings: Settings, account_file: Path | None) -> Iterator[Surr
             dress = _dresser(market)
             yield Surroundings(dress(settings), clock, dress)
     except AccountFileError as error:
-        raise InputError(f"{account_file}: {error}; move it away to begin the demo anew") from None
+        raise InputError(Sentence("fault.demo.account", path=account_file, why=str(error))) from None
     except MarketProcessError as error:
-        raise InputError(str(error)) from None
+        raise InputError(Sentence("fault.demo.market", why=str(error))) from None
 
 
 def demo_end(start: datetime) -> datetime:

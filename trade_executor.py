@@ -12,6 +12,7 @@ from decimal import ROUND_CEILING, Decimal
 from book_format import decimal_text
 from bookkeeping import with_position
 from clock import Clock
+from daily_plan import left_undone
 from domain import ZERO, Book, ExitRules, Fill, Position, Reason, Side, TradingRules, floor_to_step
 from errors import (
     AccountTroubleError,
@@ -27,6 +28,7 @@ from exchange import Exchange
 from order_life import OrderLife
 from positions_store import Store
 from risk_manager import ExitDecision, decide_exit, turning_points, watch
+from words import Sentence
 
 PRICE_HEADROOM = Decimal("1.02")
 NOTIONAL_HEADROOM = Decimal("1.05")  # above the minimum, once Binance has refused an order as too small
@@ -89,7 +91,7 @@ class TradeExecutor:
         self._absent -= {self.pair_of(symbol)}  # it may have come back, and a stop-loss wants to know
         rules = self.rules_of(symbol)
         if rules is None:
-            raise RefusedOrderError(f"Binance does not know the pair {self.pair_of(symbol)}")
+            raise RefusedOrderError(Sentence("fault.order.no_pair", pair=self.pair_of(symbol)))
         if not rules.tradable:
             self._rules.pop(rules.pair, None)  # asked again next time: it may have come back
             raise RefusedOrderError(rules.why_not)
@@ -120,7 +122,7 @@ class TradeExecutor:
         try:
             self._store.save(with_position(self.book, symbol, position))
         except TemporaryError as error:
-            alarm("book.not_saved", str(error), symbol=symbol)
+            alarm("book.not_saved", error.said, symbol=symbol)
 
     def exit(self, symbol: str, decision: ExitDecision, price: Decimal) -> bool:
         """Sell what the check decided; return False if it has to be tried again. Troubles end with this token."""
@@ -131,7 +133,7 @@ class TradeExecutor:
         except StopRequested:
             raise
         except MarsShotError as error:
-            self.troubles[symbol] = str(error)
+            self.troubles[symbol] = error.said
             self._tell_not_sold(symbol, error)
             return False
         self.troubles.pop(symbol, None)
@@ -140,24 +142,25 @@ class TradeExecutor:
     def _tell_not_sold(self, symbol: str, error: MarsShotError) -> None:
         match error:
             case UnknownOutcomeError():
-                text = f"the outcome of the sale is not known yet ({error}); it is being looked up"
-                warn("order.unknown", f"{symbol}: {text}")
+                warn("order.unknown", Sentence("log.sale_unknown", symbol=symbol, why=error.said))
             case AccountTroubleError():
-                alarm("order.account_trouble", f"{symbol}: could not be sold. {error}", symbol=symbol)
+                text = Sentence("log.account_trouble", symbol=symbol, why=error.said)
+                alarm("order.account_trouble", text, symbol=symbol)
             case InsufficientBalanceError():
-                self._tell_not_there(symbol, str(error))
+                self._tell_not_there(symbol, error.said)
             case _ if self.book.undecided(symbol):
                 # A disk that refuses after the exchange has taken the order leaves the intent: it is not resent.
-                warn("order.not_sold", f"{symbol}: its sale is looked up. {error}", symbol=symbol)
+                text = Sentence("log.sale_looked_up", symbol=symbol, why=error.said)
+                warn("order.not_sold", text, symbol=symbol)
             case _:
-                text = f"{symbol}: not sold now, tried again at the next check. {error}"
+                text = Sentence("log.not_sold_now", symbol=symbol, why=error.said)
                 warn("order.not_sold", text, symbol=symbol)
 
-    def _tell_not_there(self, symbol: str, sentence: str) -> None:
+    def _tell_not_there(self, symbol: str, why: str) -> None:
         try:
-            self._tell_once(symbol, "not_there", f"{symbol}: not sold. {sentence}")
+            self._tell_once(symbol, "not_there", Sentence("log.not_there", symbol=symbol, why=why))
         except TemporaryError as error:
-            warn("book.not_saved", str(error), symbol=symbol)
+            warn("book.not_saved", error.said, symbol=symbol)
 
     def turning_points(self, symbol: str, rules: ExitRules) -> tuple[Decimal, ...]:
         """Return the prices from which on a check of this position does something else, as long as the book stays.
@@ -202,10 +205,8 @@ class TradeExecutor:
         if symbol not in self.book.positions or sold == wanted:
             return "sold"
         if reason is not Reason.PARTIAL_TAKE_PROFIT:
-            rest_text = f"{decimal_text(wanted - sold)} are left, to be sold at the next check"
-            warn(
-                "order.sold_in_part", f"{symbol}: the market took only {decimal_text(sold)}; {rest_text}", symbol=symbol
-            )
+            text = Sentence("log.sold_in_part", symbol=symbol, sold=_plain(sold), rest=_plain(wanted - sold))
+            warn("order.sold_in_part", text, symbol=symbol)
         return SOLD_IN_PART
 
     def _place_sale(self, symbol: str, quantity: Decimal, reason: Reason, rules: TradingRules) -> Fill:
@@ -217,12 +218,10 @@ class TradeExecutor:
             there = floor_to_step(min(free, quantity), rules.lot_step)
             if there == quantity:
                 raise
-            text = f"the book has {decimal_text(quantity)}, Binance has {decimal_text(free)} free"
+            amounts = {"counted": _plain(quantity), "free": _plain(free)}
             if there <= 0:
-                raise InsufficientBalanceError(
-                    f"{text}: were they sold or moved by hand, or locked in an order?"
-                ) from None
-            self._tell_once(symbol, "short", f"{symbol}: {text}; that much is sold. {error}")
+                raise InsufficientBalanceError(Sentence("fault.order.moved", **amounts)) from None
+            self._tell_once(symbol, "short", Sentence("log.short", symbol=symbol, why=error.said, **amounts))
             return self._order(symbol, Side.SELL, reason, rules, quantity=there)
         except RefusedOrderError as error:
             self._remember_small(symbol, error)
@@ -248,16 +247,21 @@ class TradeExecutor:
         held = self.book.positions[symbol]
         topic = f"too_small.{reason}"
         if topic not in held.said:
-            worth = (wanted * price).quantize(Decimal("0.01"))
             warn(
                 "order.too_small",
-                f"{symbol}: {decimal_text(wanted)} ({worth} {rules.quote_asset}) is under Binance's smallest order "
-                f"({rules.smallest_order(price).normalize():f} {rules.quote_asset}); it stays until it is large enough",
+                Sentence(
+                    "log.too_small",
+                    symbol=symbol,
+                    quantity=_plain(wanted),
+                    worth=(wanted * price).quantize(Decimal("0.01")),
+                    smallest=rules.smallest_order(price).normalize(),
+                    quote=rules.quote_asset,
+                ),
                 symbol=symbol,
                 reason=reason,
             )
             self._store.save(with_position(self.book, symbol, replace(held, said=held.said | {topic})))
-        return "left: under the smallest order"
+        return left_undone(Sentence("outcome.too_small"))
 
     # ------------------------------------------------------------------ buying
 
@@ -277,6 +281,10 @@ class TradeExecutor:
                 return "bought in part"
             left -= piece
         return "bought"
+
+
+def _plain(amount: Decimal) -> Decimal:
+    return Decimal(decimal_text(amount))
 
 
 def _is_large_enough(quantity: Decimal, price: Decimal, rules: TradingRules) -> bool:

@@ -13,6 +13,7 @@ from decimal import Decimal
 from domain import ZERO, Side
 from errors import InputError
 from gains import Movement
+from words import Sentence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,10 +64,7 @@ def records_of(rows: Sequence[Mapping[str, str]], quote_asset: str, name: str) -
         try:
             records.append(_record_of(row, quote_asset))
         except (KeyError, ValueError, ArithmeticError, AttributeError, TypeError):
-            raise InputError(
-                f"{name}, line {number}: cannot be read as a trade in {quote_asset}; the file must stay as the bot "
-                "writes it (no spreadsheet's copy)"
-            ) from None
+            raise InputError(Sentence("fault.trades.bad_line", path=name, line=number, quote=quote_asset)) from None
     return sorted(records, key=lambda record: record.time)
 
 

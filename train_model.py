@@ -58,8 +58,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.write("train_model.py: interrupted; no file was changed\n")
         return 1
     except MarsShotError as error:
+        from config_file import in_its_language  # noqa: PLC0415 - --help needs none of it
+
         sys.stdout.flush()  # where both go to one file, the reason of a failure is its last line
-        sys.stderr.write(f"{error}\n")
+        sys.stderr.write(f"{in_its_language(error, arguments.config)}\n")
         return error.exit_code
     return 0
 

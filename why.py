@@ -11,7 +11,7 @@ from decimal import Decimal
 from book_format import decimal_text
 from decisions import Action, Decision, Why
 from domain import DailyRules
-from words import Words
+from words import Sentence, Words
 
 COLUMNS = (
     "day",
@@ -33,36 +33,35 @@ def in_order(decisions: Iterable[Decision]) -> list[Decision]:
     return sorted(decisions, key=lambda one: (one.probability is None, -(one.probability or 0)))
 
 
-def detail(decision: Decision, rules: DailyRules, words: Words) -> str:
+def detail(decision: Decision, rules: DailyRules) -> Sentence:
     """Return the reason as a sentence for people."""
-    told = " ".join(decision.told.split())
-    return words.say(
+    return Sentence(
         f"why.{decision.reason}",
         buy=rules.buy_threshold,
         sell=rules.sell_threshold,
         multiple=rules.big_gain_multiple,
-        told=f" ({told})" if told else "",
+        told=decision.told,
     )
 
 
-def why_line(decision: Decision, rules: DailyRules, words: Words) -> str:
+def decision_sentence(decision: Decision, rules: DailyRules) -> Sentence:
     """Return the decision as one line: score, action, reason."""
-    return words.say(
+    return Sentence(
         "decision.line",
         symbol=decision.symbol,
-        score=score(decision, words),
-        action=words.say(f"action.{decision.action}"),
-        why=detail(decision, rules, words),
+        score=score(decision),
+        action=Sentence(f"action.{decision.action}"),
+        why=detail(decision, rules),
     )
 
 
-def score(decision: Decision, words: Words) -> str:
+def score(decision: Decision) -> Sentence:
     """Return the score, and how often the model was right at such scores, in words."""
     if decision.probability is None:
-        return words.say("score.none")
+        return Sentence("score.none")
     if decision.hit_rate is None or decision.hit_rows is None:
-        return words.say("score.alone", score=decision.probability)
-    return words.say("score.with_rate", score=decision.probability, rate=decision.hit_rate, rows=decision.hit_rows)
+        return Sentence("score.alone", score=decision.probability)
+    return Sentence("score.with_rate", score=decision.probability, rate=decision.hit_rate, rows=decision.hit_rows)
 
 
 def was_wanted(decision: Decision) -> bool:
@@ -88,5 +87,5 @@ def csv_row(day: str, time: str, decision: Decision, rules: DailyRules, words: W
         decision.action,
         text(decision.quote),
         decision.reason,
-        detail(decision, rules, words),
+        words.tell(detail(decision, rules)),
     ]

@@ -30,6 +30,7 @@ from scoring_desk import ScoringDesk
 from settings import Settings
 from side_by_side import SideBySide
 from terminal import Terminal
+from words import Sentence, Words
 
 BOOK, TRADES, MODEL, KEPT_MODEL = "bot_state.json", "trades.csv", "model.pkl", "model.in_use.pkl"
 
@@ -68,7 +69,9 @@ def open_bot(
     book_path = settings.file(BOOK)
     check_folder(book_path)
     with sole_writer(book_path):
-        secrets = start_log(settings.file(settings.logging.file), clock.now, settings.secrets, console)
+        # The daemon's lines stay as bot.log has them; who gives a command and looks on reads them in his language.
+        words = Words(settings.language) if one_shot and console is not None else None
+        secrets = start_log(settings.file(settings.logging.file), clock.now, settings.secrets, console, words)
         try:
             store = open_store(settings, clock, book_path, disk)
             scorer: Scorer = InlineScorer(clock) if one_shot or settings.mode == "demo" else ChildScorer()
@@ -135,12 +138,12 @@ def open_store(settings: Settings, clock: Clock, path: Path, disk: Disk) -> Stor
         _refuse_lost_book(path, settings.file(TRADES), disk)
         book = new_book(settings.mode, settings.quote_asset, settings.strategy.capital_initial, clock.now())
     if fault := _quote_fault(book, settings):
-        raise InputError(f"{path}: {fault}")
+        raise InputError(Sentence("fault.in_file", path=path, fault=fault))
     trades = settings.file(TRADES)
     store = Store(book, path, trades, disk, lambda text: warn("trades.not_written", text))
     if first_start:
         store.save(book)
-        say("book.new", f"A new book is begun with {book.capital} {book.quote_asset}: {path}")
+        say("book.new", Sentence("log.new_book", capital=book.capital, quote=book.quote_asset, path=path))
     store.write_trades()
     return store
 
@@ -148,16 +151,13 @@ def open_store(settings: Settings, clock: Clock, path: Path, disk: Disk) -> Stor
 def _refuse_lost_book(path: Path, trades: Path, disk: Disk) -> None:
     """Trades without a book are a lost book, not a first start: coins that the bot bought would be forgotten."""
     if disk.exists(trades):
-        raise InputError(
-            f"{path}: is missing though {trades} is there; put the book back, "
-            f"or move {trades} away as well to start anew (coins bought so far then count as your own)"
-        )
+        raise InputError(Sentence("fault.book.lost_beside_trades", path=path, trades=trades))
 
 
 def _quote_fault(book: Book, settings: Settings) -> str:
     if book.quote_asset == settings.quote_asset:
         return ""
-    return f"counts in {book.quote_asset}, the settings say quote_asset {settings.quote_asset}: put the former back"
+    return Sentence("fault.book.other_quote", counted=book.quote_asset, set=settings.quote_asset)
 
 
 class _SettingsKeeper:

@@ -1,12 +1,13 @@
 """What the owner reads, in the language that he has chosen: one catalogue, languages/en.yaml and languages/fr.yaml.
 
-A sentence is asked for by its key; numbers, days and moments in it get the language's form. bot.log is not from here:
-it stays English, for those who mend the bot. Knows no rule.
+A sentence is asked for by its key; numbers, days and moments in it get the language's form. What goes wrong deep in the
+program is a Sentence: English by itself, as bot.log and the book want it, and told in another language at the edge.
+Knows no rule, and of the world outside nothing but its own catalogue.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import cache
@@ -22,6 +23,8 @@ FOLDER = Path(__file__).parent / "languages"
 
 _NARROW_SPACE, _FIRM_SPACE = "\u202f", "\u00a0"
 _FORMS = {"money": ",.2f", "gain": "+,.2f", "percent": ".1%", "change": "+.1%", "score": ".3f"}
+# How a catalogue ends that is out of reach, broken, or another version's.
+_NO_WORDS = (OSError, LookupError, TypeError, ValueError, yaml.YAMLError)
 _SIGNIFICANT = 6  # digits of a price
 _LONGEST_IN_SECONDS, _LONGEST_IN_MINUTES, _LONGEST_IN_HOURS = 90, 90, 48
 
@@ -36,12 +39,23 @@ class Words(Formatter):
     def say(self, key: str, /, **values: object) -> str:
         """Return the sentence of this key with the values in their places.
 
-        In the catalogue `{x}` stands for a text, a number, a day, a moment (UTC) or a span of time; numbers may be
-        given a form: `{x:money}` 1,234.50, `{x:gain}` +1,234.50, `{x:percent}` 12.5 %, `{x:change}` +12.5 %,
-        `{x:price}` six significant digits, `{x:score}` 0.712, or one of Python's. Raises KeyError for a key or a value
-        that is missing: a mistake in the program, which the tests look for.
+        In the catalogue `{x}` stands for a text, a sentence, a number, a day, a moment (UTC), a span of time, or a
+        tuple of texts; numbers may be given a form: `{x:money}` 1,234.50, `{x:gain}` +1,234.50, `{x:percent}` 12.5 %,
+        `{x:change}` +12.5 %, `{x:price}` six significant digits, `{x:score}` 0.712, or one of Python's. `{x:list}` puts
+        commas between the texts, `{x:aside}` puts what there is to say in brackets, after a blank.
+        Raises KeyError for a key or a value that is missing: a mistake in the program, which the tests look for.
         """
         return self.vformat(self._sentences[key], (), values)
+
+    def tell(self, *texts: str) -> str:
+        """Return the texts, a line each: sentences of the catalogue in this language, any other text as it is."""
+        return "\n".join(self._told(one) if isinstance(one, Sentence) else one for one in texts)
+
+    def _told(self, sentence: Sentence) -> str:
+        try:
+            return self.say(sentence.key, **sentence.values)
+        except _NO_WORDS:
+            return str(sentence)
 
     def knows(self, key: str) -> bool:
         """Return whether there is such a key."""
@@ -49,15 +63,28 @@ class Words(Formatter):
 
     def format_field(self, value: Any, format_spec: str) -> str:
         """Return a value in the language's form."""
-        if isinstance(value, datetime):
-            return f"{self.format_field(value.date(), '')} {value:%H:%M} UTC"
+        if isinstance(value, str | tuple):
+            return self._text(value, format_spec)
         if isinstance(value, date):
-            return f"{value:%d/%m/%Y}" if self.language == "fr" else f"{value:%Y-%m-%d}"
+            return self._day(value)
         if isinstance(value, timedelta):
             return self._span(value)
         if isinstance(value, Decimal | float | int) and not isinstance(value, bool):
             return self._number(value, format_spec)
         return str(format(value, format_spec))
+
+    def _text(self, value: str | tuple[str, ...], form: str) -> str:
+        if isinstance(value, tuple):
+            semicolon = " ; " if self.language == "fr" else "; "
+            return (", " if form == "list" else semicolon).join(map(self.tell, value))
+        text = self.tell(value)
+        if form == "aside":
+            return f" ({' '.join(text.split())})" if text else ""
+        return format(text, form)
+
+    def _day(self, value: date) -> str:
+        day = f"{value:%d/%m/%Y}" if self.language == "fr" else f"{value:%Y-%m-%d}"
+        return f"{day} {value:%H:%M} UTC" if isinstance(value, datetime) else day
 
     def _number(self, value: Decimal | float, form: str) -> str:
         if form == "price":
@@ -77,6 +104,41 @@ class Words(Formatter):
         if seconds < _LONGEST_IN_HOURS * 3600:
             return f"{seconds // 3600} h"
         return f"{seconds // 86_400} {self._sentences['unit.days']}"
+
+
+class Sentence(str):
+    """A sentence of the catalogue in English, which keeps its key and values for `Words.tell`.
+
+    It is a text like any other: compared, logged and written down in English. Joined to another text it is no longer a
+    sentence; what belongs together is one sentence with the other as a value. Never raises: while a bot runs, its
+    catalogue may be out of reach, or be the next version's already, and one trouble must not become another.
+    """
+
+    key: str
+    values: Mapping[str, object]
+
+    def __new__(cls, key: str, /, **values: object) -> Sentence:
+        """Say it in English, and keep what it was made of."""
+        try:
+            text = _english().say(key, **values)
+        except _NO_WORDS:
+            text = " ".join((key, *(f"{name}={value}" for name, value in values.items())))
+        sentence = super().__new__(cls, text)
+        sentence.key, sentence.values = key, values
+        return sentence
+
+    def __reduce__(self) -> tuple[Callable[..., Sentence], tuple[str, Mapping[str, object]]]:
+        """Be made anew from key and values: what the scoring process says reaches the owner in his language."""
+        return _sentence, (self.key, self.values)
+
+
+def _sentence(key: str, values: Mapping[str, object]) -> Sentence:
+    return Sentence(key, **values)
+
+
+@cache
+def _english() -> Words:
+    return Words("en")
 
 
 def _rounded(price: Decimal) -> Decimal:

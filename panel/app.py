@@ -68,6 +68,7 @@ def _shared(sources: Sources, guard: Guard, assets: Mapping[str, str]) -> dict[s
     """Return what every template may use."""
     return {
         "say": g.words.say,
+        "tell": g.words.tell,
         "knows": g.words.knows,
         "form": g.words.format_field,
         "day_of": day_of,

@@ -12,6 +12,7 @@ from errors import MarsShotError, TemporaryError
 from panel.access import is_token
 from panel.guard import Guard
 from panel.state import Sources
+from words import Sentence
 
 
 class Buttons:
@@ -83,10 +84,10 @@ class Buttons:
 
         def resume(control: Control) -> None:
             if control.is_to_sell_all():
-                raise TemporaryError(g.words.say("resume.sell_all_waits", file=settings.file(SELL_ALL)))
+                raise TemporaryError(Sentence("resume.sell_all_waits", file=settings.file(SELL_ALL)))
             control.resume()
             if control.paused():
-                raise TemporaryError(g.words.say("resume.live_is_paused"))
+                raise TemporaryError(Sentence("resume.live_is_paused"))
 
         return self._if_sure(resume, "page.control.resumed")
 
@@ -110,7 +111,9 @@ class Buttons:
     def _done(self, act: Callable[[Control], object], message: str) -> Response:
         try:
             act(Control(self._sources.settings))
-        except (MarsShotError, OSError) as error:
+        except MarsShotError as error:
+            return _told("page.control.failed", g.words.tell(*error.faults))
+        except OSError as error:
             return _told("page.control.failed", str(error))
         return _told(message)
 

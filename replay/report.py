@@ -8,12 +8,12 @@ from datetime import datetime
 from html import escape
 
 from charts import area, bar, curves
-from order_life import REASONS
 from page import heat, page
 from replay.answer import Answer
 from replay.findings import BOT, BTC
 from replay.performance import drawdowns
 from replay.words import key_figures, number, rule_rows
+from words import Sentence
 
 WORDS = 4  # the first columns of a trade, the others are amounts
 
@@ -146,7 +146,7 @@ def _trade(row: Mapping[str, str], opened: datetime | None) -> str:
         row["time"][:16].replace("T", " "),
         escape(row["symbol"]),
         row["side"].lower(),
-        REASONS[row["reason"]],
+        Sentence(f"log.reason.{row['reason']}"),
         f"{float(row['qty']):.8g}",
         f"{float(row['price']):.6g}",
         f"{float(row['quote']):,.2f}",

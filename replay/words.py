@@ -7,9 +7,9 @@ import math
 from rich.console import Console
 from rich.table import Table
 
-from order_life import REASONS
 from replay.answer import Answer
 from replay.findings import BOT
+from words import Sentence
 
 
 def show(answer: Answer, console: Console) -> None:
@@ -50,8 +50,8 @@ def _rules(answer: Answer) -> Table:
 def rule_rows(answer: Answer) -> list[tuple[str, str, str, str]]:
     """Return name, sales, sales with profit and amount of each rule that did something, then of what is still held."""
     ledger = answer.findings.ledger
-    rows = [
-        (REASONS[reason], str(result.sales), str(result.won), f"{result.profit:+.2f}")
+    rows: list[tuple[str, str, str, str]] = [
+        (Sentence(f"log.reason.{reason}"), str(result.sales), str(result.won), f"{result.profit:+.2f}")
         for reason, result in ledger.by_rule.items()
         if result.sales
     ]

@@ -13,7 +13,7 @@ from builders import DAILY_RULES, NOW, D, a_book, bought_at, some_settings
 from decisions import Action, Decision, Why
 from diary import Diary, Seen, Table, read_equity, read_seen
 from disk import Disk
-from why import COLUMNS, csv_row, detail, why_line
+from why import COLUMNS, csv_row, decision_sentence, detail
 from words import LANGUAGES, Language, Words, sentences
 
 HEADER = "day,symbol"
@@ -233,7 +233,7 @@ def a_decision(**changes: object) -> Decision:
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("reason", Why)
 def test_every_reason_has_its_words(reason: Why, language: Language) -> None:
-    assert detail(a_decision(reason=reason, told="HALT"), DAILY_RULES, Words(language))
+    assert Words(language).tell(detail(a_decision(reason=reason, told="HALT"), DAILY_RULES))
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -244,14 +244,12 @@ def test_every_action_has_its_words_and_there_are_no_others(language: Language) 
 
 
 def test_a_line_of_the_log_tells_score_hit_rate_action_and_reason() -> None:
-    assert why_line(a_decision(), DAILY_RULES, Words("en")) == "ADA: score 0.710, buy: 0.70 or more"
-    line = why_line(a_decision(hit_rate=D("0.625"), hit_rows=40), DAILY_RULES, Words("en"))
+    assert decision_sentence(a_decision(), DAILY_RULES) == "ADA: score 0.710, buy: 0.70 or more"
+    line = decision_sentence(a_decision(hit_rate=D("0.625"), hit_rows=40), DAILY_RULES)
     assert "of 40 unseen days with such a score, 62.5 % were" in line
     silent = a_decision(probability=None, action=Action.LEAVE, reason=Why.NO_BAR)
-    assert (
-        why_line(silent, DAILY_RULES, Words("en"))
-        == "ADA: no score, leave: LunarCrush has no complete bar of yesterday"
-    )
+    expected = "ADA: no score, leave: LunarCrush has no complete bar of yesterday"
+    assert decision_sentence(silent, DAILY_RULES) == expected
 
 
 def test_a_row_has_a_cell_for_each_column_and_empty_ones_for_what_is_not_known() -> None:
@@ -277,7 +275,7 @@ def test_a_row_has_a_cell_for_each_column_and_empty_ones_for_what_is_not_known()
 
 
 def test_what_a_venue_said_stays_on_one_line() -> None:
-    text = detail(a_decision(reason=Why.SOURCE_DOWN, told="answered\n  502"), DAILY_RULES, Words("en"))
+    text = detail(a_decision(reason=Why.SOURCE_DOWN, told="answered\n  502"), DAILY_RULES)
     assert text == "LunarCrush did not answer (answered 502)"
 
 

@@ -86,7 +86,9 @@ def options_in(script: str) -> set[str]:
 
 
 def commands() -> dict[str, argparse.ArgumentParser]:
-    (choices,) = [one.choices for one in main._parser()._actions if isinstance(one, argparse._SubParsersAction)]
+    (choices,) = [
+        one.choices for one in main._parser(lambda key: None)._actions if isinstance(one, argparse._SubParsersAction)
+    ]
     return dict(choices)
 
 

@@ -23,6 +23,7 @@ from builders import NOW, ROOT, D, a_book, a_fill, a_position, buy_intent, sell_
 import messenger
 import order_life
 from config_file import check_settings
+from domain import Reason
 from errors import InputError
 from events import alarm, log, note, say, warn
 from messages import Kind, Message, message_of, one_of, worth_told
@@ -82,7 +83,7 @@ def test_every_order_that_executes_says_what_its_message_needs(monkeypatch: pyte
     assert (bought.kind, sold.kind) == (Kind.INFO, Kind.SUCCESS)
 
 
-@pytest.mark.parametrize("reason", list(order_life.REASONS))
+@pytest.mark.parametrize("reason", list(Reason))
 def test_every_reason_has_its_words(reason: str) -> None:
     assert told("order.filled", **FILLED | {"reason": str(reason)}) is not None
 

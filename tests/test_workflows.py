@@ -97,6 +97,7 @@ def checkout(tmp_path: Path, market: MarketProcess) -> Path:
     folder.mkdir()
     for path in [*ROOT.glob("*.py"), ROOT / "requirements.txt", ROOT / ".gitignore"]:
         shutil.copy(path, folder)
+    shutil.copytree(ROOT / "languages", folder / "languages")
     config = yaml.safe_load((ROOT / "config.yaml").read_text())
     config["training_tokens"] = ["ADA", "LINK", "LTC", "XRP"]
     config["lunarcrush"] |= {"base_url": market.url, "requests_per_minute": 1000}
