@@ -30,6 +30,7 @@ _ALLOWED = {
     "model_type",
     "too_short",
     "string_too_short",
+    "invalid_key",
 }
 # The keys whose meaning is told with what they may hold, in words under fault.config.meaning.
 _MEANING = {

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import copy
+import pickle
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import cache
@@ -14,7 +16,8 @@ from string import Formatter
 import pytest
 from builders import ROOT
 
-from words import FOLDER, LANGUAGES, Language, Words, sentences
+from errors import InputError, TemporaryError
+from words import FOLDER, LANGUAGES, Language, Sentence, Words, sentences
 
 D = Decimal
 FIRM, NARROW = "\u00a0", "\u202f"
@@ -60,16 +63,25 @@ def test_the_folder_holds_one_file_for_each_language() -> None:
 
 @cache
 def sources() -> tuple[tuple[Path, ast.Module], ...]:
-    paths = [*sorted(ROOT.glob("*.py")), *sorted((ROOT / "panel").glob("*.py"))]
+    paths = [
+        *sorted(ROOT.glob("*.py")),
+        *sorted((ROOT / "panel").glob("*.py")),
+        *sorted((ROOT / "replay").glob("*.py")),
+    ]
     return tuple((path, ast.parse(path.read_text(encoding="utf-8"))) for path in paths)
 
 
 def said() -> Iterator[tuple[Path, ast.Call]]:
-    """Yield every `....say(key, ...)`; events.say, which takes whole sentences, is called by its bare name."""
+    """Yield every `....say(key, ...)` and `Sentence(key, ...)`; events.say is called by its bare name."""
     for path, tree in sources():
         for node in ast.walk(tree):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "say":
+            if isinstance(node, ast.Call) and _asks_for_a_key(node.func):
                 yield path, node
+
+
+def _asks_for_a_key(called: ast.expr) -> bool:
+    is_say = isinstance(called, ast.Attribute) and called.attr == "say"
+    return is_say or (isinstance(called, ast.Name) and called.id == "Sentence")
 
 
 TEMPLATES = sorted((ROOT / "panel" / "templates").glob("*.html"))
@@ -99,7 +111,10 @@ def test_no_key_is_asked_for_that_is_not_there() -> None:
         if isinstance(key, ast.Constant):
             assert key.value in sentences("en"), f"{path.name}:{call.lineno}"
             found += 1
-    assert found
+        if isinstance(key, ast.JoinedStr):
+            begins = str(key.values[0].value) if isinstance(key.values[0], ast.Constant) else ""
+            assert begins and any(one.startswith(begins) for one in sentences("en")), f"{path.name}:{call.lineno}"
+    assert found > 300
 
 
 def test_sentences_get_the_values_that_they_want() -> None:
@@ -160,6 +175,63 @@ def test_every_sentence_is_used() -> None:
 def test_values_have_the_languages_form(form: str, value: object, english: str, french: str) -> None:
     assert Words("en").format_field(value, form) == english
     assert Words("fr").format_field(value, form) == french
+
+
+# --------------------------------------------------------------------------- sentences that are carried
+
+
+def some_sentence() -> Sentence:
+    return Sentence("fault.in_file", path=Path("config.yaml"), fault=Sentence("fault.config.missing", key="mode"))
+
+
+def test_a_sentence_is_english_by_itself_and_told_in_any_language_with_those_inside_it() -> None:
+    sentence = some_sentence()
+    assert sentence == "config.yaml: mode: is missing"
+    assert Words("fr").tell(sentence) == "config.yaml : mode : manque"
+    assert Words("en").tell(sentence) == sentence
+    assert Words("fr").tell("what Binance said", sentence) == "what Binance said\nconfig.yaml : mode : manque"
+
+
+@pytest.mark.parametrize("carried", [copy.deepcopy, lambda one: pickle.loads(pickle.dumps(one))])  # noqa: S301 - our own
+def test_a_sentence_stays_one_on_its_way_from_another_process(carried: Callable[[Sentence], Sentence]) -> None:
+    assert Words("fr").tell(carried(some_sentence())) == "config.yaml : mode : manque"
+
+
+def test_an_error_says_its_sentence_in_english_and_keeps_it() -> None:
+    error = TemporaryError(some_sentence(), 30.0)
+    assert str(error) == "config.yaml: mode: is missing"
+    assert Words("fr").tell(*error.faults) == Words("fr").tell(error.said) == "config.yaml : mode : manque"
+    both = pickle.loads(pickle.dumps(InputError(some_sentence(), "as it is")))  # noqa: S301 - our own
+    assert str(both) == "config.yaml: mode: is missing\nas it is"
+    assert Words("fr").tell(*both.faults) == "config.yaml : mode : manque\nas it is"
+
+
+@pytest.mark.parametrize(
+    ("reasons", "english", "french"),
+    [(("a",), "a", "a"), (("a", Sentence("status.none")), "a; none", "a ; aucun"), ((), "", "")],
+)
+def test_several_texts_stand_in_a_row(reasons: tuple[str, ...], english: str, french: str) -> None:
+    sentence = Sentence("fault.scores.none", reasons=reasons)
+    assert sentence == f"No token has a probability: {english}"
+    assert Words("fr").tell(sentence) == f"Aucun token n'a de probabilité : {french}"
+    assert Words("fr").format_field(("a", "b"), "list") == "a, b"
+
+
+@pytest.mark.parametrize(("text", "aside"), [("", ""), ("answered\n 502", " (answered 502)")])
+def test_an_aside_is_in_brackets_where_there_is_one(text: str, aside: str) -> None:
+    assert Words("en").format_field(text, "aside") == aside
+
+
+def test_a_catalogue_out_of_reach_makes_no_second_trouble_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that is gone, an upgrade that has begun: the error is raised all the same, with what it knows."""
+    assert Sentence("fault.of_the_next_version", status=502) == "fault.of_the_next_version status=502"
+    assert Words("fr").tell(Sentence("fault.of_the_next_version", status=502)) == "fault.of_the_next_version status=502"
+    monkeypatch.setattr("words._english", _refuse)
+    assert str(TemporaryError(Sentence("fault.binance.answered", status=502))) == "fault.binance.answered status=502"
+
+
+def _refuse() -> Words:
+    raise PermissionError(13, "Permission denied")
 
 
 def test_a_key_or_a_value_that_is_missing_is_a_mistake() -> None:
