@@ -100,7 +100,9 @@ class Bot:
 
     def cycle(self) -> None:
         """Do what is due now, and return."""
-        self._heard = self.control.word()
+        before, self._heard = self._heard, self.control.word()
+        if self._heard != before and self.control.is_daily_wanted():
+            self.daily_pass.not_before = None  # the owner does not want to wait
         self._make_sure()
         self.store.write_trades()
         in_doubt = bool(self.store.book.intents)
@@ -113,6 +115,7 @@ class Bot:
             self.intraday_check()
         if self.daily_is_due() and not self.clock.stopping:
             self.daily_update()
+        self._answer_about_the_pass()
         self.remember_silence()
         self._answer_the_owner(sold_all=to_sell_all)
 
@@ -139,14 +142,14 @@ class Bot:
     # ------------------------------------------------------------------ the daily pass
 
     def daily_is_due(self) -> bool:
-        """Return whether today's pass is due and not done."""
-        strategy = self.settings.strategy
-        return is_daily_update_due(
-            self.clock.now(),
-            self.store.book.last_daily_update,
-            strategy.daily_update_hour_utc,
-            strategy.daily_update_minute_utc,
-        )
+        """Return whether today's pass is to be made or gone on with: by the clock, as begun, or as asked for."""
+        if self.daily_is_done():
+            return False
+        strategy, now, book = self.settings.strategy, self.clock.now(), self.store.book
+        is_begun = book.plan is not None and book.plan.day == now.date()
+        hour, minute = strategy.daily_update_hour_utc, strategy.daily_update_minute_utc
+        is_due = is_daily_update_due(now, book.last_daily_update, hour, minute)
+        return is_due or is_begun or self.control.is_daily_wanted()
 
     def daily_is_done(self) -> bool:
         """Return whether today's pass is done."""
@@ -257,6 +260,14 @@ class Bot:
         if quote is not None and quote.price is None:
             return "no_price", quote.note
         return "refused", self.executor.troubles.get(symbol, "")
+
+    def _answer_about_the_pass(self) -> None:
+        """Take the request for today's pass away once it is done or has to wait, which a command waits for.
+
+        Why it has to wait stands in the diary by then.
+        """
+        if self.control.is_daily_wanted() and (self.daily_is_done() or self.daily_pass.not_before is not None):
+            self.control.daily_answered()
 
     def _answer_the_owner(self, *, sold_all: bool) -> None:
         """Tell a command that may wait for it what was heard, and what could not be sold."""

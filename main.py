@@ -6,11 +6,13 @@ Wires, loops, listens to signals, and says in one line what went wrong. Holds no
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 from io import TextIOWrapper
 from pathlib import Path
 
+from beside import daily_pass, price_check
 from bot import Bot
 from clock import SystemClock
 from config_file import read_settings
@@ -56,6 +58,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if str(error) and not isinstance(error, StopRequested):
             print(error, file=sys.stderr)  # noqa: T201
         return error.exit_code
+    except BrokenPipeError:  # whoever read along has heard enough (head, less)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except OSError as error:
         print(f"{error.filename or 'the machine'}: {error.strerror or error}", file=sys.stderr)  # noqa: T201
         return 1
@@ -90,10 +95,13 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _command(chosen: argparse.Namespace, settings: Settings, config: Path) -> int:
+    def here(work: Callable[[Run], int]) -> int:
+        return once(settings, config, work, terminal())
+
     commands: dict[str, Callable[[], int]] = {
         "run": lambda: _run(settings, config),
-        "daily": lambda: _show_plan(settings) if chosen.plan else once(settings, config, _daily, terminal()),
-        "intraday": lambda: once(settings, config, _intraday, terminal()),
+        "daily": lambda: _show_plan(settings) if chosen.plan else daily_pass(settings, lambda: here(_daily)),
+        "intraday": lambda: price_check(settings, lambda: here(_intraday)),
         "check": lambda: _check(settings, ask_all=chosen.all),
         "status": lambda: show_status(settings, as_json=chosen.json),
         "sell-all": lambda: sell_all(settings, config, is_sure=chosen.yes),

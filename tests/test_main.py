@@ -164,7 +164,7 @@ def wait_until(process: subprocess.Popen[str], text: str) -> str:
 
 def talk_to_the_daemon(house: House) -> None:
     """Be refused its book; pause, resume, and have everything sold."""
-    code, _, error = house.run("intraday")
+    code, _, error = house.run("run")
     assert code == 1
     assert error.count("\n") == 1
     assert "another MarsShot is running on this book" in error

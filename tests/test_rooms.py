@@ -102,6 +102,7 @@ FLOORS: dict[str, set[str]] = {
     "house": {"demo", "demo_view", "loop", "one_shot", "status", "status_view", "summary", "surroundings", "wiring"},
     "commands": {
         "backtest",
+        "beside",
         "build_csv",
         "chaos",
         "check",
