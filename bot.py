@@ -137,6 +137,8 @@ class Bot:
             moments.append(self.next_daily())
         if self.store.book.intents:
             moments.append(now + timedelta(seconds=10))
+        if 0 < (silence := self.seconds_of_silence()) < self.settings.strategy.check_interval_seconds:
+            moments.append(now + timedelta(seconds=silence))
         return max(now, min(moments))
 
     # ------------------------------------------------------------------ the daily pass
@@ -179,9 +181,12 @@ class Bot:
     def _check_is_due(self) -> bool:
         if self._last_check is None:
             return True
-        since = (self.clock.now() - self._last_check).total_seconds()
-        # A clock that was set back would otherwise keep the stop-loss waiting.
-        return since < 0 or since >= self.settings.strategy.check_interval_seconds
+        now = self.clock.now()
+        since = (now - self._last_check).total_seconds()
+        # A clock that was set back would otherwise keep the stop-loss waiting. And what could not be sold because the
+        # exchange had asked for silence is sold when that is over, not minutes later.
+        was_silenced = -since < self.seconds_of_silence() <= 0
+        return since < 0 or since >= self.settings.strategy.check_interval_seconds or was_silenced
 
     @property
     def checked_at(self) -> datetime | None:
@@ -259,7 +264,13 @@ class Bot:
             return "too_small", ""
         if quote is not None and quote.price is None:
             return "no_price", quote.note
+        if self.seconds_of_silence() > 0:
+            return "silenced", ""
         return "refused", self.executor.troubles.get(symbol, "")
+
+    def seconds_of_silence(self) -> float:
+        """Return for how long the exchange still wants to be left alone; below 0: since when it does not any more."""
+        return self.executor.exchange.quiet_until_ms / 1000 - self.clock.now().timestamp()
 
     def _answer_about_the_pass(self) -> None:
         """Take the request for today's pass away once it is done or has to wait, which a command waits for.
