@@ -53,7 +53,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     config = Path(getattr(chosen, "config", "config.yaml"))
     try:
         settings = read_settings(config)
-        return _command(chosen, settings, config)
+        code = _command(chosen, settings, config)
+        sys.stdout.flush()
+        return code
     except MarsShotError as error:
         if str(error) and not isinstance(error, StopRequested):
             print(error, file=sys.stderr)  # noqa: T201

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
 import signal
 import subprocess
@@ -20,7 +21,7 @@ from typing import Any
 import pytest
 import yaml
 from desk import LOOK_UP, NEW_ORDER, Told
-from house import House, open_house
+from house import PROGRAM, House, open_house
 from rich.console import Console
 
 import events
@@ -225,6 +226,18 @@ def test_a_daemon_that_is_stopped_while_it_scores_leaves_nothing_behind(house: H
         daemon.kill()
     assert (daemon.returncode, error) == (0, "")
     assert house.book()["plan"] is None
+
+
+@pytest.mark.parametrize("command", [["status"], ["check"]])
+def test_a_reader_that_has_heard_enough_is_no_trouble(house: House, command: list[str]) -> None:
+    """Such as `python main.py status | head -3`."""
+    house.run("intraday")
+    reading, writing = os.pipe()
+    os.close(reading)
+    program = [sys.executable, str(PROGRAM), *command]
+    ended = subprocess.run(program, cwd=house.folder, stdout=writing, stderr=subprocess.PIPE, check=False)
+    os.close(writing)
+    assert (ended.returncode in {0, 1}, ended.stderr) == (True, b"")
 
 
 @pytest.mark.parametrize("command", ["pause", "resume"])
