@@ -19,7 +19,7 @@ from daily_pass import Progress
 from errors import InputError, MarsShotError, StopRequested
 from events import alarm, say, warn
 from heartbeat import Heartbeat, beating
-from loop import loop, stopped_by_signals
+from loop import loop
 from memory import give_back
 from messenger import telling
 from one_shot import DECIDED_WITHIN_SECONDS, once, opened, settle, wait_and_settle
@@ -116,7 +116,6 @@ def _run(settings: Settings, config: Path) -> int:
         return run_demo(settings, config)
     with (
         opened(settings, config, one_shot=False, console=terminal()) as run,
-        stopped_by_signals(run.bot.clock),
         telling(lambda: run.bot.settings),
         beating(run.bot, lambda: _summary(run.bot)) as heart,
     ):
