@@ -27,7 +27,7 @@ from binance_answers import (
 from binance_wire import BinanceWire, NoSuchOrderError, UnknownPairError
 from clock import Clock
 from domain import Account, Intent, OrderReport, PartFill, SeenOrder, TradingRules
-from errors import MarsShotError, TemporaryError, UnknownOutcomeError
+from errors import MarsShotError, StopRequested, TemporaryError, UnknownOutcomeError
 from exchange import HearPrices
 from side_by_side import SideBySide
 
@@ -207,6 +207,8 @@ class BinanceExchange:
 def _told(wire: BinanceWire, pairs: Collection[str]) -> Mapping[str, Decimal] | MarsShotError:
     try:
         return _prices(wire, pairs)
+    except StopRequested:
+        raise
     except MarsShotError as error:
         return error
 

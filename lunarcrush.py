@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
@@ -185,13 +186,10 @@ class LunarCrush:
         self.requests_made += 1
         first, limit = (int(day.astype("datetime64[s]").astype(np.int64)) for day in (start, end))
         span: dict[str, str | int] = {"bucket": "day", "start": first, "end": limit - 1}
+        url = f"{self._base_url}/api4/public/coins/{quote(coin, safe='')}/time-series/v2"
+        get = partial(self._session.get, url, params=span, timeout=TIMEOUT_SECONDS, allow_redirects=False)
         try:
-            return self._session.get(
-                f"{self._base_url}/api4/public/coins/{quote(coin, safe='')}/time-series/v2",
-                params=span,
-                timeout=TIMEOUT_SECONDS,
-                allow_redirects=False,
-            )
+            return self._clock.wait_for(get)
         except requests.Timeout:
             raise _TryAgainError(f"{symbol}: LunarCrush did not answer in time") from None
         except (requests.exceptions.InvalidHeader, UnicodeError):

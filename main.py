@@ -9,6 +9,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from io import TextIOWrapper
 from pathlib import Path
 
@@ -19,8 +20,8 @@ from config_file import read_settings
 from daily_pass import Progress
 from errors import InputError, MarsShotError, StopRequested
 from events import alarm, say, warn
-from heartbeat import beating
-from loop import loop, stopped_by_signals
+from heartbeat import Heartbeat, beating
+from loop import loop
 from memory import give_back
 from messenger import telling
 from one_shot import DECIDED_WITHIN_SECONDS, once, opened, settle, wait_and_settle
@@ -125,29 +126,34 @@ def _run(settings: Settings, config: Path) -> int:
         return run_demo(settings, config)
     with (
         opened(settings, config, one_shot=False, console=terminal()) as run,
-        stopped_by_signals(run.bot.clock),
         telling(lambda: run.bot.settings),
         beating(run.bot, lambda: _summary(run.bot)) as heart,
     ):
-        run.bot.start()
-        _check_model(run)
-        book = run.bot.store.book
-        say(
-            "bot.started",
-            f"MarsShot runs in {_summary(run.bot)}. Ctrl-C stops it.",
-            mode=book.mode,
-            capital=book.capital,
-            asset=book.quote_asset,
-            positions=len(book.positions),
-        )
-        if isinstance(run.bot.clock, SystemClock):
-            run.bot.clock.is_called = run.bot.is_called
-        heart.begin()
+        with suppress(StopRequested):  # over the first questions; the loop ends at once then
+            _begin(run, heart)
         loop(run.bot, run.take_up, give_back, round_ended=heart.round_ended)
         doubts = len(run.bot.store.book.intents)
         ending = f"{doubts} orders are in doubt, the next start looks them up" if doubts else "no order is on its way"
         say("bot.stopped", f"MarsShot has stopped; {ending}")
     return 0
+
+
+def _begin(run: Run, heart: Heartbeat) -> None:
+    """Make sure of the last orders, and tell that the bot is at work. Raises StopRequested."""
+    run.bot.start()
+    _check_model(run)
+    book = run.bot.store.book
+    say(
+        "bot.started",
+        f"MarsShot runs in {_summary(run.bot)}. Ctrl-C stops it.",
+        mode=book.mode,
+        capital=book.capital,
+        asset=book.quote_asset,
+        positions=len(book.positions),
+    )
+    if isinstance(run.bot.clock, SystemClock):
+        run.bot.clock.is_called = run.bot.is_called
+    heart.begin()
 
 
 def _summary(bot: Bot) -> str:
