@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
+from typing import Any
 
 from requests.adapters import BaseAdapter
 
@@ -186,11 +188,26 @@ class BinanceExchange:
 
     def parts_of(self, intent: Intent, order_id: int) -> tuple[PartFill, ...]:
         """Return the trades of an order, with their commissions. Raises TemporaryError or AccountTroubleError."""
-        rows = self._wire.signed(self._client.get_my_trades, symbol=intent.pair, orderId=order_id, limit=MOST_TRADES)
         try:
-            return tuple(read_part(row) for row in rows if row["orderId"] == order_id)
+            return tuple(read_part(row) for row in self._trades_of(intent.pair, order_id) if row["orderId"] == order_id)
         except UNREADABLE:
             raise TemporaryError("Binance's trades came in a form that cannot be read") from None
+
+    def _trades_of(self, pair: str, order_id: int) -> list[dict[str, Any]]:
+        """Return the rows of an order's trades; where there are more than fit into one answer, page by page."""
+        ask = partial(self._wire.signed, self._client.get_my_trades, symbol=pair, orderId=order_id, limit=MOST_TRADES)
+        page = ask()
+        if len(page) < MOST_TRADES:
+            return list(page)
+        rows, next_id = list[dict[str, Any]](), 0  # without fromId they are the latest, with it those from there on
+        while len(page) == MOST_TRADES:
+            page = ask(fromId=next_id)
+            rows += page
+            last_id = max((row["id"] for row in page), default=next_id)
+            if last_id < next_id:
+                raise TemporaryError("Binance's trades came in an order that cannot be followed")
+            next_id = last_id + 1
+        return rows
 
     def orders_since(self, pair: str, moment_ms: int) -> list[SeenOrder]:
         """Return the account's orders of a pair that executed from that exchange time on, whoever sent them.
