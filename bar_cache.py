@@ -42,7 +42,7 @@ class DailyBars:
         """Refuse arrays that do not belong together or are out of order."""
         if self.values.shape != (len(self.days), len(FIELDS)):
             raise ValueError(f"{self.symbol}: {len(self.days)} days with values of shape {self.values.shape}")
-        if len(self.days) > 1 and not (np.diff(self.days) > np.timedelta64(0, "D")).all():
+        if not (self.days[1:] > self.days[:-1]).all():
             raise ValueError(f"{self.symbol}: days are not strictly increasing")
 
     def has_close(self) -> NDArray[np.bool_]:
@@ -137,7 +137,7 @@ def replace_file(path: Path, content: bytes, *, durable: bool = True) -> Fingerp
 
     durable: wait until the disk has it; not worth it for what can be had again. Returns the fingerprint of the new one.
     """
-    scratch = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    scratch = Path(f"{path}.{os.getpid()}.tmp")
     try:
         with scratch.open("wb") as file:
             file.write(content)

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
+from typing import Any
 
 from requests.adapters import BaseAdapter
 
@@ -27,7 +29,7 @@ from binance_answers import (
 from binance_wire import BinanceWire, NoSuchOrderError, UnknownPairError
 from clock import Clock
 from domain import Account, Intent, OrderReport, PartFill, SeenOrder, TradingRules
-from errors import MarsShotError, TemporaryError, UnknownOutcomeError
+from errors import MarsShotError, StopRequested, TemporaryError, UnknownOutcomeError
 from exchange import HearPrices
 from side_by_side import SideBySide
 from words import Sentence
@@ -187,11 +189,26 @@ class BinanceExchange:
 
     def parts_of(self, intent: Intent, order_id: int) -> tuple[PartFill, ...]:
         """Return the trades of an order, with their commissions. Raises TemporaryError or AccountTroubleError."""
-        rows = self._wire.signed(self._client.get_my_trades, symbol=intent.pair, orderId=order_id, limit=MOST_TRADES)
         try:
-            return tuple(read_part(row) for row in rows if row["orderId"] == order_id)
+            return tuple(read_part(row) for row in self._trades_of(intent.pair, order_id) if row["orderId"] == order_id)
         except UNREADABLE:
             raise TemporaryError(Sentence("fault.binance.odd_trades")) from None
+
+    def _trades_of(self, pair: str, order_id: int) -> list[dict[str, Any]]:
+        """Return the rows of an order's trades; where there are more than fit into one answer, page by page."""
+        ask = partial(self._wire.signed, self._client.get_my_trades, symbol=pair, orderId=order_id, limit=MOST_TRADES)
+        page = ask()
+        if len(page) < MOST_TRADES:
+            return list(page)
+        rows, next_id = list[dict[str, Any]](), 0  # without fromId they are the latest, with it those from there on
+        while len(page) == MOST_TRADES:
+            page = ask(fromId=next_id)
+            rows += page
+            last_id = max((row["id"] for row in page), default=next_id)
+            if last_id < next_id:
+                raise TemporaryError(Sentence("fault.binance.odd_order_of_trades"))
+            next_id = last_id + 1
+        return rows
 
     def orders_since(self, pair: str, moment_ms: int) -> list[SeenOrder]:
         """Return the account's orders of a pair that executed from that exchange time on, whoever sent them.
@@ -208,6 +225,8 @@ class BinanceExchange:
 def _told(wire: BinanceWire, pairs: Collection[str]) -> Mapping[str, Decimal] | MarsShotError:
     try:
         return _prices(wire, pairs)
+    except StopRequested:
+        raise
     except MarsShotError as error:
         return error
 

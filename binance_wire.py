@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import requests
@@ -114,7 +115,7 @@ class BinanceWire:
     # ------------------------------------------------------------------ requests that change nothing
 
     def signed(self, call: Callable[..., Any], **parameters: Any) -> Any:
-        """Return the answer to a signed read. Raises TemporaryError or AccountTroubleError."""
+        """Return the answer to a signed read. Raises TemporaryError, AccountTroubleError or StopRequested."""
         self._stamp()
         try:
             return self.read(call, **parameters)
@@ -124,10 +125,13 @@ class BinanceWire:
             return self.read(call, **parameters)
 
     def read(self, call: Callable[..., Any], *arguments: Any, **parameters: Any) -> Any:
-        """Return the answer to a read. Raises TemporaryError (also the two kinds above) or AccountTroubleError."""
+        """Return the answer to a read. Raises TemporaryError (also the two kinds above) or AccountTroubleError.
+
+        Raises StopRequested when the bot is to stop, however long Binance does not answer; nothing may be asked then.
+        """
         self._refuse_while_quiet()
         try:
-            answer = call(*arguments, **parameters)
+            answer = self._clock.wait_for(partial(call, *arguments, **parameters))
         except BinanceAPIException as error:
             status, code, text, wait = _of(error)
             raise self._remembered(_special_error(code) or read_error(status, code, text, wait)) from None
@@ -143,7 +147,10 @@ class BinanceWire:
     # ------------------------------------------------------------------ the one request that trades
 
     def send_order(self, **parameters: str) -> Any:
-        """Send an order once and return the answer. Raises UnknownOutcomeError where it may have executed."""
+        """Send an order once and return the answer. Raises UnknownOutcomeError where it may have executed.
+
+        Its answer is waited for, whoever wants the bot to stop.
+        """
         self._refuse_while_quiet()
         self._stamp()
         try:

@@ -101,7 +101,9 @@ class Bot:
 
     def cycle(self) -> None:
         """Do what is due now, and return."""
-        self._heard = self.control.word()
+        before, self._heard = self._heard, self.control.word()
+        if self._heard != before and self.control.is_daily_wanted():
+            self.daily_pass.not_before = None  # the owner does not want to wait
         self._make_sure()
         self.store.write_trades()
         in_doubt = bool(self.store.book.intents)
@@ -114,6 +116,7 @@ class Bot:
             self.intraday_check()
         if self.daily_is_due() and not self.clock.stopping:
             self.daily_update()
+        self._answer_about_the_pass()
         self.remember_silence()
         self._answer_the_owner(sold_all=to_sell_all)
 
@@ -135,19 +138,21 @@ class Bot:
             moments.append(self.next_daily())
         if self.store.book.intents:
             moments.append(now + timedelta(seconds=10))
+        if 0 < (silence := self.seconds_of_silence()) < self.settings.strategy.check_interval_seconds:
+            moments.append(now + timedelta(seconds=silence))
         return max(now, min(moments))
 
     # ------------------------------------------------------------------ the daily pass
 
     def daily_is_due(self) -> bool:
-        """Return whether today's pass is due and not done."""
-        strategy = self.settings.strategy
-        return is_daily_update_due(
-            self.clock.now(),
-            self.store.book.last_daily_update,
-            strategy.daily_update_hour_utc,
-            strategy.daily_update_minute_utc,
-        )
+        """Return whether today's pass is to be made or gone on with: by the clock, as begun, or as asked for."""
+        if self.daily_is_done():
+            return False
+        strategy, now, book = self.settings.strategy, self.clock.now(), self.store.book
+        is_begun = book.plan is not None and book.plan.day == now.date()
+        hour, minute = strategy.daily_update_hour_utc, strategy.daily_update_minute_utc
+        is_due = is_daily_update_due(now, book.last_daily_update, hour, minute)
+        return is_due or is_begun or self.control.is_daily_wanted()
 
     def daily_is_done(self) -> bool:
         """Return whether today's pass is done."""
@@ -177,9 +182,12 @@ class Bot:
     def _check_is_due(self) -> bool:
         if self._last_check is None:
             return True
-        since = (self.clock.now() - self._last_check).total_seconds()
-        # A clock that was set back would otherwise keep the stop-loss waiting.
-        return since < 0 or since >= self.settings.strategy.check_interval_seconds
+        now = self.clock.now()
+        since = (now - self._last_check).total_seconds()
+        # A clock that was set back would otherwise keep the stop-loss waiting. And what could not be sold because the
+        # exchange had asked for silence is sold when that is over, not minutes later.
+        was_silenced = -since < self.seconds_of_silence() <= 0
+        return since < 0 or since >= self.settings.strategy.check_interval_seconds or was_silenced
 
     @property
     def checked_at(self) -> datetime | None:
@@ -257,11 +265,25 @@ class Bot:
             return "too_small", ""
         if quote is not None and quote.price is None:
             return "no_price", quote.note
+        if self.seconds_of_silence() > 0:
+            return "silenced", ""
         return "refused", self.executor.troubles.get(symbol, "")
 
     def _told(self, text: str) -> str:
         """Return a text for the owner to read, in his language; where there is none, no catalogue is loaded for it."""
         return Words(self.settings.language).tell(text) if text else ""
+
+    def seconds_of_silence(self) -> float:
+        """Return for how long the exchange still wants to be left alone; below 0: since when it does not any more."""
+        return self.executor.exchange.quiet_until_ms / 1000 - self.clock.now().timestamp()
+
+    def _answer_about_the_pass(self) -> None:
+        """Take the request for today's pass away once it is done or has to wait, which a command waits for.
+
+        Why it has to wait stands in the diary by then.
+        """
+        if self.control.is_daily_wanted() and (self.daily_is_done() or self.daily_pass.not_before is not None):
+            self.control.daily_answered()
 
     def _answer_the_owner(self, *, sold_all: bool) -> None:
         """Tell a command that may wait for it what was heard, and what could not be sold."""

@@ -75,6 +75,8 @@ class _Impatient:
         self.now = clock.now
         self.idle = clock.idle
         self.stop = clock.stop
+        self.wait_for = clock.wait_for
+        self.in_one_piece = clock.in_one_piece
 
     def sleep(self, seconds: float) -> None:
         """Refuse to wait."""

@@ -2,6 +2,7 @@
 
 PAUSE: no new buys while it is there; the bot makes it too, with the reason in it, when the owner has to look first.
 SELL_ALL: sell every position; the bot takes the file away when it has taken note.
+DAILY: make today's pass now, whatever the hour; the bot takes the file away when the pass is done or has to wait.
 heard.json: the bot's answer, for the command that waits for it: what it has heard, and what it could not sell, and why.
 """
 
@@ -21,7 +22,7 @@ from words import Sentence
 if TYPE_CHECKING:
     from settings import Settings
 
-PAUSE, SELL_ALL, HEARD = "PAUSE", "SELL_ALL", "heard.json"
+PAUSE, SELL_ALL, DAILY, HEARD = "PAUSE", "SELL_ALL", "DAILY", "heard.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ class Control:
         self._disk = disk or Disk()
         self._pause = settings.file(PAUSE)
         self._sell_all = settings.file(SELL_ALL)
+        self._daily = settings.file(DAILY)
         self._heard = settings.file(HEARD)
 
     def paused(self) -> str:
@@ -74,9 +76,9 @@ class Control:
         self._disk.remove(self._pause)
         return was_paused
 
-    def word(self) -> tuple[bool, bool]:
-        """Return the owner's word as it stands: whether buying is paused, whether a sale of everything is asked for."""
-        return bool(self.paused()), self.is_to_sell_all()
+    def word(self) -> tuple[bool, bool, bool]:
+        """Return the owner's word as it stands: is buying paused, is a sale of all asked for, is the pass?"""
+        return bool(self.paused()), self.is_to_sell_all(), self.is_daily_wanted()
 
     def ask_to_sell_all(self) -> None:
         """Ask for the sale of every position. Raises TemporaryError."""
@@ -105,10 +107,25 @@ class Control:
 
     def sell_all_noted(self) -> None:
         """Take the request away: it stands in the book now. Raises TemporaryError."""
+        self._take_away(self._sell_all)
+
+    def ask_for_daily(self) -> None:
+        """Ask for today's pass now. Raises TemporaryError."""
+        self._write(self._daily, "")
+
+    def is_daily_wanted(self) -> bool:
+        """Return whether today's pass is asked for and neither done nor put off since."""
+        return self._disk.exists(self._daily)
+
+    def daily_answered(self) -> None:
+        """Take the request away: the pass is done, or put off. Raises TemporaryError."""
+        self._take_away(self._daily)
+
+    def _take_away(self, path: Path) -> None:
         try:
-            self._disk.remove(self._sell_all)
+            self._disk.remove(path)
         except OSError as error:
-            raise TemporaryError(Sentence("fault.file.stays", path=self._sell_all, why=error.strerror)) from None
+            raise TemporaryError(Sentence("fault.file.stays", path=path, why=error.strerror)) from None
 
     def _write(self, path: Path, text: str) -> None:
         try:

@@ -43,8 +43,8 @@ def bars_from_points(symbol: str, points: Sequence[Any], first: np.datetime64, e
     A point belongs to the UTC day it falls in; of several the last wins, unless only an earlier one has a close.
     """
     found = [point for point in points if isinstance(point, dict)]
-    time = _column(found, "time")
-    values = np.column_stack([_column(found, name) for name in _NAMES])
+    table = _numbers(found, ("time", *_NAMES))
+    time, values = table[:, 0], table[:, 1:]
     lowest, limit = (int(day.astype(np.int64)) * _DAY_SECONDS for day in (first, end))
     inside = (lowest <= time) & (time < limit)
     time, values = time[inside], values[inside]
@@ -67,9 +67,12 @@ def _parsed(content: bytes) -> Any:
         raise ValueError(Sentence("lunarcrush.no_json")) from None
 
 
-def _column(points: Sequence[Mapping[str, object]], name: str) -> NDArray[np.float64]:
-    """Return a field of all points as numbers, NaN where it is none; what is plain is not looked at one by one."""
-    found: list[Any] = [point.get(name) for point in points]
+def _numbers(points: Sequence[Mapping[str, object]], names: Sequence[str]) -> NDArray[np.float64]:
+    """Return the fields of all points as numbers, shape (points, names), NaN where one is none.
+
+    What is plain is not looked at one by one.
+    """
+    found: list[Any] = [point.get(name) for point in points for name in names]
     if not _PLAIN.issuperset(map(type, found)):
         found = [_number(value) for value in found]
     try:
@@ -77,7 +80,7 @@ def _column(points: Sequence[Mapping[str, object]], name: str) -> NDArray[np.flo
     except OverflowError:
         numbers = np.array([_number(value) for value in found])
     numbers[~np.isfinite(numbers)] = math.nan
-    return numbers
+    return numbers.reshape(len(points), len(names))
 
 
 def _number(value: object) -> float:

@@ -50,7 +50,7 @@ def loop(
 
 @contextmanager
 def stopped_by_signals(clock: Clock) -> Iterator[None]:
-    """Let SIGTERM and SIGINT finish the order in hand and end the work; restore the handlers afterwards."""
+    """Let SIGTERM and SIGINT end the work, the order in hand finished; restore the handlers afterwards."""
     before = {number: signal.signal(number, lambda *_: clock.stop()) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
 import numpy as np
 import requests
 from requests.auth import AuthBase
-from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
+from tenacity import RetryCallState, Retrying, retry_if_exception_type
 
 from bar_cache import FIELDS, BarCache, DailyBars, HeldBars, merged
 from clock import Clock
@@ -96,6 +97,14 @@ class LunarCrush:
         self._failures_in_a_row = 0
         self._quota_pause_until = 0.0
         self._quota_spent_until: datetime | None = None  # as told by LunarCrush
+        self._retrying = Retrying(
+            sleep=clock.sleep,
+            stop=lambda state: state.attempt_number >= self._attempts,
+            wait=_wait_seconds,
+            retry=retry_if_exception_type(_TryAgainError),
+            before_sleep=self._tell_of_wait,
+            reraise=True,
+        )
 
     def daily_bars(self, symbol: str, coin: str, days: int) -> DailyBars:
         """Return the closed bars of the last `days` UTC days; those that LunarCrush does not have are absent.
@@ -140,17 +149,8 @@ class LunarCrush:
         """Return the points from start to the last second before end."""
         if self._now() < self._quota_pause_until:
             raise QuotaSpentError(symbol, self._quota_spent_until)
-        attempts = ATTEMPTS if self._failures_in_a_row < TROUBLED_TOKENS else 1
-        retrying = Retrying(
-            sleep=self._clock.sleep,
-            stop=stop_after_attempt(attempts),
-            wait=_wait_seconds,
-            retry=retry_if_exception_type(_TryAgainError),
-            before_sleep=self._tell_of_wait,
-            reraise=True,
-        )
         try:
-            points = retrying(self._attempt, symbol, coin, start, end)
+            points = self._retrying(self._attempt, symbol, coin, start, end)
         except _TryAgainError:
             self._failures_in_a_row += 1
             raise
@@ -159,6 +159,11 @@ class LunarCrush:
             raise
         self._failures_in_a_row = 0
         return points
+
+    @property
+    def _attempts(self) -> int:
+        """How often a token is tried: once only where others have been in vain."""
+        return ATTEMPTS if self._failures_in_a_row < TROUBLED_TOKENS else 1
 
     def _attempt(self, symbol: str, coin: str, start: np.datetime64, end: np.datetime64) -> list[object]:
         response = self._send(symbol, coin, start, end)
@@ -180,13 +185,10 @@ class LunarCrush:
         self.requests_made += 1
         first, limit = (int(day.astype("datetime64[s]").astype(np.int64)) for day in (start, end))
         span: dict[str, str | int] = {"bucket": "day", "start": first, "end": limit - 1}
+        url = f"{self._base_url}/api4/public/coins/{quote(coin, safe='')}/time-series/v2"
+        get = partial(self._session.get, url, params=span, timeout=TIMEOUT_SECONDS, allow_redirects=False)
         try:
-            return self._session.get(
-                f"{self._base_url}/api4/public/coins/{quote(coin, safe='')}/time-series/v2",
-                params=span,
-                timeout=TIMEOUT_SECONDS,
-                allow_redirects=False,
-            )
+            return self._clock.wait_for(get)
         except requests.Timeout:
             raise _TryAgainError(Sentence("fault.lunarcrush.late", symbol=symbol)) from None
         except (requests.exceptions.InvalidHeader, UnicodeError):

@@ -6,19 +6,22 @@ Wires, loops, listens to signals, and says in one line what went wrong. Holds no
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from io import TextIOWrapper
 from pathlib import Path
 
+from beside import daily_pass, price_check
 from bot import Bot
 from clock import SystemClock
 from config_file import in_its_language, language_of, read_settings
 from daily_pass import Progress
 from errors import InputError, MarsShotError, StopRequested
 from events import alarm, say, warn
-from heartbeat import beating
-from loop import loop, stopped_by_signals
+from heartbeat import Heartbeat, beating
+from loop import loop
 from memory import give_back
 from messenger import telling
 from one_shot import DECIDED_WITHIN_SECONDS, once, opened, settle, wait_and_settle
@@ -54,11 +57,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     config = Path(getattr(chosen, "config", CONFIG))
     try:
         settings = read_settings(config)
-        return _command(chosen, settings, config)
+        code = _command(chosen, settings, config)
+        sys.stdout.flush()
+        return code
     except MarsShotError as error:
         if str(error) and not isinstance(error, StopRequested):
             print(in_its_language(error, config), file=sys.stderr)  # noqa: T201
         return error.exit_code
+    except BrokenPipeError:  # whoever read along has heard enough (head, less)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except OSError as error:
         where = error.filename or Sentence("fault.machine")
         line = Sentence("fault.in_file", path=where, fault=str(error.strerror or error))
@@ -107,10 +115,13 @@ def _parser(say: Callable[[str], str | None]) -> argparse.ArgumentParser:
 
 
 def _command(chosen: argparse.Namespace, settings: Settings, config: Path) -> int:
+    def here(work: Callable[[Run], int]) -> int:
+        return once(settings, config, work, terminal())
+
     commands: dict[str, Callable[[], int]] = {
         "run": lambda: _run(settings, config),
-        "daily": lambda: _show_plan(settings) if chosen.plan else once(settings, config, _daily, terminal()),
-        "intraday": lambda: once(settings, config, _intraday, terminal()),
+        "daily": lambda: _show_plan(settings) if chosen.plan else daily_pass(settings, lambda: here(_daily)),
+        "intraday": lambda: price_check(settings, lambda: here(_intraday)),
         "check": lambda: _check(settings, ask_all=chosen.all),
         "status": lambda: show_status(settings, as_json=chosen.json),
         "sell-all": lambda: sell_all(settings, config, is_sure=chosen.yes),
@@ -132,29 +143,34 @@ def _run(settings: Settings, config: Path) -> int:
         return run_demo(settings, config)
     with (
         opened(settings, config, one_shot=False, console=terminal()) as run,
-        stopped_by_signals(run.bot.clock),
         telling(lambda: run.bot.settings),
         beating(run.bot, lambda: _summary(run.bot)) as heart,
     ):
-        run.bot.start()
-        _check_model(run)
-        book = run.bot.store.book
-        say(
-            "bot.started",
-            f"MarsShot runs in {_summary(run.bot)}. Ctrl-C stops it.",
-            mode=book.mode,
-            capital=book.capital,
-            asset=book.quote_asset,
-            positions=len(book.positions),
-        )
-        if isinstance(run.bot.clock, SystemClock):
-            run.bot.clock.is_called = run.bot.is_called
-        heart.begin()
+        with suppress(StopRequested):  # over the first questions; the loop ends at once then
+            _begin(run, heart)
         loop(run.bot, run.take_up, give_back, round_ended=heart.round_ended)
         doubts = len(run.bot.store.book.intents)
         ending = f"{doubts} orders are in doubt, the next start looks them up" if doubts else "no order is on its way"
         say("bot.stopped", f"MarsShot has stopped; {ending}")
     return 0
+
+
+def _begin(run: Run, heart: Heartbeat) -> None:
+    """Make sure of the last orders, and tell that the bot is at work. Raises StopRequested."""
+    run.bot.start()
+    _check_model(run)
+    book = run.bot.store.book
+    say(
+        "bot.started",
+        f"MarsShot runs in {_summary(run.bot)}. Ctrl-C stops it.",
+        mode=book.mode,
+        capital=book.capital,
+        asset=book.quote_asset,
+        positions=len(book.positions),
+    )
+    if isinstance(run.bot.clock, SystemClock):
+        run.bot.clock.is_called = run.bot.is_called
+    heart.begin()
 
 
 def _summary(bot: Bot) -> str:

@@ -6,6 +6,7 @@ Places no orders.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -109,7 +110,11 @@ def _what_is_missing(row: pd.Series, model: LoadedModel) -> str:
 
 def _probabilities(rows: pd.DataFrame, model: LoadedModel) -> list[float]:
     try:
-        answer = model.estimator.predict_proba(rows[list(model.features)])
+        with warnings.catch_warnings():
+            # scikit-learn hands the list of warning filters to each tree anew, which takes longer than the tree.
+            warnings.resetwarnings()
+            warnings.simplefilter("ignore")
+            answer = model.estimator.predict_proba(rows[list(model.features)])
     except (NotFittedError, ValueError) as error:
         raise InputError(Sentence("fault.scores.no_score", why=str(error).splitlines()[0])) from None
     return [float(value) for value in answer[:, list(model.estimator.classes_).index(1)]]

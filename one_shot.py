@@ -24,11 +24,15 @@ DECIDED_WITHIN_SECONDS = 130.0  # an unknown outcome is decided within two minut
 
 @contextmanager
 def opened(settings: Settings, config: Path, *, one_shot: bool, console: Terminal | None) -> Iterator[Run]:
-    """Yield the bot of these settings. Raises InputError, or OperatorNeededError where another process has the book."""
+    """Yield the bot of these settings, which SIGTERM and SIGINT stop until the block's end, its closing included.
+
+    Raises InputError, or OperatorNeededError where another process has the book.
+    """
     if missing := settings.missing_keys(*keys_needed(settings)):
         raise InputError(*missing)
     with (
         open_surroundings(settings, keep_account=True) as around,
+        stopped_by_signals(around.clock),
         open_bot(
             around.settings, around.clock, console=console, config=config, dress=around.dress, one_shot=one_shot
         ) as run,
@@ -38,7 +42,7 @@ def opened(settings: Settings, config: Path, *, one_shot: bool, console: Termina
 
 def once(settings: Settings, config: Path, work: Callable[[Run], int], console: Terminal | None) -> int:
     """Open the bot, let it do the work, and return its exit code; 1 if it was stopped before the end."""
-    with opened(settings, config, one_shot=True, console=console) as run, stopped_by_signals(run.bot.clock):
+    with opened(settings, config, one_shot=True, console=console) as run:
         try:
             run.bot.start()
             code = work(run)

@@ -87,17 +87,18 @@ class OrderLife:
     def _send(self, intent: Intent) -> Fill:
         if self._clock.stopping:
             raise StopRequested("no new order is begun while the bot stops")
-        self._store.save(with_intent(self._store.book, intent))
-        try:
-            if self.exchange.now_ms() - intent.created_ms > SEND_WITHIN_MS:
-                raise TemporaryError(Sentence("fault.order.stood_still"))
-            report = self.exchange.send_market_order(intent)
-        except UnknownOutcomeError:
-            raise
-        except MarsShotError:
-            self._store.save(without_intent(self._store.book, intent))
-            raise
-        return self._settle(intent, report)
+        with self._clock.in_one_piece():
+            self._store.save(with_intent(self._store.book, intent))
+            try:
+                if self.exchange.now_ms() - intent.created_ms > SEND_WITHIN_MS:
+                    raise TemporaryError(Sentence("fault.order.stood_still"))
+                report = self.exchange.send_market_order(intent)
+            except UnknownOutcomeError:
+                raise
+            except MarsShotError:
+                self._store.save(without_intent(self._store.book, intent))
+                raise
+            return self._settle(intent, report)
 
     def _settle(self, intent: Intent, report: OrderReport) -> Fill:
         """Book a finished order. Raises UnknownOutcomeError while it is not, RefusedOrderError if nothing executed."""
@@ -117,6 +118,8 @@ class OrderLife:
             return report.parts
         try:
             parts = self.exchange.parts_of(intent, report.order_id)
+        except StopRequested:
+            raise
         except MarsShotError as error:
             raise UnknownOutcomeError(Sentence("fault.order.no_trades", why=error.said)) from None
         if sum((part.quantity for part in parts), ZERO) != report.executed_base:

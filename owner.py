@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from decimal import Decimal
+from math import ceil
 from pathlib import Path
 
 from clock import SystemClock
@@ -21,7 +22,8 @@ from wiring import BOOK, TRADES, Run, keys_needed
 from words import Sentence, Words
 
 ANSWERS_WITHIN_SECONDS = 20.0  # a bot that runs hears of a file within a second, unless it is in the middle of orders
-WAITING = {"in_doubt"}  # why something is unsold that will be known better soon
+SILENCES_TO_SIT_OUT = 3  # of at most two minutes each, where Binance asks to be left alone in the middle of it
+WAITING = {"in_doubt", "silenced"}  # why something is unsold that may be otherwise soon
 
 
 # --------------------------------------------------------------------------- sell-all
@@ -74,13 +76,20 @@ def _carried_out(settings: Settings, config: Path, control: Control) -> Mapping[
 
 def _sold_here(settings: Settings, config: Path) -> Mapping[str, tuple[str, str]]:
     left: dict[str, tuple[str, str]] = {}
+    words = Words(settings.language)
 
     def sell(run: Run) -> int:
-        run.bot.sell_all()
-        if run.bot.store.book.intents:
-            settle(run.bot)
-            run.bot.sell_all()
-        left.update(run.bot.unsold())
+        bot, silences = run.bot, SILENCES_TO_SIT_OUT
+        bot.sell_all()
+        if bot.store.book.intents:
+            settle(bot)
+            bot.sell_all()
+        while bot.unsold() and silences and 0 < (seconds := bot.seconds_of_silence()) <= DECIDED_WITHIN_SECONDS:
+            print(words.say("sell_all.silence", seconds=ceil(seconds)), flush=True)  # noqa: T201
+            bot.clock.sleep(seconds)
+            bot.sell_all()
+            silences -= 1
+        left.update(bot.unsold())
         return 0
 
     if once(settings, config, sell, console=None):

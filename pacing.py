@@ -7,11 +7,12 @@ Reads the headers that speak of limits, sends nothing; waits through the clock i
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 
-from bar_cache import Fingerprint, fingerprint, replace_file
+from bar_cache import Fingerprint, fingerprint
 from clock import Clock
 
 WINDOW_SECONDS = 60.0
@@ -40,11 +41,14 @@ class Pacer:
         self._keep([*times, self._now()])
 
     def answered(self) -> None:
-        """Count the last request at its answer instead of at its start: by then the source has counted it."""
+        """Count the last request at its answer instead of at its start: by then the source has counted it.
+
+        The file is told with the next request; until then it holds the start, which is a little early.
+        """
         started, times = self._times[-1], self._recent()
         if started in times:
             times.remove(started)
-        self._keep([*times, self._now()])
+        self._times = [*times, self._now()]
 
     def hold_until(self, moment: float) -> None:
         """Send nothing before this moment (unix seconds)."""
@@ -86,12 +90,26 @@ class Pacer:
 
     def _keep(self, times: list[float]) -> None:
         self._times = times
+        content = json.dumps(times).encode()
         try:
-            if not self._path.parent.is_dir():
-                self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._known = replace_file(self._path, json.dumps(times).encode(), durable=False)
+            self._write(content)
+        except FileNotFoundError:
+            self._write_into_a_new_folder(content)
         except OSError:
             self._shared = False
+
+    def _write_into_a_new_folder(self, content: bytes) -> None:
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._write(content)
+        except OSError:
+            self._shared = False
+
+    def _write(self, content: bytes) -> None:
+        """Write over the file as it is: who reads a half one goes by his own requests, and this is done often."""
+        with self._path.open("wb", buffering=0) as file:
+            file.write(content)
+            self._known = fingerprint(os.fstat(file.fileno()))
 
 
 def asked_to_wait(headers: Mapping[str, str], now: float, *, is_limit: bool) -> float | None:

@@ -1,4 +1,4 @@
-"""Runs requests beside the loop, a few at a time. The process can end at any moment: it never waits for one of them.
+"""Runs requests beside the loop. The process can end at any moment: it never waits for one of them.
 
 Knows nothing of what is asked. Orders never come here: those are sent one after the other, by the loop itself.
 """
@@ -8,8 +8,11 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+from typing import TypeVar
 
 Task = Callable[[], None]
+Answer = TypeVar("Answer")
 
 
 class SideBySide:
@@ -58,3 +61,17 @@ class SideBySide:
                 return self._waiting.popleft()
             self._threads -= 1
             return None
+
+
+def begun(ask: Callable[[], Answer]) -> Future[Answer]:
+    """Begin one call; return what will hold its answer, or what it raised."""
+    answer: Future[Answer] = Future()
+
+    def work() -> None:
+        try:
+            answer.set_result(ask())
+        except BaseException as error:  # noqa: BLE001 - raised where the answer is awaited
+            answer.set_exception(error)
+
+    threading.Thread(target=work, name="question", daemon=True).start()
+    return answer

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
@@ -23,7 +23,7 @@ from errors import InputError
 from positions_store import load_state, read_trades
 from risk_manager import exit_levels
 from settings import Settings
-from status_view import status_lines
+from status_view import pass_lines, status_lines
 from terminal import terminal
 from words import Sentence, Words
 
@@ -32,24 +32,47 @@ PROFIT_DAYS = {"7_days": 7, "30_days": 30}
 
 def show_status(settings: Settings, *, as_json: bool) -> int:
     """Print the state of the bot; return 0. Raises InputError where there is no book, or none that can be trusted."""
-    book = load_state(settings.file("bot_state.json"), settings.mode, Disk())
-    if book is None:
-        raise InputError(Sentence("fault.book.not_yet", path=settings.file("bot_state.json")))
-    seen = read_seen(settings.file(SEEN), Disk())
-    now = SystemClock().now()
-    if settings.mode == "demo":
-        now = seen.time or now  # the demo's own time
+    book, seen, now = _kept(settings)
     control = Control(settings)
     facts = status_facts(book, settings, control.paused(), now, seen)
     if as_json:
         print(json.dumps(facts, indent=1))  # noqa: T201
         return 0
-    words, shown = Words(settings.language), terminal()
-    facts |= {"pause_reason": pause_reason(control.reason(), book, words)}
+    words = Words(settings.language)
     facts |= {"differences": [difference_in_words(*one, book, words) for one in book.differences.items()]}
-    for line in status_lines(facts, now, words):
-        shown.print(line, style=None, markup=False, highlight=False, soft_wrap=True)
+    _print(status_lines(facts | _why_paused(control, book, words), now, words))
     return 0
+
+
+def show_pass(settings: Settings) -> int:
+    """Print how today's pass, which was asked for, stands; return 0 if it is done, else 1. Raises InputError."""
+    book, seen, now = _kept(settings)
+    control, words = Control(settings), Words(settings.language)
+    facts = status_facts(book, settings, control.paused(), now, seen)
+    is_done = book.last_daily_update == now.date()
+    if not is_done:
+        _print([words.say("beside.daily_waits", why=seen.put_off)])
+    _print(pass_lines(facts | _why_paused(control, book, words), words))
+    return 0 if is_done else 1
+
+
+def _kept(settings: Settings) -> tuple[Book, Seen, datetime]:
+    """Return the book, what the last check saw, and the present moment; the demo has a time of its own."""
+    book = load_state(settings.file("bot_state.json"), settings.mode, Disk())
+    if book is None:
+        raise InputError(Sentence("fault.book.not_yet", path=settings.file("bot_state.json")))
+    seen, now = read_seen(settings.file(SEEN), Disk()), SystemClock().now()
+    return book, seen, (seen.time or now) if settings.mode == "demo" else now
+
+
+def _print(lines: Iterable[str]) -> None:
+    shown = terminal()
+    for line in lines:
+        shown.print(line, style=None, markup=False, highlight=False, soft_wrap=True)
+
+
+def _why_paused(control: Control, book: Book, words: Words) -> dict[str, str]:
+    return {"pause_reason": pause_reason(control.reason(), book, words)}
 
 
 def pause_reason(reason: str, book: Book | None, words: Words) -> str:

@@ -187,6 +187,10 @@ def stops(market: StandIn, positions: int) -> None:
             silenced(market, "coinbase", "binance"),
             lambda process: asked(market, "coinbase") > before,
         ),
+        "Binance answers nothing, at the start": lambda: (
+            mute(market),
+            lambda process: asked(market, "binance") > before_at_binance,
+        ),
         "Binance has asked for silence": lambda: (
             refused(market),
             lambda process: "asked to wait" in log_of(process) or "429" in log_of(process),
@@ -197,7 +201,7 @@ def stops(market: StandIn, positions: int) -> None:
         ),
     }
     for name, prepare in cases.items():
-        before = asked(market, "coinbase")
+        before, before_at_binance = asked(market, "coinbase"), asked(market, "binance")
         pass_done, is_there = prepare()
         with daemon(market, positions, pass_done=pass_done) as process:
             until(lambda is_there=is_there, process=process: is_there(process))  # type: ignore[misc]
@@ -214,6 +218,12 @@ def silenced(market: StandIn, *services: str) -> bool:
     """Let these services answer no question for prices or histories; say that the day's pass counts as done."""
     for service in services:
         market.hang(service, "ticker/price" if service == "binance" else "GET")
+    return True
+
+
+def mute(market: StandIn) -> bool:
+    """Let Binance answer nothing at all; say that the day's pass counts as done."""
+    market.hang("binance", "/api/v3/")
     return True
 
 

@@ -12,17 +12,25 @@ if [ "$(id -u)" != 0 ]; then
     echo "run this as root: sudo deploy/install.sh" >&2
     exit 2
 fi
-python=$(command -v python3.11 || true)
+# The system's own first: one in root's home (pyenv) is out of the bot's reach.
+python=$(PATH=/usr/bin:/usr/local/bin:$PATH command -v python3.11 || true)
 if [ -z "$python" ]; then
     echo "Python 3.11 is missing: apt-get install python3.11 python3.11-venv" >&2
     exit 2
 fi
 
+umask 022
+chmod -R go+rX .  # root's umask may have kept the checkout to itself
 id marsshot >/dev/null 2>&1 || useradd --system --home-dir /var/lib/marsshot --shell /usr/sbin/nologin marsshot
 install -d -m 0700 -o marsshot -g marsshot /var/lib/marsshot
 install -d -m 0750 -o root -g marsshot /etc/marsshot
 
 [ -x .venv/bin/python ] || "$python" -m venv .venv
+if ! runuser -u marsshot -- .venv/bin/python -c ""; then
+    echo "the user marsshot may not run $(readlink -f .venv/bin/python): install Python 3.11 for everybody" \
+        "(apt-get install python3.11 python3.11-venv), delete $program/.venv, and run this again" >&2
+    exit 2
+fi
 .venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 .venv/bin/python -m compileall -q ./*.py embedded_market replay disasters panel
 

@@ -5,20 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+from clock import TimelessClock
 from disasters.fate import Fate
 from errors import StopRequested
 
 
-class StrayingClock:
+class StrayingClock(TimelessClock):
     """The machine's clock: the true time, and how far it is off. `on_move` hears of every new true time."""
 
     def __init__(self, start: datetime, fate: Fate, on_move: Callable[[datetime], None]) -> None:
+        super().__init__()
         self.true_now = start.astimezone(UTC)
         self._fate = fate
         self._off = timedelta()
         self._on_move = on_move
         self.strayed = False
-        self._stopping = False
 
     def now(self) -> datetime:
         """Return what the machine believes."""
@@ -37,18 +38,9 @@ class StrayingClock:
         if self._fate.chance(self._fate.clock_trouble):
             self._stray()
 
-    def stop(self) -> None:
-        """Ask the bot to come to an end, as SIGTERM does."""
-        self._stopping = True
-
     def start_again(self) -> None:
         """Forget that it was to stop."""
         self._stopping = False
-
-    @property
-    def stopping(self) -> bool:
-        """True once the bot is to stop."""
-        return self._stopping
 
     def pass_time(self, seconds: float) -> None:
         """Let true time pass."""

@@ -6,6 +6,7 @@ The bot is put together as `wiring.py` does it, with this world's wire, disk and
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
@@ -29,7 +30,7 @@ from embedded_market.exchange import Exchange
 from embedded_market.history import load_bundled_history
 from embedded_market.prices import PriceBoard
 from embedded_market.rules import PairRules
-from errors import TemporaryError
+from errors import StopRequested, TemporaryError
 from loop import loop
 from settings import Settings
 from wiring import BOOK, open_store
@@ -107,7 +108,8 @@ class World:
         )
         self.clock.start_again()
         faults = self.fate.happened["disk fault"]
-        bot.start()
+        with suppress(StopRequested):
+            bot.start()
         loop(bot, lambda: None, after_cycle=self._goes_on)
         if self.fate.happened["disk fault"] > faults:
             self.wire.new_life()  # a disk that refused may have kept the silence from the next process

@@ -270,6 +270,21 @@ def test_an_order_is_found_by_its_client_order_id_and_its_trades_by_its_number(d
     assert desk.exchange.parts_of(an_intent(desk, 2), sent.order_id) == sent.parts
 
 
+@pytest.mark.parametrize(("most", "requests"), [(1, 6), (2, 4), (3, 3), (4, 3), (5, 1)])
+def test_the_trades_of_a_large_order_are_read_page_by_page(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, most: int, requests: int
+) -> None:
+    desk.exchange.send_market_order(an_intent(desk, 1))
+    sent = desk.exchange.send_market_order(an_intent(desk, 2, quote_amount="2500"))
+    desk.exchange.send_market_order(an_intent(desk, 3))
+    assert sent.parts is not None
+    assert len(sent.parts) == 4
+    monkeypatch.setattr("binance_exchange.MOST_TRADES", most)
+    asked = desk.requests("myTrades")
+    assert desk.exchange.parts_of(an_intent(desk, 2), sent.order_id) == sent.parts
+    assert desk.requests("myTrades") - asked == requests
+
+
 def test_an_order_that_binance_does_not_know_is_none(desk: Desk) -> None:
     assert desk.exchange.find_order(an_intent(desk)) is None
 

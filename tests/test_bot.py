@@ -582,6 +582,20 @@ def test_a_ban_outlives_a_restart(desk: Desk) -> None:
     assert desk.requests("/api/v3/ticker/price") == 2
 
 
+@pytest.mark.parametrize(("seconds", "sells"), [(39, False), (40, True)])
+def test_a_stop_loss_that_met_a_silence_is_carried_out_as_soon_as_that_is_over(
+    desk: Desk, seconds: int, sells: bool
+) -> None:
+    desk.give("ADA", "300", entry_price="2.5")
+    desk.fault(NEW_ORDER, "status", status=429, headers={"Retry-After": "40"}, body=b"{}")
+    bot = desk.bot()
+    bot.cycle()
+    assert (desk.traded(), bot.next_due()) == ([], desk.clock.now() + timedelta(seconds=40))
+    desk.wait(seconds)
+    bot.cycle()
+    assert desk.traded() == (["SELL ADA"] if sells else [])
+
+
 def test_a_ban_is_kept_by_a_bot_that_is_stopped(desk: Desk) -> None:
     bot = desk.bot()
 

@@ -101,6 +101,57 @@ def test_without_any_price_the_answer_says_so(desk: Desk) -> None:
     assert sell_all_of(desk)[0] == "no_price"
 
 
+# --------------------------------------------------------------------------- today's pass, asked for
+
+
+def test_the_pass_that_is_asked_for_before_its_hour_is_made_at_once_and_once(desk: Desk) -> None:
+    bot = desk.bot(Scores(desk.clock, ADA="0.9"))
+    bot.cycle()
+    assert not bot.daily_is_due(), "it is 00:00, the pass is at 00:30"
+    bot.control.ask_for_daily()
+    assert bot.is_called()
+    bot.cycle()
+    assert bot.daily_is_done()
+    assert not bot.control.is_daily_wanted(), "the command that waits sees that"
+    bot.control.ask_for_daily()
+    bot.cycle()
+    desk.clock.idle(datetime(2021, 2, 15, 0, 30, tzinfo=UTC))
+    bot.cycle()
+    assert not bot.control.is_daily_wanted()
+    assert len(desk.orders) == 1
+
+
+def test_a_pass_that_was_put_off_is_tried_at_once_when_asked_for(desk: Desk) -> None:
+    scores = Scores(desk.clock, ADA="0.9")
+    scores.error = TemporaryError("LunarCrush answered 502")
+    bot = desk.bot(scores)
+    desk.clock.idle(datetime(2021, 2, 15, 0, 30, tzinfo=UTC))
+    bot.cycle()
+    bot.control.ask_for_daily()
+    bot.cycle()
+    assert not bot.control.is_daily_wanted(), "put off once more: that is the answer"
+    assert read_seen(desk.settings.file("seen.json"), desk.disk).put_off == "LunarCrush answered 502"
+    scores.error = None
+    bot.cycle()
+    assert not bot.daily_is_done(), "ten minutes have not passed"
+    bot.control.ask_for_daily()
+    bot.cycle()
+    assert bot.daily_is_done()
+
+
+def test_a_pass_begun_before_its_hour_is_gone_on_with(desk: Desk) -> None:
+    bot = desk.bot(Scores(desk.clock, ADA="0.9"))
+    desk.fault(NEW_ORDER, "drop_before")
+    bot.control.ask_for_daily()
+    bot.cycle()
+    assert (bot.daily_is_done(), bot.store.book.plan is None) == (False, False), "the order is in doubt"
+    bot.control.daily_answered()  # as if by a death of the process
+    while not bot.daily_is_done():
+        assert desk.clock.now() < datetime(2021, 2, 15, 0, 29, tzinfo=UTC)
+        desk.clock.idle(bot.next_due())
+        bot.cycle()
+
+
 # --------------------------------------------------------------------------- what is written down for the owner
 
 

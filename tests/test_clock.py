@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -11,6 +14,7 @@ from builders import NOW
 
 from clock import Clock, SystemClock, VirtualClock
 from errors import MarsShotError, StopRequested
+from loop import stopped_by_signals
 
 CLOCKS = pytest.mark.parametrize("clock", [SystemClock(), VirtualClock(NOW)], ids=["system", "virtual"])
 
@@ -81,6 +85,73 @@ def test_a_rest_is_ten_seconds_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
     began = time.monotonic()
     clock.idle(clock.now() + timedelta(hours=1))
     assert time.monotonic() - began < 5
+
+
+def test_a_signal_that_interrupts_the_very_beginning_of_a_rest_ends_it_too() -> None:
+    """The handler must not need a lock that the rest it interrupts may be holding."""
+    for number in range(60):
+        clock = SystemClock()
+        with stopped_by_signals(clock), pytest.raises(StopRequested):
+            threading.Timer(number * 1e-5, os.kill, (os.getpid(), signal.SIGTERM)).start()
+            while True:
+                clock.sleep(0)
+
+
+# --------------------------------------------------------------------------- questions
+
+EACH = pytest.mark.parametrize("new", [SystemClock, lambda: VirtualClock(NOW)], ids=["system", "virtual"])
+
+
+@EACH
+def test_an_answer_is_waited_for_and_so_is_an_error(new: Callable[[], Clock]) -> None:
+    assert new().wait_for(lambda: 7) == 7
+    with pytest.raises(TimeoutError, match="as it was raised"):
+        new().wait_for(lambda: _raise(TimeoutError("as it was raised")))
+
+
+def _raise(error: Exception) -> None:
+    raise error
+
+
+@EACH
+def test_a_stopped_bot_asks_nothing_more_but_what_it_has_begun(new: Callable[[], Clock]) -> None:
+    asked: list[str] = []
+    clock = new()
+    with clock.in_one_piece():
+        clock.wait_for(clock.stop)
+        clock.wait_for(lambda: asked.append("of what was begun"))
+    with pytest.raises(StopRequested):
+        clock.wait_for(lambda: asked.append("anew"))
+    assert asked == ["of what was begun"]
+
+
+@EACH
+def test_a_piece_within_a_piece_ends_with_the_outer_one(new: Callable[[], Clock]) -> None:
+    clock = new()
+    clock.stop()
+    with clock.in_one_piece():
+        with clock.in_one_piece():
+            pass
+        assert clock.wait_for(lambda: 7) == 7
+    with pytest.raises(StopRequested):
+        clock.wait_for(lambda: 7)
+
+
+def test_an_answer_that_does_not_come_is_done_without_when_the_bot_stops() -> None:
+    clock, never = SystemClock(), threading.Event()
+    threading.Timer(0.05, clock.stop).start()
+    with pytest.raises(StopRequested):
+        clock.wait_for(never.wait)
+    never.set()
+
+
+def test_what_is_asked_beside_the_loop_is_nobodys_wait() -> None:
+    clock, answers = SystemClock(), list[int]()
+    clock.stop()
+    beside = threading.Thread(target=lambda: answers.append(clock.wait_for(threading.get_ident)))
+    beside.start()
+    beside.join()
+    assert answers == [beside.ident]
 
 
 # --------------------------------------------------------------------------- the virtual clock

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,8 +21,8 @@ from typing import Any
 
 import pytest
 import yaml
-from desk import LOOK_UP, NEW_ORDER, Told
-from house import House, open_house
+from desk import LOOK_UP, NEW_ORDER, TRADES, Told
+from house import PROGRAM, House, open_house
 from rich.console import Console
 
 import events
@@ -164,7 +166,7 @@ def wait_until(process: subprocess.Popen[str], text: str) -> str:
 
 def talk_to_the_daemon(house: House) -> None:
     """Be refused its book; pause, resume, and have everything sold."""
-    code, _, error = house.run("intraday")
+    code, _, error = house.run("run")
     assert code == 1
     assert error.count("\n") == 1
     assert "another MarsShot is running on this book" in error
@@ -225,6 +227,113 @@ def test_a_daemon_that_is_stopped_while_it_scores_leaves_nothing_behind(house: H
         daemon.kill()
     assert (daemon.returncode, error) == (0, "")
     assert house.book()["plan"] is None
+
+
+@pytest.mark.parametrize("command", [["status"], ["check"]])
+def test_a_reader_that_has_heard_enough_is_no_trouble(house: House, command: list[str]) -> None:
+    """Such as `python main.py status | head -3`."""
+    house.run("intraday")
+    reading, writing = os.pipe()
+    os.close(reading)
+    program = [sys.executable, str(PROGRAM), *command]
+    ended = subprocess.run(program, cwd=house.folder, stdout=writing, stderr=subprocess.PIPE, check=False)
+    os.close(writing)
+    assert (ended.returncode in {0, 1}, ended.stderr) == (True, b"")
+
+
+# ------------------------------------------------------------------ SIGTERM while nobody answers
+
+
+def hang(house: House, service: str, match: str) -> None:
+    house.market.faults.add(service=service, match=match, kind="hang_before", seconds=60)
+
+
+def stop_when_all_hangs(house: House, *command: str) -> tuple[int, str]:
+    """Start the program; when every fault has been met, tell it to stop; return exit code and output."""
+    process = house.start(*command, quick=True)
+    try:
+        while house.market.faults.pending:
+            assert process.poll() is None
+            time.sleep(0.02)
+        process.send_signal(signal.SIGTERM)
+        out, error = process.communicate(timeout=5)
+    finally:
+        process.kill()
+    assert error == ""
+    return process.returncode, out
+
+
+@pytest.mark.parametrize("question", ["/api/v3/time", "/api/v3/exchangeInfo", "/api/v3/account"])
+def test_a_daemon_that_binance_does_not_answer_at_its_start_ends_when_told_to(house: House, question: str) -> None:
+    hang(house, "binance", question)
+    code, out = stop_when_all_hangs(house, "run")
+    assert code == 0
+    assert "MarsShot runs" not in out
+    assert "MarsShot has stopped; no order is on its way" in out
+
+
+@pytest.mark.parametrize("question", [LOOK_UP, TRADES])
+def test_a_daemon_that_is_stopped_over_the_look_up_of_an_order_leaves_it_to_the_next_start(
+    house: House, question: str
+) -> None:
+    house.put_model()
+    house.market.faults.add(service="binance", match=NEW_ORDER, kind="drop_after")
+    hang(house, "binance", question)
+    code, out = stop_when_all_hangs(house, "run")
+    assert code == 0
+    assert "MarsShot has stopped; 1 orders are in doubt" in out
+    assert house.book()["positions"] == {}
+    assert house.run("intraday")[0] == 0
+    assert house.book()["intents"] == {}
+    assert [row["symbol"] for row in read_trades(house.folder / "trades.csv")] == ["ADA"]
+    assert house.traded() == ["BUY ADA"]
+
+
+def test_an_order_that_takes_long_is_waited_for_and_booked_however_often_the_bot_is_told_to_stop(house: House) -> None:
+    house.put_model()
+    arrived = threading.Event()
+
+    def take_long() -> None:
+        arrived.set()
+        time.sleep(1)
+
+    house.market.binance.account.on_order = take_long
+    process = house.start("run", quick=True)
+    try:
+        assert arrived.wait(30)
+        for _ in range(3):
+            process.send_signal(signal.SIGTERM)
+            time.sleep(0.1)
+        out, error = process.communicate(timeout=10)
+    finally:
+        process.kill()
+    assert (process.returncode, error) == (0, "")
+    assert "Bought" in out
+    assert "MarsShot has stopped; no order is on its way" in out
+    assert list(house.book()["positions"]) == ["ADA"]
+    assert house.book()["intents"] == {}
+
+
+@pytest.mark.parametrize(
+    ("command", "service", "question"),
+    [
+        (["daily"], "lunarcrush", "time-series"),
+        (["daily"], "binance", "/api/v3/account"),
+        (["intraday"], "binance", "/api/v3/exchangeInfo"),
+        (["sell-all", "--yes"], "binance", "/api/v3/account"),
+    ],
+)
+def test_a_command_that_nobody_answers_ends_when_told_to(
+    house: House, command: list[str], service: str, question: str
+) -> None:
+    house.put_model()
+    assert house.run("intraday")[0] == 0
+    house.hold_ada()
+    before = house.book()
+    hang(house, service, question)
+    assert stop_when_all_hangs(house, *command)[0] == 1
+    assert house.book()["positions"] == before["positions"]
+    assert house.traded() == []
 
 
 @pytest.mark.parametrize("command", ["pause", "resume"])

@@ -89,6 +89,26 @@ def test_when_binance_is_down_the_sale_stays_marked_and_the_reason_is_told(house
     assert house.traded() == ["SELL ADA"]
 
 
+def test_a_short_silence_that_binance_asks_for_is_sat_out(house: House, command: Any) -> None:
+    house.hold_ada("0.5")
+    silence = {"Retry-After": "1"}
+    house.market.faults.add(service="binance", match="POST /api/v3/order", kind="status", status=429, headers=silence)
+    answer = command("sell-all", "--yes")
+    assert answer.code == 0
+    assert answer.out.startswith("Binance demande 1 s de silence ; la vente continue ensuite\nVendu : 400 ADA")
+    assert house.traded() == ["SELL ADA"]
+
+
+def test_a_long_silence_is_told_and_the_sale_stays_marked(house: House, command: Any) -> None:
+    house.hold_ada("0.5")
+    ban = {"Retry-After": "131"}
+    house.market.faults.add(service="binance", match="POST /api/v3/order", kind="status", status=418, headers=ban)
+    answer = command("sell-all", "--yes")
+    assert answer.code == 1
+    assert answer.out.startswith("Pas vendu : ADA : Binance demande un moment de silence")
+    assert pending(house) == {"ADA": Reason.SELL_ALL}
+
+
 def test_dust_stays_and_is_no_failure(house: House, command: Any) -> None:
     house.hold_ada("0.5")
     house.market.set_price("ADA", "0.01")

@@ -604,7 +604,8 @@ def test_while_the_trades_do_not_add_up_the_outcome_stays_unknown(desk: Desk, kn
     desk.assert_agreement()
 
 
-def test_an_answer_without_all_its_fills_is_completed_from_the_trades(desk: Desk) -> None:
+@pytest.mark.parametrize("stops", [False, True], ids=["goes on", "is to stop"])
+def test_an_answer_without_all_its_fills_is_completed_from_the_trades(desk: Desk, stops: bool) -> None:
     """A RESULT in place of FULL: it says what was executed, not what it cost."""
     desk.exchange.server_ms()
     now_ms = desk.exchange.now_ms()
@@ -622,6 +623,8 @@ def test_an_answer_without_all_its_fills_is_completed_from_the_trades(desk: Desk
             "status": "FILLED",
         }
         fault.body = json.dumps(body)
+        if stops:
+            desk.clock.stop()
 
     desk.market.binance.account.on_order = forget_fills
     fault = desk.market.faults.add(service="binance", match=NEW_ORDER, kind="status_after", status=200)

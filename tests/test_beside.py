@@ -1,0 +1,82 @@
+"""daily and intraday beside a bot that runs: it makes the pass when asked, and checks the prices by itself."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from house import House, open_house
+
+from control import DAILY
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    with open_house(tmp_path) as house:
+        house.put_model()
+        house.config["strategy"] |= {"daily_update_hour_utc": 23, "daily_update_minute_utc": 59}
+        house.write_config()
+        yield house
+
+
+@pytest.fixture
+def daemon(house: House) -> Iterator[subprocess.Popen[str]]:
+    process = house.start("run", quick=True)
+    assert process.stdout is not None
+    while "MarsShot runs" not in process.stdout.readline():
+        assert process.poll() is None
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def test_the_running_bot_makes_the_pass_and_the_command_shows_it(house: House, daemon: subprocess.Popen[str]) -> None:
+    code, out, error = house.run("daily")
+    assert (code, error) == (0, "")
+    assert out.startswith("The running bot makes today's pass now.")
+    assert "bought ADA" in out
+    assert house.traded() == ["BUY ADA"]
+    assert not (house.folder / DAILY).exists()
+    assert daemon.poll() is None
+
+    code, out, _ = house.run("daily")
+    assert (code, house.traded()) == (0, ["BUY ADA"]), "once a day, however often it is asked for"
+    assert "bought ADA" in out
+
+
+def test_a_pass_that_has_to_wait_is_told_with_its_reason(house: House, daemon: subprocess.Popen[str]) -> None:
+    house.market.faults.add(service="lunarcrush", match="", kind="status", times=-1, status=401)
+    code, out, _ = house.run("daily")
+    assert code == 1
+    assert "refuses the key" in out.splitlines()[1]
+    assert not (house.folder / DAILY).exists()
+    assert house.traded() == []
+
+
+def test_when_the_running_bot_ends_meanwhile_the_pass_is_made_here(house: House, daemon: subprocess.Popen[str]) -> None:
+    daemon.send_signal(signal.SIGSTOP)
+    command = house.start("daily")
+    assert command.stdout is not None
+    assert command.stdout.readline().startswith("The running bot makes today's pass now.")
+    daemon.kill()
+    out, error = command.communicate(timeout=60)
+    assert (command.returncode, error) == (0, "")
+    assert house.traded() == ["BUY ADA"], out
+    assert not (house.folder / DAILY).exists()
+
+
+def test_intraday_leaves_the_check_to_the_running_bot(house: House, daemon: subprocess.Popen[str]) -> None:
+    assert house.run("intraday")[:2] == (
+        1,
+        "Nothing was done here: a running bot checks the prices by itself every 5 min; "
+        "python main.py status shows the last ones\n",
+    )
+
+
+def test_without_a_bot_both_do_the_work_themselves(house: House) -> None:
+    assert house.run("intraday")[0] == 0
+    assert house.run("daily")[0] == 0
+    assert house.traded() == ["BUY ADA"]
