@@ -30,6 +30,7 @@ from csv_text import csv_text
 from errors import InputError, MarsShotError, TemporaryError
 from features import FEATURES, feature_table, has_features, labelled
 from lunarcrush import DailyBars, LunarCrush, NotTrackedError, QuotaSpentError
+from words import Sentence
 
 if TYPE_CHECKING:
     from settings import Settings
@@ -126,7 +127,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def _run(arguments: argparse.Namespace) -> None:
     from config_file import read_settings  # noqa: PLC0415 - --help needs none of it
-    from surroundings import STAND_IN, open_surroundings  # noqa: PLC0415
+    from surroundings import open_surroundings  # noqa: PLC0415
 
     settings = read_settings(arguments.config)
     tokens = _tokens(arguments.tokens)
@@ -147,7 +148,7 @@ def _run(arguments: argparse.Namespace) -> None:
         )
         build(source, dressed, tokens or dressed.training_tokens, days, output, console)
     if settings.mode == "demo":
-        sys.stdout.write(f"{STAND_IN}\n")
+        sys.stdout.write(f"{Sentence('demo.stand_ins')}\n")
 
 
 def build(

@@ -24,16 +24,17 @@ from settings import Settings
 from summary import DayPoint, Summary, draw_equity, show_summary
 from surroundings import ACCOUNT, DEMO_DAYS, demo_end, open_surroundings
 from wiring import BOOK, TRADES, Run, open_bot
+from words import Sentence, Words
 
 PICTURE = "equity.png"
 
 
 def run_demo(settings: Settings, config: Path) -> int:
     """Live through the demo and sum it up. Returns the exit code."""
-    console = Console()
+    console, words = Console(), Words(settings.language)
     begun = monotonic()
     _begin_anew(settings)
-    view = DemoView(console, DEMO_DAYS)
+    view = DemoView(console, DEMO_DAYS, words)
     with (
         open_surroundings(settings, keep_account=True) as around,
         open_bot(
@@ -48,21 +49,18 @@ def run_demo(settings: Settings, config: Path) -> int:
     ):
         run.desk.check()
         journey = _Journey(run, view, demo_end(around.clock.now()))
-        say(
-            "demo.started",
-            f"The demo begins: {DEMO_DAYS} days of the recorded market, five-minute checks, no real money",
-        )
+        say("demo.started", Sentence("demo.begins", days=DEMO_DAYS))
         with view.watching(around.clock.now):
             loop(run.bot, run.take_up, journey.after_cycle)
         journey.note_day()
         finished = journey.is_over
-        say("demo.ended", f"The demo ends after {monotonic() - begun:.0f} seconds")
+        say("demo.ended", Sentence("demo.ends", seconds=monotonic() - begun))
         summary = journey.summary(read_trades(around.settings.file(TRADES)))
     picture = settings.file(PICTURE)
-    draw_equity(summary, picture)
-    show_summary(summary, console, picture)
+    draw_equity(summary, picture, words)
+    show_summary(summary, console, picture, words)
     if not finished:
-        console.print("The demo was stopped before its end; [bold]python main.py[/] begins it anew.")
+        console.print(words.say("demo.stopped", command="[bold]python main.py[/]"), highlight=False)
     return 0
 
 

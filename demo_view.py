@@ -18,8 +18,10 @@ from rich.table import Table
 from rich.text import Text
 
 from bot import Bot
+from domain import Position
 from events import log
 from summary import DayPoint
+from words import Words
 
 FRAMES_PER_SECOND = 8
 EVENTS_SHOWN = 9
@@ -29,22 +31,25 @@ DAYS_BETWEEN_LINES = 10
 class _LastEvents(logging.Handler):
     """Keeps the last lines for the table; the daily "done" lines are left to the log."""
 
-    def __init__(self, lines: deque[str], now: Callable[[], datetime]) -> None:
+    def __init__(self, lines: deque[str], now: Callable[[], datetime], words: Words) -> None:
         super().__init__()
         self._lines = lines
         self._now = now
+        self._words = words
 
     def emit(self, record: logging.LogRecord) -> None:
         if not getattr(record, "quiet", False) and getattr(record, "event", "") != "daily.done":
-            self._lines.append(f"{self._now():%d %b %H:%M}  {record.getMessage()}")
+            text = self._words.tell(record.msg) if isinstance(record.msg, str) else record.getMessage()
+            self._lines.append(f"{_shortly(self._now(), self._words)}  {text}")
 
 
 class DemoView:
     """The view of one demo run."""
 
-    def __init__(self, console: Console, days: int) -> None:
+    def __init__(self, console: Console, days: int, words: Words) -> None:
         self._console = console
         self._days = days
+        self._words = words
         self.is_live = console.is_terminal and not console.is_dumb_terminal
         self._lines: deque[str] = deque(maxlen=EVENTS_SHOWN)
         self._live: Live | None = None
@@ -57,7 +62,7 @@ class DemoView:
         if not self.is_live:
             yield
             return
-        handler = _LastEvents(self._lines, now)
+        handler = _LastEvents(self._lines, now, self._words)
         log.addHandler(handler)
         try:
             with Live(console=self._console, auto_refresh=False, transient=True) as self._live:
@@ -78,10 +83,10 @@ class DemoView:
         if points and day >= self._last_line + DAYS_BETWEEN_LINES:
             self._last_line = day - day % DAYS_BETWEEN_LINES
             point = points[-1]
-            worth = f"worth {point.equity:.2f}, of which {point.capital:.2f} is cash"
-            self._console.print(
-                f"{point.day}  -- day {day} of {self._days}: {worth} --", highlight=False, soft_wrap=True
-            )
+            day_text = self._words.format_field(point.day, "")
+            facts = {"day": day, "days": self._days, "worth": point.equity, "cash": point.capital}
+            line = self._words.say("demo.line", **facts)
+            self._console.print(f"{day_text}  {line}", highlight=False, soft_wrap=True)
 
     def _frame(self, bot: Bot, points: list[DayPoint], day: int) -> Panel:
         book = bot.store.book
@@ -89,50 +94,51 @@ class DemoView:
             (held.qty * (_price(bot, symbol) or held.entry_price) for symbol, held in book.positions.items()),
             Decimal(0),
         )
-        gain = (worth / book.capital_started - 1) * 100
+        gain, words = worth / book.capital_started - 1, self._words
         head = Text.assemble(
-            (f"{bot.clock.now():%a %d %b %Y %H:%M} UTC", "bold"),
-            f"   worth {worth:.2f} {book.quote_asset} (",
-            (f"{gain:+.1f} %", _colour(gain)),
-            f")   cash {book.capital:.2f}   BTC alone {_btc(points):+.1f} %",
+            (_fully(bot.clock.now(), words), "bold"),
+            f"   {words.say('demo.worth', worth=worth, quote=book.quote_asset)} (",
+            (words.format_field(gain, "change"), _colour(gain)),
+            f")   {words.say('demo.cash', cash=book.capital)}   {words.say('demo.btc', change=_btc(points))}",
         )
         events = Text("\n".join(self._lines), overflow="ellipsis", no_wrap=True, style="dim")
         bar = ProgressBar(total=self._days, completed=day)
         return Panel(
-            Group(head, bar, Text(), _positions(bot), Text(), events),
-            title="MarsShot demo: recorded market, no real money",
-            subtitle=f"day {day} of {self._days}   Ctrl-C ends it",
+            Group(head, bar, Text(), _positions(bot, words), Text(), events),
+            title=words.say("demo.title"),
+            subtitle=f"{words.say('demo.day', day=day, days=self._days)}   {words.say('demo.end')}",
         )
 
 
-def _positions(bot: Bot) -> Table:
-    table = Table("Token", expand=True, box=None, header_style="bold")
-    for column in ("Quantity", "Entry", "Price", "Gain", "Worth"):
-        table.add_column(column, justify="right")
-    table.add_column("Rules")
+def _positions(bot: Bot, words: Words) -> Table:
+    table = Table(words.say("demo.column.token"), expand=True, box=None, header_style="bold")
+    for column in ("quantity", "entry", "price", "gain", "worth"):
+        table.add_column(words.say(f"demo.column.{column}"), justify="right")
+    table.add_column(words.say("demo.column.rules"))
     for symbol, held in sorted(bot.store.book.positions.items()):
         price = _price(bot, symbol) or held.entry_price
-        gain = (price / held.entry_price - 1) * 100
+        gain = price / held.entry_price - 1
         table.add_row(
             symbol,
-            f"{held.qty:.6g}",
-            f"{held.entry_price:.6g}",
-            f"{price:.6g}",
-            Text(f"{gain:+.1f} %", style=_colour(gain)),
-            f"{held.qty * price:.2f}",
-            ", ".join(
-                word
-                for word, applies in (
-                    ("part sold", held.partial_sold),
-                    (f"trailing from {held.max_price:.6g}", held.trailing_armed),
-                    ("skipped a sale", held.did_skip_sell_once),
-                )
-                if applies
-            ),
+            words.format_field(held.qty, ".6g"),
+            words.format_field(held.entry_price, ".6g"),
+            words.format_field(price, ".6g"),
+            Text(words.format_field(gain, "change"), style=_colour(gain)),
+            words.format_field(held.qty * price, ".2f"),
+            ", ".join(_rules(held, words)),
         )
     if not bot.store.book.positions:
-        table.add_row(Text("no positions", style="dim"))
+        table.add_row(Text(words.say("demo.no_positions"), style="dim"))
     return table
+
+
+def _rules(held: Position, words: Words) -> Iterator[str]:
+    if held.partial_sold:
+        yield words.say("demo.part_sold")
+    if held.trailing_armed:
+        yield words.say("demo.trailing", top=held.max_price)
+    if held.did_skip_sell_once:
+        yield words.say("demo.skipped")
 
 
 def _price(bot: Bot, symbol: str) -> Decimal | None:
@@ -143,7 +149,15 @@ def _price(bot: Bot, symbol: str) -> Decimal | None:
 def _btc(points: list[DayPoint]) -> Decimal:
     if not points or "BTC" not in points[0].prices or "BTC" not in points[-1].prices:
         return Decimal(0)
-    return (points[-1].prices["BTC"] / points[0].prices["BTC"] - 1) * 100
+    return points[-1].prices["BTC"] / points[0].prices["BTC"] - 1
+
+
+def _shortly(moment: datetime, words: Words) -> str:
+    return f"{moment:%d/%m %H:%M}" if words.language == "fr" else f"{moment:%d %b %H:%M}"
+
+
+def _fully(moment: datetime, words: Words) -> str:
+    return words.format_field(moment, "") if words.language == "fr" else f"{moment:%a %d %b %Y %H:%M} UTC"
 
 
 def _colour(gain: Decimal) -> str:

@@ -15,13 +15,10 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
-from surroundings import STAND_IN
-from words import Sentence
+from words import Words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-CAVEAT = "The past of a bull market promises nothing: early 2021 lifted nearly everything, and the model saw 13 coins."
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,64 +91,69 @@ def fee_in_quote(row: Mapping[str, str], quote_asset: str) -> Decimal:
     return total
 
 
-def show_summary(summary: Summary, console: Console, picture: Path) -> None:
+def show_summary(summary: Summary, console: Console, picture: Path, words: Words) -> None:
     """Print every trade, then the result."""
     if not summary.points:
-        console.print("Nothing happened: the run ended before its first daily pass.")
+        console.print(words.say("summary.nothing"))
         return
-    console.print(_trades_table(summary))
-    console.print(_result_table(summary))
-    fall = f"largest fall from a top {summary.largest_fall() * 100:.1f} %"
-    console.print(
-        f"{len(summary.trades)} trades, fees {summary.fees():.2f} {summary.quote_asset}, {fall}", highlight=False
-    )
-    console.print(f"The equity curve: {picture}", highlight=False)
-    console.print(STAND_IN, highlight=False)
-    console.print(CAVEAT, style="bold yellow", highlight=False)
+    console.print(_trades_table(summary, words))
+    console.print(_result_table(summary, words))
+    facts = {"count": len(summary.trades), "fees": summary.fees(), "quote": summary.quote_asset}
+    console.print(words.say("summary.sums", fall=summary.largest_fall(), **facts), highlight=False)
+    console.print(words.say("summary.picture", path=picture), highlight=False)
+    console.print(words.say("demo.stand_ins"), highlight=False)
+    console.print(words.say("summary.caveat"), style="bold yellow", highlight=False)
 
 
-def _trades_table(summary: Summary) -> Table:
-    table = Table(
-        title="Every trade", title_justify="left", box=None, header_style="bold", pad_edge=False, padding=(0, 1)
-    )
-    for column in ("Time (UTC)", "", "Token"):
+def _trades_table(summary: Summary, words: Words) -> Table:
+    title = words.say("summary.trades")
+    table = Table(title=title, title_justify="left", box=None, header_style="bold", pad_edge=False, padding=(0, 1))
+    for column in (words.say("summary.time"), "", words.say("demo.column.token")):
         table.add_column(column, no_wrap=True)
-    for column in ("Quantity", "Price", summary.quote_asset, "Profit"):
+    for column in (words.say("demo.column.quantity"), words.say("demo.column.price"), summary.quote_asset):
         table.add_column(column, justify="right")
-    table.add_column("Reason", no_wrap=True)
+    table.add_column(words.say("summary.profit"), justify="right")
+    table.add_column(words.say("summary.reason"), no_wrap=True)
     for row in summary.trades:
         profit = Decimal(row["profit"]) if row["profit"] else None
         table.add_row(
             row["time"][5:16].replace("T", " "),
-            row["side"].lower(),
+            words.say(f"summary.side.{row['side']}"),
             row["symbol"],
-            f"{Decimal(row['qty']):.8g}",
-            f"{Decimal(row['price']):.6g}",
-            f"{Decimal(row['quote']):.2f}",
-            "" if profit is None else f"[{'green' if profit >= 0 else 'red'}]{profit:+.2f}[/]",
-            Sentence(f"log.reason.{row['reason']}"),
+            words.format_field(Decimal(row["qty"]), ".8g"),
+            words.format_field(Decimal(row["price"]), ".6g"),
+            words.format_field(Decimal(row["quote"]), ".2f"),
+            "" if profit is None else _coloured(profit, words.format_field(profit, "+.2f")),
+            words.say(f"log.reason.{row['reason']}"),
         )
     return table
 
 
-def _result_table(summary: Summary) -> Table:
+def _result_table(summary: Summary, words: Words) -> Table:
     first, last = summary.points[0], summary.points[-1]
-    table = Table(title=f"{first.day} to {last.day}", title_justify="left", header_style="bold")
-    table.add_column("What the capital was used for")
-    table.add_column(f"{summary.start_capital:.2f} {summary.quote_asset} became", justify="right")
-    table.add_column("Change", justify="right")
+    title = words.say("summary.days", first=first.day, last=last.day)
+    table = Table(title=title, title_justify="left", header_style="bold")
+    table.add_column(words.say("summary.used_for"))
+    became = words.say("summary.became", capital=summary.start_capital, quote=summary.quote_asset)
+    table.add_column(became, justify="right")
+    table.add_column(words.say("summary.change"), justify="right")
     rows = {
         "MarsShot": last.equity,
-        "holding BTC": summary.holding(("BTC",))[-1],
-        f"holding {len(summary.tokens)} tokens equally": summary.holding(summary.tokens)[-1],
+        words.say("summary.holding_btc"): summary.holding(("BTC",))[-1],
+        words.say("summary.holding", count=len(summary.tokens)): summary.holding(summary.tokens)[-1],
     }
     for name, worth in rows.items():
-        change = (worth / summary.start_capital - 1) * 100
-        table.add_row(name, f"{worth:.2f}", f"[{'green' if change >= 0 else 'red'}]{change:+.1f} %[/]")
+        change = worth / summary.start_capital - 1
+        told = _coloured(change, words.format_field(change, "change"))
+        table.add_row(name, words.format_field(worth, ".2f"), told)
     return table
 
 
-def draw_equity(summary: Summary, path: Path) -> None:
+def _coloured(gain: Decimal, text: str) -> str:
+    return f"[{'green' if gain >= 0 else 'red'}]{text}[/]"
+
+
+def draw_equity(summary: Summary, path: Path, words: Words) -> None:
     """Save the picture of the equity curve, trades marked, beside both ways of doing nothing."""
     if not summary.points:
         return
@@ -164,31 +166,33 @@ def draw_equity(summary: Summary, path: Path) -> None:
     moments = [_number(point.moment) for point in summary.points]
     equity = [float(point.equity) for point in summary.points]
     for tokens, colour, label in (
-        (("BTC",), "#f2a33a", "holding BTC"),
-        (summary.tokens, "#9aa5b1", f"holding {len(summary.tokens)} tokens equally"),
+        (("BTC",), "#f2a33a", words.say("summary.holding_btc")),
+        (summary.tokens, "#9aa5b1", words.say("summary.holding", count=len(summary.tokens))),
     ):
         axes.plot(moments, [float(worth) for worth in summary.holding(tokens)], color=colour, lw=1.2, label=label)
     axes.plot(moments, equity, color="#1f5fbf", lw=2.2, label="MarsShot")
-    _mark_trades(axes, summary, moments, equity)
+    _mark_trades(axes, summary, moments, equity, words)
     axes.xaxis_date()
     axes.axhline(float(summary.start_capital), color="#444", lw=0.8, ls=":")
-    days = f"{summary.points[0].day} to {summary.points[-1].day}"
-    axes.set_title(f"MarsShot, {summary.mode} mode: {days}", loc="left", weight="bold")
-    axes.set_ylabel(f"worth in {summary.quote_asset}")
+    days = words.say("summary.days", first=summary.points[0].day, last=summary.points[-1].day)
+    axes.set_title(words.say("summary.title", mode=summary.mode, days=days), loc="left", weight="bold")
+    axes.set_ylabel(words.say("summary.worth_in", quote=summary.quote_asset))
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, ncols=5, loc="upper left")
     if summary.mode == "demo":
-        figure.supxlabel(f"{STAND_IN}\n{CAVEAT}", fontsize=8, color="#555", x=0.01, ha="left")
+        below = f"{words.say('demo.stand_ins')}\n{words.say('summary.caveat')}"
+        figure.supxlabel(below, fontsize=8, color="#555", x=0.01, ha="left")
     figure.savefig(path)
     plt.close(figure)
 
 
-def _mark_trades(axes: Axes, summary: Summary, moments: list[float], equity: list[float]) -> None:
+def _mark_trades(axes: Axes, summary: Summary, moments: list[float], equity: list[float], words: Words) -> None:
     """Put a mark on the equity curve where something was bought or sold."""
     import numpy as np  # noqa: PLC0415
 
-    for side, marker, colour, label in (("BUY", "^", "#2e9e5b", "buys"), ("SELL", "v", "#d1495b", "sales")):
+    buys, sales = words.say("summary.buys"), words.say("summary.sales")
+    for side, marker, colour, label in (("BUY", "^", "#2e9e5b", buys), ("SELL", "v", "#d1495b", sales)):
         times = sorted({_number(datetime.fromisoformat(row["time"])) for row in summary.trades if row["side"] == side})
         heights = np.interp(times, moments, equity)
         axes.scatter(times, heights, marker=marker, color=colour, s=38, zorder=3, label=label)

@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from embedded_market.launcher import MarketProcess
     from settings import Settings
 
-STAND_IN = (
-    "Recorded: daily prices, volumes and market caps. Stand-ins: the path inside a day and LunarCrush's social scores."
-)
 ACCOUNT = "embedded_market.json"
 DEMO_START = date(2021, 2, 21)
 DEMO_DAYS = 92

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from builders import some_settings
+from french import is_french
 from sklearn.tree import DecisionTreeClassifier
 
 import demo
@@ -53,6 +54,18 @@ def folder(lived: tuple[Path, str], tmp_path: Path) -> Iterator[Path]:
     shutil.copytree(lived[0], tmp_path, dirs_exist_ok=True)
     with _three_days_in(tmp_path):
         yield tmp_path
+
+
+def test_in_french_everything_that_is_shown_is_french(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shipped = (ROOT / "config.yaml").read_text()
+    (folder / "config.yaml").write_text(shipped.replace("language: en", "language: fr"))
+    capsys.readouterr()
+    assert main.main([]) == 0
+    shown = capsys.readouterr().out
+    assert is_french(shown)
+    assert f"La démo commence : {DAYS} jours du marché enregistré" in shown
+    assert "À quoi a servi le capital" in shown
+    assert "(achat du jour)" in shown
 
 
 def _trades(folder: Path) -> list[dict[str, str]]:

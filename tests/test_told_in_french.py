@@ -6,14 +6,13 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
-from functools import cache
 from pathlib import Path
-from string import Formatter
 from typing import Any
 
 import pytest
 import yaml
 from builders import a_book, a_trade, seed_content
+from french import is_french
 from house import House, open_house
 
 import main
@@ -30,20 +29,6 @@ D = Decimal
 
 
 # --------------------------------------------------------------------------- what is English
-
-
-@cache
-def english_parts() -> tuple[str, ...]:
-    """Return what the English sentences have between their values and the French ones have not."""
-    french = "\n".join(sentences("fr").values())
-    parts = {part.strip() for text in sentences("en").values() for part, _, _, _ in Formatter().parse(text)}
-    return tuple(part for part in parts if part.count(" ") > 1 and len(part) > 11 and part not in french)
-
-
-def is_french(text: str) -> bool:
-    found = [part for part in english_parts() if part in text]
-    assert not found, (found, text)
-    return True
 
 
 def test_english_is_found() -> None:
@@ -298,7 +283,8 @@ def test_a_lost_book_and_one_of_another_mode(house: House, told: Any) -> None:
 
 def test_a_second_bot(house: House, told: Any) -> None:
     with sole_writer(Path("bot_state.json")):
-        code, shown = told("intraday")
+        code, shown = told("run")
+        assert told("intraday")[1].startswith("Rien n'a été fait ici : un robot en marche")
     assert (code, shown) == (
         1,
         "bot_state.json : un autre MarsShot tourne sur ce livre ; arrêtez-le d'abord, ou prenez un autre dossier\n",
