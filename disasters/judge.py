@@ -123,6 +123,8 @@ class Judge:
             self.verdict.losses.append(f"orders are still in doubt: {', '.join(book['intents'])}")
         if book["plan"] is not None:
             self.verdict.others.append(f"the plan of {book['plan']['day']} is not done")
+        if self._world.system.exists(Path("DAILY")):
+            self.verdict.others.append("the pass that the owner asked for was never answered")
         today = self._world.clock.true_now
         if (book["last_daily_update"] or "") < today.date().isoformat():
             self.verdict.others.append(f"no daily pass on {today:%Y-%m-%d}, the last was {book['last_daily_update']}")

@@ -134,7 +134,7 @@ class World:
             "trailing_pct": Decimal("0.30"),
             "big_gain_exception_pct": 4,
             "check_interval_seconds": self.fate.choose((1800, 3600)),
-            "daily_update_hour_utc": 0,
+            "daily_update_hour_utc": self.fate.choose((0, 0, 4)),
         }
         services = {"coinbase": {"base_url": URL}, "lunarcrush": {"api_key": "lunar", "base_url": URL}}
         keys = {"api_key": KEY, "api_secret": SECRET, "base_url": URL}
@@ -185,6 +185,9 @@ class World:
             self.system.put(Path("SELL_ALL"), b"")
         if self.fate.chance(0.03):
             self._pause_or_resume()
+        if self.fate.chance(0.03):
+            self.fate.note("owner", "asks for today's pass")
+            self.system.put(Path("DAILY"), b"")
 
     def _pause_or_resume(self) -> None:
         if self.system.exists(Path("PAUSE")):

@@ -370,6 +370,15 @@ def wait_for_a_price_that_never_comes(patch: Patch) -> None:
     patch.setattr(price_round, "LONGEST_ROUND_SECONDS", float("inf"))
 
 
+def make_the_pass_again_whenever_asked(patch: Patch) -> None:
+    is_done = Bot.daily_is_done
+
+    def obliging(bot: Bot) -> bool:
+        return is_done(bot) and not bot.control.is_daily_wanted()
+
+    patch.setattr(Bot, "daily_is_done", obliging)
+
+
 def stumble_in_every_cycle(patch: Patch) -> None:
     def stumbling(_bot: Bot) -> None:
         raise NameError("name 'warn' is not defined")
@@ -410,6 +419,7 @@ SABOTAGES = [
     take_a_late_price_for_one_of_this_round,
     let_a_slow_price_hold_up_the_others,
     wait_for_a_price_that_never_comes,
+    make_the_pass_again_whenever_asked,
 ]
 
 

@@ -19,7 +19,7 @@ from desk import NEW_ORDER, NO_SUCH_ORDER, NOON, Desk, Died, Scores, open_desk
 from bot import Bot
 from daily_pass import Progress
 from domain import DailyPlan, PlannedBuy, PlannedSell
-from errors import InputError, TemporaryError, UnknownOutcomeError
+from errors import InputError, StopRequested, TemporaryError, UnknownOutcomeError
 
 D = Decimal
 TODAY = NOON.date()
@@ -493,7 +493,7 @@ def test_a_bot_that_is_stopped_in_the_middle_does_what_is_left_when_it_starts_ag
     scores = hold_ada_and_want_dot_and_link(desk)
     bot = desk.bot(scores)
     desk.market.binance.account.on_order = desk.clock.stop
-    with pytest.raises(Exception, match="no new order is begun"):
+    with pytest.raises(StopRequested):
         bot.daily_update()
     assert desk.traded() == ["SELL ADA"]
     desk.market.binance.account.on_order = None
