@@ -126,7 +126,7 @@ def test_every_kind_of_fault_is_among_them() -> None:
 def test_a_number_is_told_as_the_file_writes_it() -> None:
     (fault,) = faults_of(with_value("strategy.sell_threshold", D("0.90")))
     told = Words("fr").tell(fault)
-    assert told.startswith("config.yaml : strategy.sell_threshold : 0.90 n'est pas permis ; il doit être sous")
+    assert told.startswith("config.yaml : strategy.sell_threshold : 0.90 ne convient pas ; il doit être sous")
 
 
 @pytest.mark.parametrize("key", sorted(seed_content()))
@@ -143,8 +143,8 @@ def test_a_key_that_is_missing_is_told_in_french(key: str) -> None:
     ("text", "told"),
     [
         ("mode: live: paper\n", "ligne 2 : n'est pas du YAML correct"),
-        ("mode: live\nmode: paper\n", "ligne 3 : mode est donné deux fois"),
-        ("mode: live\nsk-0123456789: 1\nsk-0123456789: 1\n", "ligne 4 : une clé (non montrée) est donné deux fois"),
+        ("mode: live\nmode: paper\n", "ligne 3 : mode figure deux fois"),
+        ("mode: live\nsk-0123456789: 1\nsk-0123456789: 1\n", "ligne 4 : une clé (non montrée) figure deux fois"),
         ("[a]: 1\n", "ligne 2 : une clé doit être un simple mot"),
         ("mode: !!int x\n", "n'est pas du YAML : une valeur ne va pas avec son étiquette"),
         ("mood: good\n", "mood : n'est pas une clé de ce fichier"),
@@ -260,7 +260,7 @@ def test_keys_that_are_missing(house: House, told: Any) -> None:
         (b"[]", "bot_state.json : ne contient pas de livre"),
         (b'{"version": 9}', "est de la version 9, ce programme lit la version 1"),
         (b'{"version": 1, "mode": "live"}', "il manque capital_usdt, last_daily_update, positions"),
-        (b'{"version": 1, "version": 1}', "illisible comme JSON (version est donné deux fois)"),
+        (b'{"version": 1, "version": 1}', "illisible comme JSON (version figure deux fois)"),
     ],
 )
 def test_a_torn_book(house: House, told: Any, content: bytes, fault: str) -> None:
@@ -412,7 +412,7 @@ RATES: Mapping[str, str] = {
     "date\n": "il manque la colonne eur_per_quote ; la première ligne doit être : date,eur_per_quote",
     "date,eur_per_quote\n2026-01-02,0,92\n": "rates.csv, ligne 2 : trop de virgules",
     "date,eur_per_quote\n2026-01-02,x\n": "rates.csv, ligne 2 : il faut un jour et un nombre",
-    "date,eur_per_quote\n2026-01-02,9213\n": "rates.csv, ligne 2 : 9213 n'est pas permis",
+    "date,eur_per_quote\n2026-01-02,9213\n": "rates.csv, ligne 2 : 9213 ne convient pas",
     "date,eur_per_quote\n2020-01-02,0.9\n": "rates.csv : pas de cours pour le 02/01/2026, ni pour les 7 jours d'avant",
 }
 
