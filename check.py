@@ -69,12 +69,13 @@ def _findings(settings: Settings, words: Words, *, ask_all: bool) -> Iterator[Fi
     yield _guarded("folder", lambda: _folder(settings, words), words)
     book, finding = _book(settings, words)
     yield finding
+    capital = book.capital if book else settings.strategy.capital_initial if finding.level is Level.GOOD else None
     yield from _passes(settings, book, words)
     with ThreadPoolExecutor(1) as side_by_side:  # loading the model takes as long as asking the venues
         model = side_by_side.submit(_guarded, "model", lambda: _model(settings, words), words)
         if not missing:
             with open_surroundings(settings, look_only=True) as around:
-                yield from venue_findings(around, book, words, ask_all=ask_all)
+                yield from venue_findings(around, book, capital, words, ask_all=ask_all)
         yield model.result()
 
 

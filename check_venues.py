@@ -39,8 +39,13 @@ class Found:
     account: Account | None
 
 
-def venue_findings(around: Surroundings, book: Book | None, words: Words, *, ask_all: bool) -> Iterator[Finding]:
-    """Yield what is found at Binance, Coinbase and LunarCrush."""
+def venue_findings(
+    around: Surroundings, book: Book | None, capital: Decimal | None, words: Words, *, ask_all: bool
+) -> Iterator[Finding]:
+    """Yield what is found at Binance, Coinbase and LunarCrush.
+
+    capital: what the bot may use, in quote asset; None where the book does not say.
+    """
     settings = around.settings
     tokens = list(dict.fromkeys((*(book.positions if book else ()), *settings.tokens_daily)))
     binance = exchange_of(settings, around.clock)
@@ -66,7 +71,8 @@ def venue_findings(around: Surroundings, book: Book | None, words: Words, *, ask
         found = Found(rules, quotes, by_token, histories.result(), account)
     yield from _tokens(tokens, found, settings, words)
     yield from _lunarcrush(found.histories, tokens, settings, words)
-    yield _sizes(found, book, settings, words)
+    if capital is not None:
+        yield _sizes(found, book, capital, settings, words)
     if book is not None and account is not None:
         yield from _differences(book, found, settings, words)
 
@@ -168,7 +174,7 @@ def _priced(token: str, found: Found, settings: Settings, words: Words) -> Findi
     if not quote.note:
         return Finding(Level.GOOD, token, text)
     note = words.say("check.only_binance") if quote.source == "Binance" else words.tell(quote.note)
-    return Finding(Level.NOTE, token, f"{text}; {note}")
+    return Finding(Level.NOTE, token, words.say("check.token_noted", text=text, note=note))
 
 
 def _lunarcrush(histories: Histories, tokens: Collection[str], settings: Settings, words: Words) -> Iterator[Finding]:
@@ -189,7 +195,7 @@ def _lunarcrush(histories: Histories, tokens: Collection[str], settings: Setting
 # --------------------------------------------------------------------------- money
 
 
-def _sizes(found: Found, book: Book | None, settings: Settings, words: Words) -> Finding:
+def _sizes(found: Found, book: Book | None, capital: Decimal, settings: Settings, words: Words) -> Finding:
     """Compare what one purchase would get with the smallest orders."""
     subject, quote = words.say("subject.sizes"), settings.quote_asset
     smallest = {
@@ -197,7 +203,6 @@ def _sizes(found: Found, book: Book | None, settings: Settings, words: Words) ->
         for token in settings.tokens_daily
         if (rule := found.rules.get(settings.pair(token))) is not None
     }
-    capital = book.capital if book else settings.strategy.capital_initial
     if found.account is not None:
         capital = min(capital, found.account.free.get(quote, Decimal(0)))
     count = len(settings.tokens_daily)

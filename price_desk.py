@@ -6,7 +6,7 @@ of trading.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -17,8 +17,9 @@ from errors import TemporaryError
 from events import say, warn
 from exchange import Exchange
 from positions_store import Store
-from price_round import PriceRound, Quote
+from price_round import News, PriceRound, Quote
 from settings import Settings
+from side_by_side import Inbox
 from words import Sentence
 
 COINBASE_STRAYS = "coinbase_strays"
@@ -27,12 +28,23 @@ MEMORY = timedelta(hours=1)  # an older price says nothing about a jump
 
 
 class PriceDesk:
-    """Prices for one book. all_at_once: hand them over together, in the book's order, once all are known."""
+    """Prices for one book. all_at_once: hand them over together, in the book's order, once all are known.
 
-    def __init__(self, store: Store, clock: Clock, *, all_at_once: bool = False) -> None:
+    new_inbox: makes what each look hears its venues through.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        *,
+        all_at_once: bool = False,
+        new_inbox: Callable[[], Inbox[News]] = Inbox,
+    ) -> None:
         self._store = store
         self._clock = clock
         self._all_at_once = all_at_once
+        self._new_inbox = new_inbox
         self.last_quotes: dict[str, Quote] = {}
         self._believed: dict[str, tuple[Decimal, datetime]] = {}
         self._doubted: dict[str, Decimal] = {}
@@ -46,7 +58,7 @@ class PriceDesk:
         What is unusual is told once, until it changes. Raises StopRequested while it waits.
         """
         memory = max(MEMORY, 2 * timedelta(seconds=settings.strategy.check_interval_seconds))
-        look = PriceRound(symbols, settings, coinbase, exchange)
+        look = PriceRound(symbols, settings, coinbase, exchange, self._new_inbox())
         for quotes in look.quotes(
             lambda symbol, quote: self._will_do(symbol, quote, memory),
             lambda: self._clock.stopping,

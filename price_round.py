@@ -8,14 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from queue import Empty, SimpleQueue
-from time import monotonic
 
 from coinbase import CONNECT_SECONDS, READ_SECONDS, SpotPrices
 from domain import EXACT
 from errors import MarsShotError, StopRequested
 from exchange import Exchange
 from settings import Settings
+from side_by_side import Inbox
 from words import Sentence
 
 # A venue that has not answered by then is done without, where the other one has a price that can stand alone. Long
@@ -62,6 +61,9 @@ class _BinanceSaid:
     prices: Mapping[str, Decimal] | MarsShotError
 
 
+News = _Said | _BinanceSaid
+
+
 def _will_do(_symbol: str, _quote: Quote) -> bool:
     return True
 
@@ -69,10 +71,18 @@ def _will_do(_symbol: str, _quote: Quote) -> bool:
 class PriceRound:
     """One look at the prices of some tokens: one request per token to Coinbase, side by side, and one to Binance.
 
+    inbox: of this round alone, so that an answer to an earlier one is never taken for one of this.
     trouble: in words, what is wrong with Binance's prices altogether, as far as is known by now.
     """
 
-    def __init__(self, symbols: Collection[str], settings: Settings, coinbase: SpotPrices, exchange: Exchange) -> None:
+    def __init__(
+        self,
+        symbols: Collection[str],
+        settings: Settings,
+        coinbase: SpotPrices,
+        exchange: Exchange,
+        inbox: Inbox[News] | None = None,
+    ) -> None:
         self.trouble = ""
         self._pairs = {symbol: settings.pair(symbol) for symbol in symbols}
         self._assets = {symbol: settings.coinbase_asset(symbol) for symbol in symbols}
@@ -82,14 +92,14 @@ class PriceRound:
         self._limit = settings.strategy.max_price_divergence
         self._coinbase = coinbase
         self._left = dict.fromkeys(symbols)
-        self._news: SimpleQueue[_Said | _BinanceSaid] = SimpleQueue()
+        self._inbox: Inbox[News] = Inbox() if inbox is None else inbox
         self._spot: dict[str, Decimal | str] = {}
         self._asked: dict[str, float] = {}
         self._binance: Mapping[str, Decimal] | None = None
-        self._begun = self._looked = self._coinbase_heard = monotonic()
+        self._begun = self._looked = self._coinbase_heard = self._inbox.seconds()
         if symbols:
-            coinbase.spot_prices_soon(list(self._called), self._news.put)
-            exchange.prices_soon(self._pairs.values(), lambda said: self._news.put(_BinanceSaid(said)))
+            coinbase.spot_prices_soon(list(self._called), self._inbox.put)
+            exchange.prices_soon(self._pairs.values(), lambda said: self._inbox.put(_BinanceSaid(said)))
 
     def quotes(
         self,
@@ -123,19 +133,18 @@ class PriceRound:
     def _hear(self, stopping: Callable[[], bool]) -> Collection[str]:
         """Take in what has been answered, or wait a moment; return the tokens that may be known by it."""
         heard: list[str] = []
-        try:
-            heard += self._take_in(self._news.get(timeout=LOOK_SECONDS))
-            while True:
-                heard += self._take_in(self._news.get_nowait())
-        except Empty:
-            if not heard and stopping():
-                raise StopRequested("stopped while prices were awaited") from None
-        if monotonic() - self._looked < LOOK_SECONDS and len(heard) < len(self._left):
+        said = self._inbox.take(LOOK_SECONDS)
+        while said is not None:
+            heard += self._take_in(said)
+            said = self._inbox.take(0)
+        if not heard and stopping():
+            raise StopRequested("stopped while prices were awaited")
+        if self._inbox.seconds() - self._looked < LOOK_SECONDS and len(heard) < len(self._left):
             return [symbol for symbol in heard if symbol in self._left]
-        self._looked = monotonic()
+        self._looked = self._inbox.seconds()
         return list(self._left)
 
-    def _take_in(self, said: _Said | _BinanceSaid) -> Collection[str]:
+    def _take_in(self, said: News) -> Collection[str]:
         """Note an answer; return the tokens it is about."""
         if isinstance(said, _BinanceSaid):
             if isinstance(said.prices, MarsShotError):
@@ -143,7 +152,7 @@ class PriceRound:
             else:
                 self.trouble, self._binance = "", said.prices
             return list(self._left)
-        self._coinbase_heard = monotonic()
+        self._coinbase_heard = self._inbox.seconds()
         self._asked |= {asset: told for asset, told in said.items() if isinstance(told, float)}
         answers = {asset: told for asset, told in said.items() if not isinstance(told, float)}
         self._spot |= answers
@@ -171,20 +180,20 @@ class PriceRound:
     def _coinbase_had_its_chance(self, symbol: str) -> bool:
         """Return whether this token's request has been out for long, or cannot go out because others hang."""
         since = self._asked.get(self._assets[symbol], self._coinbase_heard)
-        return monotonic() - since >= FAIR_CHANCE_SECONDS
+        return self._inbox.seconds() - since >= FAIR_CHANCE_SECONDS
 
     def _binance_had_its_chance(self) -> bool:
-        is_late = monotonic() - self._begun >= FAIR_CHANCE_SECONDS
+        is_late = self._inbox.seconds() - self._begun >= FAIR_CHANCE_SECONDS
         if is_late:
             self.trouble = Sentence("price.binance_slow", seconds=FAIR_CHANCE_SECONDS)
         return is_late
 
     def _is_over(self) -> bool:
         """Return whether everything has been answered, or nothing more is waited for."""
-        if self._binance is None and monotonic() - self._begun >= LONGEST_ROUND_SECONDS:
+        is_late = self._inbox.seconds() - self._begun >= LONGEST_ROUND_SECONDS
+        if self._binance is None and is_late:
             self.trouble = Sentence("price.binance_late")
-        is_complete = self._binance is not None and len(self._spot) == len(self._called)
-        return is_complete or monotonic() - self._begun >= LONGEST_ROUND_SECONDS
+        return is_late or (self._binance is not None and len(self._spot) == len(self._called))
 
 
 def fetch_prices_for_symbols(

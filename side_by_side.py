@@ -9,10 +9,13 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
-from typing import TypeVar
+from queue import Empty, SimpleQueue
+from time import monotonic
+from typing import Generic, TypeVar
 
 Task = Callable[[], None]
 Answer = TypeVar("Answer")
+News = TypeVar("News")
 
 
 class SideBySide:
@@ -61,6 +64,28 @@ class SideBySide:
                 return self._waiting.popleft()
             self._threads -= 1
             return None
+
+
+class Inbox(Generic[News]):
+    """Where the answers of other threads arrive, and the time that is told by whoever waits for them."""
+
+    def __init__(self) -> None:
+        self._arrived: SimpleQueue[News] = SimpleQueue()
+
+    def put(self, news: News) -> None:
+        """Take an answer in, in any thread."""
+        self._arrived.put(news)
+
+    def take(self, seconds: float) -> News | None:
+        """Return the next answer, having waited this long for one at most, or None."""
+        try:
+            return self._arrived.get(timeout=seconds)
+        except Empty:
+            return None
+
+    def seconds(self) -> float:
+        """Return a time that only goes forward."""
+        return monotonic()
 
 
 def begun(ask: Callable[[], Answer]) -> Future[Answer]:

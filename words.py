@@ -2,11 +2,13 @@
 
 A sentence is asked for by its key; numbers, days and moments in it get the language's form. What goes wrong deep in the
 program is a Sentence: English by itself, as bot.log and the book want it, and told in another language at the edge.
-Knows no rule, and of the world outside nothing but its own catalogue.
+Knows no rule, and of the world outside nothing but its own catalogue and the command that the owner types.
 """
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -20,6 +22,7 @@ import yaml
 Language = Literal["en", "fr"]
 LANGUAGES: tuple[Language, ...] = get_args(Language)
 FOLDER = Path(__file__).parent / "languages"
+COMMAND_VARIABLE = "MARSSHOT_COMMAND"  # of the environment: what the owner types to call the program
 
 _NARROW_SPACE, _FIRM_SPACE = "\u202f", "\u00a0"
 _FORMS = {"money": ",.2f", "gain": "+,.2f", "percent": ".1%", "change": "+.1%", "score": ".3f"}
@@ -151,7 +154,18 @@ def _rounded(price: Decimal) -> Decimal:
 def sentences(language: Language) -> Mapping[str, str]:
     """Return the catalogue of a language: `status.paused` is the key of `paused` under `status`."""
     content = yaml.safe_load((FOLDER / f"{language}.yaml").read_text(encoding="utf-8"))
-    return dict(_flat(content, ""))
+    command = os.environ.get(COMMAND_VARIABLE, "")
+    return {key: as_called(text, command) for key, text in _flat(content, "")}
+
+
+def as_called(text: str, command: str) -> str:
+    """Return a text with its commands as this owner types them: `marsshot status` in place of `python main.py status`.
+
+    command: such as marsshot; empty where the program is called by its files' names.
+    """
+    if not command:
+        return text
+    return re.sub(r"python (?=\w+\.py)", f"{command} ", text.replace("python main.py", command))
 
 
 def _flat(content: object, place: str) -> list[tuple[str, str]]:

@@ -27,6 +27,7 @@ class Fate:
         self.deadliness = self.choose((0.0, 0.002, 0.006, 0.02))
         self.wire_trouble = self.choose((0.02, 0.08, 0.25))
         self.disk_trouble = self.choose((0.0, 0.0, 0.003, 0.02))
+        self.lateness = self.choose((0.0, 0.1, 0.4))
         self.clock_trouble = self.choose((0.0, 0.0, 0.0, 0.03))
 
     # ------------------------------------------------------------------ drawing

@@ -1,34 +1,39 @@
-"""Coinbase's spot prices on one simulated machine: without threads, some unknown, some nonsense, some beyond belief."""
+"""Coinbase's spot prices on one simulated machine: some late, some unknown, some nonsense, some beyond belief."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Collection
 from decimal import Decimal
+from functools import partial
 
 from coinbase import HearSpot, read_spot_price
 from disasters.clock import StrayingClock
 from disasters.fate import Fate
+from disasters.later import Later
 from embedded_market.coinbase_api import CoinbaseApi
 from embedded_market.prices import PriceBoard
 from embedded_market.wire import Request
 
 
 class SimulatedCoinbase:
-    """What the bot sees of Coinbase."""
+    """What the bot sees of Coinbase in one life."""
 
-    def __init__(self, api: CoinbaseApi, board: PriceBoard, clock: StrayingClock, fate: Fate) -> None:
+    def __init__(self, api: CoinbaseApi, board: PriceBoard, clock: StrayingClock, fate: Fate, later: Later) -> None:
         self._api = api
         self._board = board
         self._clock = clock
         self._fate = fate
+        self._later = later
 
     def spot_prices_soon(self, assets: Collection[str], hear: HearSpot) -> None:
-        """Answer for each asset, or say why not."""
-        hear({asset: self._price(asset) for asset in assets})
+        """Answer for each asset, or say why not, now or later; a late answer tells the price of when it was asked."""
+        for asset in assets:
+            hear({asset: self._later.seconds})
+            self._later.answer(asset, partial(hear, {asset: self._price(asset)}))
 
     def give_up(self) -> None:
-        """Do nothing: nothing is under way."""
+        """Do nothing: everything has been asked for, and will be answered."""
 
     def close(self) -> None:
         """Do nothing."""

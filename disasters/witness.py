@@ -14,9 +14,10 @@ from typing import Any
 from disasters.verdict import Verdict
 from disasters.world import World
 
-BOOK = Path("bot_state.json")
+BOOK, SEEN = Path("bot_state.json"), Path("seen.json")
 # A rule goes by Coinbase's price while that is within a tenth of Binance's, so the true one may be off by as much.
 NEARLY = Decimal("1.12")
+HELD_UP_SECONDS = 0.2  # a rule acts on a price that is known, whatever other prices are still awaited
 
 
 class Witness:
@@ -68,12 +69,15 @@ class Witness:
             return
         if Decimal(intent["quantity"]) > Decimal(held["qty"]):
             self.verdict.others.append(f"{symbol}: more sold than held")
-        if held["exit_pending"] != reason and not self._is_due(reason, symbol, held, book):
-            price = self._world.board.price(symbol, 0)
-            self.verdict.others.append(f"{symbol} sold by {reason} at {price}, entry {held['entry_price']}")
+        prices = self._world.prices_to_go_by(symbol)
+        if held["exit_pending"] != reason and not any(self._is_due(reason, symbol, held, book, one) for one in prices):
+            self.verdict.others.append(f"{symbol} sold by {reason} at {prices[-1]}, entry {held['entry_price']}")
+        held_up = self._world.later.held_up_seconds(symbol)
+        if reason != "daily_sell" and held_up > HELD_UP_SECONDS:
+            self.verdict.others.append(f"{symbol}: its {reason} waited {held_up:.1f} s for the prices of others")
 
-    def _is_due(self, reason: str, symbol: str, held: dict[str, Any], book: dict[str, Any]) -> bool:
-        price, entry = self._world.board.price(symbol, 0), Decimal(held["entry_price"])
+    def _is_due(self, reason: str, symbol: str, held: dict[str, Any], book: dict[str, Any], price: Decimal) -> bool:
+        entry = Decimal(held["entry_price"])
         if reason == "stop_loss":
             return price <= entry / 2 * NEARLY
         if reason == "trailing_stop":
@@ -88,9 +92,21 @@ class Witness:
             return score is not None and Decimal(score) < Decimal("0.30")
         return reason == "sell_all" and self._world.told_to_sell_all
 
+    # ------------------------------------------------------------------ prices
+
+    def _judge_prices(self, seen: dict[str, Any]) -> None:
+        """Hold the prices that a check has just gone by against the true ones of its time."""
+        second = f"{self._world.clock.now():%Y-%m-%dT%H:%M:%SZ}"
+        for symbol, last in seen["prices"].items():
+            price, true = Decimal(last["price"]), self._world.prices_to_go_by(symbol)
+            if last["time"] == second and not any(one / NEARLY <= price <= one * NEARLY for one in true):
+                self.verdict.others.append(f"{symbol}: a check went by {price}, the market stands at {true[-1]}")
+
     # ------------------------------------------------------------------ books
 
     def _file_is_replaced(self, path: Path, content: bytes) -> None:
+        if path == SEEN:
+            self._judge_prices(json.loads(content))
         if path != BOOK:
             return
         book = json.loads(content)

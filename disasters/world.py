@@ -12,7 +12,6 @@ from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
 
-from binance_exchange import BinanceExchange
 from bot import Bot
 from config_file import check_settings
 from control import Control
@@ -20,6 +19,7 @@ from diary import Diary
 from disasters.clock import StrayingClock
 from disasters.computer import SimulatedSystem
 from disasters.fate import Death, Fate
+from disasters.later import Later, SimulatedBinance, SimulatedInbox
 from disasters.network import Wire
 from disasters.spot_prices import SimulatedCoinbase
 from disk import Disk
@@ -32,6 +32,7 @@ from embedded_market.prices import PriceBoard
 from embedded_market.rules import PairRules
 from errors import StopRequested, TemporaryError
 from loop import loop
+from price_desk import PriceDesk
 from settings import Settings
 from wiring import BOOK, open_store
 
@@ -61,15 +62,15 @@ class World:
         self.clock = StrayingClock(BEGIN, self.fate, self._time_has_passed)
         api = BinanceApi(self.board, self.exchange, (KEY, SECRET))
         self.wire = Wire(api, self.exchange, self.clock, self.fate)
-        self.coinbase = SimulatedCoinbase(
-            CoinbaseApi(self.board, frozenset(self.fate.choose(((), ("LTC",))))), self.board, self.clock, self.fate
-        )
+        self.coinbase_api = CoinbaseApi(self.board, frozenset(self.fate.choose(((), ("LTC",)))))
         self.scores: dict[date, dict[str, str | None]] = {}
+        self._gone: dict[str, list[tuple[datetime, Decimal]]] = {}  # prices of before, and until when they stood
         self.highest: dict[str, Decimal] = {}  # the true price of each token, ever
         self.told_to_sell_all = False
         self.was_ever_paused = False
         self.lives = 0
         self.unreadable_book = ""
+        self.later = Later(self.clock, self.fate)
         self._next_move = BEGIN
         for token in TOKENS:
             self._set_price(token, Decimal(1))
@@ -95,17 +96,20 @@ class World:
 
     def _one_life(self) -> None:
         store = open_store(self.settings, self.clock, Path(BOOK), self.disk)
-        exchange = BinanceExchange(api_key=KEY, api_secret=SECRET, base_url=URL, clock=self.clock, transport=self.wire)
+        self.later = later = Later(self.clock, self.fate)
+        exchange = SimulatedBinance(api_key=KEY, api_secret=SECRET, base_url=URL, clock=self.clock, transport=self.wire)
+        exchange.later = later
         bot = Bot(
             settings=self.settings,
             clock=self.clock,
             store=store,
             exchange=exchange,
-            coinbase=self.coinbase,
+            coinbase=SimulatedCoinbase(self.coinbase_api, self.board, self.clock, self.fate, later),
             scores=self.score,
             control=Control(self.settings, self.disk),
             diary=Diary(self.settings, self.disk),
         )
+        bot.price_desk = PriceDesk(store, self.clock, new_inbox=lambda: SimulatedInbox(later))
         self.clock.start_again()
         faults = self.fate.happened["disk fault"]
         with suppress(StopRequested):
@@ -189,8 +193,16 @@ class World:
             self.was_ever_paused = True
             self.system.put(Path("PAUSE"), b"")
 
+    def prices_to_go_by(self, token: str) -> list[Decimal]:
+        """Return the true prices of a token since the bot has last asked for it."""
+        asked = self.later.asked(token)
+        gone = [price for until, price in self._gone.get(token, ()) if asked is not None and until > asked]
+        return [*gone, self.board.price(token, 0)]
+
     def _set_price(self, token: str, price: Decimal) -> None:
         price = price.quantize(Decimal("0.0001"))
+        if token in self.highest:
+            self._gone.setdefault(token, []).append((self.clock.true_now, self.board.price(token, 0)))
         self.board.set_price(token, format(price, "f"))
         self.highest[token] = max(self.highest.get(token, price), price)
 

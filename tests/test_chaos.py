@@ -22,6 +22,7 @@ import chaos
 import disk
 import order_life
 import positions_store
+import price_round
 import risk_manager
 import wiring
 from binance_exchange import BinanceExchange
@@ -32,6 +33,8 @@ from domain import ZERO, Book, Fill, Intent, OrderReport, PartFill, Position, Si
 from errors import InputError, MarsShotError, RefusedOrderError, UnknownOutcomeError
 from order_life import OrderLife
 from positions_store import Store
+from price_desk import PriceDesk
+from price_round import PriceRound
 from trade_executor import TradeExecutor
 
 ENOUGH = 400  # seeds after which a sabotage must have been found
@@ -59,6 +62,7 @@ def test_the_runs_see_every_kind_of_trouble() -> None:
     for seed in range(60, 100):
         tally.add(run_seed(seed))
     kinds = "kill, power cut, wire fault, order fault, price fault, score fault, disk fault, clock jump, signal, owner"
+    kinds += ", late price"
     assert set(kinds.split(", ")) <= tally.happened.keys()
     assert tally.orders > 5 * tally.runs
     assert tally.lives > 3 * tally.runs
@@ -340,10 +344,30 @@ def believe_any_price(patch: Patch) -> None:
     def gullible(coinbase: Any, binance: Any, max_divergence: Decimal) -> Any:
         return quote_of(coinbase, binance, max_divergence=Decimal(10) ** 20)
 
-    import price_round as room
+    quote_of: Callable[..., Any] = price_round.choose_price
+    patch.setattr(price_round, "choose_price", gullible)
 
-    quote_of: Callable[..., Any] = room.choose_price
-    patch.setattr(room, "choose_price", gullible)
+
+def take_a_late_price_for_one_of_this_round(patch: Patch) -> None:
+    begin, inboxes = PriceRound.__init__, dict[object, Any]()
+
+    def with_one_inbox(look: PriceRound, symbols: Any, settings: Any, coinbase: Any, exchange: Any, inbox: Any) -> None:
+        begin(look, symbols, settings, coinbase, exchange, inboxes.setdefault(exchange, inbox))
+
+    patch.setattr(PriceRound, "__init__", with_one_inbox)
+
+
+def let_a_slow_price_hold_up_the_others(patch: Patch) -> None:
+    begin = PriceDesk.__init__
+
+    def together(desk: PriceDesk, store: Store, clock: Any, *, all_at_once: bool = False, **how: Any) -> None:
+        begin(desk, store, clock, all_at_once=True, **how)
+
+    patch.setattr(PriceDesk, "__init__", together)
+
+
+def wait_for_a_price_that_never_comes(patch: Patch) -> None:
+    patch.setattr(price_round, "LONGEST_ROUND_SECONDS", float("inf"))
 
 
 def stumble_in_every_cycle(patch: Patch) -> None:
@@ -383,6 +407,9 @@ SABOTAGES = [
     hurry_though_binance_asked_for_silence,
     let_the_trailing_stop_go_to_sleep_under_its_start,
     believe_any_price,
+    take_a_late_price_for_one_of_this_round,
+    let_a_slow_price_hold_up_the_others,
+    wait_for_a_price_that_never_comes,
 ]
 
 

@@ -15,6 +15,7 @@ from builders import ROOT
 from test_rooms import imports
 
 from settings import SECRET_VARIABLES
+from words import COMMAND_VARIABLE
 
 TOOLS = Path(sys.executable).parent
 DEPLOY = ROOT / "deploy"
@@ -55,6 +56,11 @@ def unit_for_here(tmp_path: Path, each_unit: Path) -> Path:
     path = tmp_path / each_unit.name
     path.write_text(re.sub(r"^(User|Group)=.*\n", "", text, flags=re.MULTILINE))
     return path
+
+
+def test_what_the_service_tells_to_type_is_the_command_that_is_installed(each_unit: Path) -> None:
+    assert f"{COMMAND_VARIABLE}=marsshot" in unit(each_unit)["Service"]["Environment"].split()
+    assert f"export {COMMAND_VARIABLE}=marsshot " in (DEPLOY / "marsshot").read_text()
 
 
 @needs_systemd

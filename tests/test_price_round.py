@@ -9,31 +9,34 @@ from typing import cast
 import pytest
 from builders import D, some_settings
 
-import price_round
 from coinbase import HearSpot
 from errors import MarsShotError, StopRequested, TemporaryError
 from exchange import Exchange, HearPrices
-from price_round import FAIR_CHANCE_SECONDS, LONGEST_ROUND_SECONDS, PriceRound, Quote
+from price_round import FAIR_CHANCE_SECONDS, LONGEST_ROUND_SECONDS, News, PriceRound, Quote
+from side_by_side import Inbox
 
 
-class Venues:
-    """Coinbase and Binance, of the test's making, on a time that each look at an empty inbox moves on."""
+class Venues(Inbox[News]):
+    """Coinbase and Binance, of the test's making, and an inbox on a time that each look at it moves on."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self) -> None:
+        super().__init__()
         self.now = 1000.0
         self.given_up = False
         self.later: list[tuple[float, Callable[[], None]]] = []
         self.hear_spot: HearSpot = lambda _said: None
         self.hear_prices: HearPrices = lambda _said: None
-        monkeypatch.setattr(price_round, "monotonic", self._look)
 
-    def _look(self) -> float:
-        self.now += 0.001
+    def seconds(self) -> float:
+        return self.now
+
+    def take(self, seconds: float) -> News | None:
+        self.now += min(seconds, 0.001)
         due = [tell for moment, tell in self.later if moment <= self.now]
         self.later = [one for one in self.later if one[0] > self.now]
         for tell in due:
             tell()
-        return self.now
+        return super().take(0)
 
     def spot_prices_soon(self, assets: Collection[str], hear: HearSpot) -> None:
         assert assets
@@ -65,7 +68,7 @@ class Venues:
     def look(self, *symbols: str, **how: object) -> tuple[dict[str, Quote], dict[str, float], PriceRound]:
         """Return what became known of each token, and after how many seconds."""
         start, quotes, moments = self.now, dict[str, Quote](), dict[str, float]()
-        look = PriceRound(symbols, some_settings(), self, cast(Exchange, self))
+        look = PriceRound(symbols, some_settings(), self, cast(Exchange, self), self)
         for known in look.quotes(**how):  # type: ignore[arg-type]
             quotes |= known
             moments |= dict.fromkeys(known, self.now - start)
@@ -73,9 +76,8 @@ class Venues:
 
 
 @pytest.fixture
-def venues(monkeypatch: pytest.MonkeyPatch) -> Venues:
-    monkeypatch.setattr(price_round, "LOOK_SECONDS", 0.0)  # no real waiting: this time moves by being looked at
-    return Venues(monkeypatch)
+def venues() -> Venues:
+    return Venues()
 
 
 def test_a_price_is_handed_over_when_it_is_known_and_not_before(venues: Venues) -> None:
@@ -172,7 +174,7 @@ def test_two_tokens_that_coinbase_calls_alike_are_asked_for_once(venues: Venues)
     names = {"AAA": {"coinbase": "FET"}}
     venues.coinbase_says(0.1, FET="1")
     venues.binance_says(0.1, {"FETUSDT": D(1), "AAAUSDT": D(1)})
-    look = PriceRound(["FET", "AAA"], some_settings(symbols=names), venues, cast(Exchange, venues))
+    look = PriceRound(["FET", "AAA"], some_settings(symbols=names), venues, cast(Exchange, venues), venues)
     assert {symbol for known in look.quotes() for symbol in known} == {"FET", "AAA"}
 
 

@@ -150,8 +150,9 @@ HARMLESS = set(
     "__future__ collections dataclasses datetime decimal enum functools json numpy pydantic pydantic_core re "
     "typing".split()
 )
-# The catalogue is a part of the program, as its code is: words.py reads it, and that is all that it touches.
-READS_ITS_CATALOGUE = {"words": {"pathlib", "string", "yaml"}}
+# The catalogue is a part of the program, as its code is: words.py reads it, and by which command the owner calls the
+# program; that is all that it touches.
+READS_ITS_CATALOGUE = {"words": {"os", "pathlib", "string", "yaml"}}
 
 # What reaches the network, and the one room for each.
 NETWORK: dict[str, set[str]] = {

@@ -9,7 +9,7 @@ import threading
 import pytest
 from builders import ROOT
 
-from side_by_side import SideBySide
+from side_by_side import Inbox, SideBySide, begun
 
 
 def test_every_task_runs_and_never_more_than_the_limit_at_once() -> None:
@@ -82,3 +82,39 @@ def test_the_process_ends_while_a_task_hangs() -> None:
     code = "import threading; from side_by_side import SideBySide; begun = threading.Event()\n"
     code += "SideBySide(1, 'test').begin([lambda: (begun.set(), threading.Event().wait(60))]); begun.wait()"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, timeout=30)
+
+
+# --------------------------------------------------------------------------- answers
+
+
+def test_an_inbox_hands_out_what_arrives_in_its_order_and_nothing_where_nothing_does() -> None:
+    inbox: Inbox[int] = Inbox()
+    assert inbox.take(0) is None
+    assert inbox.take(0.01) is None
+    for thread in [threading.Thread(target=inbox.put, args=(number,)) for number in (1, 2)]:
+        thread.start()
+        thread.join()
+    assert [inbox.take(10), inbox.take(0), inbox.take(0)] == [1, 2, None]
+
+
+def test_who_waits_at_an_inbox_is_woken_by_what_arrives() -> None:
+    inbox: Inbox[str] = Inbox()
+    before = inbox.seconds()
+    threading.Timer(0.01, inbox.put, ("news",)).start()
+    assert inbox.take(60) == "news"
+    assert 0 < inbox.seconds() - before < 30
+
+
+def test_one_call_is_begun_in_a_thread_of_its_own_and_brings_its_answer() -> None:
+    assert begun(threading.get_ident).result(10) != threading.get_ident()
+
+
+def test_what_a_call_raises_is_raised_where_its_answer_is_awaited_and_nowhere_else(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    loose = list[object]()
+    monkeypatch.setattr(threading, "excepthook", loose.append)
+    answer = begun(lambda: int("no number"))
+    with pytest.raises(ValueError, match="no number"):
+        answer.result(10)
+    assert loose == []

@@ -17,7 +17,7 @@ import pytest
 from builders import ROOT
 
 from errors import InputError, TemporaryError
-from words import FOLDER, LANGUAGES, Language, Sentence, Words, sentences
+from words import FOLDER, LANGUAGES, Language, Sentence, Words, as_called, sentences
 
 D = Decimal
 FIRM, NARROW = "\u00a0", "\u202f"
@@ -239,3 +239,21 @@ def test_a_key_or_a_value_that_is_missing_is_a_mistake() -> None:
         Words("en").say("no.such.key")
     assert not Words("en").knows("no.such.key")
     assert Words("en").knows("unit.days")
+
+
+# --------------------------------------------------------------------------- what the owner is told to type
+
+
+def test_commands_are_told_as_the_owner_types_them() -> None:
+    text = (
+        "see python main.py status, or python build_csv.py, then python train_model.py; start it with: python main.py"
+    )
+    assert as_called(text, "") == text
+    assert as_called(text, "marsshot") == (
+        "see marsshot status, or marsshot build_csv.py, then marsshot train_model.py; start it with: marsshot"
+    )
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_on_a_server_no_sentence_names_a_command_that_is_not_there(language: Language) -> None:
+    assert not [key for key, text in sentences(language).items() if "python" in as_called(text, "marsshot")]
