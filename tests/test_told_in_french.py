@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -15,6 +16,7 @@ from builders import a_book, a_trade, seed_content
 from french import is_french
 from house import House, open_house
 
+import errors
 import main
 from clock import SystemClock
 from config_file import check_settings, language_of, read_settings
@@ -495,6 +497,35 @@ def test_the_terminal_has_the_commands_language_and_the_log_english(
         stop_log()
     assert shown.lines[0].endswith(f"  {line}")
     assert (tmp_path / "bot.log").read_text().endswith("INFO some.event | stopped\n")
+
+
+# Their lines stay English: the scripts beside main.py, and what they alone use.
+ENGLISH_ROOMS = {"backtest", "build_csv", "chaos", "cluster", "dashboard", "model_gate", "train_model", "training_data"}
+# Lines that only the running bot's log has, and texts that are Binance's own, also where paper mode says them.
+NOT_FOR_THE_OWNER = (
+    "stopped ",
+    "no new order is begun",
+    "would take ",
+    "Filter failure: ",
+    ": mode: a change from ",
+    ": the book ",
+)
+
+
+def plain_errors(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield the errors that are given a text of their own in place of a sentence of the catalogue."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.args:
+            given = ast.unparse(node.args[0])
+            is_ours = isinstance(getattr(errors, node.func.id, None), type) or node.func.id.endswith("RefusedError")
+            if is_ours and isinstance(node.args[0], ast.Constant | ast.JoinedStr):
+                yield node.lineno, given
+
+
+@pytest.mark.parametrize("path", sorted(Path(main.__file__).parent.glob("*.py")), ids=lambda path: path.stem)
+def test_no_error_has_a_text_that_the_catalogue_lacks(path: Path) -> None:
+    found = [] if path.stem in ENGLISH_ROOMS else list(plain_errors(path))
+    assert [one for one in found if not any(text in one[1] for text in NOT_FOR_THE_OWNER)] == []
 
 
 def test_the_shipped_files_name_a_language() -> None:
