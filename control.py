@@ -50,7 +50,7 @@ class Control:
         if not there:
             return ""
         reason = self._reason(there[0])
-        return f"the file {there[0]} is there{f' ({reason})' if reason else ''}; python main.py resume"
+        return Sentence("pause.file", path=there[0], reason=reason)
 
     def reason(self) -> str:
         """Return what stands in the file that pauses buying; nothing where the owner made it."""

@@ -14,6 +14,7 @@ from decisions import Action, Decision, HitBand, Why
 from domain import EXACT, DailyPlan, DailyRules, PlannedBuy, PlannedSell, Position, Score, reaches_multiple
 from words import Sentence
 
+# How outcomes are known again in the book, which keeps them in English; a test holds the catalogue to it.
 TOO_LITTLE_MONEY = "left: too little money for one more order"
 PAUSED = "left: buying is paused"  # so the outcome begins
 
@@ -190,6 +191,6 @@ def share_out(
             return buy
         if buy.symbol in chosen:
             return replace(buy, amount=share, left=share)
-        return replace(buy, outcome=TOO_LITTLE_MONEY)
+        return replace(buy, outcome=Sentence("outcome.too_little_money"))
 
     return replace(plan, buys=tuple(with_share(buy) for buy in plan.buys), shared_out=True)

@@ -23,12 +23,15 @@ from daily_plan import (
     decide_daily_plan,
     decide_sell,
     is_daily_update_due,
+    left_undone,
     settled_decisions,
     share_out,
+    why_left,
     without_other_coins,
 )
 from decisions import Action, Decision, HitBand, Why
 from domain import DailyPlan, PlannedBuy, PlannedSell, Position, Score
+from words import Sentence
 
 # --------------------------------------------------------------------------- when
 
@@ -420,3 +423,15 @@ def test_no_split_exceeds_the_capital_and_k_is_the_largest(
     assert len(chosen) == max(possible, default=0)
     assert all(Fraction(amount) == share(len(chosen)) for amount in chosen)
     assert amounts[: len(chosen)] == chosen  # the most probable ones
+
+
+def test_outcomes_in_the_book_are_known_again_by_their_english_words() -> None:
+    assert Sentence("outcome.too_little_money") == TOO_LITTLE_MONEY
+    assert Sentence("outcome.paused", why="so it is").startswith(PAUSED)
+    assert left_undone("the market is closed") == "left: the market is closed"
+
+
+@pytest.mark.parametrize("outcome", [left_undone(Sentence("pair.not_permitted")), "left: as the book has it"])
+def test_why_a_step_was_left_stays_a_sentence_until_it_was_in_the_book(outcome: str) -> None:
+    assert why_left(outcome) in {Sentence("pair.not_permitted"), "as the book has it"}
+    assert isinstance(why_left(outcome), Sentence) is isinstance(outcome, Sentence)

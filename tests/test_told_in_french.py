@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -15,6 +16,7 @@ from builders import a_book, a_trade, seed_content
 from french import is_french
 from house import House, open_house
 
+import errors
 import main
 from clock import SystemClock
 from config_file import check_settings, language_of, read_settings
@@ -126,7 +128,7 @@ def test_every_kind_of_fault_is_among_them() -> None:
 def test_a_number_is_told_as_the_file_writes_it() -> None:
     (fault,) = faults_of(with_value("strategy.sell_threshold", D("0.90")))
     told = Words("fr").tell(fault)
-    assert told.startswith("config.yaml : strategy.sell_threshold : 0.90 n'est pas permis ; il doit être sous")
+    assert told.startswith("config.yaml : strategy.sell_threshold : 0.90 ne convient pas ; il doit être sous")
 
 
 @pytest.mark.parametrize("key", sorted(seed_content()))
@@ -143,8 +145,8 @@ def test_a_key_that_is_missing_is_told_in_french(key: str) -> None:
     ("text", "told"),
     [
         ("mode: live: paper\n", "ligne 2 : n'est pas du YAML correct"),
-        ("mode: live\nmode: paper\n", "ligne 3 : mode est donné deux fois"),
-        ("mode: live\nsk-0123456789: 1\nsk-0123456789: 1\n", "ligne 4 : une clé (non montrée) est donné deux fois"),
+        ("mode: live\nmode: paper\n", "ligne 3 : mode figure deux fois"),
+        ("mode: live\nsk-0123456789: 1\nsk-0123456789: 1\n", "ligne 4 : une clé (non montrée) figure deux fois"),
         ("[a]: 1\n", "ligne 2 : une clé doit être un simple mot"),
         ("mode: !!int x\n", "n'est pas du YAML : une valeur ne va pas avec son étiquette"),
         ("mood: good\n", "mood : n'est pas une clé de ce fichier"),
@@ -260,7 +262,7 @@ def test_keys_that_are_missing(house: House, told: Any) -> None:
         (b"[]", "bot_state.json : ne contient pas de livre"),
         (b'{"version": 9}', "est de la version 9, ce programme lit la version 1"),
         (b'{"version": 1, "mode": "live"}', "il manque capital_usdt, last_daily_update, positions"),
-        (b'{"version": 1, "version": 1}', "illisible comme JSON (version est donné deux fois)"),
+        (b'{"version": 1, "version": 1}', "illisible comme JSON (version figure deux fois)"),
     ],
 )
 def test_a_torn_book(house: House, told: Any, content: bytes, fault: str) -> None:
@@ -412,7 +414,7 @@ RATES: Mapping[str, str] = {
     "date\n": "il manque la colonne eur_per_quote ; la première ligne doit être : date,eur_per_quote",
     "date,eur_per_quote\n2026-01-02,0,92\n": "rates.csv, ligne 2 : trop de virgules",
     "date,eur_per_quote\n2026-01-02,x\n": "rates.csv, ligne 2 : il faut un jour et un nombre",
-    "date,eur_per_quote\n2026-01-02,9213\n": "rates.csv, ligne 2 : 9213 n'est pas permis",
+    "date,eur_per_quote\n2026-01-02,9213\n": "rates.csv, ligne 2 : 9213 ne convient pas",
     "date,eur_per_quote\n2020-01-02,0.9\n": "rates.csv : pas de cours pour le 02/01/2026, ni pour les 7 jours d'avant",
 }
 
@@ -495,6 +497,35 @@ def test_the_terminal_has_the_commands_language_and_the_log_english(
         stop_log()
     assert shown.lines[0].endswith(f"  {line}")
     assert (tmp_path / "bot.log").read_text().endswith("INFO some.event | stopped\n")
+
+
+# Their lines stay English: the scripts beside main.py, and what they alone use.
+ENGLISH_ROOMS = {"backtest", "build_csv", "chaos", "cluster", "dashboard", "model_gate", "train_model", "training_data"}
+# Lines that only the running bot's log has, and texts that are Binance's own, also where paper mode says them.
+NOT_FOR_THE_OWNER = (
+    "stopped ",
+    "no new order is begun",
+    "would take ",
+    "Filter failure: ",
+    ": mode: a change from ",
+    ": the book ",
+)
+
+
+def plain_errors(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield the errors that are given a text of their own in place of a sentence of the catalogue."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.args:
+            given = ast.unparse(node.args[0])
+            is_ours = isinstance(getattr(errors, node.func.id, None), type) or node.func.id.endswith("RefusedError")
+            if is_ours and isinstance(node.args[0], ast.Constant | ast.JoinedStr):
+                yield node.lineno, given
+
+
+@pytest.mark.parametrize("path", sorted(Path(main.__file__).parent.glob("*.py")), ids=lambda path: path.stem)
+def test_no_error_has_a_text_that_the_catalogue_lacks(path: Path) -> None:
+    found = [] if path.stem in ENGLISH_ROOMS else list(plain_errors(path))
+    assert [one for one in found if not any(text in one[1] for text in NOT_FOR_THE_OWNER)] == []
 
 
 def test_the_shipped_files_name_a_language() -> None:
