@@ -24,6 +24,7 @@ from words import Sentence
 
 COINBASE_STRAYS = "coinbase_strays"
 BEYOND_BELIEF = 10  # times up or down since the last price, on the word of one venue alone
+ALIKE = 2  # times up or down at most, for a second look to confirm such a price
 MEMORY = timedelta(hours=1)  # an older price says nothing about a jump
 
 
@@ -132,7 +133,9 @@ class PriceDesk:
 
     def _is_odd(self, symbol: str, quote: Quote, memory: timedelta) -> bool:
         before, price = self._before(symbol, quote, memory), quote.price
-        return price is not None and before is not None and quote.agrees is not True and _jumps(before, price)
+        if price is None or before is None or quote.agrees is True:
+            return False
+        return not _within(BEYOND_BELIEF, before, price)
 
     def _before(self, symbol: str, quote: Quote, memory: timedelta) -> Decimal | None:
         """Return the price to measure a jump from: the last one, or the book's where Coinbase alone has one."""
@@ -145,7 +148,7 @@ class PriceDesk:
 
     def _was_doubted(self, symbol: str, price: Decimal) -> bool:
         doubted = self._doubted.get(symbol)
-        return doubted is not None and not _jumps(doubted, price)
+        return doubted is not None and _within(ALIKE, doubted, price)
 
     def _tell_once(self, topic: str, sentence: str) -> None:
         if self._told.get(topic, "") == sentence:
@@ -158,6 +161,6 @@ class PriceDesk:
         self._told[topic] = sentence
 
 
-def _jumps(before: Decimal, price: Decimal) -> bool:
-    """Return whether a price is a tenth of another or less, or ten times it or more."""
-    return price >= before * BEYOND_BELIEF or price * BEYOND_BELIEF <= before
+def _within(times: int, before: Decimal, price: Decimal) -> bool:
+    """Return whether a price is less than so many times another, and more than that part of it."""
+    return before < price * times and price < before * times

@@ -1,4 +1,7 @@
-"""Coinbase's spot prices on one simulated machine: some late, some unknown, some nonsense, some beyond belief."""
+"""Coinbase's spot prices on one simulated machine: some late, some unknown, some nonsense, some beyond belief.
+
+What is beyond belief is so in another way each time: the same nonsense twice is what the bot's rule believes.
+"""
 
 from __future__ import annotations
 
@@ -25,6 +28,7 @@ class SimulatedCoinbase:
         self._clock = clock
         self._fate = fate
         self._later = later
+        self._last_away: dict[str, int] = {}  # by asset: powers of ten between the last nonsense and the true price
 
     def spot_prices_soon(self, assets: Collection[str], hear: HearSpot) -> None:
         """Answer for each asset, or say why not, now or later; a late answer tells the price of when it was asked."""
@@ -41,8 +45,7 @@ class SimulatedCoinbase:
     def _price(self, asset: str) -> Decimal | str:
         if self._fate.chance(self._fate.wire_trouble):
             self._fate.note("price fault", asset)
-            away = self._fate.choose((-1, 1)) * (2 + self._fate.below(10))
-            beyond_belief = format(self._board.price(asset, 0).scaleb(away), "f")
+            beyond_belief = format(self._board.price(asset, 0).scaleb(self._away(asset)), "f")
             odd = (beyond_belief, "0", "-3", "NaN", "", "soon", "1e999")
             text = self._fate.choose((*odd, None))
             if text is None:
@@ -52,3 +55,10 @@ class SimulatedCoinbase:
         request = Request("GET", f"/v2/prices/{asset}-USD/spot", "", {}, b"")
         response = self._api.handle(request, self._clock.true_now.timestamp())
         return read_spot_price(response.body, asset) if response.status == 200 else "does not know it"  # noqa: PLR2004
+
+    def _away(self, asset: str) -> int:
+        """Return how many powers of ten a price is to be off; never nearly as many as the last time."""
+        last = self._last_away.get(asset, 0)
+        powers = [power for power in range(-11, 12) if abs(power) >= 2 and abs(power - last) >= 3]  # noqa: PLR2004
+        self._last_away[asset] = self._fate.choose(powers)
+        return self._last_away[asset]

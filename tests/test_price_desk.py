@@ -90,6 +90,17 @@ def test_another_nonsense_does_not_confirm_the_first(desk: Desk) -> None:
     assert check.price("1.1", None) == D("1.1")
 
 
+@pytest.mark.parametrize(
+    ("again", "believed"), [("0.005", False), ("0.0051", True), ("0.01", True), ("0.0199", True), ("0.02", False)]
+)
+def test_only_about_the_same_price_confirms_a_jump(desk: Desk, again: str, believed: bool) -> None:
+    check = Check(desk)
+    check.price("1", "1")
+    assert check.price("0.01", None) is None
+    assert check.price(again, None) == (D(again) if believed else None)
+    assert check.price(again, None) == D(again)
+
+
 def test_an_old_price_says_nothing_about_a_jump(desk: Desk) -> None:
     check = Check(desk)
     check.price("1", "1")
