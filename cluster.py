@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from threading import Event, Thread
+from time import sleep
 from typing import TYPE_CHECKING, Any
 from zipfile import ZipFile
 
@@ -152,14 +153,20 @@ def _ended_when_a_worker_is_lost(scheduler: str, client: Client) -> Iterator[Non
                 complete = client.status == "running" and workers <= client.nthreads().keys()
             except (OSError, CancelledError):
                 complete = False
-            if not complete:
+            if not complete and not over.is_set():
                 lost.set()
                 interrupt_main()
                 return
 
-    Thread(target=watch, daemon=True).start()
+    watcher = Thread(target=watch, daemon=True)
+    watcher.start()
     try:
-        yield
+        try:
+            yield
+        finally:
+            over.set()
+            watcher.join(SECONDS_TO_ANSWER)
+            sleep(0)  # where the block has ended by itself, an interruption that was under way arrives here
     except (KeyboardInterrupt, CancelledError, TimeoutError, CommClosedError, KilledWorker) as error:
         if isinstance(error, KeyboardInterrupt) and not lost.is_set():
             raise
@@ -167,5 +174,3 @@ def _ended_when_a_worker_is_lost(scheduler: str, client: Client) -> Iterator[Non
             f"--scheduler: {scheduler} or one of its workers was lost in the middle of the work; "
             "no file was changed, run it again"
         ) from None
-    finally:
-        over.set()
