@@ -6,11 +6,13 @@ Where none runs, the command does the work. Holds no rule.
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import date, timedelta
 
 from clock import SystemClock
 from control import Control
-from positions_store import is_held
+from disk import Disk
+from errors import OperatorNeededError
+from positions_store import is_held, load_state
 from settings import Settings
 from status import show_pass
 from wiring import BOOK
@@ -18,20 +20,39 @@ from words import Words
 
 # Scores take as long as LunarCrush's limit dictates: a quarter of an hour for 150 tokens on the smallest plan.
 LONGEST_PASS_SECONDS = 3600
+# A bot that ends while it is waited for may be on its way back: after an update, a failure, or at systemd's hands.
+COMES_BACK_WITHIN_SECONDS = 60
 
 
 def daily_pass(settings: Settings, do_here: Callable[[], int]) -> int:
     """Have today's pass made, by the bot that runs or here, and show what came of it; return the exit code."""
-    control, words, clock = Control(settings), Words(settings.language), SystemClock()
     if not _runs(settings):
-        return _done_here(control, do_here)
-    control.ask_for_daily()
+        try:
+            return do_here()
+        except OperatorNeededError:
+            if not _runs(settings):
+                raise
+            # One has begun to run this very moment.
+    today = SystemClock().now().date()
+    return show_pass(settings, today) if _is_done(settings, today) else _asked_for(settings, today)
+
+
+def _asked_for(settings: Settings, today: date) -> int:
+    """Ask the bot that runs for the pass, wait for it, and show what came of it.
+
+    Where the bot ends for good meanwhile, so does the request: whoever has stopped it wants no orders from here.
+    """
+    control, words, clock, gone = Control(settings), Words(settings.language), SystemClock(), 0
+    control.ask_for_daily(today)
     print(words.say("beside.daily_asked"), flush=True)  # noqa: T201
     for _ in range(LONGEST_PASS_SECONDS):
-        if not control.is_daily_wanted():
-            return show_pass(settings)
-        if not _runs(settings):  # it has ended in the middle of it
-            return _done_here(control, do_here)
+        if not control.is_daily_asked():
+            return show_pass(settings, today)
+        gone = 0 if _runs(settings) else gone + 1
+        if gone > COMES_BACK_WITHIN_SECONDS:
+            control.daily_answered()
+            print(words.say("beside.bot_ended"))  # noqa: T201
+            return 1
         clock.sleep(1.0)
     print(words.say("beside.daily_not_done"))  # noqa: T201
     return 1
@@ -52,8 +73,6 @@ def _runs(settings: Settings) -> bool:
     return settings.mode != "demo" and is_held(settings.file(BOOK))
 
 
-def _done_here(control: Control, do_here: Callable[[], int]) -> int:
-    code = do_here()
-    if control.is_daily_wanted():
-        control.daily_answered()
-    return code
+def _is_done(settings: Settings, day: date) -> bool:
+    book = load_state(settings.file(BOOK), settings.mode, Disk())
+    return book is not None and book.last_daily_update is not None and book.last_daily_update >= day

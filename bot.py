@@ -13,7 +13,7 @@ from decimal import Decimal
 from bookkeeping import with_everything_for_sale
 from clock import Clock
 from coinbase import SpotPrices
-from control import Control, Heard
+from control import Control
 from daily_pass import DailyPass, Progress
 from daily_plan import is_daily_update_due
 from diary import Diary
@@ -21,13 +21,14 @@ from domain import Reason, Scoring
 from errors import AccountTroubleError, TemporaryError
 from events import say, warn
 from exchange import Exchange
+from hearing import Hearing
 from positions_store import Store
 from price_desk import PriceDesk
 from reconciler import Reconciler, tell_not_compared
 from risk_manager import update_positions_in_intraday
 from settings import Settings
 from trade_executor import TradeExecutor
-from words import Words
+from words import words_of
 
 PRICE_LASTS = timedelta(seconds=60)  # sales take time; a token whose turn comes later gets a new price first
 
@@ -86,8 +87,7 @@ class Bot:
         )
         self._diary = diary
         self._last_check: datetime | None = None
-        self._heard = control.word()
-        self._answer = Heard(self._heard[0])
+        self._hearing = Hearing(control)
 
     def _pair(self, symbol: str) -> str:
         return self.settings.pair(symbol)
@@ -101,9 +101,8 @@ class Bot:
 
     def cycle(self) -> None:
         """Do what is due now, and return."""
-        before, self._heard = self._heard, self.control.word()
-        if self._heard != before and self.control.is_daily_wanted():
-            self.daily_pass.not_before = None  # the owner does not want to wait
+        if self._hearing.listen():
+            self.daily_pass.not_before = None  # the owner asks for the pass, and does not want to wait
         self._make_sure()
         self.store.write_trades()
         in_doubt = bool(self.store.book.intents)
@@ -116,7 +115,6 @@ class Bot:
             self.intraday_check()
         if self.daily_is_due() and not self.clock.stopping:
             self.daily_update()
-        self._answer_about_the_pass()
         self.remember_silence()
         self._answer_the_owner(sold_all=to_sell_all)
 
@@ -152,7 +150,7 @@ class Bot:
         is_begun = book.plan is not None and book.plan.day == now.date()
         hour, minute = strategy.daily_update_hour_utc, strategy.daily_update_minute_utc
         is_due = is_daily_update_due(now, book.last_daily_update, hour, minute)
-        return is_due or is_begun or self.control.is_daily_wanted()
+        return is_due or is_begun or self.control.is_daily_wanted(now.date())
 
     def daily_is_done(self) -> bool:
         """Return whether today's pass is done."""
@@ -245,10 +243,7 @@ class Bot:
 
     def is_called(self) -> bool:
         """Return whether the owner has said something that no cycle has heard yet. Never raises."""
-        try:
-            return self.control.word() != self._heard
-        except OSError:  # a disk in trouble; the next cycle meets it where that is told
-            return False
+        return self._hearing.is_called()
 
     def unsold(self) -> dict[str, tuple[str, str]]:
         """Return of what was to be sold altogether the rest, by token, and why: a code, and what was said."""
@@ -271,34 +266,19 @@ class Bot:
 
     def _told(self, text: str) -> str:
         """Return a text for the owner to read, in his language; where there is none, no catalogue is loaded for it."""
-        return Words(self.settings.language).tell(text) if text else ""
+        return words_of(self.settings.language).tell(text) if text else ""
 
     def seconds_of_silence(self) -> float:
         """Return for how long the exchange still wants to be left alone; below 0: since when it does not any more."""
         return self.executor.exchange.quiet_until_ms / 1000 - self.clock.now().timestamp()
 
-    def _answer_about_the_pass(self) -> None:
-        """Take the request for today's pass away once it is done or has to wait, which a command waits for.
-
-        Why it has to wait stands in the diary by then.
-        """
-        if self.control.is_daily_wanted() and (self.daily_is_done() or self.daily_pass.not_before is not None):
-            self.control.daily_answered()
-
     def _answer_the_owner(self, *, sold_all: bool) -> None:
-        """Tell a command that may wait for it what was heard, and what could not be sold."""
+        """Let the commands that wait know: of today's pass, of pausing, of what could not be sold."""
+        is_wanted = self.control.is_daily_wanted(self.clock.now().date())
+        is_settled = self.daily_is_done() or self.daily_pass.not_before is not None or not is_wanted
+        self._hearing.answer_about_the_pass(is_settled=is_settled)
         left = {symbol: (code, self._told(said)) for symbol, (code, said) in self.unsold().items()}
-        heard = Heard(bool(self.control.paused()), sold_all, left)
-        if not sold_all and heard == replace(self._answer, sold_all=False):
-            return
-        if heard.paused is not self._answer.paused:
-            sentence = "Buying is paused; exits go on" if heard.paused else "Buying is allowed again"
-            say("control.heard", sentence, paused=heard.paused)
-        self._answer = replace(heard, sold_all=sold_all or bool(heard.left) or bool(self._answer.left))
-        try:
-            self.control.answer(self._answer)
-        except OSError as error:
-            warn("control.not_answered", f"The answer to your command cannot be written ({error.strerror})")
+        self._hearing.answer(left, sold_all=sold_all)
 
     # ------------------------------------------------------------------ what outlives the process
 

@@ -135,7 +135,10 @@ class SystemClock(_Stoppable):
         while not futures.wait((answer,), self.LOOK_SECONDS).done:
             if self._stopping:
                 raise StopRequested("stopped while an answer was awaited")
-        return answer.result()
+        try:
+            return answer.result()
+        finally:
+            del answer  # what it raised holds this frame, and this frame would hold it
 
     def stop(self) -> None:
         """Ask everybody who waits to come to an end."""

@@ -2,7 +2,8 @@
 
 PAUSE: no new buys while it is there; the bot makes it too, with the reason in it, when the owner has to look first.
 SELL_ALL: sell every position; the bot takes the file away when it has taken note.
-DAILY: make today's pass now, whatever the hour; the bot takes the file away when the pass is done or has to wait.
+DAILY: make the pass of the day that stands in it now, whatever the hour; the bot takes the file away when that is done
+or has to wait.
 heard.json: the bot's answer, for the command that waits for it: what it has heard, and what it could not sell, and why.
 """
 
@@ -12,8 +13,9 @@ import json
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
+from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from disk import Disk, replace_whole
 from errors import TemporaryError
@@ -23,6 +25,14 @@ if TYPE_CHECKING:
     from settings import Settings
 
 PAUSE, SELL_ALL, DAILY, HEARD = "PAUSE", "SELL_ALL", "DAILY", "heard.json"
+
+
+class Word(NamedTuple):
+    """What the owner asks for."""
+
+    paused: bool
+    to_sell_all: bool
+    asks_for_daily: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +86,9 @@ class Control:
         self._disk.remove(self._pause)
         return was_paused
 
-    def word(self) -> tuple[bool, bool, bool]:
-        """Return the owner's word as it stands: is buying paused, is a sale of all asked for, is the pass?"""
-        return bool(self.paused()), self.is_to_sell_all(), self.is_daily_wanted()
+    def word(self) -> Word:
+        """Return the owner's word as it stands."""
+        return Word(bool(self.paused()), self.is_to_sell_all(), self.is_daily_asked())
 
     def ask_to_sell_all(self) -> None:
         """Ask for the sale of every position. Raises TemporaryError."""
@@ -109,13 +119,19 @@ class Control:
         """Take the request away: it stands in the book now. Raises TemporaryError."""
         self._take_away(self._sell_all)
 
-    def ask_for_daily(self) -> None:
-        """Ask for today's pass now. Raises TemporaryError."""
-        self._write(self._daily, "")
+    def ask_for_daily(self, today: date) -> None:
+        """Ask for the pass of this UTC day now. Raises TemporaryError."""
+        self._write(self._daily, today.isoformat())
 
-    def is_daily_wanted(self) -> bool:
-        """Return whether today's pass is asked for and neither done nor put off since."""
-        return self._disk.exists(self._daily)
+    def is_daily_asked(self) -> bool:
+        """Return whether a pass is asked for, of whatever day, and not answered yet. Never raises."""
+        with suppress(OSError):
+            return self._disk.exists(self._daily)
+        return False
+
+    def is_daily_wanted(self, today: date) -> bool:
+        """Return whether the pass of this UTC day is asked for; a file made by hand says no day. Never raises."""
+        return self.is_daily_asked() and self._reason(self._daily) in {"", today.isoformat()}
 
     def daily_answered(self) -> None:
         """Take the request away: the pass is done, or put off. Raises TemporaryError."""

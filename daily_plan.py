@@ -148,13 +148,18 @@ def settled_decisions(plan: DailyPlan) -> tuple[Decision, ...]:
 
 
 def _settled(decision: Decision, buy: PlannedBuy) -> Decision:
-    if buy.outcome == TOO_LITTLE_MONEY:
+    if _is("outcome.too_little_money", buy.outcome, TOO_LITTLE_MONEY):
         return replace(decision, action=Action.LEAVE, reason=Why.NOT_IN_SHARE)
-    if buy.outcome.startswith(PAUSED) and buy.left == buy.amount:
+    if _is("outcome.paused", buy.outcome, PAUSED) and buy.left == buy.amount:
         return replace(decision, action=Action.LEAVE, reason=Why.PAUSED, quote=None)
     if buy.outcome and buy.amount is None:
         return replace(decision, action=Action.LEAVE, reason=Why.NOT_TRADED, told=why_left(buy.outcome))
     return replace(decision, quote=buy.amount)
+
+
+def _is(key: str, outcome: str, beginning: str) -> bool:
+    """Return whether an outcome is of this kind: by its key, or, read from the book, by how it begins in English."""
+    return outcome.key == key if isinstance(outcome, Sentence) else outcome.startswith(beginning)
 
 
 def left_undone(why: str) -> Sentence:
@@ -164,7 +169,7 @@ def left_undone(why: str) -> Sentence:
 
 def why_left(outcome: str) -> str:
     """Return why a step was left; of an outcome that was read from the book, its English text."""
-    why = outcome.values["why"] if isinstance(outcome, Sentence) else None
+    why = outcome.values.get("why") if isinstance(outcome, Sentence) else None
     return why if isinstance(why, str) else outcome.removeprefix("left: ")
 
 

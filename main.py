@@ -30,7 +30,7 @@ from settings import Settings
 from status import show_status
 from terminal import terminal
 from wiring import Run
-from words import Sentence, Words
+from words import Sentence, Words, words_of
 
 CONFIG = "config.yaml"
 COMMANDS = (
@@ -74,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         print(_words(config).say("fault.stopped"), file=sys.stderr)  # noqa: T201
-        return 0
+        return 1
 
 
 def _words(config: Path) -> Words:
@@ -157,6 +157,8 @@ def _run(settings: Settings, config: Path) -> int:
 
 def _begin(run: Run, heart: Heartbeat) -> None:
     """Make sure of the last orders, and tell that the bot is at work. Raises StopRequested."""
+    for language in ("en", run.bot.settings.language):
+        words_of(language)  # now, while program and catalogue are of one version
     run.bot.start()
     _check_model(run)
     book = run.bot.store.book

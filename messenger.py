@@ -23,7 +23,7 @@ from disk import Disk
 from events import Secrets, log, warn
 from messages import Message, message_of, one_of, plainly, worth_told
 from settings import NOTIFY_VARIABLE, SECRET_VARIABLES, Settings
-from words import Words
+from words import words_of
 
 SENDER = Path(__file__).with_name("send_messages.py")
 SEND_SECONDS = 90.0  # then the child is killed
@@ -115,7 +115,7 @@ class Messenger(logging.Handler):
     def _delivery(self, messages: list[Message]) -> _Delivery:
         settings = self._settings()
         dropped, self._dropped = self._dropped, 0
-        words, equity = Words(settings.language), settings.file(EQUITY)
+        words, equity = words_of(settings.language), settings.file(EQUITY)
         message = one_of(messages, dropped, words)
         if message.with_picture and (worth := worth_told(read_equity(equity, Disk()), settings.quote_asset, words)):
             message = replace(message, body=f"{message.body}\n\n{worth}")
@@ -140,7 +140,7 @@ class Messenger(logging.Handler):
 def _message(record: logging.LogRecord, settings: Settings) -> Message | None:
     event, details, sentence = getattr(record, "event", ""), getattr(record, "details", {}), record.getMessage()
     try:
-        return message_of(event, record.levelno, sentence, details, Words(settings.language))
+        return message_of(event, record.levelno, sentence, details, words_of(settings.language))
     except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError, OSError):
         # This is called from the middle of an order's life: nothing may come of a message that cannot be made.
         return plainly(sentence)

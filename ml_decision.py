@@ -21,7 +21,7 @@ from bar_cache import cache_folder
 from clock import Clock
 from decisions import HitBand, Why
 from domain import Score, Scoring
-from errors import InputError, MarsShotError, TemporaryError
+from errors import InputError, MarsShotError, StopRequested, TemporaryError
 from features import feature_table, has_features, missing_features, rows_of_day
 from lunarcrush import DailyBars, LunarCrush, NotTrackedError, SourceRefusedError
 from model_files import LoadedModel, load_model
@@ -78,7 +78,7 @@ def get_probabilities(
 def _market_bars(coin: str, settings: Settings, lunarcrush: LunarCrush) -> DailyBars:
     try:
         return _bars(coin, settings, lunarcrush)
-    except SourceRefusedError:
+    except (SourceRefusedError, StopRequested):
         raise
     except MarsShotError as error:
         raise TemporaryError(Sentence("fault.scores.no_market", coin=coin, why=error.said)) from None

@@ -6,11 +6,11 @@ Holds no rule.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from bot import Bot
-from errors import InputError, StopRequested
+from errors import InputError, StopRequested, TemporaryError
 from events import warn
 from loop import stopped_by_signals
 from settings import Settings
@@ -45,12 +45,13 @@ def once(settings: Settings, config: Path, work: Callable[[Run], int], console: 
     with opened(settings, config, one_shot=True, console=console) as run:
         try:
             run.bot.start()
-            code = work(run)
-            run.bot.remember_silence()
-            return code
+            return work(run)
         except StopRequested:
             warn("command.stopped", Sentence("log.command_stopped"))
             return 1
+        finally:
+            with suppress(TemporaryError):  # a disk that refuses has been told of, and the next start asks again
+                run.bot.remember_silence()
 
 
 def settle(bot: Bot) -> None:

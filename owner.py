@@ -6,6 +6,7 @@ Waits for the running bot, and takes over where that ends in the middle. Holds n
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from decimal import Decimal
 from math import ceil
 from pathlib import Path
@@ -84,11 +85,14 @@ def _sold_here(settings: Settings, config: Path) -> Mapping[str, tuple[str, str]
         if bot.store.book.intents:
             settle(bot)
             bot.sell_all()
-        while bot.unsold() and silences and 0 < (seconds := bot.seconds_of_silence()) <= DECIDED_WITHIN_SECONDS:
-            print(words.say("sell_all.silence", seconds=ceil(seconds)), flush=True)  # noqa: T201
+        while silences and any(code == "silenced" for code, _ in bot.unsold().values()):
+            seconds, silences = bot.seconds_of_silence(), silences - 1
+            if seconds > DECIDED_WITHIN_SECONDS:
+                break
+            with suppress(OSError):  # nobody may be there to read it; that ends no sale
+                print(words.say("sell_all.silence", seconds=ceil(seconds)), flush=True)  # noqa: T201
             bot.clock.sleep(seconds)
             bot.sell_all()
-            silences -= 1
         left.update(bot.unsold())
         return 0
 

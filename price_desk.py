@@ -48,7 +48,7 @@ class PriceDesk:
         self._new_inbox = new_inbox
         self.last_quotes: dict[str, Quote] = {}
         self._believed: dict[str, tuple[Decimal, datetime]] = {}
-        self._doubted: dict[str, Decimal] = {}
+        self._doubted: dict[str, tuple[Decimal, datetime]] = {}
         self._told: dict[str, str] = {}
 
     def prices_as_known(
@@ -124,8 +124,8 @@ class PriceDesk:
             return quote
         before = self._before(symbol, quote, memory)
         is_odd = self._is_odd(symbol, quote, memory)
-        if before is not None and is_odd and not self._was_doubted(symbol, price):
-            self._doubted[symbol] = price
+        if before is not None and is_odd and not self._was_doubted(symbol, price, memory):
+            self._doubted[symbol] = price, self._clock.now()
             return Quote(None, "", Sentence("price.jump", source=quote.source, price=price, before=before))
         self._doubted.pop(symbol, None)
         self._believed[symbol] = price, self._clock.now()
@@ -146,9 +146,10 @@ class PriceDesk:
         held = self._store.book.positions.get(symbol)
         return held.max_price if held is not None and quote.source == "Coinbase" and quote.agrees is None else None
 
-    def _was_doubted(self, symbol: str, price: Decimal) -> bool:
-        doubted = self._doubted.get(symbol)
-        return doubted is not None and _within(ALIKE, doubted, price)
+    def _was_doubted(self, symbol: str, price: Decimal, memory: timedelta) -> bool:
+        since = self._clock.now() - memory
+        doubted, moment = self._doubted.get(symbol, (None, since))
+        return doubted is not None and moment >= since and _within(ALIKE, doubted, price)
 
     def _tell_once(self, topic: str, sentence: str) -> None:
         if self._told.get(topic, "") == sentence:

@@ -118,7 +118,10 @@ class ChildScorer:
         self.stop()
         if not content.endswith(pickle.STOP):
             raise TemporaryError(Sentence("fault.scores.died"))
-        answer = pickle.loads(content)  # noqa: S301 - our own process's answer
+        try:
+            answer = pickle.loads(content)  # noqa: S301 - our own process's answer
+        except (AttributeError, ImportError, TypeError):  # of the next version's files, beside this one's loop
+            raise TemporaryError(Sentence("fault.scores.other_version")) from None
         if isinstance(answer, Exception):
             raise answer
         assert isinstance(answer, Scoring)  # noqa: S101 - our own process's answer

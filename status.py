@@ -6,7 +6,7 @@ import csv
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -44,13 +44,13 @@ def show_status(settings: Settings, *, as_json: bool) -> int:
     return 0
 
 
-def show_pass(settings: Settings) -> int:
-    """Print how today's pass, which was asked for, stands; return 0 if it is done, else 1. Raises InputError."""
+def show_pass(settings: Settings, day: date) -> int:
+    """Print how the pass of a day, which was asked for, stands; return 0 if it is done, else 1. Raises InputError."""
     book, seen, now = _kept(settings)
     control, words = Control(settings), Words(settings.language)
     facts = status_facts(book, settings, control.paused(), now, seen)
-    is_done = book.last_daily_update == now.date()
-    if not is_done:
+    is_done = book.last_daily_update is not None and book.last_daily_update >= day
+    if not is_done and seen.put_off:
         _print([words.say("beside.daily_waits", why=seen.put_off)])
     _print(pass_lines(facts | _why_paused(control, book, words), words))
     return 0 if is_done else 1

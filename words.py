@@ -27,7 +27,7 @@ COMMAND_VARIABLE = "MARSSHOT_COMMAND"  # of the environment: what the owner type
 _NARROW_SPACE, _FIRM_SPACE = "\u202f", "\u00a0"
 _FORMS = {"money": ",.2f", "gain": "+,.2f", "percent": ".1%", "change": "+.1%", "score": ".3f"}
 # How a catalogue ends that is out of reach, broken, or another version's.
-_NO_WORDS = (OSError, LookupError, TypeError, ValueError, yaml.YAMLError)
+_NO_WORDS = (OSError, LookupError, TypeError, ValueError, ArithmeticError, yaml.YAMLError)
 _SIGNIFICANT = 6  # digits of a price
 _LONGEST_IN_SECONDS, _LONGEST_IN_MINUTES, _LONGEST_IN_HOURS = 90, 90, 48
 
@@ -144,6 +144,17 @@ def _english() -> Words:
     return Words("en")
 
 
+def words_of(language: Language) -> Words:
+    """Return the words of a language; the English ones where its catalogue is out of reach. Raises nothing of its own.
+
+    For those who must not be stopped by it. A bot asks once when it starts: then what it says later needs no file.
+    """
+    try:
+        return Words(language)
+    except _NO_WORDS:
+        return _english()
+
+
 def _rounded(price: Decimal) -> Decimal:
     """Return a price with at most six significant digits, or all that stand before the point."""
     places = max(0, _SIGNIFICANT - 1 - price.adjusted()) if price else 0
@@ -165,7 +176,9 @@ def as_called(text: str, command: str) -> str:
     """
     if not command:
         return text
-    return re.sub(r"python (?=\w+\.py)", f"{command} ", text.replace("python main.py", command))
+    # The bot itself is the service's: called by hand it would end with the terminal.
+    text = re.sub(r"python main\.py(?! [\w-])", lambda _: f"sudo systemctl start {command}", text)
+    return re.sub(r"python (?=\w+\.py)", lambda _: f"{command} ", text.replace("python main.py", command))
 
 
 def _flat(content: object, place: str) -> list[tuple[str, str]]:

@@ -20,7 +20,6 @@ if [ -z "$python" ]; then
 fi
 
 umask 022
-chmod -R go+rX .  # root's umask may have kept the checkout to itself
 id marsshot >/dev/null 2>&1 || useradd --system --home-dir /var/lib/marsshot --shell /usr/sbin/nologin marsshot
 install -d -m 0700 -o marsshot -g marsshot /var/lib/marsshot
 install -d -m 0750 -o root -g marsshot /etc/marsshot
@@ -29,6 +28,10 @@ install -d -m 0750 -o root -g marsshot /etc/marsshot
 if ! runuser -u marsshot -- .venv/bin/python -c ""; then
     echo "the user marsshot may not run $(readlink -f .venv/bin/python): install Python 3.11 for everybody" \
         "(apt-get install python3.11 python3.11-venv), delete $program/.venv, and run this again" >&2
+    exit 2
+fi
+if ! runuser -u marsshot -- test -r main.py -a -r panel/app.py; then
+    echo "the user marsshot may not read $program: delete it, type umask 022, clone it again, and run this again" >&2
     exit 2
 fi
 .venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.txt

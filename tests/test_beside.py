@@ -6,10 +6,12 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Timer
 
 import pytest
 from house import House, open_house
 
+import main
 from control import DAILY
 
 
@@ -44,7 +46,7 @@ def test_the_running_bot_makes_the_pass_and_the_command_shows_it(house: House, d
 
     code, out, _ = house.run("daily")
     assert (code, house.traded()) == (0, ["BUY ADA"]), "once a day, however often it is asked for"
-    assert "bought ADA" in out
+    assert out.splitlines()[0].endswith("bought ADA"), "nothing is asked for"
 
 
 def test_a_pass_that_has_to_wait_is_told_with_its_reason(house: House, daemon: subprocess.Popen[str]) -> None:
@@ -56,16 +58,35 @@ def test_a_pass_that_has_to_wait_is_told_with_its_reason(house: House, daemon: s
     assert house.traded() == []
 
 
-def test_when_the_running_bot_ends_meanwhile_the_pass_is_made_here(house: House, daemon: subprocess.Popen[str]) -> None:
+def test_a_bot_that_ends_for_good_takes_the_request_with_it(
+    house: House, daemon: subprocess.Popen[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever stops the bot wants no orders, and no command that keeps a new start from the book."""
+    monkeypatch.chdir(house.folder)
+    monkeypatch.setattr("beside.COMES_BACK_WITHIN_SECONDS", 0)
+    daemon.send_signal(signal.SIGSTOP)
+    Timer(1.0, daemon.kill).start()
+    assert main.main(["daily"]) == 1
+    assert "has ended" in capsys.readouterr().out.splitlines()[1]
+    assert house.traded() == []
+    assert not (house.folder / DAILY).exists()
+
+
+def test_a_bot_that_comes_back_makes_the_pass(house: House, daemon: subprocess.Popen[str]) -> None:
     daemon.send_signal(signal.SIGSTOP)
     command = house.start("daily")
     assert command.stdout is not None
     assert command.stdout.readline().startswith("The running bot makes today's pass now.")
     daemon.kill()
-    out, error = command.communicate(timeout=60)
+    again = house.start("run", quick=True)
+    try:
+        out, error = command.communicate(timeout=60)
+    finally:
+        again.kill()
+        again.communicate()
     assert (command.returncode, error) == (0, "")
-    assert house.traded() == ["BUY ADA"], out
-    assert not (house.folder / DAILY).exists()
+    assert "bought ADA" in out
+    assert house.traded() == ["BUY ADA"]
 
 
 def test_intraday_leaves_the_check_to_the_running_bot(house: House, daemon: subprocess.Popen[str]) -> None:

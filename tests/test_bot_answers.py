@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from diary import read_equity, read_seen
 from errors import TemporaryError
 
 D = Decimal
+TODAY = date(2021, 2, 15)
 
 
 @pytest.fixture
@@ -108,16 +109,16 @@ def test_the_pass_that_is_asked_for_before_its_hour_is_made_at_once_and_once(des
     bot = desk.bot(Scores(desk.clock, ADA="0.9"))
     bot.cycle()
     assert not bot.daily_is_due(), "it is 00:00, the pass is at 00:30"
-    bot.control.ask_for_daily()
+    bot.control.ask_for_daily(TODAY)
     assert bot.is_called()
     bot.cycle()
     assert bot.daily_is_done()
-    assert not bot.control.is_daily_wanted(), "the command that waits sees that"
-    bot.control.ask_for_daily()
+    assert not bot.control.is_daily_asked(), "the command that waits sees that"
+    bot.control.ask_for_daily(TODAY)
     bot.cycle()
     desk.clock.idle(datetime(2021, 2, 15, 0, 30, tzinfo=UTC))
     bot.cycle()
-    assert not bot.control.is_daily_wanted()
+    assert not bot.control.is_daily_asked()
     assert len(desk.orders) == 1
 
 
@@ -127,14 +128,14 @@ def test_a_pass_that_was_put_off_is_tried_at_once_when_asked_for(desk: Desk) -> 
     bot = desk.bot(scores)
     desk.clock.idle(datetime(2021, 2, 15, 0, 30, tzinfo=UTC))
     bot.cycle()
-    bot.control.ask_for_daily()
+    bot.control.ask_for_daily(TODAY)
     bot.cycle()
-    assert not bot.control.is_daily_wanted(), "put off once more: that is the answer"
+    assert not bot.control.is_daily_asked(), "put off once more: that is the answer"
     assert read_seen(desk.settings.file("seen.json"), desk.disk).put_off == "LunarCrush answered 502"
     scores.error = None
     bot.cycle()
     assert not bot.daily_is_done(), "ten minutes have not passed"
-    bot.control.ask_for_daily()
+    bot.control.ask_for_daily(TODAY)
     bot.cycle()
     assert bot.daily_is_done()
 
@@ -142,7 +143,7 @@ def test_a_pass_that_was_put_off_is_tried_at_once_when_asked_for(desk: Desk) -> 
 def test_a_pass_begun_before_its_hour_is_gone_on_with(desk: Desk) -> None:
     bot = desk.bot(Scores(desk.clock, ADA="0.9"))
     desk.fault(NEW_ORDER, "drop_before")
-    bot.control.ask_for_daily()
+    bot.control.ask_for_daily(TODAY)
     bot.cycle()
     assert (bot.daily_is_done(), bot.store.book.plan is None) == (False, False), "the order is in doubt"
     bot.control.daily_answered()  # as if by a death of the process
@@ -150,6 +151,67 @@ def test_a_pass_begun_before_its_hour_is_gone_on_with(desk: Desk) -> None:
         assert desk.clock.now() < datetime(2021, 2, 15, 0, 29, tzinfo=UTC)
         desk.clock.idle(bot.next_due())
         bot.cycle()
+
+
+def test_a_request_of_yesterday_makes_no_pass_today(desk: Desk) -> None:
+    bot = desk.bot(Scores(desk.clock, ADA="0.9"))
+    bot.control.ask_for_daily(TODAY)
+    desk.clock.idle(datetime(2021, 2, 16, 0, 0, tzinfo=UTC))
+    bot.cycle()
+    assert (bot.daily_is_done(), bot.control.is_daily_asked()) == (False, False), "the command is told"
+
+
+def test_a_request_made_by_hand_is_for_today(desk: Desk) -> None:
+    bot = desk.bot(Scores(desk.clock, ADA="0.9"))
+    desk.settings.file("DAILY").touch()
+    bot.cycle()
+    assert bot.daily_is_done()
+
+
+def test_a_request_that_comes_in_the_middle_of_a_cycle_is_tried_before_it_is_answered(desk: Desk) -> None:
+    scores = Scores(desk.clock, ADA="0.9")
+    scores.error = TemporaryError("the key is refused")
+    bot = desk.bot(scores)
+    desk.clock.idle(datetime(2021, 2, 15, 0, 30, tzinfo=UTC))
+    bot.cycle()
+    scores.error = None  # the owner has mended it, and asks while the bot is at work
+    bot.control.sell_all_noted = lambda: bot.control.ask_for_daily(TODAY)  # type: ignore[method-assign]
+    bot.control.ask_to_sell_all()
+    bot.cycle()
+    assert (bot.daily_is_done(), bot.control.is_daily_asked(), bot.is_called()) == (False, True, True)
+    del bot.control.sell_all_noted
+    bot.control.sell_all_noted()
+    bot.cycle()
+    assert (bot.daily_is_done(), bot.control.is_daily_asked()) == (True, False)
+
+
+def test_a_request_that_cannot_be_taken_away_keeps_no_other_answer_back(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.give("ADA", "300")
+    bot = desk.bot(Scores(desk.clock, ADA="0.5"))
+
+    def refuse() -> None:
+        raise TemporaryError("DAILY: cannot be taken away (Read-only file system)")
+
+    monkeypatch.setattr(bot.control, "daily_answered", refuse)
+    bot.control.ask_for_daily(TODAY)
+    bot.control.ask_to_sell_all()
+    bot.cycle()
+    assert desk.told.of("control.not_answered") == ["DAILY: cannot be taken away (Read-only file system)"]
+    assert bot.control.answered() == Heard(paused=False, sold_all=True)
+
+
+def test_a_disk_that_cannot_be_asked_for_requests_ends_no_loop(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    bot = desk.bot()
+
+    def fail(_path: Path) -> bool:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(desk.disk, "exists", fail)
+    monkeypatch.setattr(bot.control, "_disk", desk.disk)
+    assert not bot.daily_is_due()
+    assert bot.next_due() > desk.clock.now()
 
 
 # --------------------------------------------------------------------------- what is written down for the owner

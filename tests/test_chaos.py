@@ -374,7 +374,7 @@ def make_the_pass_again_whenever_asked(patch: Patch) -> None:
     is_done = Bot.daily_is_done
 
     def obliging(bot: Bot) -> bool:
-        return is_done(bot) and not bot.control.is_daily_wanted()
+        return is_done(bot) and not bot.control.is_daily_asked()
 
     patch.setattr(Bot, "daily_is_done", obliging)
 

@@ -286,6 +286,20 @@ def test_a_purchase_that_was_never_sent_is_left(outcome: str, amount: str | None
     assert (decision.action, decision.reason, decision.told, decision.quote) == (Action.LEAVE, reason, told, None)
 
 
+@pytest.mark.parametrize(
+    ("key", "amount", "reason"),
+    [("too_little_money", None, Why.NOT_IN_SHARE), ("paused", "500", Why.PAUSED), ("left", None, Why.NOT_TRADED)],
+)
+def test_what_was_left_is_known_without_the_catalogue_too(
+    monkeypatch: pytest.MonkeyPatch, key: str, amount: str | None, reason: Why
+) -> None:
+    def refuse() -> None:
+        raise OSError("no such file")
+
+    monkeypatch.setattr("words._english", refuse)
+    assert settled(Sentence(f"outcome.{key}", why=""), amount).reason is reason
+
+
 def test_a_purchase_that_a_pause_ended_half_way_stays_a_purchase() -> None:
     assert settled(f"{PAUSED}: the file PAUSE is there", "500", "250").action is Action.BUY
 

@@ -331,7 +331,8 @@ def test_a_command_that_nobody_answers_ends_when_told_to(
     house.hold_ada()
     before = house.book()
     hang(house, service, question)
-    assert stop_when_all_hangs(house, *command)[0] == 1
+    code, out = stop_when_all_hangs(house, *command)
+    assert (code, "put off" in out) == (1, False)
     assert house.book()["positions"] == before["positions"]
     assert house.traded() == []
 

@@ -244,7 +244,7 @@ def test_a_catalogue_that_cannot_be_read_keeps_nobody_from_selling(desk: Desk, m
     def unreadable(_: Language) -> Words:
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(messenger, "Words", unreadable)
+    monkeypatch.setattr(messenger, "words_of", unreadable)
     say("order.filled", "Sold 100 FET", **FILLED)
     assert desk.queued() == ["Sold 100 FET"]
 

@@ -78,6 +78,7 @@ FLOORS: dict[str, set[str]] = {
     },
     "work": {
         "bot",
+        "hearing",
         "daily_pass",
         "diary",
         "differences",

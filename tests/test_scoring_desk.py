@@ -301,6 +301,20 @@ def test_a_scoring_process_that_dies_without_an_answer_is_trouble_for_now(real_t
     assert not scorer.busy
 
 
+def test_an_answer_of_another_version_of_the_program_is_trouble_for_now(real_time: Settings) -> None:
+    """After an update the running bot's loop is the old one, and its scoring process the new one."""
+    scorer = ChildScorer()
+    scorer.begin(SYMBOLS, real_time, Path("model.pkl"))
+    [child] = scoring_processes()
+    child.kill()
+    child.wait()
+    assert scorer._answer is not None
+    scorer._answer.write(b"cwords\nwhat_the_next_version_has\n.")
+    with pytest.raises(TemporaryError, match="restart the bot"):
+        wait_for(scorer)
+    assert not scorer.busy
+
+
 def test_a_scoring_that_is_given_up_leaves_no_process_behind(real_time: Settings) -> None:
     scorer = ChildScorer()
     scorer.begin(SYMBOLS, real_time, Path("model.pkl"))

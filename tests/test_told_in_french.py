@@ -458,7 +458,7 @@ def test_an_interrupt_and_a_trouble_of_the_machine(house: House, told: Any, monk
 
     monkeypatch.setattr(main, "pause", interrupted)
     monkeypatch.setattr(main, "resume", refused)
-    assert told("pause") == (0, "arrêté\n")
+    assert told("pause") == (1, "arrêté\n")
     assert told("resume") == (1, "la machine : no room\n")
 
 

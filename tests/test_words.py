@@ -17,7 +17,7 @@ import pytest
 from builders import ROOT
 
 from errors import InputError, TemporaryError
-from words import FOLDER, LANGUAGES, Language, Sentence, Words, as_called, sentences
+from words import FOLDER, LANGUAGES, Language, Sentence, Words, as_called, sentences, words_of
 
 D = Decimal
 FIRM, NARROW = "\u00a0", "\u202f"
@@ -241,6 +241,19 @@ def test_a_key_or_a_value_that_is_missing_is_a_mistake() -> None:
     assert Words("en").knows("unit.days")
 
 
+def test_where_a_catalogue_is_out_of_reach_the_english_one_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert words_of("fr").language == "fr"
+    (tmp_path / "fr.yaml").write_text("pause: {set: [no sentence", encoding="utf-8")
+    sentences.cache_clear()
+    monkeypatch.setattr("words.FOLDER", tmp_path)
+    try:
+        assert words_of("fr").language == "en"
+    finally:
+        sentences.cache_clear()
+
+
 # --------------------------------------------------------------------------- what the owner is told to type
 
 
@@ -250,7 +263,8 @@ def test_commands_are_told_as_the_owner_types_them() -> None:
     )
     assert as_called(text, "") == text
     assert as_called(text, "marsshot") == (
-        "see marsshot status, or marsshot build_csv.py, then marsshot train_model.py; start it with: marsshot"
+        "see marsshot status, or marsshot build_csv.py, then marsshot train_model.py; "
+        "start it with: sudo systemctl start marsshot"
     )
 
 
