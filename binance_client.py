@@ -1,8 +1,9 @@
 """python-binance's plain client, and nothing of the package that the bot has no use for.
 
 `binance/__init__.py` brings the asyncio client and the websockets with it, and `dateparser` comes for one function that
-turns words into dates: together fifteen megabytes of a process that sleeps for days. Both are put off until something
-of them is asked for; whatever asks gets the real thing.
+turns words into dates: together fifteen megabytes of a process that sleeps for days. So does the signing with RSA and
+Ed25519 keys, where a Binance secret is signed with HMAC. All are put off until something of them is asked for; whatever
+asks gets the real thing.
 """
 
 from __future__ import annotations
@@ -40,7 +41,8 @@ def put_off(name: str) -> None:
     sys.modules[name] = module
 
 
-for _name in ("binance", "dateparser"):
+_SIGNING = ("Hash.SHA256", "PublicKey.ECC", "PublicKey.RSA", "Signature.eddsa", "Signature.pkcs1_15")
+for _name in ("binance", "dateparser", *(f"Crypto.{part}" for part in _SIGNING)):
     put_off(_name)
 
 from binance.client import Client  # noqa: E402 - after what is put off

@@ -7,7 +7,7 @@ import sys
 
 from builders import ROOT
 
-HEAVY = ("aiohttp", "regex", "binance.async_client", "binance.ws.streams")
+HEAVY = ("aiohttp", "regex", "binance.async_client", "binance.ws.streams", "Crypto.Math.Numbers")
 
 
 def in_a_new_process(code: str) -> str:
@@ -37,6 +37,16 @@ def test_who_asks_for_the_whole_package_gets_it_with_the_same_client_and_errors(
 def test_what_python_binance_does_with_words_for_dates_still_works() -> None:
     code = "import binance_client; from binance.helpers import date_to_milliseconds as of; print(of('1 Jan 2020 UTC'))"
     assert in_a_new_process(code) == "1577836800000"
+
+
+def test_who_signs_with_a_key_of_another_kind_still_can() -> None:
+    code = """if True:
+        from binance_client import Client
+        from Crypto.PublicKey import ECC, RSA
+        for key in (ECC.generate(curve="ed25519").export_key(format="PEM"), RSA.generate(1024).export_key().decode()):
+            print(bool(Client("key", "", private_key=key, ping=False)._generate_signature({"symbol": "ADAUSDT"})))
+    """
+    assert in_a_new_process(code) == "True\nTrue"
 
 
 def test_a_package_that_is_loaded_already_stays_what_it_is() -> None:
