@@ -58,13 +58,17 @@ class DailyBars:
 
 def merged(old: DailyBars, new: DailyBars) -> DailyBars:
     """Return the days of both; on a day of both the new one wins, unless only the old one has a close."""
-    days, values = np.concatenate([old.days, new.days]), np.concatenate([old.values, new.values])
-    is_new = np.arange(len(days)) >= len(old.days)
+    before = int(np.searchsorted(old.days, new.days[0])) if len(new.days) else len(old.days)  # these stay as they are
+    days = np.concatenate([old.days[before:], new.days])
+    values = np.concatenate([old.values[before:], new.values])
+    is_new = np.arange(len(days)) >= len(old.days) - before
     order = np.lexsort((is_new, values[:, CLOSE] > 0, days))  # of the rows of one day the last one wins
     days, values = days[order], values[order]
     wins = np.ones(len(days), dtype=np.bool_)
     wins[:-1] = days[1:] != days[:-1]
-    return DailyBars(new.symbol, days[wins], values[wins])
+    return DailyBars(
+        new.symbol, np.concatenate([old.days[:before], days[wins]]), np.concatenate([old.values[:before], values[wins]])
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +91,7 @@ class BarCache:
     def __init__(self, folder: Path, base_url: str) -> None:
         self._folder = folder
         self._base_url = base_url
+        self._paths: dict[str, Path] = {}
 
     def load(self, symbol: str, coin: str) -> HeldBars | None:
         """Return what is held of a coin, or None if there is nothing usable."""
@@ -115,8 +120,11 @@ class BarCache:
         return {"layout": _LAYOUT, "fields": list(FIELDS), "base_url": self._base_url, "coin": coin}
 
     def _path(self, coin: str) -> Path:
-        # The plain name is for people; the digest keeps names apart that differ in case or in signs only.
-        return self._folder / f"{re.sub(r'[^A-Za-z0-9]', '_', coin)[:24]}-{sha256(coin.encode()).hexdigest()[:8]}.bars"
+        if coin not in self._paths:
+            # The plain name is for people; the digest keeps names apart that differ in case or in signs only.
+            plain, digest = re.sub(r"[^A-Za-z0-9]", "_", coin)[:24], sha256(coin.encode()).hexdigest()[:8]
+            self._paths[coin] = self._folder / f"{plain}-{digest}.bars"
+        return self._paths[coin]
 
     def _parse(self, content: bytes, symbol: str, coin: str) -> HeldBars:
         line, _, numbers = content.partition(b"\n")
