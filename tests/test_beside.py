@@ -92,8 +92,8 @@ def test_a_bot_that_comes_back_makes_the_pass(house: House, daemon: subprocess.P
 def test_intraday_leaves_the_check_to_the_running_bot(house: House, daemon: subprocess.Popen[str]) -> None:
     assert house.run("intraday")[:2] == (
         1,
-        "Nothing was done here: a running bot checks the prices by itself every 5 min; "
-        "python main.py status shows the last ones\n",
+        "Nothing was done here: a bot (or another command) is at work on this book. A running bot checks the prices by "
+        "itself every 5 min; python main.py status shows the last ones\n",
     )
 
 

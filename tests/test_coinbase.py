@@ -18,6 +18,7 @@ from coinbase import Coinbase, read_spot_price
 from errors import TemporaryError
 from exchange import Exchange, HearPrices
 from price_round import Quote, choose_price, fetch_prices_for_symbols
+from words import Words
 
 # --------------------------------------------------------------------------- reading an answer
 
@@ -123,6 +124,13 @@ def test_the_divergence_is_relative_to_binances_price() -> None:
     assert choose_price(D("110"), D("100"), D("0.10")).source == "Coinbase"
     assert choose_price(D("100"), D("110.1"), D("0.10")).source == "Coinbase"  # 9.2 % of 110.1, though 10.1 % of 100
     assert choose_price(D("100"), D("111.2"), D("0.10")).source == "Binance"
+
+
+@pytest.mark.parametrize(("limit", "english", "french"), [("0.10", "10.0", "10,0"), ("0.125", "12.5", "12,5")])
+def test_how_far_off_is_too_far_is_told(limit: str, english: str, french: str) -> None:
+    note = choose_price(D(2), D(1), D(limit)).note
+    assert note == f"Coinbase is more than {english} % off; Binance's price is used"
+    assert Words("fr").tell(note) == f"Coinbase s'écarte de plus de {french} % ; c'est le prix de Binance qui compte"
 
 
 @pytest.mark.parametrize("why", ["does not know it", "answered 500", "gave no usable price"])

@@ -658,8 +658,8 @@ def test_the_reason_is_told_in_the_owners_language(desk: Desk) -> None:
     bot.settings = bot.settings.model_copy(update={"language": "fr"})
     bot.control.pause("parce que")
     bot.daily_update()
-    assert decisions(desk)["ADA"]["detail"] == "sous 0,70"
-    assert decisions(desk)["DOT"]["detail"] == "0,70 ou plus, mais les achats sont suspendus (parce que)"
+    assert decisions(desk)["ADA"]["detail"] == "score sous 0,70"
+    assert decisions(desk)["DOT"]["detail"] == "score de 0,70 ou plus, mais les achats sont suspendus (parce que)"
     assert any("under 0.70" in line for line in desk.told.of("daily.decision")), "the log stays English"
 
 

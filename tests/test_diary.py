@@ -268,7 +268,7 @@ def test_a_row_has_a_cell_for_each_column_and_empty_ones_for_what_is_not_known()
         "action": "buy",
         "quote": "100",
         "reason": "at_buy_threshold",
-        "detail": "0,70 ou plus",
+        "detail": "score de 0,70 ou plus",
     }
     empty = csv_row("d", "t", a_decision(probability=None), DAILY_RULES, Words("en"))
     assert [empty[COLUMNS.index(name)] for name in ("probability", "hit_rate", "hit_rows", "quote")] == [""] * 4

@@ -65,7 +65,7 @@ def test_sell_all_sells_here_and_tells_what_was_got_for_it(house: House, command
     assert sold.startswith("Vendu : 400 ADA pour ")
     assert "USDT" in sold
     assert "gain +" in sold
-    assert ending.startswith("Plus rien n'est détenu")
+    assert ending.startswith("Le robot ne détient plus rien")
     assert house.traded() == ["SELL ADA"]
     assert not (house.folder / "SELL_ALL").exists()
     assert (house.folder / "PAUSE").exists()
@@ -81,7 +81,7 @@ def test_when_binance_is_down_the_sale_stays_marked_and_the_reason_is_told(house
     house.market.faults.add(service="binance", match="", kind="status", times=-1, status=503)
     answer = command("sell-all", "--yes")
     assert answer.code == 1
-    assert answer.out.startswith("Pas vendu : ADA : la vente n'a pas pu se faire pour l'instant (")
+    assert answer.out.startswith("ADA n'a pas été vendu : la vente n'a pas pu se faire pour l'instant (")
     assert "Le reste est marqué pour la vente" in answer.out
     assert pending(house) == {"ADA": Reason.SELL_ALL}
     house.market.faults.clear()
@@ -95,7 +95,7 @@ def test_a_short_silence_that_binance_asks_for_is_sat_out(house: House, command:
     house.market.faults.add(service="binance", match="POST /api/v3/order", kind="status", status=429, headers=silence)
     answer = command("sell-all", "--yes")
     assert answer.code == 0
-    assert answer.out.startswith("Binance demande 1 s de silence ; la vente continue ensuite\nVendu : 400 ADA")
+    assert answer.out.startswith("Binance demande d'attendre 1 s ; la vente reprendra ensuite\nVendu : 400 ADA")
     assert house.traded() == ["SELL ADA"]
 
 
@@ -105,7 +105,7 @@ def test_a_long_silence_is_told_and_the_sale_stays_marked(house: House, command:
     house.market.faults.add(service="binance", match="POST /api/v3/order", kind="status", status=418, headers=ban)
     answer = command("sell-all", "--yes")
     assert answer.code == 1
-    assert answer.out.startswith("Pas vendu : ADA : Binance demande un moment de silence")
+    assert answer.out.startswith("ADA n'a pas été vendu : Binance demande d'attendre")
     assert pending(house) == {"ADA": Reason.SELL_ALL}
 
 
@@ -180,7 +180,7 @@ def test_a_running_bot_sells_everything_and_the_command_shows_it(house: House, d
 def test_two_sell_alls_at_once_sell_once_and_both_tell(house: House, daemon: Any) -> None:
     both = [house.start("sell-all", "--yes") for _ in range(2)]
     outs = [process.communicate(timeout=60)[0] for process in both]
-    assert all("Plus rien n'est détenu" in out for out in outs)
+    assert all("Le robot ne détient plus rien" in out for out in outs)
     assert house.traded() == ["SELL ADA"]
 
 
@@ -189,7 +189,7 @@ def test_a_bot_that_dies_in_the_middle_is_stood_in_for(house: House, daemon: Any
     answer = command("sell-all", "--yes")
     house.market.binance.account.on_order = None
     assert answer.code == 0, answer.out + answer.error
-    assert "Plus rien n'est détenu" in answer.out
+    assert "Le robot ne détient plus rien" in answer.out
     assert house.traded() == ["SELL ADA"], "what became of the order was looked up, not sent again"
 
 
@@ -197,12 +197,12 @@ def test_what_the_running_bot_cannot_sell_is_told_with_its_reason(house: House, 
     house.market.exchange.pairs["ADAUSDT"].permitted = False
     answer = command("sell-all", "--yes")
     assert answer.code == 1
-    assert answer.out.startswith("Pas vendu : ADA : la vente n'a pas pu se faire pour l'instant (")
+    assert answer.out.startswith("ADA n'a pas été vendu : la vente n'a pas pu se faire pour l'instant (")
     assert pending(house) == {"ADA": Reason.SELL_ALL}
 
 
 def test_touching_pause_is_heard_within_seconds(house: House, daemon: Any, command: Any) -> None:
-    assert command("resume").out.splitlines()[1] == "Le robot en marche l'a bien entendu"
+    assert command("resume").out.splitlines()[1] == "Le robot en marche en a pris note"
     control = Control(_settings(house))
     (house.folder / "PAUSE").touch()
     asked = time.monotonic()

@@ -79,7 +79,7 @@ def test_the_owner_is_told_what_is_waited_for(desk: Desk) -> None:
     check = Check(desk)
     check.price("1", "1")
     check.price("0.05", None)
-    assert any("it counts if the next check sees it again" in line for line in desk.told.of("price.note"))
+    assert any("it counts if the next check sees about the same" in line for line in desk.told.of("price.note"))
 
 
 def test_another_nonsense_does_not_confirm_the_first(desk: Desk) -> None:

@@ -496,6 +496,8 @@ def test_nothing_but_an_origin_is_an_origin(url: str) -> None:
 
 # --------------------------------------------------------------------------- files that are no settings
 
+NO_YAML = "is not correct YAML; look at the colons, quotes and indents here and just above"
+
 
 @pytest.mark.parametrize(
     ("text", "line"),
@@ -508,11 +510,11 @@ def test_nothing_but_an_origin_is_an_origin(url: str) -> None:
         ("strategy:\n  trailing_pct: 1\n  trailing_pct: 1\n", ", line 3: trailing_pct is given twice"),
         ("strategy: {a: 1, a: 2}\n", ", line 1: a is given twice"),
         ("mode: live\n[a]: 1\n", ", line 2: a key must be a plain word"),
-        ("mode:\n\tlive\n", ", line 2: found character '\\t' that cannot start any token"),
-        ('mode: "live\n', ", line 2: found unexpected end of stream"),
-        ("tokens_daily: [FET\n", ", line 2: expected ',' or ']', but got '<stream end>'"),
-        ("mode: live: paper\n", ", line 1: mapping values are not allowed here"),
-        ("mode: live\n---\nmode: live\n", ", line 2: but found another document"),
+        ("mode:\n\tlive\n", f", line 2: {NO_YAML} (found character '\\t' that cannot start any token)"),
+        ('mode: "live\n', f", line 2: {NO_YAML} (found unexpected end of stream)"),
+        ("tokens_daily: [FET\n", f", line 2: {NO_YAML} (expected ',' or ']', but got '<stream end>')"),
+        ("mode: live: paper\n", f", line 1: {NO_YAML} (mapping values are not allowed here)"),
+        ("mode: live\n---\nmode: live\n", f", line 2: {NO_YAML} (but found another document)"),
     ],
 )
 def test_a_file_that_holds_no_settings_is_one_line(tmp_path: Path, text: str, line: str) -> None:

@@ -190,10 +190,10 @@ def test_doubts_and_an_open_plan_are_told() -> None:
 
 
 DIFFERENCES = {
-    "short.FET.20.5": ("FET: the book has 100, Binance has 20.5", "FET : le livre en a 100, Binance 20,5"),
+    "short.FET.20.5": ("FET: the book has 100, Binance has 20.5", "FET : le registre du robot en a 100, Binance 20,5"),
     "short.OP.20.5": ("OP: an unknown position", "OP: an unknown position"),
     "pair.FET": ("FET: Binance does not know its pair", "FET : Binance ne connaît plus sa paire"),
-    "closed.FET": ("FET: Binance takes no orders", "FET : Binance ne prend pas d'ordres"),
+    "closed.FET": ("FET: Binance takes no orders", "FET : Binance n'accepte pas d'ordres"),
     "sale.FET.ms-1-2": ("FET: Binance has executed a sale", "FET : Binance a exécuté une vente de ce robot"),
     "purchase.FET.ms-1-2": ("FET: Binance has executed a purchase", "FET : Binance a exécuté un achat de ce robot"),
     "capital": ("Binance has less USDT", "Binance a moins de USDT"),
@@ -257,26 +257,26 @@ def test_every_line_in_french() -> None:
     assert [line.replace("\u202f", " ").replace("\u00a0", " ") for line in lines(book, "fr", seen, paused="oui")] == [
         "MarsShot, mode paper",
         "Valeur 1 125,00 USDT : 1 000,00 libres, 125,00 en positions",
-        "Gain aujourd'hui +115,00 USDT, sur 7 jours pas encore connu, sur 30 jours pas encore connu",
-        "Gain depuis le début +125,00 USDT (+12,5 %), dont par des ventes +0,00 ; "
-        "commencé le 01/01/2021 avec 1 000,00 USDT",
+        "Gain : aujourd'hui +115,00 USDT, sur 7 jours pas encore connu, sur 30 jours pas encore connu",
+        "Gain depuis le début : +125,00 USDT (+12,5 %), dont +0,00 réalisé par les ventes ; "
+        "démarré le 01/01/2021 avec 1 000,00 USDT",
         "Dernière passe du jour : 15/02/2021, rien vendu, rien acheté (pourquoi : decisions.csv)",
         "Prochaine passe : 16/02/2021 00:30 UTC",
         "Achats : suspendus (à votre demande) ; les ventes continuent. Pour les reprendre : python main.py resume",
-        "Ordres dont le sort est recherché : buy FET ms-1",
+        "Ordres dont l'issue est recherchée : buy FET ms-1",
         "Diffère de Binance : FET: short",
         "",
         "ARB : 100 achetés à 0,1, pour 10,00 USDT",
-        "  aucun prix vu encore ; compté au prix d'achat",
+        "  aucun prix vu pour l'instant ; compté au prix d'achat",
         "  stop-loss à 0,05; une part a été vendue; stop suiveur à 0,224",
         "",
         "FET : 100 achetés à 0,1, pour 10,00 USDT",
         "  prix 0,15, vu il y a 3 min : +50,0 %, valeur 15,00 USDT",
-        "  stop-loss à 0,05; une part est vendue à 0,2; stop suiveur armé à partir de 0,3; "
-        "a déjà sauté sa seule vente du jour",
+        "  stop-loss à 0,05; une part sera vendue à 0,2; stop suiveur armé à partir de 0,3; "
+        "a déjà profité de son unique dispense de vente du jour",
         "",
         "OP : 100 achetés à 1, pour 100,00 USDT",
-        "  aucun prix vu encore ; compté au prix d'achat",
+        "  aucun prix vu pour l'instant ; compté au prix d'achat",
         "  en cours de vente : vente de tout",
     ]
 

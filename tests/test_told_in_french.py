@@ -128,7 +128,7 @@ def test_every_kind_of_fault_is_among_them() -> None:
 def test_a_number_is_told_as_the_file_writes_it() -> None:
     (fault,) = faults_of(with_value("strategy.sell_threshold", D("0.90")))
     told = Words("fr").tell(fault)
-    assert told.startswith("config.yaml : strategy.sell_threshold : 0.90 ne convient pas ; il doit être sous")
+    assert told.startswith("config.yaml : strategy.sell_threshold : 0.90 ne convient pas ; il doit être inférieur à")
 
 
 @pytest.mark.parametrize("key", sorted(seed_content()))
@@ -250,7 +250,7 @@ def test_keys_that_are_missing(house: House, told: Any) -> None:
     for command in ("run", "daily", "intraday", "sell-all"):
         code, shown = told(command, *(["--yes"] if command == "sell-all" else []))
         assert code == 2
-        assert shown.startswith("lunarcrush.api_key : vide, alors que le mode live en a besoin ; mettez-le dans")
+        assert shown.startswith("lunarcrush.api_key : vide, alors que le mode live en a besoin ; mettez la clé dans")
     assert "il manque : lunarcrush.api_key, binance_api.api_key" in told("check")[1]
 
 
@@ -286,7 +286,7 @@ def test_a_lost_book_and_one_of_another_mode(house: House, told: Any) -> None:
 def test_a_second_bot(house: House, told: Any) -> None:
     with sole_writer(Path("bot_state.json")):
         code, shown = told("run")
-        assert told("intraday")[1].startswith("Rien n'a été fait ici : un robot en marche")
+        assert told("intraday")[1].startswith("Rien n'a été fait ici : un robot (ou une autre commande) travaille déjà")
     assert (code, shown) == (
         1,
         "bot_state.json : un autre MarsShot tourne sur ce livre ; arrêtez-le d'abord, ou prenez un autre dossier\n",
@@ -307,14 +307,14 @@ def test_a_log_that_cannot_be_written(house: House, told: Any) -> None:
 
 
 def test_a_model_that_does_not_fit(house: House, told: Any) -> None:
-    remedy = "faites-le avec : python build_csv.py, puis python train_model.py"
+    remedy = "créez-le avec : python build_csv.py, puis python train_model.py"
     assert told("daily")[1].endswith(f"model.pkl : ce fichier n'existe pas ; {remedy}\n")
     code, _, error = house.run("run")
     assert (code, error) == (2, f"model.pkl : ce fichier n'existe pas ; {remedy}\n")
     house.put_model()
     (house.folder / "model.json").write_text('{"sha256": "0"}')
     assert "model.pkl : n'est pas le modèle dont parle model.json" in told("daily")[1]
-    assert "(le sha256 diffère) → faites-le avec : python build_csv.py" in told("check")[1]
+    assert "(le sha256 diffère) → créez-le avec : python build_csv.py" in told("check")[1]
     (house.folder / "model.json").write_text("[]")
     assert "model.json : ne contient pas les données d'un modèle" in told("daily")[1]
 
@@ -387,10 +387,13 @@ def test_prices_that_are_odd(house: House, told: Any) -> None:
     code, shown = told("intraday")
     assert code == 1
     assert "Pas de prix de Binance : Binance a répondu 502" in shown
-    assert "ADA : pas de prix : Coinbase ne le connaît pas, Binance n'en a pas ; aucune règle ne peut agir" in shown
+    assert (
+        "ADA : pas de prix : Coinbase ne le connaît pas, Binance n'en a pas ; sans prix, aucune règle ne peut agir"
+        in shown
+    )
     code, shown = told("sell-all", "--yes")
     assert code == 1
-    assert "Pas vendu : ADA : aucune plateforme n'a de prix en ce moment (pas de prix : Coinbase ne le" in shown
+    assert "ADA n'a pas été vendu : aucune plateforme n'a de prix en ce moment (pas de prix : Coinbase ne le" in shown
 
 
 def test_coins_that_are_missing(house: House, told: Any) -> None:
@@ -399,13 +402,13 @@ def test_coins_that_are_missing(house: House, told: Any) -> None:
     house.hold_ada()
     house.market.exchange.free["ADA"] = D(10)
     shown = told("intraday")[1]
-    assert "ADA : le livre en a 400, Binance 10 ; ont-ils été vendus ou déplacés à la main ?" in shown
-    assert "Les achats sont suspendus jusqu'à ce que vous ayez regardé" in shown
-    assert "suspendus (par le robot, car le livre et la bourse diffèrent" in told("status")[1]
-    assert "suspendus (par le robot, car le livre et la bourse diffèrent" in told("check")[1]
+    assert "ADA : le registre du robot en a 400, Binance 10 ; ont-ils été vendus ou déplacés à la main ?" in shown
+    assert "Les achats sont suspendus tant que vous n'avez pas vérifié" in shown
+    assert "suspendus (par le robot, car son registre et Binance ne concordent pas" in told("status")[1]
+    assert "suspendus (par le robot, car son registre et Binance ne concordent pas" in told("check")[1]
     told("resume")
     assert (
-        "comme vous avez de nouveau permis les achats, le livre compte désormais 10 au lieu de 400"
+        "comme vous avez de nouveau permis les achats, le registre du robot compte désormais 10 au lieu de 400"
         in told("intraday")[1]
     )
 
