@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bar_cache import FIELDS, DailyBars
+from bar_cache import CLOSE, FIELDS, DailyBars, merged
 from daily_points import bars_from_points, read_answer
 
 DAY = 86_400
@@ -81,3 +81,28 @@ def test_json_that_the_fast_reader_refuses_is_read_all_the_same(content: bytes) 
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False)))
 def test_a_number_is_read_to_its_last_bit(numbers: list[float]) -> None:
     assert read_answer(json.dumps({"data": numbers}).encode())[1] == numbers
+
+
+# --------------------------------------------------------------------------- old bars and new ones
+
+
+@st.composite
+def some_bars(draw: st.DrawFn) -> DailyBars:
+    days = sorted(draw(st.sets(st.integers(0, 12), max_size=8)))
+    closes = [draw(st.sampled_from([0.0, np.nan, 1.0, 2.0, 3.0])) for _ in days]
+    values = np.full((len(days), len(FIELDS)), 7.0)
+    values[:, CLOSE] = closes
+    return DailyBars("ADA", np.array(days, dtype="datetime64[D]"), values)
+
+
+def by_day(bars: DailyBars) -> dict[Any, float]:
+    return dict(zip(bars.days.tolist(), bars.values[:, CLOSE].tolist(), strict=True))
+
+
+@given(some_bars(), some_bars())
+def test_of_a_day_of_both_the_new_bar_wins_unless_only_the_old_one_has_a_close(old: DailyBars, new: DailyBars) -> None:
+    expected = by_day(old)
+    for day, close in by_day(new).items():
+        if close > 0 or not expected.get(day, 0.0) > 0:
+            expected[day] = close
+    assert repr(by_day(merged(old, new))) == repr(dict(sorted(expected.items())))
