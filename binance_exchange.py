@@ -32,6 +32,7 @@ from domain import Account, Intent, OrderReport, PartFill, SeenOrder, TradingRul
 from errors import MarsShotError, StopRequested, TemporaryError, UnknownOutcomeError
 from exchange import HearPrices
 from side_by_side import SideBySide
+from trust import TrustingAlike
 from words import Sentence
 
 PAIRS_PER_REQUEST = 100
@@ -64,15 +65,21 @@ class BinanceExchange:
         transport: BaseAdapter | None = None,
         beside: SideBySide | None = None,
     ) -> None:
+        shared = TrustingAlike() if transport is None and base_url.startswith("https:") else None
         self._wire = BinanceWire(
-            api_key=api_key, api_secret=api_secret, base_url=base_url, clock=clock, transport=transport
+            api_key=api_key, api_secret=api_secret, base_url=base_url, clock=clock, transport=transport or shared
         )
         self._client = self._wire.client
         self._beside = beside
         self._ticker = self._wire
         if beside is not None:  # public prices: no key, and the same silence
             self._ticker = BinanceWire(
-                api_key="", api_secret="", base_url=base_url, clock=clock, silence=self._wire.silence
+                api_key="",
+                api_secret="",
+                base_url=base_url,
+                clock=clock,
+                transport=shared,
+                silence=self._wire.silence,
             )
 
     def now_ms(self) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import ssl
 from collections.abc import Callable, Collection, Mapping
 from decimal import Decimal, InvalidOperation
 from functools import partial
@@ -15,6 +14,7 @@ import urllib3
 
 from domain import is_usable_price
 from side_by_side import SideBySide
+from trust import one_trust
 from words import Sentence
 
 CONNECT_SECONDS, READ_SECONDS = 3.0, 5.0
@@ -44,8 +44,7 @@ class Coinbase:
     """Public spot prices. Safe for many threads. side_by_side: so many requests at once."""
 
     def __init__(self, base_url: str, side_by_side: int = SIDE_BY_SIDE) -> None:
-        # One for all connections: urllib3 makes one for each, with every root certificate in it.
-        trust: dict[str, Any] = {"ssl_context": ssl.create_default_context()} if base_url.startswith("https:") else {}
+        trust: dict[str, Any] = {"ssl_context": one_trust()} if base_url.startswith("https:") else {}
         self._http = urllib3.connection_from_url(
             base_url,
             maxsize=SIDE_BY_SIDE,

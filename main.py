@@ -22,7 +22,7 @@ from errors import InputError, MarsShotError, StopRequested
 from events import alarm, say, warn
 from heartbeat import Heartbeat, beating
 from loop import loop
-from memory import give_back
+from memory import give_back, share_one_heap
 from messenger import telling
 from one_shot import DECIDED_WITHIN_SECONDS, once, opened, settle, wait_and_settle
 from owner import pause, resume, sell_all
@@ -141,6 +141,7 @@ def _run(settings: Settings, config: Path) -> int:
         from demo import run_demo  # noqa: PLC0415 - demo mode only
 
         return run_demo(settings, config)
+    share_one_heap()
     with (
         opened(settings, config, one_shot=False, console=terminal()) as run,
         telling(lambda: run.bot.settings),

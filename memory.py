@@ -1,6 +1,7 @@
-"""Gives freed memory back to the system: a daily pass of a minute would otherwise be paid for until the next one.
+"""Keeps the sleeping daemon small: one heap for all threads, and what is free goes back to the system.
 
-Without it the C library keeps what was freed for later; a bot that sleeps has no later.
+Otherwise the C library keeps what was freed for later, in a heap for each thread that asks for prices; a bot that
+sleeps has no later. Where the C library is not glibc, nothing is done.
 """
 
 from __future__ import annotations
@@ -9,17 +10,25 @@ import ctypes
 from collections.abc import Callable
 from functools import cache
 
+_M_ARENA_MAX = -8  # glibc's malloc.h
+
+
+def share_one_heap() -> None:
+    """Let all threads that are still to come use one heap."""
+    if (mallopt := _of_the_c_library("mallopt")) is not None:
+        mallopt(_M_ARENA_MAX, 1)
+
 
 def give_back() -> bool:
-    """Give back what is free, where the C library can (glibc); takes less than a millisecond. Returns True: go on."""
-    if (trim := _malloc_trim()) is not None:
+    """Give back what is free; takes less than a millisecond. Returns True: go on."""
+    if (trim := _of_the_c_library("malloc_trim")) is not None:
         trim(0)
     return True
 
 
 @cache
-def _malloc_trim() -> Callable[[int], int] | None:
+def _of_the_c_library(name: str) -> Callable[..., int] | None:
     try:
-        return getattr(ctypes.CDLL(None), "malloc_trim", None)
+        return getattr(ctypes.CDLL(None), name, None)
     except (OSError, TypeError):  # a system without a C library to be asked
         return None

@@ -74,6 +74,7 @@ FLOORS: dict[str, set[str]] = {
         "settings",
         "side_by_side",
         "terminal",
+        "trust",
         "training_data",
     },
     "work": {
@@ -163,7 +164,7 @@ NETWORK: dict[str, set[str]] = {
     "flask": set(),
     "http": set(),
     "httpx": set(),
-    "requests": {"binance_exchange", "binance_wire", "lunarcrush"},
+    "requests": {"binance_exchange", "binance_wire", "lunarcrush", "trust"},
     "socket": {"sd_notify"},  # to systemd on this machine
     "urllib3": {"coinbase", "heartbeat"},
     "waitress": set(),
