@@ -18,6 +18,8 @@ from embedded_market.coinbase_api import CoinbaseApi
 from embedded_market.prices import PriceBoard
 from embedded_market.wire import Request
 
+BEYOND_BELIEF = "beyond belief"
+
 
 class SimulatedCoinbase:
     """What the bot sees of Coinbase in one life."""
@@ -45,9 +47,9 @@ class SimulatedCoinbase:
     def _price(self, asset: str) -> Decimal | str:
         if self._fate.chance(self._fate.wire_trouble):
             self._fate.note("price fault", asset)
-            beyond_belief = format(self._board.price(asset, 0).scaleb(self._away(asset)), "f")
-            odd = (beyond_belief, "0", "-3", "NaN", "", "soon", "1e999")
-            text = self._fate.choose((*odd, None))
+            text = self._fate.choose((BEYOND_BELIEF, "0", "-3", "NaN", "", "soon", "1e999", None))
+            if text == BEYOND_BELIEF:
+                text = format(self._board.price(asset, 0).scaleb(self._away(asset)), "f")
             if text is None:
                 return "does not answer in time"
             body = json.dumps({"data": {"amount": text, "base": asset, "currency": "USD"}}).encode()
