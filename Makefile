@@ -2,7 +2,7 @@
 # make test  what CI runs: ruff, mypy --strict, pytest
 # make dashboard  the bot in a browser: http://127.0.0.1:8377
 # make chaos 10,000 seeded disasters: is anything lost or doubled?
-# make bench what is claimed of speed and memory, both sides in one run: about half an hour, the training longest
+# make bench what is claimed of speed and memory, both sides in one run: ten minutes on two free cores
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
