@@ -258,10 +258,10 @@ class Bot:
             return "disputed", ""
         if f"too_small.{Reason.SELL_ALL}" in book.positions[symbol].said:
             return "too_small", ""
-        if quote is not None and quote.price is None:
-            return "no_price", quote.note
         if self.seconds_of_silence() > 0:
             return "silenced", ""
+        if quote is not None and quote.price is None:
+            return "no_price", quote.note
         return "refused", self.executor.troubles.get(symbol, "")
 
     def _told(self, text: str) -> str:

@@ -99,6 +99,16 @@ def test_a_short_silence_that_binance_asks_for_is_sat_out(house: House, command:
     assert house.traded() == ["SELL ADA"]
 
 
+def test_a_silence_is_sat_out_for_a_token_that_binance_alone_prices(house: House, command: Any) -> None:
+    house.hold_ada("0.5")
+    house.market.coinbase.unlisted.add("ADA")
+    silence = {"Retry-After": "1"}
+    house.market.faults.add(service="binance", match="ticker/price", kind="status", status=429, headers=silence)
+    answer = command("sell-all", "--yes")
+    assert answer.code == 0, answer.out
+    assert house.traded() == ["SELL ADA"]
+
+
 def test_a_long_silence_is_told_and_the_sale_stays_marked(house: House, command: Any) -> None:
     house.hold_ada("0.5")
     ban = {"Retry-After": "131"}
