@@ -49,6 +49,9 @@ def _asked_for(settings: Settings, today: date) -> int:
         if not control.is_daily_asked():
             return show_pass(settings, today)
         gone = 0 if _runs(settings) else gone + 1
+        if gone and _is_done(settings, today):  # by another command, or just before the bot's end
+            control.daily_answered()
+            return show_pass(settings, today)
         if gone > COMES_BACK_WITHIN_SECONDS:
             control.daily_answered()
             print(words.say("beside.bot_ended"))  # noqa: T201

@@ -44,6 +44,8 @@ class Hearing:
             self._control.daily_answered()
         except TemporaryError as error:
             warn("control.not_answered", error.said)
+        else:
+            self._heard = self._heard._replace(asks_for_daily=False)  # so that the next request is heard as one
 
     def answer(self, left: Mapping[str, tuple[str, str]], *, sold_all: bool) -> None:
         """Tell what was heard of pausing and selling, and what could not be sold and why, if that is new.

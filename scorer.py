@@ -26,6 +26,8 @@ from events import say
 from settings import Settings
 from words import Sentence
 
+# How an answer ends that the files of the next version have written, beside a loop that is still of this one.
+_OF_ANOTHER_VERSION = (AttributeError, ImportError, TypeError, ValueError, LookupError, pickle.UnpicklingError)
 LONGEST_SCORING_SECONDS = 4 * 3600.0  # a thousand tokens at ten a minute take less than half of it
 
 
@@ -120,7 +122,7 @@ class ChildScorer:
             raise TemporaryError(Sentence("fault.scores.died"))
         try:
             answer = pickle.loads(content)  # noqa: S301 - our own process's answer
-        except (AttributeError, ImportError, TypeError):  # of the next version's files, beside this one's loop
+        except _OF_ANOTHER_VERSION:
             raise TemporaryError(Sentence("fault.scores.other_version")) from None
         if isinstance(answer, Exception):
             raise answer

@@ -5,21 +5,36 @@ requests and urllib3 make a table for each connection, nearly a megabyte each. S
 
 from __future__ import annotations
 
+import os
 import ssl
 from functools import cache
+from pathlib import Path
 from typing import Any
 
+from certifi import where
 from requests.adapters import HTTPAdapter
+
+from errors import InputError
+from words import Sentence
 
 
 @cache
 def one_trust() -> ssl.SSLContext:
-    """Return the one context, with the machine's own root certificates; it checks certificate and host name."""
-    return ssl.create_default_context()
+    """Return the one context; it checks certificate and host name.
+
+    It trusts what requests does: certifi's list, or, alone, what the environment names in its place.
+    """
+    bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or where()
+    if Path(bundle).is_dir():
+        return ssl.create_default_context(capath=bundle)
+    try:
+        return ssl.create_default_context(cafile=bundle)
+    except OSError as error:  # an ssl.SSLError, too: no certificate in it
+        raise InputError(Sentence("fault.file.unreadable", path=bundle, why=error.strerror or error)) from None
 
 
 class TrustingAlike(HTTPAdapter):
-    """HTTPS of requests by the one table, to which requests adds what it trusts (certifi, REQUESTS_CA_BUNDLE)."""
+    """HTTPS of requests by the one table."""
 
     def init_poolmanager(self, *arguments: Any, **parameters: Any) -> None:
         """Let every connection check certificates by the one context."""

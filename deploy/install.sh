@@ -20,6 +20,10 @@ if [ -z "$python" ]; then
 fi
 
 umask 022
+# root's umask may keep what git writes to itself. What belongs to the program is for all to read; a config.yaml that
+# somebody filled in here, and whatever else lies here, stays as it is.
+git ls-files -z -- ':!config.yaml' | xargs -0 chmod go+r
+git ls-files -z | xargs -0 -n 1 dirname -z | sort -zu | xargs -0 chmod go+rx
 id marsshot >/dev/null 2>&1 || useradd --system --home-dir /var/lib/marsshot --shell /usr/sbin/nologin marsshot
 install -d -m 0700 -o marsshot -g marsshot /var/lib/marsshot
 install -d -m 0750 -o root -g marsshot /etc/marsshot
@@ -28,10 +32,6 @@ install -d -m 0750 -o root -g marsshot /etc/marsshot
 if ! runuser -u marsshot -- .venv/bin/python -c ""; then
     echo "the user marsshot may not run $(readlink -f .venv/bin/python): install Python 3.11 for everybody" \
         "(apt-get install python3.11 python3.11-venv), delete $program/.venv, and run this again" >&2
-    exit 2
-fi
-if ! runuser -u marsshot -- test -r main.py -a -r panel/app.py; then
-    echo "the user marsshot may not read $program: delete it, type umask 022, clone it again, and run this again" >&2
     exit 2
 fi
 .venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.txt

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from threading import Timer
 
@@ -12,7 +13,10 @@ import pytest
 from house import House, open_house
 
 import main
+from bookkeeping import with_pass_done
 from control import DAILY
+from disk import Disk
+from positions_store import load_state, save_state
 
 
 @pytest.fixture
@@ -87,6 +91,26 @@ def test_a_bot_that_comes_back_makes_the_pass(house: House, daemon: subprocess.P
     assert (command.returncode, error) == (0, "")
     assert "bought ADA" in out
     assert house.traded() == ["BUY ADA"]
+
+
+def test_a_pass_that_another_command_has_made_meanwhile_is_shown(
+    house: House, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(house.folder)
+    assert house.run("intraday")[0] == 0
+    held = iter([True, False])  # by a command that makes the pass itself, and looks for no request
+
+    def is_held(path: Path) -> bool:
+        if not (is_so := next(held)):
+            book = load_state(path, "live", Disk())
+            assert book is not None
+            save_state(with_pass_done(book, datetime.now(UTC).date()), path, Disk())
+        return is_so
+
+    monkeypatch.setattr("beside.is_held", is_held)
+    assert main.main(["daily"]) == 0
+    assert capsys.readouterr().out.splitlines()[1].startswith("Last daily pass: ")
+    assert not (house.folder / DAILY).exists()
 
 
 def test_intraday_leaves_the_check_to_the_running_bot(house: House, daemon: subprocess.Popen[str]) -> None:

@@ -15,8 +15,9 @@ import pytest
 
 from binance_exchange import BinanceExchange
 from clock import VirtualClock
-from errors import TemporaryError
+from errors import InputError, TemporaryError
 from side_by_side import SideBySide
+from trust import one_trust
 
 pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not on this machine")
 BODY = b'{"serverTime": 1613347200000}'
@@ -71,6 +72,15 @@ def port(certificate: Path) -> Iterator[int]:
     server.server_close()
 
 
+@pytest.fixture(autouse=True)
+def new_trust(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
+    one_trust.cache_clear()
+    yield
+    one_trust.cache_clear()
+
+
 def exchange_at(url: str, monkeypatch: pytest.MonkeyPatch) -> BinanceExchange:
     monkeypatch.setattr("binance_wire.is_loopback_origin", lambda _: False)  # as for Binance: the environment counts
     clock = VirtualClock(datetime(2021, 2, 15, tzinfo=UTC))
@@ -95,6 +105,24 @@ def test_a_certificate_for_another_host_is_refused(
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
     with pytest.raises(TemporaryError, match="SSLError"):
         exchange_at(f"https://127.0.0.1:{port}", monkeypatch).server_ms()
+
+
+def test_what_the_environment_names_is_trusted_alone(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert len(one_trust().get_ca_certs()) > 100, "certifi's"
+    one_trust.cache_clear()
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+    [trusted] = one_trust().get_ca_certs()
+    assert trusted["subject"] == ((("commonName", "localhost"),),)
+
+
+def test_a_bundle_that_is_not_there_or_holds_nothing_is_said_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for path in (tmp_path / "absent.pem", tmp_path / "empty.pem"):
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(path))
+        with pytest.raises(InputError, match=f"{path}: cannot be read: "):
+            one_trust()
+        (tmp_path / "empty.pem").touch()
 
 
 def test_all_connections_check_by_one_table(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -185,6 +185,20 @@ def test_a_request_that_comes_in_the_middle_of_a_cycle_is_tried_before_it_is_ans
     assert (bot.daily_is_done(), bot.control.is_daily_asked()) == (True, False)
 
 
+def test_a_second_request_right_after_an_answer_is_heard_and_tried(desk: Desk) -> None:
+    scores = Scores(desk.clock, ADA="0.9")
+    scores.error = TemporaryError("LunarCrush answered 502")
+    bot = desk.bot(scores)
+    bot.control.ask_for_daily(TODAY)
+    bot.cycle()
+    assert (bot.control.is_daily_asked(), bot.is_called()) == (False, False), "answered, and nothing new"
+    scores.error = None
+    bot.control.ask_for_daily(TODAY)
+    assert bot.is_called()
+    bot.cycle()
+    assert bot.daily_is_done()
+
+
 def test_a_request_that_cannot_be_taken_away_keeps_no_other_answer_back(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:

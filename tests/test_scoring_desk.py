@@ -301,7 +301,11 @@ def test_a_scoring_process_that_dies_without_an_answer_is_trouble_for_now(real_t
     assert not scorer.busy
 
 
-def test_an_answer_of_another_version_of_the_program_is_trouble_for_now(real_time: Settings) -> None:
+@pytest.mark.parametrize(
+    "answer",
+    [b"cwords\nwhat_the_next_version_has\n.", b"cdecisions\nWhy\n(Va reason of the next version\ntR.", b"garbage."],
+)
+def test_an_answer_of_another_version_of_the_program_is_trouble_for_now(real_time: Settings, answer: bytes) -> None:
     """After an update the running bot's loop is the old one, and its scoring process the new one."""
     scorer = ChildScorer()
     scorer.begin(SYMBOLS, real_time, Path("model.pkl"))
@@ -309,7 +313,7 @@ def test_an_answer_of_another_version_of_the_program_is_trouble_for_now(real_tim
     child.kill()
     child.wait()
     assert scorer._answer is not None
-    scorer._answer.write(b"cwords\nwhat_the_next_version_has\n.")
+    scorer._answer.write(answer)
     with pytest.raises(TemporaryError, match="restart the bot"):
         wait_for(scorer)
     assert not scorer.busy
