@@ -134,7 +134,8 @@ class Judge:
     def _judge_position(self, symbol: str, held: dict[str, Any], price: Decimal) -> None:
         """Nothing is held that a rule has told to sell, where it is large enough for an order."""
         rules = self._world.exchange.pairs[f"{symbol}USDT"].rules
-        if min(Decimal(held["qty"]), rules.max_market_quantity) * price < LARGE_ENOUGH:
+        quantity = min(Decimal(held["qty"]), rules.max_market_quantity)
+        if quantity // rules.lot_step * rules.lot_step * price < LARGE_ENOUGH:
             return
         if price <= Decimal(held["entry_price"]) / 2:
             self.verdict.others.append(f"{symbol} stands at {price}, under its stop-loss, and is still held")
