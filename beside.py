@@ -10,6 +10,7 @@ from datetime import date, timedelta
 
 from clock import SystemClock
 from control import Control
+from daily_plan import is_daily_update_done
 from disk import Disk
 from errors import OperatorNeededError
 from positions_store import is_held, load_state
@@ -78,4 +79,4 @@ def _runs(settings: Settings) -> bool:
 
 def _is_done(settings: Settings, day: date) -> bool:
     book = load_state(settings.file(BOOK), settings.mode, Disk())
-    return book is not None and book.last_daily_update is not None and book.last_daily_update >= day
+    return book is not None and is_daily_update_done(day, book.last_daily_update)

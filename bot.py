@@ -15,7 +15,7 @@ from clock import Clock
 from coinbase import SpotPrices
 from control import Control
 from daily_pass import DailyPass, Progress
-from daily_plan import is_daily_update_due
+from daily_plan import is_daily_update_done, is_daily_update_due
 from diary import Diary
 from domain import Reason, Scoring
 from errors import AccountTroubleError, TemporaryError
@@ -154,8 +154,7 @@ class Bot:
 
     def daily_is_done(self) -> bool:
         """Return whether today's pass is done."""
-        done = self.store.book.last_daily_update
-        return done is not None and done >= self.clock.now().date()
+        return is_daily_update_done(self.clock.now().date(), self.store.book.last_daily_update)
 
     def next_daily(self) -> datetime:
         """Return the moment of the next daily pass that is not done."""

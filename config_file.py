@@ -20,7 +20,7 @@ from pydantic import ValidationError
 from config_faults import fault_lines, told
 from errors import InputError, MarsShotError
 from settings import NOTIFY_VARIABLE, SECRET_VARIABLES, Settings
-from words import LANGUAGES, Language, Sentence, Words
+from words import LANGUAGES, Language, Sentence, words_of
 
 # What a tag that does not fit its value, or a number that is far too long, ends with.
 _NOT_A_VALUE = (ValueError, TypeError, AttributeError, KeyError, ArithmeticError, RecursionError)
@@ -82,7 +82,7 @@ def language_of(path: Path) -> Language:
 
 def in_its_language(error: MarsShotError, path: Path) -> str:
     """Return what an error says, in the language that config.yaml names."""
-    return Words(language_of(path)).tell(*error.faults)
+    return words_of(language_of(path)).tell(*error.faults)
 
 
 def _changed(content: object, keys: list[str], value: object) -> dict[Any, Any]:

@@ -24,6 +24,11 @@ NotNow = tuple[Why, str]
 """Why a token cannot be bought now, and what a venue or the owner said, in words."""
 
 
+def is_daily_update_done(day: date, last_done: date | None) -> bool:
+    """Return whether the pass of this UTC day is done; a clock that was ahead may have made a later one."""
+    return last_done is not None and last_done >= day
+
+
 def is_daily_update_due(now: datetime, last_done: date | None, hour_utc: int, minute_utc: int) -> bool:
     """Return True from that time of the day on until the pass is done; a bot that overslept catches up."""
     return (now.hour, now.minute) >= (hour_utc, minute_utc) and (last_done is None or last_done < now.date())

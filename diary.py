@@ -22,7 +22,7 @@ from domain import ZERO, Book, DailyPlan, is_usable_price, utc_text
 from events import warn
 from settings import Settings
 from why import COLUMNS, csv_row, in_order
-from words import Sentence, Words
+from words import Sentence, words_of
 
 DECISIONS, EQUITY, SEEN = "decisions.csv", "equity.csv", "seen.json"
 EQUITY_COLUMNS = ("time", "capital", "positions", "equity")
@@ -58,7 +58,7 @@ class Diary:
         """Put what the plan decided into decisions.csv, in place of what is there of this day already."""
         if not plan.decisions:
             return
-        day, words = plan.day.isoformat(), Words(settings.language)
+        day, words = plan.day.isoformat(), words_of(settings.language)
         decisions = in_order(settled_decisions(plan))
         rows = [csv_row(day, plan.decided_at, one, settings.daily_rules, words) for one in decisions]
         self._write(self._decisions.path, lambda: self._decisions.append(rows, instead_of=f"{day},"))

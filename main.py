@@ -79,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _words(config: Path) -> Words:
     """Return the words of the language that config.yaml names: it may be the very file that is faulty."""
-    return Words(language_of(config))
+    return words_of(language_of(config))
 
 
 def _helping(given: Sequence[str]) -> Callable[[str], str | None]:

@@ -92,16 +92,11 @@ class Pacer:
         self._times = times
         content = json.dumps(times).encode()
         try:
-            self._write(content)
-        except FileNotFoundError:
-            self._write_into_a_new_folder(content)
-        except OSError:
-            self._shared = False
-
-    def _write_into_a_new_folder(self, content: bytes) -> None:
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._write(content)
+            try:
+                self._write(content)
+            except FileNotFoundError:
+                self._path.parent.mkdir(parents=True, exist_ok=True)
+                self._write(content)
         except OSError:
             self._shared = False
 

@@ -14,7 +14,7 @@ from typing import Any
 from book_format import decimal_text
 from clock import SystemClock
 from control import Control
-from daily_plan import is_daily_update_due
+from daily_plan import is_daily_update_done, is_daily_update_due
 from diary import EQUITY, SEEN, Seen, moment_of, positions_worth, read_equity, read_seen
 from differences import difference_in_words
 from disk import Disk
@@ -49,7 +49,7 @@ def show_pass(settings: Settings, day: date) -> int:
     book, seen, now = _kept(settings)
     control, words = Control(settings), Words(settings.language)
     facts = status_facts(book, settings, control.paused(), now, seen)
-    is_done = book.last_daily_update is not None and book.last_daily_update >= day
+    is_done = is_daily_update_done(day, book.last_daily_update)
     if not is_done and seen.put_off:
         _print([words.say("beside.daily_waits", why=seen.put_off)])
     _print(pass_lines(facts | _why_paused(control, book, words), words))

@@ -24,9 +24,8 @@ LANGUAGES: tuple[Language, ...] = get_args(Language)
 FOLDER = Path(__file__).parent / "languages"
 COMMAND_VARIABLE = "MARSSHOT_COMMAND"  # of the environment: what the owner types to call the program
 
-_LOADER = getattr(
-    yaml, "CSafeLoader", yaml.SafeLoader
-)  # ten times as fast where PyYAML has it, which is nearly everywhere
+# Many times faster, where PyYAML has been built with it.
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _NARROW_SPACE, _FIRM_SPACE = "\u202f", "\u00a0"
 _FORMS = {"money": ",.2f", "gain": "+,.2f", "percent": ".1%", "change": "+.1%", "score": ".3f"}
 # How a catalogue ends that is out of reach, broken, or another version's.
@@ -38,9 +37,9 @@ _LONGEST_IN_SECONDS, _LONGEST_IN_MINUTES, _LONGEST_IN_HOURS = 90, 90, 48
 class Words(Formatter):
     """The sentences of one language."""
 
-    def __init__(self, language: Language) -> None:
+    def __init__(self, language: Language, known: Mapping[str, str] | None = None) -> None:
         self.language = language
-        self._sentences = sentences(language)
+        self._sentences = sentences(language) if known is None else known
 
     def say(self, key: str, /, **values: object) -> str:
         """Return the sentence of this key with the values in their places.
@@ -148,14 +147,15 @@ def _english() -> Words:
 
 
 def words_of(language: Language) -> Words:
-    """Return the words of a language; the English ones where its catalogue is out of reach. Raises nothing of its own.
+    """Return the words of a language; English, or none at all, where catalogues are out of reach. Never raises.
 
-    For those who must not be stopped by it. A bot asks once when it starts: then what it says later needs no file.
+    For those who must not be stopped by it: `tell` does without a catalogue, too. A bot asks once when it starts; what
+    it says later needs no file then.
     """
     try:
         return Words(language)
     except _NO_WORDS:
-        return _english()
+        return words_of("en") if language != "en" else Words("en", {})
 
 
 def _rounded(price: Decimal) -> Decimal:

@@ -104,6 +104,19 @@ class House:
             text=True,
         )
 
+    @contextmanager
+    def running_bot(self) -> Iterator[subprocess.Popen[str]]:
+        """Yield the bot at work; whatever is left of it is killed at the end."""
+        process = self.start("run", quick=True)
+        try:
+            assert process.stdout is not None
+            while "MarsShot runs" not in process.stdout.readline():
+                assert process.poll() is None
+            yield process
+        finally:
+            process.kill()
+            process.communicate()
+
     def run(self, *arguments: str) -> tuple[int, str, str]:
         process = self.start(*arguments)
         out, error = process.communicate(timeout=60)

@@ -30,13 +30,8 @@ def house(tmp_path: Path) -> Iterator[House]:
 
 @pytest.fixture
 def daemon(house: House) -> Iterator[subprocess.Popen[str]]:
-    process = house.start("run", quick=True)
-    assert process.stdout is not None
-    while "MarsShot runs" not in process.stdout.readline():
-        assert process.poll() is None
-    yield process
-    process.kill()
-    process.communicate()
+    with house.running_bot() as process:
+        yield process
 
 
 def test_the_running_bot_makes_the_pass_and_the_command_shows_it(house: House, daemon: subprocess.Popen[str]) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from desk import NEW_ORDER, Desk, Scores, open_desk
 
+from bot import Bot
 from control import Heard
 from diary import read_equity, read_seen
 from errors import TemporaryError
@@ -44,7 +45,7 @@ def test_the_owners_word_calls_until_a_cycle_has_heard_it(desk: Desk) -> None:
     assert len(desk.told.of("control.heard")) == 2
 
 
-def test_a_disk_in_trouble_does_not_call(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def bot_on_a_disk_that_cannot_be_asked(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Bot:
     bot = desk.bot()
 
     def fail(_path: Path) -> bool:
@@ -52,6 +53,11 @@ def test_a_disk_in_trouble_does_not_call(desk: Desk, monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(desk.disk, "exists", fail)
     monkeypatch.setattr(bot.control, "_disk", desk.disk)
+    return bot
+
+
+def test_a_disk_in_trouble_does_not_call(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    bot = bot_on_a_disk_that_cannot_be_asked(desk, monkeypatch)
     assert not bot.is_called()
 
 
@@ -217,13 +223,7 @@ def test_a_request_that_cannot_be_taken_away_keeps_no_other_answer_back(
 
 
 def test_a_disk_that_cannot_be_asked_for_requests_ends_no_loop(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    bot = desk.bot()
-
-    def fail(_path: Path) -> bool:
-        raise OSError(5, "Input/output error")
-
-    monkeypatch.setattr(desk.disk, "exists", fail)
-    monkeypatch.setattr(bot.control, "_disk", desk.disk)
+    bot = bot_on_a_disk_that_cannot_be_asked(desk, monkeypatch)
     assert not bot.daily_is_due()
     assert bot.next_due() > desk.clock.now()
 

@@ -170,13 +170,8 @@ def daemon(house: House) -> Iterator[subprocess.Popen[str]]:
     house.put_model()
     house.hold_ada("0.5")
     (house.folder / "PAUSE").touch()  # nothing is bought: what is sold is the point here
-    process = house.start("run", quick=True)
-    assert process.stdout is not None
-    while "MarsShot runs" not in process.stdout.readline():
-        assert process.poll() is None
-    yield process
-    process.kill()
-    process.communicate()
+    with house.running_bot() as process:
+        yield process
 
 
 def test_a_running_bot_sells_everything_and_the_command_shows_it(house: House, daemon: Any, command: Any) -> None:

@@ -245,11 +245,17 @@ def test_where_a_catalogue_is_out_of_reach_the_english_one_does(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert words_of("fr").language == "fr"
+    english = (FOLDER / "en.yaml").read_text(encoding="utf-8")
     (tmp_path / "fr.yaml").write_text("pause: {set: [no sentence", encoding="utf-8")
+    (tmp_path / "en.yaml").write_text(english, encoding="utf-8")
+    stopped = Sentence("fault.stopped")
     sentences.cache_clear()
     monkeypatch.setattr("words.FOLDER", tmp_path)
     try:
-        assert words_of("fr").language == "en"
+        assert (words_of("fr").language, words_of("fr").say("fault.stopped")) == ("en", "stopped")
+        (tmp_path / "en.yaml").unlink()
+        sentences.cache_clear()
+        assert words_of("fr").tell(stopped) == "stopped", "even where there is none at all"
     finally:
         sentences.cache_clear()
 
