@@ -8,6 +8,7 @@ FROM python:3.11-slim
 ENV PATH=/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONPATH=/app \
     MPLCONFIGDIR=/tmp/matplotlib
 COPY --from=builder /venv /venv
 COPY . /app
@@ -21,4 +22,4 @@ VOLUME /data
 ENTRYPOINT ["python", "/app/main.py"]
 CMD ["run"]
 # Reads heartbeat.json, which the running bot writes once a minute.
-HEALTHCHECK --interval=2m --timeout=20s --start-period=10m --retries=2 CMD ["python", "/app/healthy.py"]
+HEALTHCHECK --interval=2m --timeout=20s --start-period=10m --retries=2 CMD ["python", "-m", "marsshot.monitoring.health_check"]

@@ -27,19 +27,19 @@ $(VENV)/runtime: requirements.txt | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@
 
-$(VENV)/benchmarks: requirements-benchmarks.txt requirements-distributed.txt requirements-dashboard.txt requirements.txt | $(BIN)/python
-	@echo "Installing requirements-benchmarks.txt ..."
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-benchmarks.txt -r requirements-dashboard.txt
+$(VENV)/benchmarks: requirements/benchmarks.txt requirements/distributed.txt requirements/dashboard.txt requirements.txt | $(BIN)/python
+	@echo "Installing requirements/benchmarks.txt ..."
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements/benchmarks.txt -r requirements/dashboard.txt
 	@touch $@ $(VENV)/runtime
 
-$(VENV)/development: requirements-dev.txt requirements-dashboard.txt requirements.txt | $(BIN)/python
-	@echo "Installing requirements-dev.txt ..."
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+$(VENV)/development: requirements/dev.txt requirements/dashboard.txt requirements.txt | $(BIN)/python
+	@echo "Installing requirements/dev.txt ..."
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements/dev.txt
 	@touch $@ $(VENV)/runtime
 
-$(VENV)/dashboard: requirements-dashboard.txt requirements.txt | $(BIN)/python
-	@echo "Installing requirements-dashboard.txt ..."
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dashboard.txt
+$(VENV)/dashboard: requirements/dashboard.txt requirements.txt | $(BIN)/python
+	@echo "Installing requirements/dashboard.txt ..."
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements/dashboard.txt
 	@touch $@ $(VENV)/runtime
 
 install: $(VENV)/runtime

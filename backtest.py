@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from errors import InputError, MarsShotError
+from marsshot.core.errors import InputError, MarsShotError
 
 if TYPE_CHECKING:
-    from replay.question import Question
-    from replay.scores import ScoreBook
-    from replay.sweep import Grid
-    from replay.walk_forward import Training
+    from marsshot.backtesting.request import Question
+    from marsshot.backtesting.scoring.daily_scores import ScoreBook
+    from marsshot.backtesting.scoring.walk_forward import Training
+    from marsshot.backtesting.sweep import Grid
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -36,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.write("backtest.py: interrupted; no file was changed\n")
         return 1
     except MarsShotError as error:
-        from config_file import in_its_language  # noqa: PLC0415 - --help needs none of it
+        from marsshot.config.loader import in_its_language  # noqa: PLC0415 - --help needs none of it
 
         sys.stderr.write(f"{in_its_language(error, arguments.config)}\n")
         return error.exit_code
@@ -77,10 +77,10 @@ def _count(text: str) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> None:
-    from replay.answer import answer  # noqa: PLC0415 - --help needs none of it
-    from replay.files import write_answer  # noqa: PLC0415
-    from replay.question import read_question  # noqa: PLC0415
-    from replay.words import show  # noqa: PLC0415
+    from marsshot.backtesting.reports.output_files import write_answer  # noqa: PLC0415
+    from marsshot.backtesting.reports.terminal_report import show  # noqa: PLC0415
+    from marsshot.backtesting.request import read_question  # noqa: PLC0415
+    from marsshot.backtesting.result import answer  # noqa: PLC0415 - --help needs none of it
 
     console = Console()
     _check_output(arguments.output)
@@ -122,9 +122,9 @@ def _pair(text: str, option: str) -> tuple[str, str]:
 
 def _scores(question: Question, arguments: argparse.Namespace) -> tuple[ScoreBook, str, list[Training]]:
     """Return the scores of all days of the span, what gave them in words, and the trainings. Raises InputError."""
-    from model_files import load_model  # noqa: PLC0415
-    from replay.scores import ScoreBook, refuse_overlap, score_with, whole_table  # noqa: PLC0415
-    from replay.walk_forward import WalkPlan, walk_forward  # noqa: PLC0415
+    from marsshot.backtesting.scoring.daily_scores import ScoreBook, refuse_overlap, score_with, whole_table  # noqa: PLC0415
+    from marsshot.backtesting.scoring.walk_forward import WalkPlan, walk_forward  # noqa: PLC0415
+    from marsshot.model.model_files import load_model  # noqa: PLC0415
 
     tokens, table = question.settings.tokens_daily, whole_table(question.recording)
     if arguments.model is not None:
@@ -149,7 +149,7 @@ def _tell_training(training: Training) -> None:
 
 def _grid(arguments: argparse.Namespace, changes: Mapping[str, str]) -> Grid | None:
     """Return what --sweep asks for, checked, or None. Raises InputError."""
-    from replay.sweep import grid_of  # noqa: PLC0415
+    from marsshot.backtesting.sweep import grid_of  # noqa: PLC0415
 
     if not arguments.sweep:
         if arguments.scheduler:
@@ -159,9 +159,9 @@ def _grid(arguments: argparse.Namespace, changes: Mapping[str, str]) -> Grid | N
 
 
 def _sweep(question: Question, scores: ScoreBook, grid: Grid, arguments: argparse.Namespace, console: Console) -> None:
-    from cluster import cluster_threads, send_code  # noqa: PLC0415
-    from replay.files import write_sweep  # noqa: PLC0415
-    from replay.sweep import show_sweep, sweep  # noqa: PLC0415
+    from marsshot.backtesting.reports.output_files import write_sweep  # noqa: PLC0415
+    from marsshot.backtesting.sweep import show_sweep, sweep  # noqa: PLC0415
+    from marsshot.training.dask_cluster import cluster_threads, send_code  # noqa: PLC0415
 
     with cluster_threads(arguments.scheduler) as workers:
         if workers is not None:

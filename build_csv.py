@@ -25,15 +25,15 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.text import Text
 
-from bar_cache import replace_file
-from csv_text import csv_text
-from errors import InputError, MarsShotError, TemporaryError
-from features import FEATURES, feature_table, has_features, labelled
-from lunarcrush import DailyBars, LunarCrush, NotTrackedError, QuotaSpentError
-from words import Sentence
+from marsshot.core.catalog import Sentence
+from marsshot.core.errors import InputError, MarsShotError, TemporaryError
+from marsshot.infra.csv_text import csv_text
+from marsshot.market_data.bar_cache import replace_file
+from marsshot.market_data.lunarcrush import DailyBars, LunarCrush, NotTrackedError, QuotaSpentError
+from marsshot.model.features import FEATURES, feature_table, has_features, labelled
 
 if TYPE_CHECKING:
-    from settings import Settings
+    from marsshot.config.settings import Settings
 
 MARKET = ("BTC", "ETH")  # their daily changes are features of every token
 DAYS_ALLOWED = (36, 5000)
@@ -109,7 +109,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.write("build_csv.py: interrupted; no file was changed, what was fetched is kept for the next run\n")
         return 1
     except MarsShotError as error:
-        from config_file import in_its_language  # noqa: PLC0415 - --help needs none of it
+        from marsshot.config.loader import in_its_language  # noqa: PLC0415 - --help needs none of it
 
         sys.stderr.write(f"{in_its_language(error, arguments.config)}\n")
         return error.exit_code
@@ -126,8 +126,8 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _run(arguments: argparse.Namespace) -> None:
-    from config_file import read_settings  # noqa: PLC0415 - --help needs none of it
-    from surroundings import open_surroundings  # noqa: PLC0415
+    from marsshot.bot.environment import open_surroundings  # noqa: PLC0415
+    from marsshot.config.loader import read_settings  # noqa: PLC0415 - --help needs none of it
 
     settings = read_settings(arguments.config)
     tokens = _tokens(arguments.tokens)

@@ -23,7 +23,7 @@ from time import monotonic
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from disasters.run import Result, run_seed
+from marsshot.chaos.run import Result, run_seed
 
 SHOWN = 10  # bad runs that are named, at the most
 PER_TURN = 8  # runs that a worker takes at once

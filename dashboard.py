@@ -11,9 +11,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from clock import SystemClock
-from config_file import in_its_language, read_settings
-from errors import InputError, MarsShotError
+from marsshot.config.loader import in_its_language, read_settings
+from marsshot.core.errors import InputError, MarsShotError
+from marsshot.infra.clock import SystemClock
 
 TOKEN_FILE = Path("dashboard.token")
 PORT = 8377
@@ -46,7 +46,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _new_token() -> int:
-    from panel.access import new_token  # noqa: PLC0415 - with what it brings
+    from marsshot.dashboard.security.access_control import new_token  # noqa: PLC0415 - with what it brings
 
     token = new_token(TOKEN_FILE)
     print(f"The token, which also stands in {TOKEN_FILE}:\n{token}")  # noqa: T201
@@ -54,16 +54,16 @@ def _new_token() -> int:
 
 
 def _serve(chosen: argparse.Namespace) -> int:
-    from panel.access import open_door, read_token  # noqa: PLC0415
+    from marsshot.dashboard.security.access_control import open_door, read_token  # noqa: PLC0415
 
     settings = read_settings(chosen.config)
     if not 0 < chosen.port < 65536:  # noqa: PLR2004 - ports are 16 bits
         raise InputError(f"--port {chosen.port}: a number from 1 to 65535 is needed")
     door = open_door(chosen.host, chosen.port, read_token(os.environ, TOKEN_FILE), chosen.public_url)
     try:
-        from panel.server import serve  # noqa: PLC0415
+        from marsshot.dashboard.server import serve  # noqa: PLC0415
     except ModuleNotFoundError as error:
-        raise InputError(NOT_INSTALLED.format(file="requirements-dashboard.txt")) from error
+        raise InputError(NOT_INSTALLED.format(file="requirements/dashboard.txt")) from error
     serve(chosen.config, settings, door, SystemClock().now)
     return 0
 

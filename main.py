@@ -13,24 +13,24 @@ from contextlib import suppress
 from io import TextIOWrapper
 from pathlib import Path
 
-from beside import daily_pass, price_check
-from bot import Bot
-from clock import SystemClock
-from config_file import in_its_language, language_of, read_settings
-from daily_pass import Progress
-from errors import InputError, MarsShotError, StopRequested
-from events import alarm, say, warn
-from heartbeat import Heartbeat, beating
-from loop import loop
-from memory import give_back, share_one_heap
-from messenger import telling
-from one_shot import DECIDED_WITHIN_SECONDS, once, opened, settle, wait_and_settle
-from owner import pause, resume, sell_all
-from settings import Settings
-from status import show_status
-from terminal import terminal
-from wiring import Run
-from words import Sentence, Words, words_of
+from marsshot.bot.bootstrap import Run
+from marsshot.bot.bot import Bot
+from marsshot.bot.daily_update import Progress
+from marsshot.bot.loop import loop
+from marsshot.bot.session import DECIDED_WITHIN_SECONDS, once, opened, settle, wait_and_settle
+from marsshot.commands.controls import pause, resume, sell_all
+from marsshot.commands.daily import daily_pass, price_check
+from marsshot.commands.status import show_status
+from marsshot.config.loader import in_its_language, language_of, read_settings
+from marsshot.config.settings import Settings
+from marsshot.core.catalog import Sentence, Words, words_of
+from marsshot.core.errors import InputError, MarsShotError, StopRequested
+from marsshot.infra.clock import SystemClock
+from marsshot.infra.console import terminal
+from marsshot.infra.event_log import alarm, say, warn
+from marsshot.infra.malloc import give_back, share_one_heap
+from marsshot.monitoring.heartbeat import Heartbeat, beating
+from marsshot.monitoring.messenger import telling
 
 CONFIG = "config.yaml"
 COMMANDS = (
@@ -138,7 +138,7 @@ def _command(chosen: argparse.Namespace, settings: Settings, config: Path) -> in
 
 def _run(settings: Settings, config: Path) -> int:
     if settings.mode == "demo":
-        from demo import run_demo  # noqa: PLC0415 - demo mode only
+        from marsshot.demo.demo import run_demo  # noqa: PLC0415 - demo mode only
 
         return run_demo(settings, config)
     share_one_heap()
@@ -218,7 +218,7 @@ def _daily(run: Run) -> int:
 
 
 def _show_plan(settings: Settings) -> int:
-    from plan_preview import show_plan  # noqa: PLC0415 - of no use to the daemon
+    from marsshot.commands.plan_preview import show_plan  # noqa: PLC0415 - of no use to the daemon
 
     return show_plan(settings)
 
@@ -245,19 +245,19 @@ def _say_check(bot: Bot) -> None:
 
 
 def _check(settings: Settings, *, ask_all: bool) -> int:
-    from check import run_check  # noqa: PLC0415 - brings what only this command needs
+    from marsshot.commands.check import run_check  # noqa: PLC0415 - brings what only this command needs
 
     return run_check(settings, ask_all=ask_all)
 
 
 def _notify_test(settings: Settings) -> int:
-    from notify_test import run_notify_test  # noqa: PLC0415 - brings what only this command needs
+    from marsshot.commands.notify_test import run_notify_test  # noqa: PLC0415 - brings what only this command needs
 
     return run_notify_test(settings)
 
 
 def _export(chosen: argparse.Namespace, settings: Settings) -> int:
-    from export import run_export  # noqa: PLC0415 - brings what only this command needs
+    from marsshot.commands.export import run_export  # noqa: PLC0415 - brings what only this command needs
 
     return run_export(settings, chosen.year, chosen.rates)
 

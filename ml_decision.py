@@ -17,16 +17,16 @@ from pathlib import Path
 import pandas as pd
 from sklearn.exceptions import NotFittedError
 
-from bar_cache import cache_folder
-from clock import Clock
-from decisions import HitBand, Why
-from domain import Score, Scoring
-from errors import InputError, MarsShotError, StopRequested, TemporaryError
-from features import feature_table, has_features, missing_features, rows_of_day
-from lunarcrush import DailyBars, LunarCrush, NotTrackedError, SourceRefusedError
-from model_files import LoadedModel, load_model
-from settings import Settings
-from words import Sentence
+from marsshot.config.settings import Settings
+from marsshot.core.catalog import Sentence
+from marsshot.core.decisions import HitBand, Why
+from marsshot.core.domain import Score, Scoring
+from marsshot.core.errors import InputError, MarsShotError, StopRequested, TemporaryError
+from marsshot.infra.clock import Clock
+from marsshot.market_data.bar_cache import cache_folder
+from marsshot.market_data.lunarcrush import DailyBars, LunarCrush, NotTrackedError, SourceRefusedError
+from marsshot.model.features import feature_table, has_features, missing_features, rows_of_day
+from marsshot.model.model_files import LoadedModel, load_model
 
 
 def open_lunarcrush(settings: Settings, clock: Clock, notify: Callable[[str], None]) -> LunarCrush:

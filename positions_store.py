@@ -16,11 +16,11 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from book_format import book_from_json, book_to_json, decimal_text
-from disk import Disk, replace_whole
-from domain import Book, TradeRow
-from errors import InputError, OperatorNeededError, TemporaryError
-from words import Sentence
+from marsshot.core.catalog import Sentence
+from marsshot.core.domain import Book, TradeRow
+from marsshot.core.errors import InputError, OperatorNeededError, TemporaryError
+from marsshot.infra.atomic_files import Disk, replace_whole
+from marsshot.portfolio.serialization import book_from_json, book_to_json, decimal_text
 
 TRADE_COLUMNS = tuple(field.name for field in fields(TradeRow))
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from decimal import Context, Decimal
 from typing import Protocol
 
-from domain import EXACT, ONE, ZERO, ExitRules, Position, Reason, reaches_multiple
+from marsshot.core.domain import EXACT, ONE, ZERO, ExitRules, Position, Reason, reaches_multiple
 
 
 @dataclass(frozen=True, slots=True)

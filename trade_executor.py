@@ -9,12 +9,9 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from decimal import ROUND_CEILING, Decimal
 
-from book_format import decimal_text
-from bookkeeping import with_position
-from clock import Clock
-from daily_plan import left_undone
-from domain import ZERO, Book, ExitRules, Fill, Position, Reason, Side, TradingRules, floor_to_step
-from errors import (
+from marsshot.core.catalog import Sentence
+from marsshot.core.domain import ZERO, Book, ExitRules, Fill, Position, Reason, Side, TradingRules, floor_to_step
+from marsshot.core.errors import (
     AccountTroubleError,
     InsufficientBalanceError,
     MarsShotError,
@@ -23,12 +20,15 @@ from errors import (
     TemporaryError,
     UnknownOutcomeError,
 )
-from events import alarm, note, warn
-from exchange import Exchange
-from order_life import OrderLife
+from marsshot.exchange.base import Exchange
+from marsshot.exchange.order_tracker import OrderLife
+from marsshot.infra.clock import Clock
+from marsshot.infra.event_log import alarm, note, warn
+from marsshot.portfolio.ledger import with_position
+from marsshot.portfolio.serialization import decimal_text
+from marsshot.strategy.daily_plan import left_undone
 from positions_store import Store
 from risk_manager import ExitDecision, decide_exit, turning_points, watch
-from words import Sentence
 
 PRICE_HEADROOM = Decimal("1.02")
 NOTIONAL_HEADROOM = Decimal("1.05")  # above the minimum, once Binance has refused an order as too small

@@ -21,24 +21,24 @@ import pandas as pd
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-import forest_search
-from bar_cache import replace_file
-from cluster import cluster_threads
-from errors import InputError, MarsShotError
-from features import has_features, trained_on
-from forest_search import EMBARGO_DAYS, TooLittleDataError
-from model_files import save_model
-from model_gate import Comparison, compare_with_old
-from model_page import model_page, report_path
-from model_report import label_facts, model_facts
-from model_table import show
-from outcomes import judged
-from training_data import read_training_data
+from marsshot.core.errors import InputError, MarsShotError
+from marsshot.market_data.bar_cache import replace_file
+from marsshot.model.features import has_features, trained_on
+from marsshot.model.model_files import save_model
+from marsshot.reporting.model_page import model_page, report_path
+from marsshot.reporting.model_report import label_facts, model_facts
+from marsshot.reporting.model_table import show
+from marsshot.training import forest_search
+from marsshot.training.dask_cluster import cluster_threads
+from marsshot.training.forest_search import EMBARGO_DAYS, TooLittleDataError
+from marsshot.training.forward_returns import judged
+from marsshot.training.promotion_gate import Comparison, compare_with_old
+from marsshot.training.training_data import read_training_data
 
 MORE_DATA = "make it anew with more: python build_csv.py --days 365"
 
 if TYPE_CHECKING:
-    from settings import Settings
+    from marsshot.config.settings import Settings
 
 
 class NotTrainedError(MarsShotError):
@@ -58,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.write("train_model.py: interrupted; no file was changed\n")
         return 1
     except MarsShotError as error:
-        from config_file import in_its_language  # noqa: PLC0415 - --help needs none of it
+        from marsshot.config.loader import in_its_language  # noqa: PLC0415 - --help needs none of it
 
         sys.stdout.flush()  # where both go to one file, the reason of a failure is its last line
         sys.stderr.write(f"{in_its_language(error, arguments.config)}\n")
@@ -80,7 +80,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _run(arguments: argparse.Namespace) -> None:
-    from config_file import read_settings  # noqa: PLC0415 - --help needs none of it
+    from marsshot.config.loader import read_settings  # noqa: PLC0415 - --help needs none of it
 
     settings = read_settings(arguments.config)
     _check_numbers(arguments)

@@ -1,6 +1,6 @@
 """backtest.py over a year of 150 tokens, beside backtesting.py and backtrader on the same bars, all in one run.
 
-    pip install -r requirements-benchmarks.txt
+    pip install -r requirements/benchmarks.txt
     python benchmarks/backtest.py [--tokens 150] [--days 365] [--peer-tokens 30]
 
 MarsShot: the whole command in a process of its own, start, reading of both files, scores by a given model and report
@@ -32,12 +32,12 @@ sys.path.insert(0, str(ROOT))
 
 from benchmarks import peers  # noqa: E402 - after the path
 from benchmarks.made_up_bars import FIRST, HOURS, write_bars  # noqa: E402
-from features import FEATURES  # noqa: E402
-from model_files import save_model  # noqa: E402
-from replay.recording import read_recording  # noqa: E402
-from replay.scores import whole_table  # noqa: E402
-from replay.walk_forward import known_rows  # noqa: E402
-from settings import TrainingSection  # noqa: E402
+from marsshot.backtesting.history.market_history import read_recording  # noqa: E402
+from marsshot.backtesting.scoring.daily_scores import whole_table  # noqa: E402
+from marsshot.backtesting.scoring.walk_forward import known_rows  # noqa: E402
+from marsshot.config.settings import TrainingSection  # noqa: E402
+from marsshot.model.features import FEATURES  # noqa: E402
+from marsshot.model.model_files import save_model  # noqa: E402
 
 SETTINGS = ("buy_threshold=0.55", "sell_threshold=0.40", "capital_initial=100000")  # dozens of positions at any time
 # A small process between: a child's peak memory counts from what its parent had at the fork.

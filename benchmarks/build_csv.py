@@ -1,6 +1,6 @@
 """build_csv.py beside the usual way of doing it, both in one run, on made-up coins; the network is left out of both.
 
-    pip install -r requirements-benchmarks.txt
+    pip install -r requirements/benchmarks.txt
     python benchmarks/build_csv.py [--tokens 300] [--days 730] [--repeats 5]
 
 CPU seconds of this process, the best of the repeats of each side, taken in turns. Also counts the requests, and the
@@ -33,14 +33,14 @@ from rich.table import Table
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the program's build_csv, not this file
 
 import build_csv
-from bar_cache import FIELDS
 from benchmarks import usual_way
 from benchmarks.synthetic_market import answer_about
-from clock import VirtualClock
-from config_file import read_settings
-from daily_points import bars_from_points, read_answer
-from features import CHANGES, feature_table, labelled
-from lunarcrush import LunarCrush
+from marsshot.config.loader import read_settings
+from marsshot.infra.clock import VirtualClock
+from marsshot.market_data.bar_cache import FIELDS
+from marsshot.market_data.lunarcrush import LunarCrush
+from marsshot.market_data.lunarcrush_parser import bars_from_points, read_answer
+from marsshot.model.features import CHANGES, feature_table, labelled
 
 ROOT = Path(build_csv.__file__).parent
 NOW = datetime(2026, 1, 2, 1, 0, tzinfo=UTC)

@@ -70,7 +70,7 @@ def put_model() -> None:
 def daemon(market: StandIn, positions: int, *, pass_done: bool, **strategy: object) -> Iterator[psutil.Popen]:
     """Run main.py in a fresh folder; yield its process."""
     from benchmarks.price_check import book_of  # noqa: PLC0415 - brings the bot's rooms
-    from book_format import book_to_json  # noqa: PLC0415
+    from marsshot.portfolio.serialization import book_to_json  # noqa: PLC0415
 
     with tempfile.TemporaryDirectory() as name:
         folder, done = Path(name), now().date() if pass_done else date(2020, 1, 1)
@@ -261,11 +261,11 @@ def loops_here(config: Path, loops: int) -> None:
     import gc  # noqa: PLC0415 - of the child alone
 
     from benchmarks.price_check import book_of  # noqa: PLC0415
-    from book_format import book_to_json  # noqa: PLC0415
-    from clock import VirtualClock  # noqa: PLC0415
-    from config_file import read_settings  # noqa: PLC0415
-    from loop import loop  # noqa: PLC0415
-    from wiring import open_bot  # noqa: PLC0415
+    from marsshot.bot.bootstrap import open_bot  # noqa: PLC0415
+    from marsshot.bot.loop import loop  # noqa: PLC0415
+    from marsshot.config.loader import read_settings  # noqa: PLC0415
+    from marsshot.infra.clock import VirtualClock  # noqa: PLC0415
+    from marsshot.portfolio.serialization import book_to_json  # noqa: PLC0415
 
     os.chdir(config.parent)
     Path("bot_state.json").write_text(book_to_json(book_of(4)))

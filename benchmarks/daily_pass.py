@@ -1,6 +1,6 @@
 """The daily pass beside the usual way (fetch, join, predict, token by token), both in one run, on made-up coins.
 
-    pip install -r requirements-benchmarks.txt
+    pip install -r requirements/benchmarks.txt
     python benchmarks/daily_pass.py [--tokens 150] [--days 365] [--trees 300] [--repeats 3]
 
 First against the stand-in market at 0.1 seconds an answer: requests, and how long it takes. Then the calculation
@@ -37,13 +37,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from benchmarks import usual_way
 from benchmarks.stand_in import MARKET, StandIn, settings_text, token_names
 from benchmarks.synthetic_market import DAY_SECONDS, answer_about
-from clock import SystemClock, VirtualClock
-from config_file import read_settings
-from features import FEATURES
-from lunarcrush import LunarCrush
+from marsshot.config.loader import read_settings
+from marsshot.config.settings import Settings
+from marsshot.infra.clock import SystemClock, VirtualClock
+from marsshot.market_data.lunarcrush import LunarCrush
+from marsshot.model.features import FEATURES
+from marsshot.model.model_files import LoadedModel, load_model, save_model
 from ml_decision import get_probabilities, score_tokens
-from model_files import LoadedModel, load_model, save_model
-from settings import Settings
 
 NOW = datetime(2026, 1, 2, 1, 0, tzinfo=UTC)
 MIDNIGHT = datetime(2026, 1, 2, tzinfo=UTC)

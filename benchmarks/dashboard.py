@@ -1,6 +1,6 @@
 """The dashboard's pages with 5,000 trades, a year of hourly equity and 90 days of decisions about 150 tokens.
 
-    pip install -r requirements-dashboard.txt
+    pip install -r requirements/dashboard.txt
     python benchmarks/dashboard.py [--trades 5000]
 
 Server time without the network, wall and CPU: of the first request after the start and of the following ones (median of
@@ -28,13 +28,13 @@ from rich.table import Table
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from config_file import read_settings  # noqa: E402 - after the path
-from disk import Disk  # noqa: E402
-from domain import Book, Position, TradeRow  # noqa: E402
-from panel import ledger  # noqa: E402
-from panel.access import Door  # noqa: E402
-from panel.app import create_app, warm_up  # noqa: E402
-from panel.state import Sources  # noqa: E402
+from marsshot.config.loader import read_settings  # noqa: E402 - after the path
+from marsshot.core.domain import Book, Position, TradeRow  # noqa: E402
+from marsshot.dashboard.app import create_app, warm_up  # noqa: E402
+from marsshot.dashboard.data.bot_snapshot import Sources  # noqa: E402
+from marsshot.dashboard.presentation import trade_list  # noqa: E402
+from marsshot.dashboard.security.access_control import Door  # noqa: E402
+from marsshot.infra.atomic_files import Disk  # noqa: E402
 from positions_store import Store  # noqa: E402
 
 START, END = datetime(2025, 1, 1, tzinfo=UTC), datetime(2026, 1, 1, tzinfo=UTC)
@@ -65,7 +65,7 @@ def main() -> int:
 
 def _print_ratio(trades: int) -> None:
     fifty = _then(_client(), "/trades")[1]
-    ledger.ROWS_A_PAGE = trades
+    trade_list.ROWS_A_PAGE = trades
     everything = _then(_client(), "/trades")[1]
     Console().print(f"all trades on one page: {everything:.0f} CPU ms, {everything / fifty:.1f} times the page of 50")
 

@@ -23,11 +23,11 @@ from rich.table import Table
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-import forest_search  # noqa: E402 - after the path
 from benchmarks.real_rows import LABEL_DAYS, YEAR, all_rows, year_until  # noqa: E402
-from day_statistics import Floats, average_precision, day_weights  # noqa: E402
-from features import FEATURES, RATIOS  # noqa: E402
-from splits import PurgedWalkForward, hold_out  # noqa: E402
+from marsshot.model.features import FEATURES, RATIOS  # noqa: E402
+from marsshot.training import forest_search  # noqa: E402 - after the path
+from marsshot.training.cross_validation import PurgedWalkForward, hold_out  # noqa: E402
+from marsshot.training.day_statistics import Floats, average_precision, day_weights  # noqa: E402
 
 TOKENS = 120
 TREES = 60

@@ -83,7 +83,7 @@ def a_pass(tokens: int) -> Row:
     """Return seconds, CPU seconds and peak memory of one pass, a first and small one having warmed everything up."""
     from benchmarks.daily_pass import MEMORY, NOW, a_forest, one_pass, some_work  # noqa: PLC0415
     from benchmarks.stand_in import nowhere, settings_text, token_names  # noqa: PLC0415
-    from model_files import save_model  # noqa: PLC0415
+    from marsshot.model.model_files import save_model  # noqa: PLC0415
 
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)

@@ -1,6 +1,6 @@
 """One of the paths that matter, again and again, for a profiler to look at.
 
-    pip install -r requirements-benchmarks.txt py-spy
+    pip install -r requirements/benchmarks.txt py-spy
     py-spy record --rate 500 --format raw --output profile.txt -- python benchmarks/paths.py check --times 40
     python benchmarks/paths.py yesterday --times 20 --shares
 
@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks import daily_pass, price_check
 from benchmarks.stand_in import StandIn, settings_text, token_names
-from model_files import save_model
+from marsshot.model.model_files import save_model
 
 TOKENS, DAYS, POSITIONS = 150, 365, 50
 AFTER = {"nothing": timedelta(), "yesterday": timedelta(days=1), "today": timedelta(hours=1)}

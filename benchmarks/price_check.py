@@ -30,15 +30,15 @@ from rich.table import Table
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.stand_in import StandIn, now, settings_text, token_names
-from book_format import book_to_json
-from bookkeeping import new_book, with_pass_done, with_position
-from bot import Bot
-from clock import SystemClock
-from config_file import read_settings
-from domain import Book, Position
+from marsshot.bot.bootstrap import open_bot
+from marsshot.bot.bot import Bot
+from marsshot.config.loader import read_settings
+from marsshot.core.domain import Book, Position
+from marsshot.infra.clock import SystemClock
+from marsshot.portfolio.ledger import new_book, with_pass_done, with_position
+from marsshot.portfolio.serialization import book_to_json
 from risk_manager import ExitDecision
 from trade_executor import TradeExecutor
-from wiring import open_bot
 
 USUAL_SLEEP = 1.0
 CASES: dict[str, Callable[[StandIn], None]] = {

@@ -20,10 +20,10 @@ import pandas as pd
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from csv_text import csv_text  # noqa: E402 - after the path
-from features import RATIOS, labelled  # noqa: E402 - after the path
-from replay.recording import read_recording  # noqa: E402
-from replay.scores import whole_table  # noqa: E402
+from marsshot.backtesting.history.market_history import read_recording  # noqa: E402
+from marsshot.backtesting.scoring.daily_scores import whole_table  # noqa: E402
+from marsshot.infra.csv_text import csv_text  # noqa: E402 - after the path
+from marsshot.model.features import RATIOS, labelled  # noqa: E402 - after the path
 
 YEAR = 365
 LABEL_DAYS, RISE = 2, Decimal("0.05")

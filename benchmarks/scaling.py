@@ -1,6 +1,6 @@
 """train_model.py on this machine and on a Dask cluster of worker processes on it, both with two cores, in one run.
 
-    pip install -r requirements-distributed.txt
+    pip install -r requirements/distributed.txt
     python benchmarks/scaling.py [--rows 5000 20000 54000] [--n-iter 8]
 
 As many cores on both sides, so the difference is what the cluster costs: connecting, sending, waiting for each other.
@@ -30,8 +30,8 @@ from rich.table import Table
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import train_model
-from csv_text import csv_text
-from features import FEATURES, RATIOS
+from marsshot.infra.csv_text import csv_text
+from marsshot.model.features import FEATURES, RATIOS
 
 ROOT = Path(train_model.__file__).parent
 CORES = 2

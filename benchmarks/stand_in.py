@@ -23,10 +23,10 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.synthetic_market import DAY_SECONDS, answer_about  # noqa: E402 - after the path
-from embedded_market.history import CoinHistory, DailyBar, History  # noqa: E402
+from embedded_market.http_messages import Request, Response  # noqa: E402
 from embedded_market.market import EmbeddedMarket  # noqa: E402
-from embedded_market.server import MarketServer  # noqa: E402
-from embedded_market.wire import Request, Response  # noqa: E402
+from embedded_market.market_data.history import CoinHistory, DailyBar, History  # noqa: E402
+from embedded_market.server.http_server import MarketServer  # noqa: E402
 
 MARKET = ("BTC", "ETH")
 

@@ -1,6 +1,6 @@
 """train_model.py beside the search that it replaces, both on the same rows and the same last fifth of the dates.
 
-    pip install -r requirements-benchmarks.txt
+    pip install -r requirements/benchmarks.txt
     python benchmarks/train.py --data ../shared/data/daily.csv.gz [--last 2024-12-29] [--tokens 150] [--candidates 10]
     python benchmarks/train.py --input training_data.csv
 
@@ -41,13 +41,13 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.real_rows import LABEL_DAYS, all_rows, year_until  # noqa: E402 - after the path
-from csv_text import csv_text  # noqa: E402
-from day_statistics import average_precision, day_weights  # noqa: E402
-from features import FEATURES, has_features, trained_on  # noqa: E402
-from forest_search import EMBARGO_DAYS, HOLD_OUT_SHARE  # noqa: E402
-from model_files import load_model  # noqa: E402
-from splits import hold_out  # noqa: E402
-from training_data import read_training_data  # noqa: E402
+from marsshot.infra.csv_text import csv_text  # noqa: E402
+from marsshot.model.features import FEATURES, has_features, trained_on  # noqa: E402
+from marsshot.model.model_files import load_model  # noqa: E402
+from marsshot.training.cross_validation import hold_out  # noqa: E402
+from marsshot.training.day_statistics import average_precision, day_weights  # noqa: E402
+from marsshot.training.forest_search import EMBARGO_DAYS, HOLD_OUT_SHARE  # noqa: E402
+from marsshot.training.training_data import read_training_data  # noqa: E402
 
 SPACE: Mapping[str, list[Any]] = {
     "n_estimators": [100, 200, 300, 500],

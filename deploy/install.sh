@@ -35,7 +35,7 @@ if ! runuser -u marsshot -- .venv/bin/python -c ""; then
     exit 2
 fi
 .venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
-.venv/bin/python -m compileall -q ./*.py embedded_market replay disasters panel
+.venv/bin/python -m compileall -q ./*.py marsshot embedded_market
 
 [ -e /var/lib/marsshot/config.yaml ] || install -m 0600 -o marsshot -g marsshot config.yaml /var/lib/marsshot/config.yaml
 [ -e /etc/marsshot/keys ] || install -m 0640 -o root -g marsshot deploy/keys.example /etc/marsshot/keys

@@ -5,9 +5,9 @@ For demo mode and for tests. Trading rooms never import this package: they meet 
 
 from __future__ import annotations
 
-from embedded_market.history import History, load_bundled_history, load_history
-from embedded_market.launcher import MarketProcess
 from embedded_market.market import EmbeddedMarket
-from embedded_market.server import MarketServer
+from embedded_market.market_data.history import History, load_bundled_history, load_history
+from embedded_market.server.http_server import MarketServer
+from embedded_market.server.launcher import MarketProcess
 
 __all__ = ["EmbeddedMarket", "History", "MarketProcess", "MarketServer", "load_bundled_history", "load_history"]

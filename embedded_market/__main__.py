@@ -12,9 +12,16 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 
-from embedded_market.history import SECONDS_PER_DAY, History, date_of, day_start, load_bundled_history, unix_day
 from embedded_market.market import EmbeddedMarket
-from embedded_market.server import MarketServer
+from embedded_market.market_data.history import (
+    SECONDS_PER_DAY,
+    History,
+    date_of,
+    day_start,
+    load_bundled_history,
+    unix_day,
+)
+from embedded_market.server.http_server import MarketServer
 
 LUNARCRUSH_KEY = "any-key-will-do"
 

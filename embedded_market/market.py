@@ -14,16 +14,16 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import NamedTuple
 
-from embedded_market.binance_api import BinanceApi
-from embedded_market.coinbase_api import UNLISTED_AT_COINBASE, CoinbaseApi
-from embedded_market.exchange import Exchange
-from embedded_market.faults import Fault, FaultKind, Faults
-from embedded_market.history import History, load_bundled_history
-from embedded_market.lunarcrush_api import LunarCrushApi
-from embedded_market.prices import QUOTES, PriceBoard
-from embedded_market.rules import rules_for
-from embedded_market.social import social_scores
-from embedded_market.wire import Request, Response, render
+from embedded_market.binance.api import BinanceApi
+from embedded_market.coinbase.api import UNLISTED_AT_COINBASE, CoinbaseApi
+from embedded_market.exchange.matching import Exchange
+from embedded_market.exchange.pair_rules import rules_for
+from embedded_market.http_messages import Request, Response, render
+from embedded_market.lunarcrush.api import LunarCrushApi
+from embedded_market.lunarcrush.synthetic_scores import social_scores
+from embedded_market.market_data.history import History, load_bundled_history
+from embedded_market.market_data.price_board import QUOTES, PriceBoard
+from embedded_market.scripted_faults import Fault, FaultKind, Faults
 
 SERVICES = ("binance", "coinbase", "lunarcrush")
 LOG_LENGTH = 10_000

@@ -8,11 +8,11 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from replays import BUSY, CONFIG, FIRST, LAST, save_forest
 
 import backtest
-import forest_search
-from replay.recording import read_recording
+from marsshot.backtesting.history.market_history import read_recording
+from marsshot.training import forest_search
+from tests.helpers.backtest_builders import BUSY, CONFIG, FIRST, LAST, save_forest
 
 SPAN = ["--from", str(FIRST), "--to", str(LAST)]
 CHANGES = [part for key, value in BUSY.items() for part in ("--set", f"{key}={value}")]

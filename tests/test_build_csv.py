@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from test_lunarcrush import NOW, Answer, StandIn, point
 
 import build_csv
-import surroundings
-from clock import VirtualClock
-from features import OFFERED, RATIOS, feature_table, labelled
-from lunarcrush import LunarCrush
-from settings import Settings
+from marsshot.bot import environment
+from marsshot.config.settings import Settings
+from marsshot.infra.clock import VirtualClock
+from marsshot.market_data.lunarcrush import LunarCrush
+from marsshot.model.features import OFFERED, RATIOS, feature_table, labelled
+from tests.market_data.test_lunarcrush import NOW, Answer, StandIn, point
 
 CONFIG = """
 mode: {mode}
@@ -91,7 +91,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
     monkeypatch.chdir(tmp_path)
     market = Market()
     here = Place(tmp_path, market)
-    monkeypatch.setattr(surroundings, "open_surroundings", here.surroundings)
+    monkeypatch.setattr(environment, "open_surroundings", here.surroundings)
     yield here
     market.server.shutdown()
     market.server.server_close()
@@ -136,7 +136,7 @@ def test_the_rows_are_those_of_the_feature_function_to_the_last_bit(place: Place
 
 
 def build_csv_settings(place: Place) -> Settings:
-    from config_file import read_settings
+    from marsshot.config.loader import read_settings
 
     return read_settings(place.folder / "config.yaml")
 

@@ -14,27 +14,38 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from builders import ROOT
 
-import binance_wire
-import bookkeeping
 import chaos
-import disk
-import order_life
 import positions_store
-import price_round
 import risk_manager
-import wiring
-from binance_exchange import BinanceExchange
-from bot import Bot
-from daily_pass import DailyPass
-from disasters.run import run_seed
-from domain import ZERO, Book, Fill, Intent, OrderReport, PartFill, Position, Side, floor_to_step, reaches_multiple
-from errors import InputError, MarsShotError, RefusedOrderError, UnknownOutcomeError
-from order_life import OrderLife
+from marsshot.bot import bootstrap
+from marsshot.bot.bot import Bot
+from marsshot.bot.daily_update import DailyPass
+from marsshot.bot.price_feed import PriceDesk
+from marsshot.chaos.run import run_seed
+from marsshot.core.domain import (
+    ZERO,
+    Book,
+    Fill,
+    Intent,
+    OrderReport,
+    PartFill,
+    Position,
+    Side,
+    floor_to_step,
+    reaches_multiple,
+)
+from marsshot.core.errors import InputError, MarsShotError, RefusedOrderError, UnknownOutcomeError
+from marsshot.exchange import order_tracker
+from marsshot.exchange.binance import connection
+from marsshot.exchange.binance.exchange import BinanceExchange
+from marsshot.exchange.order_tracker import OrderLife
+from marsshot.infra import atomic_files
+from marsshot.market_data import price_aggregator
+from marsshot.market_data.price_aggregator import PriceRound
+from marsshot.portfolio import ledger
 from positions_store import Store
-from price_desk import PriceDesk
-from price_round import PriceRound
+from tests.helpers.builders import ROOT
 from trade_executor import TradeExecutor
 
 ENOUGH = 400  # seeds after which a sabotage must have been found
@@ -104,7 +115,7 @@ def send_before_the_intent_is_on_disk(patch: Patch) -> None:
         try:
             report = life.exchange.send_market_order(intent)
         finally:
-            life._store.save(bookkeeping.with_intent(life._store.book, intent))
+            life._store.save(ledger.with_intent(life._store.book, intent))
         return life._settle(intent, report)
 
     patch.setattr(OrderLife, "_send", send)
@@ -117,22 +128,22 @@ def take_an_unknown_outcome_for_a_refusal(patch: Patch) -> None:
         try:
             return send(life, intent)
         except UnknownOutcomeError:
-            life._store.save(bookkeeping.without_intent(life._store.book, intent))
+            life._store.save(ledger.without_intent(life._store.book, intent))
             raise
 
     patch.setattr(OrderLife, "_send", forgetful)
 
 
 def believe_the_first_no_such_order(patch: Patch) -> None:
-    patch.setattr(order_life, "NEVER_ARRIVES_AFTER_MS", 0)
-    patch.setattr(order_life, "SECOND_LOOK_AFTER_MS", 0)
+    patch.setattr(order_tracker, "NEVER_ARRIVES_AFTER_MS", 0)
+    patch.setattr(order_tracker, "SECOND_LOOK_AFTER_MS", 0)
 
 
 def believe_a_refusal_that_is_none(patch: Patch) -> None:
     def refused(status: int, code: int, text: str, _retry_after: float | None = None) -> MarsShotError:
         return RefusedOrderError(f"{status} {code} {text}")
 
-    patch.setattr(binance_wire, "order_error", refused)
+    patch.setattr(connection, "order_error", refused)
 
 
 def send_again_what_was_not_answered(patch: Patch) -> None:
@@ -152,10 +163,10 @@ def book_a_fill_in_two_steps(patch: Patch) -> None:
         if not report.is_final:
             raise UnknownOutcomeError("not final")
         if report.executed_base == 0:
-            life._store.save(bookkeeping.without_intent(life._store.book, intent))
+            life._store.save(ledger.without_intent(life._store.book, intent))
             raise RefusedOrderError("nothing executed")
-        fill = order_life._fill_of(report, life._all_parts(intent, report))
-        booked = bookkeeping.with_fill(life._store.book, intent, fill)
+        fill = order_tracker._fill_of(report, life._all_parts(intent, report))
+        booked = ledger.with_fill(life._store.book, intent, fill)
         life._store.save(replace(booked, intents=life._store.book.intents))
         life._store.save(booked)
         return fill
@@ -204,36 +215,36 @@ def number_orders_anew_after_a_restart(patch: Patch) -> None:
 
 
 def write_the_book_in_place(patch: Patch) -> None:
-    def in_place(where: disk.Disk, path: Path, content: bytes, *, keep_backup: bool = False) -> None:
+    def in_place(where: atomic_files.Disk, path: Path, content: bytes, *, keep_backup: bool = False) -> None:
         where.write(path, content)
 
     patch.setattr(positions_store, "replace_whole", in_place)
 
 
 def never_sync_a_file(patch: Patch) -> None:
-    def unsynced(where: disk.Disk, path: Path, content: bytes) -> None:
-        descriptor = where._system.open(path, disk._NEW)
+    def unsynced(where: atomic_files.Disk, path: Path, content: bytes) -> None:
+        descriptor = where._system.open(path, atomic_files._NEW)
         where._write_all(descriptor, content)
         where._system.close(descriptor)
 
-    patch.setattr(disk.Disk, "write", unsynced)
+    patch.setattr(atomic_files.Disk, "write", unsynced)
 
 
 def never_sync_the_folder(patch: Patch) -> None:
-    patch.setattr(disk.Disk, "_sync_folder", lambda _disk, _folder: None)
+    patch.setattr(atomic_files.Disk, "_sync_folder", lambda _disk, _folder: None)
 
 
 def begin_an_empty_book_when_the_old_one_is_broken(patch: Patch) -> None:
     write_the_book_in_place(patch)
     load = positions_store.load_state
 
-    def hopeful(path: Path, mode: str, where: disk.Disk) -> Book | None:
+    def hopeful(path: Path, mode: str, where: atomic_files.Disk) -> Book | None:
         try:
             return load(path, mode, where)
         except InputError:
             return None
 
-    patch.setattr(wiring, "load_state", hopeful)
+    patch.setattr(bootstrap, "load_state", hopeful)
 
 
 def forget_trades_that_are_not_in_the_file_yet(patch: Patch) -> None:
@@ -249,7 +260,7 @@ def forget_trades_that_are_not_in_the_file_yet(patch: Patch) -> None:
 
 
 def write_trades_without_looking(patch: Patch) -> None:
-    def blind(path: Path, where: disk.Disk, _unfinished: set[str]) -> set[str]:
+    def blind(path: Path, where: atomic_files.Disk, _unfinished: set[str]) -> set[str]:
         return {positions_store._HEADER_MARK} if where.exists(path) else set()
 
     patch.setattr(positions_store, "_mend_and_read_ids", blind)
@@ -284,19 +295,19 @@ def set_the_flag_when_the_sale_is_tried(patch: Patch) -> None:
     def hasty(executor: TradeExecutor, symbol: str, quantity: Decimal, reason: Any, price: Decimal) -> str:
         if reason == "partial_take_profit":
             held = executor.book.positions[symbol]
-            executor._store.save(bookkeeping.with_position(executor.book, symbol, replace(held, partial_sold=True)))
+            executor._store.save(ledger.with_position(executor.book, symbol, replace(held, partial_sold=True)))
         return sell(executor, symbol, quantity, reason, price)
 
     patch.setattr(TradeExecutor, "sell", hasty)
 
 
 def forget_that_a_part_was_sold(patch: Patch) -> None:
-    after = bookkeeping._after_part_sold
+    after = ledger._after_part_sold
 
     def forgetful(held: Position, intent: Intent, fill: Fill) -> Position:
         return replace(after(held, intent, fill), partial_sold=False)
 
-    patch.setattr(bookkeeping, "_after_part_sold", forgetful)
+    patch.setattr(ledger, "_after_part_sold", forgetful)
 
 
 def drop_a_position_whose_sale_failed(patch: Patch) -> None:
@@ -305,7 +316,7 @@ def drop_a_position_whose_sale_failed(patch: Patch) -> None:
     def careless(executor: TradeExecutor, symbol: str, decision: Any, price: Decimal) -> bool:
         done = leave(executor, symbol, decision, price)
         if not done and decision.is_full and symbol in executor.book.positions:
-            executor._store.save(bookkeeping.with_position(executor.book, symbol, None))
+            executor._store.save(ledger.with_position(executor.book, symbol, None))
         return done
 
     patch.setattr(TradeExecutor, "exit", careless)
@@ -328,7 +339,7 @@ def trade_while_an_order_of_the_token_is_in_doubt(patch: Patch) -> None:
 
 
 def hurry_though_binance_asked_for_silence(patch: Patch) -> None:
-    patch.setattr(binance_wire.BinanceWire, "_refuse_while_quiet", lambda _wire: None)
+    patch.setattr(connection.BinanceWire, "_refuse_while_quiet", lambda _wire: None)
 
 
 def let_the_trailing_stop_go_to_sleep_under_its_start(patch: Patch) -> None:
@@ -344,8 +355,8 @@ def believe_any_price(patch: Patch) -> None:
     def gullible(coinbase: Any, binance: Any, max_divergence: Decimal) -> Any:
         return quote_of(coinbase, binance, max_divergence=Decimal(10) ** 20)
 
-    quote_of: Callable[..., Any] = price_round.choose_price
-    patch.setattr(price_round, "choose_price", gullible)
+    quote_of: Callable[..., Any] = price_aggregator.choose_price
+    patch.setattr(price_aggregator, "choose_price", gullible)
 
 
 def take_a_late_price_for_one_of_this_round(patch: Patch) -> None:
@@ -367,7 +378,7 @@ def let_a_slow_price_hold_up_the_others(patch: Patch) -> None:
 
 
 def wait_for_a_price_that_never_comes(patch: Patch) -> None:
-    patch.setattr(price_round, "LONGEST_ROUND_SECONDS", float("inf"))
+    patch.setattr(price_aggregator, "LONGEST_ROUND_SECONDS", float("inf"))
 
 
 def make_the_pass_again_whenever_asked(patch: Patch) -> None:

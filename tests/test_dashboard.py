@@ -16,11 +16,11 @@ from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import pytest
-from builders import ROOT
-from panels import TOKEN, a_life
 
 from dashboard import main
-from panel.access import TOKEN_VARIABLE
+from marsshot.dashboard.security.access_control import TOKEN_VARIABLE
+from tests.helpers.builders import ROOT
+from tests.helpers.dashboard_harness import TOKEN, a_life
 
 
 @pytest.fixture(autouse=True)
@@ -124,7 +124,7 @@ def test_a_new_token_is_shown_once_and_kept(folder: Path, capsys: pytest.Capture
 def test_without_its_libraries_it_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for name in [name for name in sys.modules if name.startswith("panel.")]:
+    for name in [name for name in sys.modules if name.startswith("marsshot.dashboard")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "waitress", None)
     assert main([]) == 2

@@ -21,21 +21,21 @@ from typing import Any
 
 import pytest
 import yaml
-from desk import LOOK_UP, NEW_ORDER, TRADES, Told
-from house import PROGRAM, House, open_house
 from rich.console import Console
 
-import events
 import main
-from clock import VirtualClock
-from config_file import read_settings
-from control import Control
-from daily_pass import Progress
 from embedded_market import EmbeddedMarket, MarketServer
-from errors import InputError, StopRequested
-from loop import loop
+from marsshot.bot.bootstrap import Run, open_bot
+from marsshot.bot.control_files import Control
+from marsshot.bot.daily_update import Progress
+from marsshot.bot.loop import loop
+from marsshot.config.loader import read_settings
+from marsshot.core.errors import InputError, StopRequested
+from marsshot.infra import event_log
+from marsshot.infra.clock import VirtualClock
 from positions_store import read_trades
-from wiring import Run, open_bot
+from tests.helpers.process_harness import PROGRAM, House, open_house
+from tests.helpers.trading_harness import LOOK_UP, NEW_ORDER, TRADES, Told
 
 D = Decimal
 
@@ -371,7 +371,7 @@ def test_sell_all_that_gets_no_answer_does_nothing(house: House) -> None:
 def told() -> Iterator[Told]:
     told = Told()
     yield told
-    events.log.removeHandler(told)
+    event_log.log.removeHandler(told)
 
 
 class Bench:
@@ -392,7 +392,7 @@ class Bench:
         )
 
     def listen(self) -> None:
-        events.log.addHandler(self.told)
+        event_log.log.addHandler(self.told)
 
 
 @pytest.fixture
@@ -403,7 +403,7 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: Told) -> Iterat
     bench = Bench(tmp_path, told)
     yield bench
     bench.server.stop()
-    events.stop_log()
+    event_log.stop_log()
 
 
 def test_a_pass_with_an_order_in_doubt_is_decided_within_two_minutes(bench: Bench) -> None:
@@ -539,7 +539,7 @@ def test_a_new_secret_is_blanked_out_of_the_log(bench: Bench) -> None:
         bench.house.config["lunarcrush"]["api_key"] = "lunar-secret-2"
         bench.house.write_config()
         run.take_up()
-        events.say("test", "with the key lunar-secret-2")
+        event_log.say("test", "with the key lunar-secret-2")
     assert "lunar-secret-2" not in Path("bot.log").read_text()
 
 
@@ -548,7 +548,7 @@ def test_a_secret_never_reaches_the_log(bench: Bench) -> None:
         try:
             raise ValueError(f"refused {bench.market.api_secret}")
         except ValueError:
-            events.log.exception("trouble with %s", bench.market.api_key)
+            event_log.log.exception("trouble with %s", bench.market.api_key)
     text = Path("bot.log").read_text()
     assert "refused ***" in text
     assert not any(secret in text for secret in bench.house.secrets)

@@ -15,14 +15,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from builders import ROOT, D, a_book, a_position, a_trade
 
-from book_format import book_to_json
-from bookkeeping import with_position
-from disk import Disk, replace_whole
-from domain import Book
-from errors import InputError, OperatorNeededError, TemporaryError
+from marsshot.core.domain import Book
+from marsshot.core.errors import InputError, OperatorNeededError, TemporaryError
+from marsshot.infra.atomic_files import Disk, replace_whole
+from marsshot.portfolio.ledger import with_position
+from marsshot.portfolio.serialization import book_to_json
 from positions_store import TRADE_COLUMNS, Store, check_folder, load_state, read_trades, save_state, sole_writer
+from tests.helpers.builders import ROOT, D, a_book, a_position, a_trade
 
 OLD = a_book(capital=D(1000))
 NEW = a_book(capital=D(900), positions={"FET": a_position()})

@@ -9,13 +9,13 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from builders import EXIT_RULES, D, a_position, bought_at
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from domain import ExitRules, Position, Reason
+from marsshot.core.domain import ExitRules, Position, Reason
 from risk_manager import HOLD, ExitDecision, decide_exit, exit_levels, update_positions_in_intraday, watch
+from tests.helpers.builders import EXIT_RULES, D, a_position, bought_at
 
 
 def check(position: Position, price: str, rules: ExitRules = EXIT_RULES) -> ExitDecision:

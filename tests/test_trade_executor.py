@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from desk import LOOK_UP, NEW_ORDER, NO_SUCH_ORDER, TRADES, Desk, Died, open_desk
 
-from domain import Book, DailyPlan, PlannedBuy, Reason, Side
-from embedded_market.orders import Order
-from errors import (
+from embedded_market.exchange.orders import Order
+from marsshot.core.domain import Book, DailyPlan, PlannedBuy, Reason, Side
+from marsshot.core.errors import (
     AccountTroubleError,
     ClockRefusedError,
     InsufficientBalanceError,
@@ -27,6 +26,7 @@ from errors import (
 )
 from positions_store import read_trades
 from risk_manager import ExitDecision
+from tests.helpers.trading_harness import LOOK_UP, NEW_ORDER, NO_SUCH_ORDER, TRADES, Desk, Died, open_desk
 
 ONE = Decimal(1)
 D = Decimal

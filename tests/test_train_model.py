@@ -16,14 +16,14 @@ import pytest
 import sklearn
 from sklearn.metrics import average_precision_score
 
-import forest_search
 import train_model
-from day_statistics import day_weights
-from errors import InputError
-from features import FEATURES, RATIOS
-from forest_search import draw_candidates, find, space_for
-from model_files import load_model
-from splits import PurgedWalkForward, hold_out
+from marsshot.core.errors import InputError
+from marsshot.model.features import FEATURES, RATIOS
+from marsshot.model.model_files import load_model
+from marsshot.training import forest_search
+from marsshot.training.cross_validation import PurgedWalkForward, hold_out
+from marsshot.training.day_statistics import day_weights
+from marsshot.training.forest_search import draw_candidates, find, space_for
 
 OURS = ("model.pkl", "model.json", "model_report.html")
 CONFIG = """
@@ -386,7 +386,7 @@ def test_a_scheduler_needs_a_package_that_may_be_absent(
     monkeypatch.setitem(sys.modules, "distributed", None)
     write(some_data())
     line = refused(capsys, "--scheduler", "tcp://127.0.0.1:1")
-    assert "pip install -r requirements-distributed.txt" in line
+    assert "pip install -r requirements/distributed.txt" in line
 
 
 def test_ctrl_c_is_one_line(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

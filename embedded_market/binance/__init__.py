@@ -1,0 +1,1 @@
+"""Binance's endpoints as the stand-in serves them."""

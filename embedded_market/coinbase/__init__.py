@@ -1,0 +1,1 @@
+"""Coinbase's endpoint as the stand-in serves it."""

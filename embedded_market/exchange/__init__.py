@@ -1,0 +1,1 @@
+"""The exchange behind the endpoints: rules, orders, matching, accounts."""

@@ -1,0 +1,1 @@
+"""LunarCrush's endpoint as the stand-in serves it, with made-up social scores."""

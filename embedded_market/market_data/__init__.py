@@ -1,0 +1,1 @@
+"""Recorded daily bars and the prices between them."""

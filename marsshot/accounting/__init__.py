@@ -1,0 +1,1 @@
+"""What the accountant gets: trades, costs and gains. Never fetches a rate."""

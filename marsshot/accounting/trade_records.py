@@ -1,0 +1,95 @@
+"""The rows of trades.csv as values: what each order was worth, what its fees were, what it did to the holding.
+
+Pure: texts in, values out. No rate is ever invented: a fee in a third asset (BNB) stays an amount of that asset.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from marsshot.accounting.gains import Movement
+from marsshot.core.catalog import Sentence
+from marsshot.core.domain import ZERO, Side
+from marsshot.core.errors import InputError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TradeRecord:
+    """One executed order. Quantities in `asset`, `quote` in `quote_asset`."""
+
+    time: datetime
+    symbol: str  # as config.yaml calls the token
+    asset: str  # as Binance calls it
+    quote_asset: str
+    pair: str
+    side: Side
+    reason: str
+    quantity: Decimal
+    quote: Decimal
+    fees: Mapping[str, Decimal]  # by asset
+    client_order_id: str
+    order_id: str
+
+    @property
+    def fee_value(self) -> Decimal:
+        """What is known of the fees in quote asset: those in it, and those in the token at the order's own price."""
+        in_token = self.fees.get(self.asset, ZERO)
+        return self.fees.get(self.quote_asset, ZERO) + in_token * self.quote / self.quantity
+
+    @property
+    def unvalued_fees(self) -> Mapping[str, Decimal]:
+        """The fees in third assets: the order says nothing of their worth."""
+        return {asset: fee for asset, fee in self.fees.items() if asset not in {self.asset, self.quote_asset}}
+
+    @property
+    def net_quote(self) -> Decimal:
+        """What was paid in all, or got in the end; fees in third assets are not in it."""
+        fee = self.fees.get(self.quote_asset, ZERO)
+        return self.quote + fee if self.side is Side.BUY else self.quote - fee
+
+    def movement(self) -> Movement:
+        """Return what the order did to the holding."""
+        fee = self.fees.get(self.asset, ZERO)
+        quantity = self.quantity - fee if self.side is Side.BUY else -(self.quantity + fee)
+        return Movement(self.asset, quantity, self.net_quote)
+
+
+def records_of(rows: Sequence[Mapping[str, str]], quote_asset: str, name: str) -> list[TradeRecord]:
+    """Return the orders, oldest first. Raises InputError naming the line that cannot be read."""
+    records = []
+    for number, row in enumerate(rows, start=2):  # line 1 holds the names of the columns
+        try:
+            records.append(_record_of(row, quote_asset))
+        except (KeyError, ValueError, ArithmeticError, AttributeError, TypeError):
+            raise InputError(Sentence("fault.trades.bad_line", path=name, line=number, quote=quote_asset)) from None
+    return sorted(records, key=lambda record: record.time)
+
+
+def _record_of(row: Mapping[str, str], quote_asset: str) -> TradeRecord:
+    pair = row["pair"]
+    asset = pair.removesuffix(quote_asset)
+    names = row["fee_asset"].split("+") if row["fee_asset"] else []
+    amounts = row["fee"].split("+") if row["fee"] else []
+    record = TradeRecord(
+        time=datetime.fromisoformat(row["time"]),
+        symbol=row["symbol"],
+        asset=asset,
+        quote_asset=quote_asset,
+        pair=pair,
+        side=Side(row["side"]),
+        reason=row["reason"],
+        quantity=Decimal(row["qty"]),
+        quote=Decimal(row["quote"]),
+        fees=dict(zip(names, map(Decimal, amounts), strict=True)),
+        client_order_id=row["client_order_id"],
+        order_id=row["order_id"],
+    )
+    numbers = (record.quantity, record.quote, *record.fees.values())
+    if asset in {pair, ""} or record.time.tzinfo is None or not all(number.is_finite() for number in numbers):
+        raise ValueError
+    if record.quantity <= 0 or min(numbers) < 0:
+        raise ValueError
+    return record

@@ -1,0 +1,1 @@
+"""What came of a run: returns, drawdowns, round trips, chance. Pure."""

@@ -1,0 +1,1 @@
+"""Recorded bars, read and checked. Knows nothing of the bot."""

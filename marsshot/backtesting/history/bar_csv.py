@@ -1,0 +1,63 @@
+"""Reading of recorded bars from CSV files (plain or .gz), and what is refused: one line that names the place.
+
+Knows no market and no rules.
+"""
+
+from __future__ import annotations
+
+import warnings
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from marsshot.core.errors import InputError
+
+DAY_SECONDS = 86_400
+DECIMALS = 8  # of every price: what Binance quotes at most
+HIGHEST_PRICE = 1e10  # so that prices fit into whole numbers of 64 bits
+
+
+def read_table(path: Path, needed: Sequence[str], numbers: Sequence[str], optional: Sequence[str] = ()) -> pd.DataFrame:
+    """Return the columns needed, and those optional ones that are there. Raises InputError.
+
+    numbers: the columns that must be numbers, the optional ones too; an empty cell is NaN.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            header = list(pd.read_csv(path, nrows=0, encoding="utf-8-sig").columns)
+            if missing := [name for name in needed if name not in header]:
+                raise InputError(f"{path}: has no column {', '.join(missing)}")
+            names = [*needed, *(name for name in optional if name in header)]
+            kinds = {name: "float64" if name in (*numbers, *optional) else "category" for name in names}
+            return pd.read_csv(path, usecols=names, dtype=kinds, index_col=False, encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise InputError(f"{path}: there is no such file; name recorded bars with --data PATH") from None
+    except (OSError, EOFError, zlib.error) as error:
+        raise InputError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from None
+    except (ValueError, pd.errors.ParserError, pd.errors.ParserWarning) as error:
+        problem = str(error).splitlines()[0]
+        raise InputError(f"{path}: is not a table of {', '.join(needed)} ({problem})") from None
+
+
+def refuse_impossible(path: Path, symbols: Any, days: Any, prices: NDArray[np.float64]) -> None:
+    """Raise InputError about the first bar, of open, high, low and close, that cannot be."""
+    opening, high, low, close = prices.T
+    possible = np.isfinite(prices).all(axis=1) & (low >= 10.0**-DECIMALS) & (high <= HIGHEST_PRICE)
+    possible &= (low <= np.minimum(opening, close)) & (high >= np.maximum(opening, close))
+    if not possible.all():
+        row = first_row(~possible)
+        day = pd.Timestamp(np.asarray(days)[row])
+        bar = "open {:g}, high {:g}, low {:g}, close {:g}".format(*prices[row])
+        where = f"{path}: {np.asarray(symbols)[row]} has an impossible bar on {day:%Y-%m-%d}"
+        raise InputError(f"{where} ({bar}); mend it or take it out")
+
+
+def first_row(wrong: NDArray[np.bool_]) -> int:
+    """Return the number of the first row that is marked."""
+    return int(np.flatnonzero(wrong)[0])

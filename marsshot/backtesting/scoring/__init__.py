@@ -1,0 +1,1 @@
+"""The scores of each day, from models that knew the days before it alone."""

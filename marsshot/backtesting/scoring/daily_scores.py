@@ -1,0 +1,94 @@
+"""The scores of every day of a span, made beforehand: by a fixed model, or by models trained on what was known then.
+
+The rows are features.py's and the scoring is ml_decision.py's, as live; only that all days are scored at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import pandas as pd
+
+from marsshot.backtesting.history.market_history import MARKET, Recording
+from marsshot.config.settings import Settings
+from marsshot.core.decisions import Why
+from marsshot.core.domain import Score, Scoring
+from marsshot.core.errors import InputError
+from marsshot.infra.clock import Clock
+from marsshot.market_data.bar_cache import DailyBars
+from marsshot.model.features import feature_table
+from marsshot.model.model_files import LoadedModel
+from ml_decision import score_rows
+
+DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreBook:
+    """The scores by the UTC date on which they may be acted, then by token."""
+
+    days: Mapping[date, Mapping[str, Score]]
+
+    def on(self, clock: Clock) -> Callable[[Collection[str], Settings], Scoring]:
+        """Return what the daily pass asks for scores."""
+
+        def scores(symbols: Collection[str], _settings: Settings) -> Scoring:
+            today = clock.now().date()
+            known = self.days.get(today, {})
+            return Scoring(today, tuple(known.get(symbol) or _unknown(symbol, today) for symbol in symbols))
+
+        return scores
+
+
+def _unknown(symbol: str, today: date) -> Score:
+    return Score(symbol, None, f"there is no complete bar of {today - DAY}", temporary=True, reason=Why.NO_BAR)
+
+
+def whole_table(recording: Recording) -> pd.DataFrame:
+    """Return the feature rows of all tokens and days. Raises InputError without BTC or ETH.
+
+    Indicators remember all that is recorded, where the live bot's remember `training.days`; with a year of those
+    that makes a difference in the tenth digit.
+    """
+    btc, eth = (_market(recording, coin) for coin in MARKET)
+    return feature_table(recording.bars, btc, eth)
+
+
+def _market(recording: Recording, coin: str) -> DailyBars:
+    if coin not in recording.bars:
+        raise InputError(f"{recording.name}: has no bar of {coin}, and every score needs its daily change")
+    return recording.bars[coin]
+
+
+def score_with(
+    table: pd.DataFrame, tokens: Collection[str], first: date, last: date, model: LoadedModel
+) -> dict[date, dict[str, Score]]:
+    """Return the scores for the passes from the first to the last day, each from the rows of the day before.
+
+    Raises InputError if the model cannot score.
+    """
+    inside = (table["date"] >= pd.Timestamp(first - DAY)) & (table["date"] <= pd.Timestamp(last - DAY))
+    rows = table[inside & table["symbol"].isin(tokens)]
+    days: dict[date, dict[str, Score]] = {}
+    for day, score in zip(rows["date"].dt.date.tolist(), score_rows(rows, model), strict=True):
+        days.setdefault(day + DAY, {})[score.symbol] = score
+    return days
+
+
+def refuse_overlap(model: LoadedModel, name: str, first: date) -> None:
+    """Raise InputError unless all that the model was trained on was known before the span's first pass."""
+    try:
+        last_row = date.fromisoformat(str(model.facts["last_date"]))
+        label_days = int(model.facts["label"]["shift_days"])
+    except (KeyError, TypeError, ValueError):
+        raise InputError(
+            f"{name}: its .json does not say on which dates it was trained, so it may have seen the span"
+        ) from None
+    seen = last_row + label_days * DAY
+    if seen >= first:
+        raise InputError(
+            f"{name}: was trained on closes up to {seen}, the span begins on {first}; begin after {seen}, "
+            "or leave --model out to train on what was known each day"
+        )

@@ -1,0 +1,110 @@
+"""Models trained again and again as the days go by, each on what was known on its first day.
+
+The search and the fit are forest_search.py's. Parameters are searched once in a while, in between they are kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+import pandas as pd
+
+from marsshot.backtesting.scoring.daily_scores import DAY, score_with
+from marsshot.config.settings import TrainingSection
+from marsshot.core.domain import Score
+from marsshot.core.errors import InputError
+from marsshot.model.features import FEATURES, RATIOS, has_features, labelled
+from marsshot.model.model_files import LoadedModel
+from marsshot.training import forest_search
+from marsshot.training.forest_search import TooLittleDataError
+
+SEARCH_EVERY = 12  # trainings
+SEED = 42
+TRAINED_ON = (*FEATURES, *RATIOS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WalkPlan:
+    """How a walk trains: the label, the days between two trainings, the candidates of a search, the threads."""
+
+    training: TrainingSection
+    every_days: int = 30
+    tries: int = 4
+    jobs: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Training:
+    """One training of a walk: the day it was made on, and what it had learnt from."""
+
+    day: date
+    rows: int
+    last_close: date  # the latest that it has seen
+    parameters: dict[str, Any]
+    was_searched: bool
+
+
+def known_rows(table: pd.DataFrame, day: date, training: TrainingSection) -> pd.DataFrame:
+    """Return the labelled rows that `build_csv.py` could have written on this day."""
+    past = table[(table["date"] < pd.Timestamp(day)) & (table["date"] >= pd.Timestamp(day - training.days * DAY))]
+    rows = labelled(past.reset_index(drop=True), training.shift_days, training.threshold)
+    complete = has_features(rows, TRAINED_ON).all(axis=1)
+    return rows[complete].reset_index(drop=True)
+
+
+def walk_forward(
+    table: pd.DataFrame,
+    tokens: Collection[str],
+    training_tokens: Collection[str],
+    span: tuple[date, date],
+    plan: WalkPlan,
+    tell: Callable[[Training], None],
+) -> tuple[dict[date, dict[str, Score]], list[Training]]:
+    """Return the scores of the span's days and the trainings behind them.
+
+    Raises InputError where the past before the span is too short to learn from.
+    """
+    learnt_from = table[table["symbol"].isin(training_tokens)]
+    days: dict[date, dict[str, Score]] = {}
+    done: list[Training] = []
+    day, last = span
+    parameters = dict[str, Any]()
+    while day <= last:
+        rows = known_rows(learnt_from, day, plan.training)
+        was_searched = len(done) % SEARCH_EVERY == 0
+        if was_searched:
+            parameters = _search(rows, day, plan)
+        model = LoadedModel(forest_search.fit(rows, TRAINED_ON, parameters, SEED, plan.jobs), {}, TRAINED_ON, "")
+        end = min(day + timedelta(days=plan.every_days - 1), last)
+        days |= score_with(table, tokens, day, end, model)
+        done.append(
+            Training(
+                day=day,
+                rows=len(rows),
+                last_close=rows["date"].max().date() + plan.training.shift_days * DAY,
+                parameters=parameters,
+                was_searched=was_searched,
+            )
+        )
+        tell(done[-1])
+        day = end + DAY
+    return days, done
+
+
+def _search(rows: pd.DataFrame, day: date, plan: WalkPlan) -> dict[str, Any]:
+    try:
+        return forest_search.find(
+            rows,
+            TRAINED_ON,
+            label_days=plan.training.shift_days,
+            candidates=forest_search.draw_candidates(len(rows), plan.tries, SEED),
+            seed=SEED,
+            jobs=plan.jobs,
+            workers=None,
+            tell=lambda _: None,
+        ).parameters
+    except TooLittleDataError as error:
+        raise InputError(f"on {day} there was too little to learn from: {error}; begin later with --from") from None

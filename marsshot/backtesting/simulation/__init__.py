@@ -1,0 +1,1 @@
+"""One run of the bot over recorded bars, in memory. Copies no rule."""

@@ -1,0 +1,57 @@
+"""Files and book of a run that lives in memory only: nothing outlives it but what it returns."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from marsshot.core.domain import Book
+from marsshot.infra.atomic_files import Disk
+from positions_store import Store
+
+
+class MemoryDisk(Disk):
+    """Files by path, in a dictionary."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.files: dict[Path, bytearray] = {}
+
+    def read(self, path: Path) -> bytes:
+        """Return the whole file. Raises FileNotFoundError."""
+        if path not in self.files:
+            raise FileNotFoundError(2, "No such file or directory", str(path))
+        return bytes(self.files[path])
+
+    def exists(self, path: Path) -> bool:
+        """Return whether there is such a file."""
+        return path in self.files
+
+    def write(self, path: Path, content: bytes) -> None:
+        """Create or overwrite a file."""
+        self.files[path] = bytearray(content)
+
+    def append(self, path: Path, content: bytes) -> None:
+        """Add to the end of a file."""
+        self.files.setdefault(path, bytearray()).extend(content)
+
+    def make_last(self, path: Path) -> None:
+        """Do nothing: no file here outlives the process."""
+
+    def truncate(self, path: Path, length: int) -> None:
+        """Cut a file to its first bytes."""
+        del self.files[path][length:]
+
+    def replace(self, source: Path, target: Path) -> None:
+        """Rename over the target."""
+        self.files[target] = self.files.pop(source)
+
+    def remove(self, path: Path) -> None:
+        """Take a file away if it is there."""
+        self.files.pop(path, None)
+
+
+class MemoryStore(Store):
+    """A book that is kept as a value: nobody will read it as text. trades.csv is written as ever."""
+
+    def _keep(self, book: Book) -> None:
+        """Do nothing: the book itself is all there is."""

@@ -1,0 +1,271 @@
+"""The recorded market as the bot's rooms see it: an exchange, Coinbase's prices, both without a wire.
+
+Orders are filled by the embedded market's own exchange, so that demo and backtest agree to the last digit.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from embedded_market.coinbase.api import UNLISTED_AT_COINBASE
+from embedded_market.exchange.matching import Exchange as Matching
+from embedded_market.exchange.orders import MarketOrder, Moment, Order, OrderRejectedError
+from embedded_market.exchange.pair_rules import PairRules, symbol_row
+from embedded_market.market_data.history import SECONDS_PER_DAY
+from embedded_market.market_data.price_board import PriceBoard
+from embedded_market.market_data.price_path import STEP_SECONDS
+from marsshot.backtesting.history.bar_csv import DECIMALS
+from marsshot.backtesting.history.intraday_bars import Ints
+from marsshot.backtesting.history.market_history import Recording
+from marsshot.backtesting.simulation.trading_costs import (
+    at_price,
+    plausible_rules,
+    recorded_rules,
+    usual_volume,
+    width_of,
+)
+from marsshot.core.domain import Account, Intent, OrderReport, PartFill, SeenOrder, Side, TradingRules
+from marsshot.exchange.base import HearPrices
+from marsshot.exchange.binance.errors import order_error
+from marsshot.exchange.binance.trading_rules import trading_rules_of
+from marsshot.infra.clock import Clock
+from marsshot.market_data.coinbase import HearSpot
+
+BAD_REQUEST = 400
+_WIRE_UNIT = Decimal(1).scaleb(-DECIMALS)
+_SPOT = frozenset({"SPOT"})
+
+
+class RecordedBoard(PriceBoard):
+    """Prices at a moment: those of recorded bars inside the day where there are any, else the embedded market's way."""
+
+    def __init__(self, recording: Recording) -> None:
+        super().__init__(recording.history, seed=0, shift_days=0)
+        self._intraday = recording.intraday
+        self._moment_asked = -1.0
+        self._prices: dict[str, Decimal] = {}  # at that moment: each is asked for several times
+
+    def price(self, coin: str, now: float) -> Decimal:
+        """Return Binance's last price."""
+        if now != self._moment_asked:
+            self._moment_asked, self._prices = now, {}
+        if coin not in self._prices:
+            self._prices[coin] = self._price(coin, now)
+        return self._prices[coin]
+
+    def _price(self, coin: str, now: float) -> Decimal:
+        bars = self._intraday.get(coin)
+        if bars is None or int(now) // SECONDS_PER_DAY not in bars.days:
+            return super().price(coin, now)
+        return Decimal(bars.tick_at(int(now))).scaleb(-DECIMALS)
+
+    def coinbase_price(self, coin: str, now: float) -> Decimal:
+        """Return Coinbase's price: the recorded one itself; on the way between daily bars the embedded market's."""
+        bars = self._intraday.get(coin)
+        if bars is None or int(now) // SECONDS_PER_DAY not in bars.days:
+            return Decimal(self.coinbase_text(coin, now))
+        return self.price(coin, now)
+
+    def ticks_at(self, coin: str, moments: Ints) -> tuple[Ints, int, bool]:
+        """Return Binance's price at each of these moments (unix seconds, in order), in ticks of so many decimals.
+
+        And whether Coinbase's differs from it on some of these days.
+        """
+        bars, decimals = self._intraday.get(coin), self.history.coins[coin].decimals
+        days = range(int(moments[0]) // SECONDS_PER_DAY, int(moments[-1]) // SECONDS_PER_DAY + 1)
+        if bars is not None and bars.days.issuperset(days):
+            return bars.ticks_at(moments), decimals, False
+        found = np.empty(len(moments), dtype=np.int64)
+        for day in days:
+            inside = moments // SECONDS_PER_DAY == day
+            if bars is not None and day in bars.days:
+                found[inside] = bars.ticks_at(moments[inside])
+            else:
+                steps = moments[inside] % SECONDS_PER_DAY // STEP_SECONDS
+                found[inside] = np.array(self.path_of(coin, day).ticks)[steps]
+        return found, decimals, True
+
+
+class RecordedCoinbase:
+    """Spot prices, told at once."""
+
+    def __init__(self, board: RecordedBoard, clock: Clock) -> None:
+        self._board = board
+        self._clock = clock
+
+    def spot_prices_soon(self, assets: Collection[str], hear: HearSpot) -> None:
+        """Tell the USD price of each asset, or why there is none."""
+        now = self._clock.now().timestamp()
+        hear({asset: self._price(asset, now) for asset in assets})
+
+    def give_up(self) -> None:
+        """Do nothing: nothing is under way."""
+
+    def _price(self, asset: str, now: float) -> Decimal | str:
+        if asset in UNLISTED_AT_COINBASE or not self._board.is_listed(asset, now):
+            return "does not know it"
+        return self._board.coinbase_price(asset, now)
+
+    def close(self) -> None:
+        """Do nothing: nothing is open."""
+
+
+class RecordedExchange:
+    """The exchange that the executor sends its orders to."""
+
+    def __init__(self, board: RecordedBoard, matching: Matching, clock: Clock, recording: Recording) -> None:
+        self._board = board
+        self._matching = matching
+        self._clock = clock
+        self._recording = recording
+        self._rules: dict[tuple[str, str], TradingRules] = {}
+        self._bases = {name: pair.rules.base for name, pair in matching.pairs.items()}
+        first_days = {name: recording.history.coins[base].first_day for name, base in self._bases.items()}
+        self._listed_from = {name: day * SECONDS_PER_DAY for name, day in first_days.items()}
+        self.quiet_until_ms = 0
+
+    def now_ms(self) -> int:
+        """Return the time."""
+        return round(self._now() * 1000)
+
+    def server_ms(self) -> int:
+        """Return the time."""
+        return self.now_ms()
+
+    def prices(self, pairs: Collection[str]) -> Mapping[str, Decimal]:
+        """Return the last prices of the pairs that are listed; after its last day a coin's stands still."""
+        now = self._now()
+        return {pair: self._board.price(self._bases[pair], now) for pair in pairs if self._is_listed(pair, now)}
+
+    def prices_soon(self, pairs: Collection[str], hear: HearPrices) -> None:
+        """Tell the last prices at once."""
+        hear(self.prices(pairs))
+
+    def trading_rules(self, pairs: Collection[str]) -> Mapping[str, TradingRules]:
+        """Return the rules of the pairs that are listed; after its last day a pair is on BREAK."""
+        now = self._now()
+        return {pair: self._rules_of(pair, now) for pair in pairs if self._is_listed(pair, now)}
+
+    def account(self) -> Account:
+        """Return the balances."""
+        return Account({asset: _as_told(amount) for asset, amount in self._matching.free.items()}, True, _SPOT)
+
+    def send_market_order(self, intent: Intent) -> OrderReport:
+        """Fill the order at once. Raises as Binance's refusal of it would."""
+        pair, now = self._matching.pairs[intent.pair], self._now()
+        moment = self._moment(pair.rules.base, now)
+        if not self._recording.is_bundled:
+            pair.rules = at_price(pair.rules, moment.price)
+            pair.width = width_of(usual_volume(self._recording.bars[pair.rules.base], self._board.moment(now)[0]))
+        is_buy = intent.side is Side.BUY
+        request = MarketOrder(intent.pair, is_buy, intent.quantity, intent.quote_amount, intent.client_order_id)
+        try:
+            return _report(self._matching.place(request, moment))
+        except OrderRejectedError as error:
+            raise order_error(BAD_REQUEST, error.code, error.message) from None
+
+    def find_order(self, intent: Intent) -> OrderReport | None:
+        """Return the order of this client order id, or None."""
+        order = self._matching.find(intent.pair, None, intent.client_order_id)
+        return None if order is None else _report(order)
+
+    def parts_of(self, intent: Intent, order_id: int) -> tuple[PartFill, ...]:
+        """Return the trades of an order."""
+        order = self._matching.find(intent.pair, order_id, None)
+        return () if order is None else _parts(order)
+
+    def orders_since(self, pair: str, moment_ms: int) -> list[SeenOrder]:
+        """Return the pair's orders from that time on."""
+        return [
+            SeenOrder(
+                client_order_id=order.client_order_id,
+                pair=pair,
+                side="BUY" if order.request.is_buy else "SELL",
+                executed_base=_as_told(order.executed_quantity),
+                time_ms=order.time_ms,
+            )
+            for order in self._matching.orders.values()
+            if order.symbol == pair and order.time_ms >= moment_ms
+        ]
+
+    def keep_quiet_until(self, moment_ms: int) -> None:
+        """Do nothing: this exchange never asks for silence."""
+
+    def _now(self) -> float:
+        return self._clock.now().timestamp()
+
+    def _is_listed(self, pair: str, now: float) -> bool:
+        return now >= self._listed_from.get(pair, math.inf)
+
+    def _rules_of(self, pair: str, now: float) -> TradingRules:
+        status = "BREAK" if self._board.is_over(self._bases[pair], now) else "TRADING"
+        if (pair, status) not in self._rules:
+            row: Mapping[str, Any] = symbol_row(self._matching.pairs[pair].rules, status, permission_sets=True)
+            self._rules[pair, status] = trading_rules_of(row)
+        return self._rules[pair, status]
+
+    def _moment(self, base: str, now: float) -> Moment:
+        board = self._board
+        return Moment(
+            time_ms=round(now * 1000),
+            price=board.price(base, now),
+            average=board.average(base, now),
+            is_over=board.is_over(base, now),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedRules:
+    """Binance's recorded rules by pair, and their file; a pair without any gets plausible ones."""
+
+    rows: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    path: Path = Path()
+
+
+def new_matching(recording: Recording, quote: str, capital: Decimal, first: date, recorded: RecordedRules) -> Matching:
+    """Return what fills the orders: an account of this much quote asset, and a pair of each coin. Raises InputError."""
+    rules: list[PairRules] = []
+    for coin in recording.history.coins.values():
+        if row := recorded.rows.get(coin.symbol + quote):
+            rules.append(replace(recorded_rules(row, recorded.path), base=coin.symbol))
+        else:
+            rules.append(plausible_rules(coin, quote, first, is_bundled=recording.is_bundled))
+    return Matching(rules, {quote: capital})
+
+
+def _report(order: Order) -> OrderReport:
+    return OrderReport(
+        client_order_id=order.client_order_id,
+        order_id=order.order_id,
+        status=order.status,
+        executed_base=_as_told(order.executed_quantity),
+        executed_quote=_as_told(order.executed_quote) if order.executed_quote else None,
+        transact_ms=order.time_ms,
+        parts=_parts(order) if order.fills else None,
+    )
+
+
+def _parts(order: Order) -> tuple[PartFill, ...]:
+    return tuple(
+        PartFill(
+            price=_as_told(fill.price),
+            quantity=_as_told(fill.quantity),
+            quote=_as_told(fill.price) * _as_told(fill.quantity),
+            commission=_as_told(fill.commission),
+            commission_asset=fill.commission_asset,
+        )
+        for fill in order.fills
+    )
+
+
+def _as_told(amount: Decimal) -> Decimal:
+    """Return an amount as it stands in an answer on the wire: with eight decimals."""
+    return amount.quantize(_WIRE_UNIT)

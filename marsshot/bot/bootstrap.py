@@ -1,0 +1,215 @@
+"""Puts the rooms together for one run: from settings and surroundings to a Bot that holds its book's lock.
+
+Takes up a changed config.yaml when asked to. Holds no rule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from marsshot.bot.bot import Bot
+from marsshot.bot.control_files import Control
+from marsshot.bot.journal import Diary
+from marsshot.bot.model_selector import ScoringDesk
+from marsshot.bot.scoring_process import ChildScorer, InlineScorer, Scorer
+from marsshot.config.loader import read_settings
+from marsshot.config.settings import Settings
+from marsshot.core.catalog import Sentence, Words
+from marsshot.core.domain import Book
+from marsshot.core.errors import InputError
+from marsshot.exchange.base import Exchange
+from marsshot.exchange.binance.exchange import BinanceExchange
+from marsshot.exchange.paper import PaperExchange
+from marsshot.infra.atomic_files import Disk
+from marsshot.infra.background import SideBySide
+from marsshot.infra.clock import Clock
+from marsshot.infra.console import Terminal
+from marsshot.infra.event_log import Secrets, alarm, say, start_log, stop_log, warn
+from marsshot.market_data.coinbase import SIDE_BY_SIDE, Coinbase
+from marsshot.portfolio.ledger import new_book
+from positions_store import Store, check_folder, load_state, sole_writer
+
+BOOK, TRADES, MODEL, KEPT_MODEL = "bot_state.json", "trades.csv", "model.pkl", "model.in_use.pkl"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run of the bot, as long as its block lasts."""
+
+    bot: Bot
+    desk: ScoringDesk
+    take_up: Callable[[], None]  # take up a changed config.yaml
+
+
+def model_path(settings: Settings) -> Path:
+    """Return the model of this mode; paper mode goes with the live one where it has none of its own."""
+    own = settings.file(MODEL)
+    return Path(MODEL) if settings.mode == "paper" and not own.exists() and Path(MODEL).exists() else own
+
+
+@contextmanager
+def open_bot(
+    settings: Settings,
+    clock: Clock,
+    *,
+    console: Terminal | None,
+    config: Path,
+    dress: Callable[[Settings], Settings],
+    one_shot: bool,
+) -> Iterator[Run]:
+    """Yield the bot of these settings, its book loaded and locked. Raises InputError or OperatorNeededError.
+
+    dress: what the surroundings make of settings read anew. one_shot: score in this process, there is nothing to
+    keep going meanwhile.
+    """
+    disk = Disk()
+    book_path = settings.file(BOOK)
+    check_folder(book_path)
+    with sole_writer(book_path):
+        # The daemon's lines stay as bot.log has them; who gives a command and looks on reads them in his language.
+        words = Words(settings.language) if one_shot and console is not None else None
+        secrets = start_log(settings.file(settings.logging.file), clock.now, settings.secrets, console, words)
+        try:
+            store = open_store(settings, clock, book_path, disk)
+            scorer: Scorer = InlineScorer(clock) if one_shot or settings.mode == "demo" else ChildScorer()
+            desk = ScoringDesk(scorer, model_path(settings), disk, settings.file(KEPT_MODEL))
+            control, diary = Control(settings, disk), Diary(settings, disk)
+            bot = Bot(
+                settings=settings,
+                clock=clock,
+                store=store,
+                exchange=trading_exchange(settings, clock, lambda: store.book),
+                coinbase=_coinbase(settings),
+                scores=desk.scores,
+                control=control,
+                diary=diary,
+            )
+            keeper = _SettingsKeeper(config, bot, desk, dress, secrets)
+            try:
+                yield Run(bot, desk, keeper.take_up)
+            finally:
+                diary.finish(store.book, clock.now())
+                desk.stop()
+                bot.coinbase.close()
+        finally:
+            stop_log()
+
+
+def keys_needed(settings: Settings) -> tuple[str, ...]:
+    """Return the keys that trading in this mode needs."""
+    if settings.mode == "demo":
+        return ()
+    if settings.mode == "paper":
+        return ("lunarcrush.api_key",)
+    return ("lunarcrush.api_key", "binance_api.api_key", "binance_api.api_secret")
+
+
+def _coinbase(settings: Settings) -> Coinbase:
+    # The demo's Coinbase is on this machine and answers at once: more threads would only fight for the processor.
+    return Coinbase(settings.coinbase.base_url, 2 if settings.mode == "demo" else SIDE_BY_SIDE)
+
+
+def exchange_of(settings: Settings, clock: Clock, beside: SideBySide | None = None) -> BinanceExchange:
+    """Return Binance as these settings name it; paper mode never shows it a key."""
+    keys, paper = settings.binance_api, settings.mode == "paper"
+    return BinanceExchange(
+        api_key="" if paper else keys.api_key.get_secret_value(),
+        api_secret="" if paper else keys.api_secret.get_secret_value(),
+        base_url=keys.base_url,
+        clock=clock,
+        beside=beside,
+    )
+
+
+def trading_exchange(settings: Settings, clock: Clock, book: Callable[[], Book]) -> Exchange:
+    """Return what orders of this mode go to. book: what the paper exchange's account holds."""
+    binance = exchange_of(settings, clock, None if settings.mode == "demo" else SideBySide(1, "binance-prices"))
+    return PaperExchange(binance, book) if settings.mode == "paper" else binance
+
+
+def open_store(settings: Settings, clock: Clock, path: Path, disk: Disk) -> Store:
+    """Return the book of these settings, begun where there is none yet. Raises InputError or TemporaryError."""
+    book = load_state(path, settings.mode, disk)
+    first_start = book is None
+    if book is None:
+        _refuse_lost_book(path, settings.file(TRADES), disk)
+        book = new_book(settings.mode, settings.quote_asset, settings.strategy.capital_initial, clock.now())
+    if fault := _quote_fault(book, settings):
+        raise InputError(Sentence("fault.in_file", path=path, fault=fault))
+    trades = settings.file(TRADES)
+    store = Store(book, path, trades, disk, lambda text: warn("trades.not_written", text))
+    if first_start:
+        store.save(book)
+        say("book.new", Sentence("log.new_book", capital=book.capital, quote=book.quote_asset, path=path))
+    store.write_trades()
+    return store
+
+
+def _refuse_lost_book(path: Path, trades: Path, disk: Disk) -> None:
+    """Trades without a book are a lost book, not a first start: coins that the bot bought would be forgotten."""
+    if disk.exists(trades):
+        raise InputError(Sentence("fault.book.lost_beside_trades", path=path, trades=trades))
+
+
+def _quote_fault(book: Book, settings: Settings) -> str:
+    if book.quote_asset == settings.quote_asset:
+        return ""
+    return Sentence("fault.book.other_quote", counted=book.quote_asset, set=settings.quote_asset)
+
+
+class _SettingsKeeper:
+    """Takes up config.yaml when it has changed and holds good; refuses it, once per change, when it does not."""
+
+    def __init__(
+        self, path: Path, bot: Bot, desk: ScoringDesk, dress: Callable[[Settings], Settings], secrets: Secrets
+    ) -> None:
+        self._secrets = secrets
+        self._path = path
+        self._bot = bot
+        self._desk = desk
+        self._dress = dress
+        self._seen = self._fingerprint()
+
+    def take_up(self) -> None:
+        """Take up the file if it has changed since it was last looked at."""
+        fingerprint = self._fingerprint()
+        if fingerprint == self._seen or self._desk.busy:
+            return
+        self._seen = fingerprint
+        try:
+            settings = self._dress(read_settings(self._path))
+            self._refuse_what_needs_a_restart(settings)
+        except InputError as error:
+            for line in error.faults:
+                alarm("settings.refused", f"The changed settings are not used, the old ones stay. {line}")
+            return
+        self._adopt(settings)
+        say("settings.taken_up", f"The changed settings in {self._path} are in use")
+
+    def _refuse_what_needs_a_restart(self, settings: Settings) -> None:
+        if settings.mode != self._bot.settings.mode:
+            raise InputError(f"{self._path}: mode: a change from {self._bot.settings.mode} needs a restart")
+        if fault := _quote_fault(self._bot.store.book, settings):
+            raise InputError(f"{self._path}: the book {fault}")
+        if missing := settings.missing_keys(*keys_needed(settings)):
+            raise InputError(*(f"{self._path}: {line}" for line in missing))
+
+    def _adopt(self, settings: Settings) -> None:
+        self._secrets.use(settings.secrets)
+        old, self._bot.settings = self._bot.settings, settings
+        if (old.binance_api, old.coinbase) != (settings.binance_api, settings.coinbase):
+            self._bot.coinbase.close()
+            self._bot.coinbase = _coinbase(settings)
+            exchange = trading_exchange(settings, self._bot.clock, lambda: self._bot.store.book)
+            exchange.keep_quiet_until(self._bot.executor.exchange.quiet_until_ms)
+            self._bot.executor.exchange = exchange
+
+    def _fingerprint(self) -> tuple[int, int, int] | None:
+        try:
+            status = self._path.stat()
+        except OSError:
+            return None
+        return status.st_ino, status.st_mtime_ns, status.st_size

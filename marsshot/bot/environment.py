@@ -1,0 +1,121 @@
+"""What surrounds a run: in paper and live mode the real services and the real time, in demo mode the recorded market.
+
+The one place that knows about embedded_market; the trading rooms see base URLs and a clock, never the difference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+from shutil import copyfile
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from pydantic import SecretStr
+
+from marsshot.core.catalog import Sentence
+from marsshot.core.errors import InputError
+from marsshot.infra.clock import SystemClock, VirtualClock
+
+if TYPE_CHECKING:
+    from embedded_market.server.launcher import MarketProcess
+    from marsshot.config.settings import Settings
+
+ACCOUNT = "embedded_market.json"
+DEMO_START = date(2021, 2, 21)
+DEMO_DAYS = 92
+# What the recorded market knows when the demo begins.
+DEMO_TOKENS = ("ADA", "BNB", "BTC", "DOGE", "DOT", "ETH", "LINK", "LTC", "LUNA", "MATIC", "SOL", "UNI", "XRP")
+_UNHURRIED = 10_000  # requests per minute: the recorded market has no plan to keep to
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """Settings with the addresses and keys to use, the clock to go by, and what does the same to settings read anew."""
+
+    settings: Settings
+    clock: SystemClock | VirtualClock
+    dress: Callable[[Settings], Settings]
+
+
+@contextmanager
+def open_surroundings(
+    settings: Settings, *, keep_account: bool = False, look_only: bool = False
+) -> Iterator[Surroundings]:
+    """Yield the surroundings of this mode; demo mode's market ends with the block.
+
+    keep_account: the demo's exchange goes on where the last command left it (balances and time are kept in a file).
+    look_only: it goes on from there too, but what happens is forgotten: the file may be another process's.
+    """
+    if look_only and settings.mode == "demo":
+        with _copied(settings.file(ACCOUNT)) as copy, _demo_market(settings, copy) as around:
+            yield around
+        return
+    if settings.mode != "demo":
+        yield Surroundings(settings, SystemClock(), lambda changed: changed)
+        return
+    with _demo_market(settings, settings.file(ACCOUNT) if keep_account else None) as around:
+        yield around
+
+
+@contextmanager
+def _copied(account_file: Path) -> Iterator[Path]:
+    with TemporaryDirectory(prefix="marsshot") as folder:
+        copy = Path(folder) / account_file.name
+        if account_file.exists():
+            copyfile(account_file, copy)
+        yield copy
+
+
+@contextmanager
+def _demo_market(settings: Settings, account_file: Path | None) -> Iterator[Surroundings]:
+    from embedded_market.exchange.account_file import AccountFileError  # noqa: PLC0415 - demo mode only
+    from embedded_market.server.launcher import MarketProcess, MarketProcessError  # noqa: PLC0415
+
+    begin = datetime.combine(DEMO_START, time(0, 5), UTC)
+    balances = {settings.quote_asset: settings.strategy.capital_initial}
+    try:
+        with MarketProcess(start=begin.timestamp(), balances=balances, account_file=account_file) as market:
+            start = datetime.fromtimestamp(market.time, UTC)
+            clock = VirtualClock(start, market.set_time)
+            dress = _dresser(market)
+            yield Surroundings(dress(settings), clock, dress)
+    except AccountFileError as error:
+        raise InputError(Sentence("fault.demo.account", path=account_file, why=str(error))) from None
+    except MarketProcessError as error:
+        raise InputError(Sentence("fault.demo.market", why=str(error))) from None
+
+
+def demo_end(start: datetime) -> datetime:
+    """Return the moment at which a demo run that began then is over."""
+    return start + timedelta(days=DEMO_DAYS)
+
+
+def _dresser(market: MarketProcess) -> Callable[[Settings], Settings]:
+    def dress(settings: Settings) -> Settings:
+        """Point the three services at the recorded market."""
+        return settings.model_copy(
+            update={
+                "training_tokens": DEMO_TOKENS,
+                "lunarcrush": settings.lunarcrush.model_copy(
+                    update={
+                        "base_url": market.url,
+                        "api_key": SecretStr(market.lunarcrush_key),
+                        "requests_per_minute": _UNHURRIED,
+                    }
+                ),
+                "coinbase": settings.coinbase.model_copy(update={"base_url": market.url}),
+                "binance_api": settings.binance_api.model_copy(
+                    update={
+                        "base_url": market.url,
+                        "api_key": SecretStr(market.api_key),
+                        "api_secret": SecretStr(market.api_secret),
+                    }
+                ),
+            }
+        )
+
+    return dress

@@ -1,0 +1,97 @@
+"""Compares the book with the exchange, at start and before each daily pass; tells what differs, and pauses buying.
+
+Nothing is sold or bought by it. A shortfall that the owner has been told of, and after which he has allowed buying
+again, is taken as it is: from then on the book counts what is really there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from marsshot.bot.control_files import Control
+from marsshot.config.settings import Settings
+from marsshot.core.catalog import Sentence
+from marsshot.core.domain import UNKNOWN_SALE, Book, TradingRules
+from marsshot.core.errors import MarsShotError
+from marsshot.infra.event_log import alarm, say, warn
+from marsshot.portfolio.reconciliation import (
+    Difference,
+    balance_differences,
+    since_ms,
+    tokens_to_look_into,
+    unknown_orders,
+    with_comparison,
+    with_what_is_there,
+    without_explained,
+)
+from marsshot.portfolio.serialization import decimal_text
+from positions_store import Store
+from trade_executor import TradeExecutor
+
+
+@dataclass(slots=True)
+class Reconciler:
+    """`is_due` until book and exchange have been compared; nothing may be bought before."""
+
+    store: Store
+    control: Control
+    is_due: bool = True
+
+    def reconcile(self, settings: Settings, executor: TradeExecutor) -> None:
+        """Compare, tell, pause, note. Raises TemporaryError or AccountTroubleError; then it stays due."""
+        if settings.mode != "paper":  # there the book is the account
+            self._compare(settings, executor)
+        self.is_due = False
+
+    def _compare(self, settings: Settings, executor: TradeExecutor) -> None:
+        symbols = list(dict.fromkeys((*self.store.book.positions, *settings.tokens_daily)))
+        executor.ensure_rules(symbols)
+        rules = {symbol: executor.rules_of(symbol) for symbol in symbols}
+        now_ms = executor.exchange.now_ms()
+        account = executor.exchange.account()
+        book = self.store.book
+        seen = {
+            symbol: executor.exchange.orders_since(executor.pair_of(symbol), since_ms(book, now_ms))
+            for symbol in tokens_to_look_into(book, account, rules, symbols)
+        }
+        differences = without_explained([*balance_differences(book, account, rules), *unknown_orders(book, seen)])
+        accepted = [one for one in differences if self._is_accepted(one)]
+        open_ones = [one for one in differences if one not in accepted]
+        self._tell(open_ones)
+        settled = any(one.topic.startswith((f"{UNKNOWN_SALE}.", "purchase.")) for one in accepted)
+        self.store.change(
+            lambda book: with_comparison(_as_it_is(book, accepted, rules), now_ms, open_ones, settled=settled)
+        )
+
+    def _is_accepted(self, difference: Difference) -> bool:
+        """Return whether the owner was told of a shortfall or an unknown order, and has allowed buying since."""
+        told = difference.topic in self.store.book.differences
+        can_be = difference.there is not None or difference.topic.startswith("purchase.")
+        return told and can_be and not self.control.paused()
+
+    def _tell(self, differences: Sequence[Difference]) -> None:
+        """Tell what is new. Buying is paused before the book says that it was told: a death in between tells twice."""
+        new = [one for one in differences if one.topic not in self.store.book.differences]
+        for one in new:
+            (alarm if one.pauses else warn)("book.differs", one.sentence, topic=one.topic)
+        if serious := [one.sentence for one in new if one.pauses]:
+            self.control.pause("; ".join(serious))
+            say("control.paused", Sentence("log.paused"))
+
+
+def _as_it_is(book: Book, accepted: Sequence[Difference], rules: dict[str, TradingRules | None]) -> Book:
+    for one in accepted:
+        known = rules[one.symbol]
+        held = book.positions.get(one.symbol)
+        if known is not None and held is not None and one.there is not None:
+            book = with_what_is_there(book, one, known.lot_step)
+            amounts = {"there": Decimal(decimal_text(one.there)), "counted": Decimal(decimal_text(held.qty))}
+            warn("book.adjusted", Sentence("log.adjusted", symbol=one.symbol, **amounts), symbol=one.symbol)
+    return book
+
+
+def tell_not_compared(error: MarsShotError) -> None:
+    """Tell that the comparison could not be made now."""
+    warn("book.not_compared", Sentence("log.not_compared", why=error.said))

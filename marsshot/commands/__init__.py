@@ -1,0 +1,1 @@
+"""What main.py's commands do. Holds no rule."""

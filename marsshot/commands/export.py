@@ -1,0 +1,122 @@
+"""`main.py export`: the year's orders, gains and holdings as CSV files for the accountant (`docs/taxes.md`).
+
+Reads trades.csv and the book; changes neither, and needs no network.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from decimal import Decimal
+from pathlib import Path
+
+from marsshot.accounting.accounts import Row, cash_after, fill_rows, gain_columns, gain_rows, held_after, holding_rows
+from marsshot.accounting.euro_rates import read_euro_rates
+from marsshot.accounting.trade_records import TradeRecord, records_of
+from marsshot.config.settings import Settings
+from marsshot.core.catalog import Sentence, Words
+from marsshot.core.domain import ZERO, Book
+from marsshot.core.errors import InputError, TemporaryError
+from marsshot.infra.atomic_files import Disk, replace_whole
+from marsshot.infra.clock import SystemClock
+from marsshot.portfolio.serialization import decimal_text
+from positions_store import load_state, read_trades
+
+FOLDER = Path("export")
+
+
+def run_export(settings: Settings, year: int, rates_file: Path | None) -> int:
+    """Write the three files, say where they are and what does not add up. Raises InputError or TemporaryError."""
+    book = load_state(settings.file("bot_state.json"), settings.mode, Disk())
+    trades = settings.file("trades.csv")
+    records = records_of(_rows(trades, book), book.quote_asset if book else settings.quote_asset, str(trades))
+    if not records:
+        raise InputError(Sentence("fault.trades.none", path=trades))
+    rates = read_euro_rates(rates_file) if rates_file else None
+    now, words = SystemClock().now(), Words(settings.language)
+    gains = gain_rows(records, year, rates)
+    tables = {
+        "fills": fill_rows(records, year, rates),
+        "gains": gains,
+        "holdings": holding_rows(records, year, now, rates, book.capital_started if book else None),
+    }
+    for name, rows in tables.items():
+        path = FOLDER / settings.file(f"{year}_{name}.csv")
+        _write(path, rows, gain_columns(in_euros=rates is not None) if name == "gains" else ())
+        print(words.say("export.written", path=path, count=len(rows)))  # noqa: T201
+    for line in [*_sums(gains, year, records[0].quote_asset, words), *_doubts(records, gains, book, words)]:
+        print(line)  # noqa: T201
+    return 0
+
+
+def _rows(trades: Path, book: Book | None) -> list[Mapping[str, str]]:
+    """Return the rows of trades.csv, with those that it lacks yet."""
+    try:
+        rows: list[Mapping[str, str]] = list(read_trades(trades))
+    except (OSError, UnicodeDecodeError, csv.Error):
+        raise InputError(Sentence("fault.trades.unreadable", path=trades)) from None
+    known = {row.get("client_order_id") for row in rows}
+    late = [asdict(row) for row in (book.unwritten_trades if book else ()) if row.client_order_id not in known]
+    return rows + [
+        {key: decimal_text(value) if isinstance(value, Decimal) else str(value) for key, value in row.items()}
+        for row in late
+    ]
+
+
+def _write(path: Path, rows: Sequence[Row], columns: Sequence[str]) -> None:
+    text = io.StringIO()
+    names = dict.fromkeys([*columns, *(column for row in rows for column in row)])
+    writer = csv.DictWriter(text, list(names), restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    try:
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        replace_whole(Disk(), path, text.getvalue().encode())
+    except OSError as error:
+        raise TemporaryError(Sentence("fault.file.unwritable", path=path, why=error.strerror)) from None
+
+
+def _sums(gains: Sequence[Row], year: int, quote_asset: str, words: Words) -> list[str]:
+    """Return the year's results in one line for each currency."""
+    if not gains:
+        return [words.say("export.no_sales", year=str(year))]
+    lines = []
+    for suffix, name in (("", quote_asset), ("_eur", "EUR")):
+        if f"proceeds{suffix}" in gains[0]:
+            proceeds, fifo, average = (
+                sum((Decimal(row[f"{column}{suffix}"]) for row in gains), ZERO)
+                for column in ("proceeds", "gain_fifo", "gain_average")
+            )
+            facts = {"year": str(year), "sales": len(gains), "currency": name}
+            lines.append(words.say("export.sums", proceeds=proceeds, fifo=fifo, average=average, **facts))
+    return lines
+
+
+def _doubts(records: Sequence[TradeRecord], gains: Sequence[Row], book: Book | None, words: Words) -> list[str]:
+    """Return what the accountant has to know before trusting the sums."""
+    lines = []
+    if count := sum(bool(row["quantity_without_cost"]) for row in gains):
+        lines.append(words.say("export.without_cost", count=count))
+    if count := sum(bool(record.unvalued_fees) for record in records):
+        lines.append(words.say("export.fees_not_valued", count=count))
+    if book is None:
+        return [*lines, words.say("export.no_book")]
+    left, held = held_after(records), _held_by(book, records)
+    left[book.quote_asset], held[book.quote_asset] = cash_after(records, book.capital_started), book.capital
+    return lines + [
+        words.say("export.differs", asset=asset, orders=left.get(asset, ZERO), book=held.get(asset, ZERO))
+        for asset in sorted(left | held)
+        if left.get(asset, ZERO) != held.get(asset, ZERO)
+    ]
+
+
+def _held_by(book: Book, records: Sequence[TradeRecord]) -> dict[str, Decimal]:
+    """Return what the book counts of each asset, dust included."""
+    asset_of = {record.symbol: record.asset for record in records}
+    held = dict(book.dust)
+    for symbol, position in book.positions.items():
+        asset = asset_of.get(symbol, symbol)
+        held[asset] = held.get(asset, ZERO) + position.qty
+    return held

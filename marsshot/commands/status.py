@@ -1,0 +1,220 @@
+"""`main.py status`: what book, trades and last prices say, for people or programs. No network, changes nothing."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from marsshot.bot.control_files import Control
+from marsshot.bot.journal import EQUITY, SEEN, Seen, moment_of, positions_worth, read_equity, read_seen
+from marsshot.commands.status_view import pass_lines, status_lines
+from marsshot.config.settings import Settings
+from marsshot.core.catalog import Sentence, Words
+from marsshot.core.domain import Book, ExitRules, Position, Reason, utc_text
+from marsshot.core.errors import InputError
+from marsshot.infra.atomic_files import Disk
+from marsshot.infra.clock import SystemClock
+from marsshot.infra.console import terminal
+from marsshot.portfolio.difference_messages import difference_in_words
+from marsshot.portfolio.serialization import decimal_text
+from marsshot.strategy.daily_plan import is_daily_update_done, is_daily_update_due
+from positions_store import load_state, read_trades
+from risk_manager import exit_levels
+
+PROFIT_DAYS = {"7_days": 7, "30_days": 30}
+
+
+def show_status(settings: Settings, *, as_json: bool) -> int:
+    """Print the state of the bot; return 0. Raises InputError where there is no book, or none that can be trusted."""
+    book, seen, now = _kept(settings)
+    control = Control(settings)
+    facts = status_facts(book, settings, control.paused(), now, seen)
+    if as_json:
+        print(json.dumps(facts, indent=1))  # noqa: T201
+        return 0
+    words = Words(settings.language)
+    facts |= {"differences": [difference_in_words(*one, book, words) for one in book.differences.items()]}
+    _print(status_lines(facts | _why_paused(control, book, words), now, words))
+    return 0
+
+
+def show_pass(settings: Settings, day: date) -> int:
+    """Print how the pass of a day, which was asked for, stands; return 0 if it is done, else 1. Raises InputError."""
+    book, seen, now = _kept(settings)
+    control, words = Control(settings), Words(settings.language)
+    facts = status_facts(book, settings, control.paused(), now, seen)
+    is_done = is_daily_update_done(day, book.last_daily_update)
+    if not is_done and seen.put_off:
+        _print([words.say("beside.daily_waits", why=seen.put_off)])
+    _print(pass_lines(facts | _why_paused(control, book, words), words))
+    return 0 if is_done else 1
+
+
+def _kept(settings: Settings) -> tuple[Book, Seen, datetime]:
+    """Return the book, what the last check saw, and the present moment; the demo has a time of its own."""
+    book = load_state(settings.file("bot_state.json"), settings.mode, Disk())
+    if book is None:
+        raise InputError(Sentence("fault.book.not_yet", path=settings.file("bot_state.json")))
+    seen, now = read_seen(settings.file(SEEN), Disk()), SystemClock().now()
+    return book, seen, (seen.time or now) if settings.mode == "demo" else now
+
+
+def _print(lines: Iterable[str]) -> None:
+    shown = terminal()
+    for line in lines:
+        shown.print(line, style=None, markup=False, highlight=False, soft_wrap=True)
+
+
+def _why_paused(control: Control, book: Book, words: Words) -> dict[str, str]:
+    return {"pause_reason": pause_reason(control.reason(), book, words)}
+
+
+def pause_reason(reason: str, book: Book | None, words: Words) -> str:
+    """Return why buying is paused; what differs stands in lines of its own, in the owner's language."""
+    is_ours = any(sentence in reason for sentence in book.differences.values()) if book else False
+    return words.say("status.by_difference") if is_ours else reason
+
+
+def status_facts(
+    book: Book, settings: Settings, paused: str, now: datetime, seen: Seen | None = None
+) -> dict[str, Any]:
+    """Return the state as plain values; amounts are decimal texts in quote asset, moments UTC in ISO 8601."""
+    seen = seen or Seen()
+    trades = _trades(settings.file("trades.csv"), book)
+    worth = positions_worth(book, seen)
+    equity = book.capital + worth
+    return {
+        "mode": book.mode,
+        "time": utc_text(now),
+        "quote_asset": book.quote_asset,
+        "capital": decimal_text(book.capital),
+        "capital_started": decimal_text(book.capital_started),
+        "started_at": book.started_at,
+        "positions_worth": decimal_text(worth),
+        "equity": decimal_text(equity),
+        "profit": _profits(book, equity, read_equity(settings.file(EQUITY), Disk()), now),
+        "realised_profit": decimal_text(_realised_profit(settings.file("trades.csv"), trades)),
+        "last_daily_update": book.last_daily_update.isoformat() if book.last_daily_update else None,
+        "last_daily_outcome": _outcome(book, trades),
+        "next_daily_update": next_pass(book, settings, now),
+        "put_off": seen.put_off,
+        "put_off_until": utc_text(seen.put_off_until) if seen.put_off_until else None,
+        "plan_under_way": book.plan is not None,
+        "paused": paused,
+        "open_doubts": [f"{one.side.lower()} {one.symbol} {one.client_order_id}" for one in book.intents.values()],
+        "differences": list(book.differences.values()),
+        "positions": {
+            symbol: _position_facts(symbol, held, settings.exit_rules, seen)
+            for symbol, held in sorted(book.positions.items())
+        },
+    }
+
+
+def next_pass(book: Book | None, settings: Settings, now: datetime) -> str:
+    """Return when the next daily pass is, in ISO 8601, or that it is due now."""
+    last = book.last_daily_update if book else None
+    strategy = settings.strategy
+    hour, minute = strategy.daily_update_hour_utc, strategy.daily_update_minute_utc
+    if is_daily_update_due(now, last, hour, minute):
+        return "due now"
+    following = datetime.combine(now.date(), time(hour, minute, tzinfo=UTC))
+    if following <= now or last == now.date():
+        following += timedelta(days=1)
+    return following.strftime("%Y-%m-%dT%H:%MZ")
+
+
+# --------------------------------------------------------------------------- money
+
+
+def _trades(path: Path, book: Book) -> list[Mapping[str, str]]:
+    """Return the trades of journal and book, each once: side, symbol, reason, time, profit. Raises InputError."""
+    try:
+        written = read_trades(path)
+        known = {row["client_order_id"] for row in written}
+    except (KeyError, UnicodeDecodeError, csv.Error):
+        raise _unreadable(path) from None
+    waiting = [
+        {"time": row.time, "symbol": row.symbol, "side": row.side, "reason": row.reason, "profit": row.profit}
+        for row in book.unwritten_trades
+        if row.client_order_id not in known
+    ]
+    return [*written, *waiting]
+
+
+def _realised_profit(path: Path, trades: Sequence[Mapping[str, str]]) -> Decimal:
+    """Return the profit of all sales. Raises InputError."""
+    try:
+        return sum((Decimal(row["profit"]) for row in trades if row["profit"]), Decimal(0))
+    except (KeyError, ArithmeticError, TypeError):
+        raise _unreadable(path) from None
+
+
+def _unreadable(path: Path) -> InputError:
+    return InputError(Sentence("fault.trades.unreadable", path=path))
+
+
+def _profits(
+    book: Book, equity: Decimal, history: Sequence[tuple[datetime, Decimal]], now: datetime
+) -> dict[str, str | None]:
+    """Return what has been gained since several moments; None where it is not known what there was then.
+
+    What there was: the last row of equity.csv before the moment, or the capital at the bot's start where that is later.
+    """
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    moments = {"today": midnight} | {name: now - timedelta(days=days) for name, days in PROFIT_DAYS.items()}
+    started = None
+    with suppress(ValueError):
+        started = moment_of(book.started_at)
+
+    def gained_since(moment: datetime) -> str | None:
+        if started is not None and started >= moment:
+            return decimal_text(equity - book.capital_started)
+        before = [worth for when, worth in history if when <= moment]
+        return decimal_text(equity - before[-1]) if before else None
+
+    gained = {name: gained_since(moment) for name, moment in moments.items()}
+    return gained | {"since_start": decimal_text(equity - book.capital_started)}
+
+
+def _outcome(book: Book, trades: Sequence[Mapping[str, str]]) -> dict[str, list[str]]:
+    """Return what the last daily pass sold and bought, by token."""
+    day = book.last_daily_update.isoformat() if book.last_daily_update else "never"
+
+    def traded(reason: Reason) -> list[str]:
+        rows = (row for row in trades if str(row.get("time")).startswith(day) and row.get("reason") == reason)
+        return list(dict.fromkeys(str(row["symbol"]) for row in rows))
+
+    return {"sold": traded(Reason.DAILY_SELL), "bought": traded(Reason.DAILY_BUY)}
+
+
+def _position_facts(symbol: str, held: Position, rules: ExitRules, seen: Seen) -> dict[str, Any]:
+    levels = exit_levels(held, rules)
+    price, moment = seen.prices.get(symbol, (None, None))
+
+    def level(value: Decimal | None) -> str | None:
+        return None if value is None else decimal_text(Decimal(f"{value:.8g}"))
+
+    return {
+        "qty": decimal_text(held.qty),
+        "entry_price": decimal_text(held.entry_price),
+        "cost": decimal_text(held.cost),
+        "opened_at": held.opened_at,
+        "price": None if price is None else decimal_text(price),
+        "price_time": None if moment is None else utc_text(moment),
+        "worth": None if price is None else decimal_text(held.qty * price),
+        "gain": None if price is None else decimal_text(Decimal(f"{price / held.entry_price - 1:.6f}")),
+        "stop_loss_at": level(levels.stop_loss),
+        "partial_sold": held.partial_sold,
+        "partial_at": level(levels.partial_exit),
+        "trailing_armed": held.trailing_armed,
+        "trailing_armed_from": level(levels.trailing_start),
+        "trailing_stop_at": level(levels.trailing_stop),
+        "did_skip_sell_once": held.did_skip_sell_once,
+        "exit_pending": held.exit_pending.value if held.exit_pending else "",
+    }

@@ -1,0 +1,1 @@
+"""What config.yaml may hold, and reading it. Never fetches or trades."""

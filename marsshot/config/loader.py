@@ -1,0 +1,187 @@
+"""Reads config.yaml and says what is wrong with it: all faults at once, one line each, never a secret's value.
+
+`read_settings` raises InputError (exit code 2); `language_of` finds the language to say that in. What the keys may hold
+stands in settings.py.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from marsshot.config.faults import fault_lines, told
+from marsshot.config.settings import NOTIFY_VARIABLE, SECRET_VARIABLES, Settings
+from marsshot.core.catalog import LANGUAGES, Language, Sentence, words_of
+from marsshot.core.errors import InputError, MarsShotError
+
+# What a tag that does not fit its value, or a number that is far too long, ends with.
+_NOT_A_VALUE = (ValueError, TypeError, AttributeError, KeyError, ArithmeticError, RecursionError)
+
+
+class _ConfigLoader(yaml.SafeLoader):
+    """YAML with numbers as Decimal of their text, only true/false as booleans, and no key given twice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[object] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if not isinstance(key, str | int | Decimal | bool):
+                raise _faulty(Sentence("fault.config.key_not_plain"), key_node)
+            if key in seen:
+                raise _faulty(Sentence("fault.twice", key=told(key)), key_node)
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+def _faulty(problem: Sentence, node: yaml.Node) -> yaml.MarkedYAMLError:
+    return yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
+
+
+_ConfigLoader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith((":bool", ":float", ":int", ":timestamp"))]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+for _tag, _pattern, _first in (
+    ("tag:yaml.org,2002:bool", r"^(?:true|True|TRUE|false|False|FALSE)$", "tTfF"),
+    ("tag:yaml.org,2002:int", r"^[-+]?[0-9]+$", "-+0123456789"),
+    ("tag:yaml.org,2002:float", r"^[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$", "-+0123456789."),
+):
+    _ConfigLoader.add_implicit_resolver(_tag, re.compile(_pattern), list(_first))
+_ConfigLoader.add_constructor("tag:yaml.org,2002:float", lambda _, node: Decimal(str(node.value)))
+_ConfigLoader.add_constructor("tag:yaml.org,2002:int", lambda _, node: int(str(node.value)))
+
+
+def read_settings(path: Path, changes: Mapping[str, str] | None = None) -> Settings:
+    """Read and check config.yaml. Raises InputError with one line per fault.
+
+    changes: values to put in place of the file's, as it would write them, by key: strategy.stop_loss_pct.
+    """
+    content = _read_yaml(path)
+    for key, text in (changes or {}).items():
+        content = _changed(content, key.split("."), _parsed(text, key))
+    return check_settings(content, path, os.environ)
+
+
+def language_of(path: Path) -> Language:
+    """Return the language that config.yaml names, however faulty it is otherwise; English where it names none."""
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return "en"
+    named = re.search(r"""^language:[ \t]*["']?([a-z]+)""", text, re.MULTILINE)
+    return next((language for language in LANGUAGES if named and language == named[1]), "en")
+
+
+def in_its_language(error: MarsShotError, path: Path) -> str:
+    """Return what an error says, in the language that config.yaml names."""
+    return words_of(language_of(path)).tell(*error.faults)
+
+
+def _changed(content: object, keys: list[str], value: object) -> dict[Any, Any]:
+    held = _as_mapping(content)
+    if len(keys) == 1:
+        return {**held, keys[0]: value}
+    return {**held, keys[0]: _changed(held.get(keys[0]), keys[1:], value)}
+
+
+def _parsed(text: str, key: str) -> object:
+    try:
+        return yaml.load(text, Loader=_ConfigLoader)  # noqa: S506 - a SafeLoader, made stricter
+    except (yaml.YAMLError, *_NOT_A_VALUE):
+        raise InputError(Sentence("fault.config.no_value", key=key, text=repr(text[:40]))) from None
+
+
+def check_settings(content: object, path: Path, environment: Any) -> Settings:
+    """Check what the file holds, the environment's secrets put over it. Raises InputError."""
+    if not isinstance(content, dict):
+        raise InputError(Sentence("fault.config.no_settings", path=path))
+    for variable, (section, key) in SECRET_VARIABLES.items():
+        if value := environment.get(variable, "").strip():
+            held = content.get(section)
+            if held is None or isinstance(held, dict):
+                content = {**content, section: {**(held or {}), key: value}}
+    if urls := environment.get(NOTIFY_VARIABLE, "").strip():
+        content = {**content, "notify": re.split(r"[\s,]+(?=[a-z][a-z0-9]*://)", urls)}
+    faults = _list_faults(content) + _pair_faults(content)
+    try:
+        settings = Settings.model_validate(content)
+    except ValidationError as error:
+        faults = fault_lines(error, content) + faults
+    if faults:
+        raise InputError(*(Sentence("fault.in_file", path=path, fault=line) for line in faults))
+    return settings
+
+
+def _list_faults(content: Mapping[str, Any]) -> list[str]:
+    """Return what is wrong between the entries of the token lists, as far as they can be read."""
+    faults: list[str] = []
+    for key in ("tokens_daily", "training_tokens"):
+        tokens = [token for token in _as_list(content.get(key)) if isinstance(token, str)]
+        faults += [
+            Sentence("fault.config.token_twice", key=key, token=token, count=n)
+            for token, n in Counter(tokens).items()
+            if n > 1
+        ]
+    daily = {token for token in _as_list(content.get("tokens_daily")) if isinstance(token, str)}
+    quote = content.get("quote_asset", "USDT")
+    if isinstance(quote, str) and quote in daily:
+        faults.append(Sentence("fault.config.quote_in_tokens", quote=quote))
+    names = _as_mapping(content.get("symbols"))
+    assets = Counter(str(_as_mapping(names.get(token)).get("binance") or token) for token in daily)
+    return faults + [Sentence("fault.config.same_pair", count=n, asset=asset) for asset, n in assets.items() if n > 1]
+
+
+def _pair_faults(content: Mapping[str, Any]) -> list[str]:
+    """Return what is nonsense about two values together, each of which may be right alone."""
+    strategy = _as_mapping(content.get("strategy"))
+    sell, buy = strategy.get("sell_threshold"), strategy.get("buy_threshold")
+    if isinstance(sell, bool) or isinstance(buy, bool):
+        return []
+    if isinstance(sell, Decimal | int) and isinstance(buy, Decimal | int) and sell >= buy:
+        return [Sentence("fault.config.thresholds", sell=str(sell), buy=str(buy))]
+    return []
+
+
+def _as_list(value: object) -> list[object]:
+    return value if isinstance(value, list) else []
+
+
+def _as_mapping(value: object) -> Mapping[Any, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _read_yaml(path: Path) -> object:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise InputError(Sentence("fault.config.no_file", path=path)) from None
+    except OSError as error:
+        raise InputError(Sentence("fault.file.unreadable", path=path, why=error.strerror)) from None
+    except UnicodeDecodeError:
+        raise InputError(Sentence("fault.config.no_text", path=path)) from None
+    try:
+        return yaml.load(text, Loader=_ConfigLoader)  # noqa: S506 - a SafeLoader, made stricter
+    except yaml.MarkedYAMLError as error:
+        raise InputError(_yaml_fault(error, path)) from None
+    except yaml.YAMLError as error:
+        raise InputError(Sentence("fault.config.no_yaml", path=path, problem=str(error).splitlines()[0])) from None
+    except _NOT_A_VALUE:
+        raise InputError(Sentence("fault.config.bad_tag", path=path)) from None
+
+
+def _yaml_fault(error: yaml.MarkedYAMLError, path: Path) -> str:
+    mark = error.problem_mark or error.context_mark
+    line = mark.line + 1 if mark else 1
+    if isinstance(error.problem, Sentence):
+        return Sentence("fault.in_line", path=path, line=line, fault=error.problem)
+    # What stands in quotes is taken from the file, and may be a key with a blank missing before it.
+    problem = re.sub(r"'[^'<\s]{4,}'", "'...'", error.problem or error.context or "is not YAML")
+    return Sentence("fault.config.bad_line", path=path, line=line, problem=problem)

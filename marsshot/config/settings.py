@@ -1,0 +1,300 @@
+"""The settings: what config.yaml may hold, checked and frozen. The owner's key names are translated here only.
+
+`config_file.read_settings` reads the file. Never fetches, never trades.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, StringConstraints
+
+from marsshot.config.training_tokens import DEFAULT_TRAINING_TOKENS
+from marsshot.core.catalog import Language, Sentence
+from marsshot.core.domain import EXACT, ONE, DailyRules, ExitRules
+
+SECRET_VARIABLES = {
+    "LUNARCRUSH_API_KEY": ("lunarcrush", "api_key"),
+    "BINANCE_API_KEY": ("binance_api", "api_key"),
+    "BINANCE_API_SECRET": ("binance_api", "api_secret"),
+    "MARSSHOT_PING_URL": ("heartbeat", "ping_url"),
+}
+
+NOTIFY_VARIABLE = "MARSSHOT_NOTIFY"  # URLs with blanks or commas between them; they win over the file's
+
+# What the bot or its owner writes: the log must not go there.
+RESERVED_FILES = {
+    "bot_state.json",
+    "trades.csv",
+    "decisions.csv",
+    "equity.csv",
+    "seen.json",
+    "heard.json",
+    "training_data.csv",
+    "model.pkl",
+    "model.json",
+    "heartbeat.json",
+    "config.yaml",
+}
+
+Mode = Literal["demo", "paper", "live"]
+
+
+def _number(value: object) -> object:
+    """Accept a YAML number only: text and yes/no are no numbers."""
+    if isinstance(value, Decimal) or (isinstance(value, int) and not isinstance(value, bool)):
+        return Decimal(value)
+    raise ValueError(Sentence("fault.config.needed.number"))
+
+
+def _secret(value: object) -> object:
+    if isinstance(value, str) and not re.search(r"\s", value.strip()):
+        return value.strip()
+    raise ValueError(Sentence("fault.config.needed.secret"))
+
+
+def _ping_url(value: object) -> object:
+    """Check a URL that is a secret: whoever knows it can keep the alarm silent."""
+    url = str(_secret(value))
+    if url and not _is_secure(url):
+        raise ValueError(Sentence("fault.config.needed.ping_url"))
+    return url
+
+
+def _is_secure(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return False
+    secure = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname or ""))
+    return secure and bool(parts.hostname)
+
+
+def _notify_url(value: object) -> object:
+    """Check that this may be one of Apprise's URLs; Apprise itself is asked when a message is sent."""
+    url = str(_secret(value))
+    if not re.match(r"[a-z][a-z0-9]*://.", url):
+        raise ValueError(Sentence("fault.config.needed.notify_url"))
+    return url
+
+
+def _origin(value: str) -> str:
+    """Check scheme://host[:port]; plain http is for loopback only."""
+    parts = urlsplit(value)
+    try:
+        _ = parts.port
+    except ValueError:
+        raise ValueError(Sentence("fault.config.needed.port")) from None
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError(Sentence("fault.config.needed.origin"))
+    too_much = parts.path not in {"", "/"} or parts.query or parts.fragment or parts.username or parts.password
+    if too_much or re.search(r"[\s?#]", value):
+        raise ValueError(Sentence("fault.config.needed.origin_alone"))
+    if parts.scheme == "http" and not is_loopback(parts.hostname):
+        raise ValueError(Sentence("fault.config.needed.https"))
+    return value.rstrip("/")
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether this host, a name or an address, is this machine."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def is_loopback_origin(base_url: str) -> bool:
+    """Return whether this origin is on this machine."""
+    return is_loopback(urlsplit(base_url).hostname or "")
+
+
+Number = Annotated[Decimal, BeforeValidator(_number)]
+Fall = Annotated[Number, Field(gt=0, lt=1)]
+Share = Annotated[Number, Field(gt=0, lt=1)]
+Multiple = Annotated[Number, Field(gt=1, le=1000)]
+Probability = Annotated[Number, Field(ge=0, le=1)]
+Whole = Annotated[int, Field(strict=True)]
+Secret = Annotated[SecretStr, BeforeValidator(_secret)]
+NotifyUrl = Annotated[SecretStr, BeforeValidator(_notify_url)]
+PingUrl = Annotated[SecretStr, BeforeValidator(_ping_url)]
+Origin = Annotated[str, Field(strict=True), AfterValidator(_origin)]
+Ticker = Annotated[str, StringConstraints(strict=True, pattern=r"^[^\W_a-z]{1,20}$")]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class LunarCrushSection(_Section):
+    """LunarCrush: daily history."""
+
+    api_key: Secret = SecretStr("")
+    base_url: Origin = "https://lunarcrush.com"
+    requests_per_minute: Annotated[Whole, Field(ge=1, le=10_000)] = 10
+
+
+class CoinbaseSection(_Section):
+    """Coinbase: spot prices."""
+
+    base_url: Origin = "https://api.coinbase.com"
+
+
+class BinanceSection(_Section):
+    """Binance spot: orders, and the prices that Coinbase's are checked against."""
+
+    api_key: Secret = SecretStr("")
+    api_secret: Secret = SecretStr("")
+    base_url: Origin = "https://api.binance.com"
+
+
+def _log_file(value: str) -> str:
+    if not Path(value).name or Path(value).name in RESERVED_FILES:
+        raise ValueError(Sentence("fault.config.needed.log_file"))
+    return value
+
+
+class LoggingSection(_Section):
+    """Where the log goes."""
+
+    file: Annotated[str, StringConstraints(strict=True, min_length=1), AfterValidator(_log_file)] = "bot.log"
+
+
+class HeartbeatSection(_Section):
+    """Who is told once a minute that the bot is alive."""
+
+    ping_url: PingUrl = SecretStr("")
+
+
+class VenueNames(_Section):
+    """How the venues call a token whose name differs somewhere."""
+
+    lunarcrush: Annotated[str, StringConstraints(strict=True, min_length=1, pattern=r"^[^\s/?#]+$")] | None = None
+    coinbase: Ticker | None = None
+    binance: Ticker | None = None
+
+
+class TrainingSection(_Section):
+    """The label and the search."""
+
+    days: Annotated[Whole, Field(ge=36, le=5000)] = 365
+    shift_days: Annotated[Whole, Field(ge=1, le=30)] = 2
+    threshold: Annotated[Number, Field(gt=0, le=10)] = Decimal("0.05")
+    n_iter: Annotated[Whole, Field(ge=1, le=10_000)] = 30
+
+
+class StrategySection(_Section):
+    """The owner's rules, under the owner's names."""
+
+    capital_initial: Annotated[Number, Field(gt=0, le=1_000_000_000)]
+    buy_threshold: Annotated[Probability, Field(gt=0)]
+    sell_threshold: Probability
+    stop_loss_pct: Fall
+    partial_take_profit_pct: Annotated[Number, Field(gt=0, le=1000)]
+    partial_take_profit_ratio: Share = Decimal("0.20")
+    trailing_trigger_pct: Multiple
+    trailing_pct: Fall
+    big_gain_exception_pct: Multiple
+    check_interval_seconds: Annotated[Whole, Field(ge=1, le=86_400)]
+    daily_update_hour_utc: Annotated[Whole, Field(ge=0, le=23)]
+    daily_update_minute_utc: Annotated[Whole, Field(ge=0, le=59)] = 30
+    max_price_divergence: Annotated[Number, Field(gt=0, le=10)] = Decimal("0.10")
+    max_history_divergence: Annotated[Number, Field(gt=0, le=10)] = Decimal("0.50")
+
+
+class Settings(_Section):
+    """The whole of config.yaml."""
+
+    mode: Mode
+    language: Language = "en"
+    quote_asset: Ticker = "USDT"
+    tokens_daily: Annotated[tuple[Ticker, ...], Field(min_length=1)]
+    training_tokens: Annotated[tuple[Ticker, ...], Field(min_length=1)] = DEFAULT_TRAINING_TOKENS
+    symbols: dict[Ticker, VenueNames] = Field(default_factory=dict)
+    strategy: StrategySection
+    training: TrainingSection = TrainingSection()
+    lunarcrush: LunarCrushSection = LunarCrushSection()
+    coinbase: CoinbaseSection = CoinbaseSection()
+    binance_api: BinanceSection = BinanceSection()
+    logging: LoggingSection = LoggingSection()
+    heartbeat: HeartbeatSection = HeartbeatSection()
+    notify: tuple[NotifyUrl, ...] = ()
+
+    @property
+    def exit_rules(self) -> ExitRules:
+        """The five-minute check, in units that name themselves."""
+        strategy = self.strategy
+        return ExitRules(
+            stop_loss_fall=strategy.stop_loss_pct,
+            partial_exit_multiple=EXACT.add(ONE, strategy.partial_take_profit_pct),
+            partial_exit_share=strategy.partial_take_profit_ratio,
+            trailing_start_multiple=strategy.trailing_trigger_pct,
+            trailing_fall=strategy.trailing_pct,
+        )
+
+    @property
+    def daily_rules(self) -> DailyRules:
+        """The daily pass, in units that name themselves."""
+        strategy = self.strategy
+        return DailyRules(
+            buy_threshold=strategy.buy_threshold,
+            sell_threshold=strategy.sell_threshold,
+            big_gain_multiple=strategy.big_gain_exception_pct,
+            max_history_divergence=strategy.max_history_divergence,
+        )
+
+    def lunarcrush_coin(self, symbol: str) -> str:
+        """Return LunarCrush's name of a token."""
+        return self._venue_name(symbol, "lunarcrush")
+
+    def coinbase_asset(self, symbol: str) -> str:
+        """Return Coinbase's name of a token."""
+        return self._venue_name(symbol, "coinbase")
+
+    def binance_asset(self, symbol: str) -> str:
+        """Return Binance's name of a token."""
+        return self._venue_name(symbol, "binance")
+
+    def pair(self, symbol: str) -> str:
+        """Return the Binance pair a token is traded in."""
+        return f"{self.binance_asset(symbol)}{self.quote_asset}"
+
+    def _venue_name(self, symbol: str, venue: str) -> str:
+        names = self.symbols.get(symbol)
+        return (names and getattr(names, venue)) or symbol
+
+    def file(self, name: str) -> Path:
+        """Return the path of a file this mode writes: demo and paper put their name before the last ending."""
+        path = Path(name)
+        return path if self.mode == "live" else path.with_name(f"{path.stem}.{self.mode}{path.suffix}")
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Every secret value in use, for the log to blank out."""
+        sections = (
+            self.lunarcrush.api_key,
+            self.binance_api.api_key,
+            self.binance_api.api_secret,
+            self.heartbeat.ping_url,
+            *self.notify,
+        )
+        return tuple(value for value in (secret.get_secret_value() for secret in sections) if value)
+
+    def missing_keys(self, *needed: str) -> list[str]:
+        """Return a line for each key that the work at hand needs and that is empty."""
+        variables = {".".join(path): name for name, path in SECRET_VARIABLES.items()}
+        sections: dict[str, SecretStr] = {
+            "lunarcrush.api_key": self.lunarcrush.api_key,
+            "binance_api.api_key": self.binance_api.api_key,
+            "binance_api.api_secret": self.binance_api.api_secret,
+        }
+        return [
+            Sentence("fault.key_missing", key=key, mode=self.mode, variable=variables[key])
+            for key in needed
+            if not sections[key].get_secret_value()
+        ]

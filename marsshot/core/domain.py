@@ -1,0 +1,385 @@
+"""The values everyone shares: positions, orders, fills, plans, the book.
+
+Frozen dataclasses; a change is `dataclasses.replace`. Money and quantities are Decimal, never float.
+Imports no other room but decisions.py, reads no clock, file or network.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Context, Decimal, Inexact, InvalidOperation
+from enum import StrEnum
+from typing import ClassVar
+
+from marsshot.core.decisions import Decision, HitBand, Why
+
+EXACT = Context(prec=400, traps=[Inexact, InvalidOperation])
+"""Products of this context are exact or an error: thresholds are compared without rounding."""
+
+ZERO, ONE = Decimal(0), Decimal(1)
+UNKNOWN_SALE = "sale"  # begins the topic of such a difference between book and exchange
+LARGEST_EXPONENT = 40  # no price, amount or rate has more digits than this before or after the point
+
+
+class Side(StrEnum):
+    """Direction of an order, as Binance spells it."""
+
+    BUY = "BUY"
+    SELL = "SELL"
+
+
+class Reason(StrEnum):
+    """Why an order is sent."""
+
+    DAILY_BUY = "daily_buy"
+    DAILY_SELL = "daily_sell"
+    STOP_LOSS = "stop_loss"
+    TRAILING_STOP = "trailing_stop"
+    PARTIAL_TAKE_PROFIT = "partial_take_profit"
+    SELL_ALL = "sell_all"
+
+
+# --------------------------------------------------------------------------- rules of the strategy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExitRules:
+    """The five-minute check. A *fall* and a *share* are fractions, a *multiple* is of the entry price."""
+
+    stop_loss_fall: Decimal  # 0.50: sell all at or under half the entry price
+    partial_exit_multiple: Decimal  # 2: the price has doubled
+    partial_exit_share: Decimal  # 0.20 of the quantity held
+    trailing_start_multiple: Decimal  # 3: armed for good once the price was three times the entry
+    trailing_fall: Decimal  # 0.30: sell all this far under the top
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DailyRules:
+    """The daily pass."""
+
+    buy_threshold: Decimal  # probability at or above which a token is bought
+    sell_threshold: Decimal  # probability under which a held token is sold
+    big_gain_multiple: Decimal  # 4: at four times the entry one daily sell may be skipped
+    max_history_divergence: Decimal  # LunarCrush's last close against Binance's price, relative to Binance's
+
+
+# --------------------------------------------------------------------------- market values
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TradingRules:
+    """What Binance accepts for MARKET orders of one pair (filters of exchangeInfo)."""
+
+    pair: str
+    base_asset: str
+    quote_asset: str
+    tradable: bool
+    why_not: str  # empty when tradable
+    lot_step: Decimal
+    min_quantity: Decimal
+    max_market_quantity: Decimal | None
+    min_notional: Decimal
+    quote_precision: int = 8
+    permission_sets: tuple[frozenset[str], ...] = ()
+
+    def permitted(self, account: Account) -> bool:
+        """Return whether the account may trade this pair: one permission of every set, where both sides name any."""
+        return not account.permissions or all(names & account.permissions for names in self.permission_sets if names)
+
+    def smallest_order(self, price: Decimal | None) -> Decimal:
+        """Return the smallest order in quote asset: the minimum notional, or the smallest lot if that is dearer."""
+        if price is None:
+            return self.min_notional
+        return max(self.min_notional, max(self.min_quantity, self.lot_step) * price)
+
+
+def is_usable_price(price: Decimal) -> bool:
+    """Return whether rules can calculate with this price: a number above 0, of a size that prices have."""
+    return (
+        price.is_finite()
+        and price > 0
+        and abs(price.adjusted()) <= LARGEST_EXPONENT
+        and len(price.as_tuple().digits) <= LARGEST_EXPONENT
+    )
+
+
+def floor_to_step(quantity: Decimal, step: Decimal) -> Decimal:
+    """Return the largest multiple of step not above quantity; a step of 0 (filter disabled) changes nothing."""
+    if step == 0:
+        return quantity
+    return quantity // step * step
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Balances by asset, free and locked in orders, and permissions of the exchange account."""
+
+    free: Mapping[str, Decimal]
+    can_trade: bool = True
+    permissions: frozenset[str] = frozenset()
+    locked: Mapping[str, Decimal] = field(default_factory=dict)
+
+    def total(self, asset: str) -> Decimal:
+        """Return what the account holds of an asset, free or not."""
+        return self.free.get(asset, ZERO) + self.locked.get(asset, ZERO)
+
+
+# --------------------------------------------------------------------------- orders
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intent:
+    """One MARKET order, written to the book before anything is sent.
+
+    Exactly one of quantity (base asset) and quote_amount (quote asset) is set.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}  # an unknown key in the file is refused
+
+    client_order_id: str
+    symbol: str
+    pair: str
+    base_asset: str
+    lot_step: Decimal  # what a full sale leaves under one step is dust
+    side: Side
+    reason: Reason
+    created_ms: int  # exchange time
+    quantity: Decimal | None = None
+    quote_amount: Decimal | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse an order of two amounts, of none, or of nothing."""
+        amounts = [amount for amount in (self.quantity, self.quote_amount) if amount is not None]
+        if len(amounts) != 1 or amounts[0] <= 0:
+            raise ValueError(f"an order needs exactly one amount above 0: {self}")
+
+
+def is_our_order(client_order_id: str) -> bool:
+    """Return whether a client order id has the form of those that this bot gives."""
+    return re.fullmatch(r"ms-[0-9]+-[0-9]+", client_order_id) is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeenOrder:
+    """An order that the exchange says the account has executed, whoever sent it."""
+
+    client_order_id: str
+    pair: str
+    side: str
+    executed_base: Decimal
+    time_ms: int  # exchange time
+
+
+@dataclass(frozen=True, slots=True)
+class PartFill:
+    """One trade of an order: quantity in base asset, price in quote per base, commission in its asset."""
+
+    price: Decimal
+    quantity: Decimal
+    quote: Decimal
+    commission: Decimal
+    commission_asset: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderReport:
+    """What the exchange says about an order. `parts` is None when its fills are not (all) known yet."""
+
+    client_order_id: str
+    order_id: int
+    status: str
+    executed_base: Decimal
+    executed_quote: Decimal | None  # None when the exchange does not say; its trades then tell
+    transact_ms: int
+    parts: tuple[PartFill, ...] | None
+
+    @property
+    def is_final(self) -> bool:
+        """True once the order can execute no more. MARKET orders end FILLED or EXPIRED, with or without a part."""
+        return self.status in {"FILLED", "EXPIRED", "EXPIRED_IN_MATCH", "CANCELED", "REJECTED"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fill:
+    """What one order executed, its trades summed."""
+
+    client_order_id: str
+    order_id: int
+    status: str
+    base: Decimal
+    quote: Decimal
+    fees: Mapping[str, Decimal]  # by asset
+    time_ms: int  # exchange time
+
+    @property
+    def price(self) -> Decimal:
+        """Average price in quote asset per base asset, fees apart."""
+        return self.quote / self.base
+
+    def fee_in(self, asset: str) -> Decimal:
+        """Return the commission taken in this asset."""
+        return self.fees.get(asset, ZERO)
+
+
+# --------------------------------------------------------------------------- the book
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Position:
+    """One holding bought by this bot. Prices are in quote asset per unit of base asset."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}  # an unknown key in the file is refused
+
+    qty: Decimal  # base asset, net of commission taken in base asset
+    entry_quote: Decimal  # quote spent on ...
+    entry_base: Decimal  # ... this much base, fees apart: their ratio is the entry price, without rounding
+    cost: Decimal  # quote asset spent on what is held now, fees in quote included
+    max_price: Decimal  # entry price until armed, then the highest price seen at a check
+    trailing_armed: bool = False
+    partial_sold: bool = False
+    partial_left: Decimal | None = None  # base asset; a partial sale above the largest order is under way
+    did_skip_sell_once: bool = False
+    exit_pending: Reason | None = None  # a full sale filled in part: the rest goes at the next check
+    opened_at: str = ""  # UTC, ISO 8601
+    said: frozenset[str] = frozenset()  # what the owner has been told once already
+
+    def __post_init__(self) -> None:
+        """Refuse a position that cannot be true."""
+        if not (self.qty > 0 and self.entry_quote > 0 and self.entry_base > 0 and self.max_price > 0):
+            raise ValueError("qty, entry and max_price must be above 0")
+
+    @property
+    def entry_price(self) -> Decimal:
+        """Entry price, rounded to 28 digits: for people and files. Rules use entry_quote and entry_base."""
+        return self.entry_quote / self.entry_base
+
+
+def reaches_multiple(position: Position, price: Decimal, multiple: Decimal) -> bool:
+    """Return whether price / entry >= multiple, exactly."""
+    return EXACT.multiply(price, position.entry_base) >= EXACT.multiply(multiple, position.entry_quote)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedSell:
+    """One sale of a daily plan. `outcome` is empty while it is still to do."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}  # an unknown key in the file is refused
+
+    symbol: str
+    outcome: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedBuy:
+    """One purchase of a daily plan. `amount` is fixed once all sells are done; `left` is what is still to order."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}  # an unknown key in the file is refused
+
+    symbol: str
+    probability: str
+    amount: Decimal | None = None
+    left: Decimal | None = None
+    outcome: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DailyPlan:
+    """The orders of one UTC date. On disk before its first order, then worked off; a restart does what is left."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}  # an unknown key in the file is refused
+
+    day: date
+    sells: tuple[PlannedSell, ...] = ()
+    buys: tuple[PlannedBuy, ...] = ()
+    shared_out: bool = False  # the capital has been split among the buys
+    decisions: tuple[Decision, ...] = ()  # for decisions.csv, while the plan is worked off
+    decided_at: str = ""  # UTC, ISO 8601
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TradeRow:
+    """One row of trades.csv: an order that executed something, its fills summed."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}  # an unknown key in the file is refused
+
+    time: str
+    symbol: str
+    side: str
+    reason: str
+    qty: Decimal
+    price: Decimal
+    quote: Decimal
+    fee: str  # amounts joined with + in the order of fee_asset
+    fee_asset: str
+    client_order_id: str
+    pair: str
+    order_id: int
+    status: str
+    profit: str  # quote asset, realised by a sale, fees in quote and base taken off; empty for a buy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Book:
+    """All that the bot must not forget. Replaced whole, never edited in place."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}  # an unknown key in the file is refused
+
+    mode: str
+    quote_asset: str
+    capital: Decimal  # quote asset that belongs to the bot
+    capital_started: Decimal
+    started_at: str = ""
+    last_daily_update: date | None = None
+    positions: Mapping[str, Position] = field(default_factory=dict)
+    intents: Mapping[str, Intent] = field(default_factory=dict)  # by client order id; outcome not known yet
+    plan: DailyPlan | None = None
+    unwritten_trades: tuple[TradeRow, ...] = ()  # executed, perhaps not in trades.csv yet
+    dust: Mapping[str, Decimal] = field(default_factory=dict)  # base asset under one lot step, left by full sales
+    order_serial: int = 0
+    reconciled_ms: int = 0  # exchange time up to which the orders at the exchange were compared with the book
+    booked_orders: Mapping[str, int] = field(default_factory=dict)  # booked since then: client order id, exchange time
+    differences: Mapping[str, str] = field(default_factory=dict)  # from the exchange, and how the owner was told
+    exchange_quiet_until_ms: int = 0  # by our clock: the exchange asked to be left alone until then
+
+    def __post_init__(self) -> None:
+        """Refuse a book that cannot be true."""
+        if any(amount < 0 for amount in self.dust.values()):
+            raise ValueError("dust must not be under 0")
+
+    def undecided(self, symbol: str) -> bool:
+        """Return whether an order of this token may be on its way."""
+        return any(intent.symbol == symbol for intent in self.intents.values())
+
+    def is_disputed(self, symbol: str) -> bool:
+        """Return whether the exchange has sold of this token by an order of ours that the book does not know."""
+        return any(topic.startswith(f"{UNKNOWN_SALE}.{symbol}.") for topic in self.differences)
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """What the model says of one token. Without a probability, `why_not` says why there is none."""
+
+    symbol: str
+    probability: Decimal | None
+    why_not: str = ""
+    last_close: Decimal | None = None  # LunarCrush, yesterday's closed bar, USD
+    temporary: bool = False  # the source could not answer now; asking again later may help
+    reason: Why = Why.NOT_SCORED  # without a probability
+
+
+@dataclass(frozen=True, slots=True)
+class Scoring:
+    """The scores of one pass, with what there was to tell on the way."""
+
+    day: date  # the UTC date on which they may be acted
+    scores: tuple[Score, ...]
+    notes: tuple[str, ...] = ()
+    hit_bands: tuple[HitBand, ...] = ()  # of the model that scored
+
+
+def utc_text(moment: datetime) -> str:
+    """Return the moment as 2021-02-15T00:30:00Z."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

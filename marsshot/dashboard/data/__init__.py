@@ -1,0 +1,1 @@
+"""Reads the bot's files for the pages. Never writes one."""

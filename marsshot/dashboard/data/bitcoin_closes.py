@@ -1,0 +1,48 @@
+"""What BTC closed at, day by day: the recorded market's in demo mode, else what the daily pass keeps in its cache."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from marsshot.config.settings import Settings
+from marsshot.market_data.bar_cache import CLOSE, BarCache, cache_folder
+
+BTC = "BTC"
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """A price, and the moment from which on it is known: the end of its day."""
+
+    moment: datetime
+    price: float
+
+
+def bitcoin_closes(settings: Settings) -> tuple[Close, ...]:
+    """Return BTC's closed days on this disk, oldest first; none where there are none."""
+    if settings.mode == "demo":
+        return _recorded()
+    cache = BarCache(cache_folder(settings.mode), settings.lunarcrush.base_url)
+    held = cache.load(BTC, settings.lunarcrush_coin(BTC))
+    if held is None:
+        return ()
+    usable = held.bars.has_close()
+    days = held.bars.days[usable].astype("datetime64[D]").tolist()
+    return _closes(days, held.bars.values[usable, CLOSE].tolist())
+
+
+def _recorded() -> tuple[Close, ...]:
+    from embedded_market.market_data.history import date_of, load_bundled_history  # noqa: PLC0415 - demo mode only
+
+    bars = load_bundled_history().coins[BTC].bars
+    days = sorted(bars)
+    return _closes([date_of(day) for day in days], [float(bars[day].close) for day in days])
+
+
+def _closes(days: Sequence[object], prices: Sequence[float]) -> tuple[Close, ...]:
+    return tuple(
+        Close(datetime.fromisoformat(str(day)).replace(tzinfo=UTC) + timedelta(days=1), price)
+        for day, price in zip(days, prices, strict=True)
+    )

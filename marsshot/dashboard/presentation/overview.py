@@ -1,0 +1,94 @@
+"""What the overview and the decisions page show, worked out. Pure: a state in, values out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from marsshot.bot.journal import last_price
+from marsshot.core.domain import Book, Position
+from marsshot.dashboard.data.bot_snapshot import State
+from marsshot.dashboard.data.csv_records import Decision
+from marsshot.dashboard.data.equity_curve import Curve, falls
+from marsshot.dashboard.presentation.price_levels import Bar, bar_of
+
+PROFITS = ("today", "7_days", "30_days")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """The bot in a handful of numbers, in quote asset; changes as fractions.
+
+    profits: by span of time, None where it is not known what there was then. largest_fall, btc_change: None without a
+    line.
+    """
+
+    worth: Decimal
+    started_with: Decimal
+    gain: Decimal
+    capital: Decimal
+    invested: Decimal
+    realised: Decimal
+    profits: Mapping[str, Decimal | None]
+    largest_fall: float | None
+    btc_change: float | None
+
+    @property
+    def change(self) -> Decimal:
+        """Return the gain as a fraction of what it started with."""
+        return self.gain / self.started_with if self.started_with else Decimal(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """One position as it is shown. priced_at: when its price was seen; None: it counts with its entry price."""
+
+    symbol: str
+    held: Position
+    bar: Bar
+    worth: Decimal
+    priced_at: datetime | None
+
+
+def figures_of(facts: Mapping[str, Any], curve: Curve | None, btc: Curve | None) -> Figures:
+    """Return the numbers at the top of the overview. facts: as `main.py status` has them."""
+    profit = facts["profit"]
+    return Figures(
+        worth=Decimal(facts["equity"]),
+        started_with=Decimal(facts["capital_started"]),
+        gain=Decimal(profit["since_start"]),
+        capital=Decimal(facts["capital"]),
+        invested=Decimal(facts["positions_worth"]),
+        realised=Decimal(facts["realised_profit"]),
+        profits={span: None if profit[span] is None else Decimal(profit[span]) for span in PROFITS},
+        largest_fall=max(falls(curve.values)) if curve else None,
+        btc_change=btc.values[-1] / btc.values[0] - 1 if btc and btc.values[0] else None,
+    )
+
+
+def holdings_of(state: State, book: Book) -> list[Holding]:
+    """Return the positions, the most valuable first."""
+    rules = state.settings.exit_rules
+    found = []
+    for symbol, held in book.positions.items():
+        price, moment = state.seen.prices.get(symbol, (None, None))
+        worth = held.qty * last_price(symbol, book, state.seen)
+        found.append(Holding(symbol, held, bar_of(held, price, rules), worth, moment))
+    return sorted(found, key=lambda one: -one.worth)
+
+
+def days_decided(decisions: Sequence[Decision], wanted: str) -> dict[str, Any]:
+    """Return the decisions of the day wanted, or of the last one, by score; and the days before and after it."""
+    days = sorted({one.day for one in decisions})
+    day = next((one for one in days if one.isoformat() == wanted), days[-1] if days else None)
+    of_day = [one for one in decisions if one.day == day]
+    of_day.sort(key=lambda one: (one.probability is None, -(one.probability or 0), one.symbol))
+    return {"day": day, "rows": of_day, "before": _neighbour(days, day, -1), "after": _neighbour(days, day, 1)}
+
+
+def _neighbour(days: Sequence[date], day: date | None, step: int) -> date | None:
+    at = days.index(day) + step if day is not None else -1
+    return days[at] if 0 <= at < len(days) else None

@@ -1,0 +1,90 @@
+"""Trades as the page lists them: filtered, newest first, a page at a time. Pure: values in, values out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+from marsshot.core.domain import Reason, Side
+from marsshot.dashboard.data.csv_records import Trade, realised
+
+ROWS_A_PAGE = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filter:
+    """What to list; empty: all."""
+
+    symbol: str = ""
+    side: str = ""
+    reason: str = ""
+    first: date | None = None
+    last: date | None = None
+
+    def keeps(self, trade: Trade) -> bool:
+        """Return whether a trade is to be listed."""
+        day = trade.time.date()
+        return (
+            self.symbol in {"", trade.symbol}
+            and self.side in {"", trade.side}
+            and self.reason in {"", trade.reason}
+            and (self.first is None or self.first <= day)
+            and (self.last is None or day <= self.last)
+        )
+
+    def query(self) -> dict[str, str]:
+        """Return what asks for this filter in an address."""
+        values = {
+            "symbol": self.symbol,
+            "side": self.side,
+            "reason": self.reason,
+            "first": self.first.isoformat() if self.first else "",
+            "last": self.last.isoformat() if self.last else "",
+        }
+        return {name: value for name, value in values.items() if value}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """One page of trades. number counts from 1; found and profit are of all pages."""
+
+    rows: tuple[Trade, ...]
+    number: int
+    pages: int
+    found: int
+    profit: Decimal
+
+
+def filter_of(query: Mapping[str, str]) -> Filter:
+    """Return the filter that an address asks for; what makes no sense in it is left out."""
+    side, reason = query.get("side", ""), query.get("reason", "")
+    return Filter(
+        symbol=query.get("symbol", "")[:20],
+        side=side if side in set(Side) else "",
+        reason=reason if reason in set(Reason) else "",
+        first=_day(query.get("first", "")),
+        last=_day(query.get("last", "")),
+    )
+
+
+def listing(trades: Sequence[Trade], wanted: Filter, number: int) -> Listing:
+    """Return a page of the trades that the filter keeps, newest first; the nearest page where there is none of it."""
+    found = [trade for trade in reversed(trades) if wanted.keeps(trade)]
+    pages = max(1, -(-len(found) // ROWS_A_PAGE))
+    number = min(max(1, number), pages)
+    rows = found[(number - 1) * ROWS_A_PAGE : number * ROWS_A_PAGE]
+    return Listing(rows=tuple(rows), number=number, pages=pages, found=len(found), profit=realised(found))
+
+
+def number_of(text: str) -> int:
+    """Return the number of a page in an address; 1 where it is none."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 1  # noqa: PLR2004 - digits
+
+
+def _day(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return None

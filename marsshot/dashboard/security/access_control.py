@@ -1,0 +1,207 @@
+"""Who may look, and who may press a button: the token, the names that the page may be called by, the number of tries.
+
+Values in, values out; the clock is passed in. Knows nothing of the web framework.
+"""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+import os
+import re
+import secrets
+import stat
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hashlib import sha256
+from pathlib import Path
+from threading import Lock
+from urllib.parse import urlsplit
+
+from marsshot.config.settings import is_loopback
+from marsshot.core.errors import InputError
+
+TOKEN_VARIABLE = "MARSSHOT_DASHBOARD_TOKEN"  # noqa: S105 - the name of a variable
+SHORTEST_TOKEN = 32  # characters; what --new-token makes has 43, of 256 random bits
+OWNER_ONLY = 0o600
+SESSION_LASTS = timedelta(hours=24)
+TRIES_REMEMBERED_FOR = timedelta(minutes=15)
+TRIES_OF_ONE_ADDRESS = 5
+TRIES_OF_ALL = 50
+MOST_SESSIONS = 50
+
+
+# --------------------------------------------------------------------------- the token
+
+
+def new_token(path: Path) -> str:
+    """Make a token, keep it in a file that its owner alone can read, and return it. Raises InputError."""
+    token = secrets.token_urlsafe(32)
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWNER_ONLY)
+    except FileExistsError:
+        raise InputError(f"{path}: is there already; take it away first to make a new token") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror})") from None
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(f"{token}\n")
+    return token
+
+
+def read_token(environment: Mapping[str, str], path: Path) -> str:
+    """Return the token of the environment, else of the file; empty where there is neither. Raises InputError."""
+    if TOKEN_VARIABLE in environment:
+        return _checked(environment[TOKEN_VARIABLE], TOKEN_VARIABLE)
+    try:
+        with path.open("rb") as file:
+            if stat.S_IMODE(os.fstat(file.fileno()).st_mode) & ~OWNER_ONLY:
+                raise InputError(f"{path}: others can read it; run: chmod 600 {path}")
+            return _checked(file.read(1000).decode("utf-8", errors="replace"), str(path))
+    except FileNotFoundError:
+        return ""
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+
+
+def _checked(text: str, place: str) -> str:
+    token = text.strip()
+    if len(token) < SHORTEST_TOKEN or not re.fullmatch(r"[!-~]+", token):
+        raise InputError(
+            f"{place}: a token of at least {SHORTEST_TOKEN} letters, digits and signs without blanks is needed; "
+            f"make one with: python dashboard.py --new-token"
+        )
+    return token
+
+
+def is_token(given: str, token: str) -> bool:
+    """Return whether this is the token, in a time that tells neither its length nor how much of it was right."""
+    digests = [sha256(text.encode("utf-8", errors="replace")).digest() for text in (given, token)]
+    return bool(token) and hmac.compare_digest(*digests)
+
+
+# --------------------------------------------------------------------------- the door
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """Where the page is served. public_url: where a proxy with https shows it, empty without one."""
+
+    host: str
+    port: int
+    token: str = ""
+    public_url: str = ""
+
+    @property
+    def is_https(self) -> bool:
+        """Return whether browsers come over https."""
+        return self.public_url.startswith("https:")
+
+    @property
+    def address(self) -> str:
+        """Return what to type into a browser on this machine, or where the proxy shows it."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return self.public_url or f"http://{host}:{self.port}"
+
+    def admits(self, host_header: str) -> bool:
+        """Return whether a browser may call the page so. A name that anybody can point here (DNS rebinding) may not.
+
+        Without a token: this machine's own names only. With one: any address too, for no page of others has that.
+        """
+        try:
+            parts = urlsplit(f"//{host_header}")
+            name, _ = parts.hostname or "", parts.port
+        except ValueError:
+            return False
+        if not name or re.search(r"[/?#@\\\s]", host_header):
+            return False
+        if is_loopback(name) or name == urlsplit(self.public_url).hostname:
+            return True
+        return bool(self.token) and (name == self.host.lower() or _is_address(name))
+
+
+def open_door(host: str, port: int, token: str, public_url: str = "") -> Door:
+    """Return the door. Raises InputError where it would stand open to others."""
+    if not token and not is_loopback(host):
+        raise InputError(
+            f"--host {host}: other machines could look in, so a token is needed; make one with: "
+            f"python dashboard.py --new-token"
+        )
+    if public_url:
+        parts = urlsplit(public_url)
+        if parts.scheme != "https" or not parts.hostname or parts.path not in {"", "/"}:
+            raise InputError(f"--public-url {public_url}: https://name is needed, without a path")
+        if not token:
+            raise InputError("--public-url: a token is needed; make one with: python dashboard.py --new-token")
+        if not is_loopback(host):
+            raise InputError("--public-url: the proxy is to be the only way in; leave --host at 127.0.0.1")
+    return Door(host, port, token, public_url.rstrip("/"))
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+# --------------------------------------------------------------------------- tries and sessions
+
+
+class Tries:
+    """The wrong tokens of the last while. Beyond a few from one address, or many from all, everybody waits."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._tries: deque[tuple[datetime, str]] = deque()
+
+    def admit(self, address: str, now: datetime) -> timedelta:
+        """Count a try and return nothing to wait; or count none and return how long to wait."""
+        with self._lock:
+            while self._tries and self._tries[0][0] + TRIES_REMEMBERED_FOR <= now:
+                self._tries.popleft()
+            own = [moment for moment, of in self._tries if of == address]
+            blocking = []
+            if len(own) >= TRIES_OF_ONE_ADDRESS:
+                blocking.append(own[-TRIES_OF_ONE_ADDRESS])
+            if len(self._tries) >= TRIES_OF_ALL:
+                blocking.append(self._tries[-TRIES_OF_ALL][0])
+            if blocking:
+                return max(blocking) + TRIES_REMEMBERED_FOR - now
+            self._tries.append((now, address))
+            return timedelta(0)
+
+    def forgive(self, address: str) -> None:
+        """Forget the tries of an address that had the token."""
+        with self._lock:
+            self._tries = deque((moment, of) for moment, of in self._tries if of != address)
+
+
+class Sessions:
+    """Who is logged in: random names and when they end. They end with the process too."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._ends: dict[str, datetime] = {}
+
+    def open(self, now: datetime) -> str:
+        """Begin a session and return its name; the oldest gives way when there are too many."""
+        name = secrets.token_urlsafe(32)
+        with self._lock:
+            self._ends = {one: end for one, end in self._ends.items() if end > now}
+            while len(self._ends) >= MOST_SESSIONS:
+                del self._ends[min(self._ends, key=self._ends.__getitem__)]
+            self._ends[name] = now + SESSION_LASTS
+        return name
+
+    def is_open(self, name: str, now: datetime) -> bool:
+        """Return whether this session has begun and not ended."""
+        with self._lock:
+            return name in self._ends and now < self._ends[name]
+
+    def close(self, name: str) -> None:
+        """End a session."""
+        with self._lock:
+            self._ends.pop(name, None)

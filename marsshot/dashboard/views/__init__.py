@@ -1,0 +1,1 @@
+"""The pages and their buttons, as Flask calls them."""

@@ -1,0 +1,63 @@
+"""What the executor needs of an exchange. Binance, the paper exchange and the simulators all look like this.
+
+Errors, by what the caller does next: TemporaryError, RefusedOrderError, AccountTroubleError (nothing happened),
+UnknownOutcomeError (look it up first).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from decimal import Decimal
+from typing import Protocol
+
+from marsshot.core.domain import Account, Intent, OrderReport, PartFill, SeenOrder, TradingRules
+from marsshot.core.errors import MarsShotError
+
+HearPrices = Callable[[Mapping[str, Decimal] | MarsShotError], None]
+
+
+class Exchange(Protocol):
+    """A spot exchange that takes MARKET orders."""
+
+    def now_ms(self) -> int:
+        """Return the exchange's time by our clock and the last known offset. Raises TemporaryError if none is known."""
+
+    def server_ms(self) -> int:
+        """Ask the exchange for its time and keep the offset. Raises TemporaryError."""
+
+    def prices(self, pairs: Collection[str]) -> Mapping[str, Decimal]:
+        """Return the last prices of the pairs that exist, in one request. Raises TemporaryError."""
+
+    def prices_soon(self, pairs: Collection[str], hear: HearPrices) -> None:
+        """Ask for the last prices of the pairs that exist; `hear` is told them once, or why there are none.
+
+        Never raises. May be told at once or later, in another thread.
+        """
+
+    def trading_rules(self, pairs: Collection[str]) -> Mapping[str, TradingRules]:
+        """Return the rules of the pairs that exist. Raises TemporaryError."""
+
+    def account(self) -> Account:
+        """Return balances and permissions. Raises TemporaryError or AccountTroubleError."""
+
+    def send_market_order(self, intent: Intent) -> OrderReport:
+        """Send the order once. Raises any of the four errors above."""
+
+    def find_order(self, intent: Intent) -> OrderReport | None:
+        """Look an order up by its client order id; None where the exchange does not know it. Never raises a guess."""
+
+    def parts_of(self, intent: Intent, order_id: int) -> tuple[PartFill, ...]:
+        """Return the trades of an order, with their commissions. Raises TemporaryError or AccountTroubleError."""
+
+    def orders_since(self, pair: str, moment_ms: int) -> list[SeenOrder]:
+        """Return the account's orders of a pair that executed from that exchange time on, whoever sent them.
+
+        Raises TemporaryError or AccountTroubleError.
+        """
+
+    @property
+    def quiet_until_ms(self) -> int:
+        """Until when, by our clock, the exchange has asked to be left alone."""
+
+    def keep_quiet_until(self, moment_ms: int) -> None:
+        """Send nothing before that moment of our clock."""

@@ -1,0 +1,213 @@
+"""The wire to Binance: one python-binance client, signed with the exchange's time, silent when told to be.
+
+Every failure comes out as an error named by what to do next; nothing is resent here but a read after -1021.
+Knows no endpoint's meaning.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+import requests
+from requests.adapters import BaseAdapter
+
+from marsshot.config.settings import is_loopback_origin
+from marsshot.core.catalog import Sentence
+from marsshot.core.errors import MarsShotError, TemporaryError, UnknownOutcomeError
+from marsshot.exchange.binance.client import BinanceAPIException, BinanceRequestException, Client
+from marsshot.exchange.binance.errors import BAD_TIMESTAMP, INVALID_SYMBOL, NO_SUCH_ORDER, order_error, read_error
+from marsshot.exchange.binance.responses import UNREADABLE
+from marsshot.infra.clock import Clock
+
+RECV_WINDOW_MS = 5000
+TIMEOUT_SECONDS = (5, 12)  # connect, read: Binance itself gives up after 10
+LONGEST_BAN_SECONDS = 3 * 24 * 3600.0
+
+# What python-binance 1.0.37 lets through, besides its own, when an answer is not what it should be.
+_BROKEN_ANSWER = (BinanceRequestException, *UNREADABLE)
+
+
+class UnknownPairError(TemporaryError):
+    """-1121: one pair of the request does not exist."""
+
+
+class NoSuchOrderError(TemporaryError):
+    """-2013: no order has this id, as far as this server knows now."""
+
+
+class _StaleClockError(TemporaryError):
+    """-1021 on a request that changes nothing."""
+
+
+class Silence:
+    """Until when, by our own clock, Binance wants to be left alone. Shared by all wires to it; safe for threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.until_ms = 0
+
+    def extend(self, moment_ms: int) -> None:
+        """Be silent until then at least."""
+        with self._lock:
+            self.until_ms = max(self.until_ms, moment_ms)
+
+
+class BinanceWire:
+    """One connection to one account. For one thread at a time."""
+
+    def __init__(
+        self,
+        *,
+        api_key: str,
+        api_secret: str,
+        base_url: str,
+        clock: Clock,
+        transport: BaseAdapter | None = None,
+        silence: Silence | None = None,
+    ) -> None:
+        self.client = Client(
+            api_key or None, api_secret or None, ping=False, requests_params={"timeout": TIMEOUT_SECONDS}
+        )
+        self.client.API_URL = f"{base_url}/api"
+        self.client.MARGIN_API_URL = f"{base_url}/sapi"
+        self.client.REQUEST_RECVWINDOW = RECV_WINDOW_MS
+        # A proxy of the environment is for the world outside, not for a stand-in on this machine.
+        self.client.session.trust_env = not is_loopback_origin(base_url)
+        self.client.session.max_redirects = 0  # the key goes to this host and to no other
+        if transport is not None:
+            self.client.session.mount(base_url, transport)
+        self._clock = clock
+        self._offset_ms = 0
+        self._synced = False
+        self.silence = silence or Silence()
+
+    # ------------------------------------------------------------------ time
+
+    def now_ms(self) -> int:
+        """Return the exchange's time by our clock and the last known offset; asks if it was never asked."""
+        if not self._synced:
+            self.server_ms()
+        return self._local_ms() + self._offset_ms
+
+    def server_ms(self) -> int:
+        """Ask the exchange for its time and keep the offset. Raises TemporaryError."""
+        before = self._local_ms()
+        answer = self.read(self.client.get_server_time)
+        server_ms = answer.get("serverTime") if isinstance(answer, dict) else None
+        if not isinstance(server_ms, int):
+            raise TemporaryError(Sentence("fault.binance.no_time"))
+        # The answer was true about half-way between asking and hearing.
+        self._offset_ms = server_ms - (before + self._local_ms()) // 2
+        self._synced = True
+        return server_ms
+
+    def _local_ms(self) -> int:
+        return int(self._clock.now().timestamp() * 1000)
+
+    def _stamp(self) -> None:
+        """Let python-binance, which reads the machine's own clock, sign with the exchange's time."""
+        self.client.timestamp_offset = self.now_ms() - int(time.time() * 1000)
+
+    # ------------------------------------------------------------------ requests that change nothing
+
+    def signed(self, call: Callable[..., Any], **parameters: Any) -> Any:
+        """Return the answer to a signed read. Raises TemporaryError, AccountTroubleError or StopRequested."""
+        self._stamp()
+        try:
+            return self.read(call, **parameters)
+        except _StaleClockError:
+            self.server_ms()
+            self._stamp()
+            return self.read(call, **parameters)
+
+    def read(self, call: Callable[..., Any], *arguments: Any, **parameters: Any) -> Any:
+        """Return the answer to a read. Raises TemporaryError (also the two kinds above) or AccountTroubleError.
+
+        Raises StopRequested when the bot is to stop, however long Binance does not answer; nothing may be asked then.
+        """
+        self._refuse_while_quiet()
+        try:
+            answer = self._clock.wait_for(partial(call, *arguments, **parameters))
+        except BinanceAPIException as error:
+            status, code, text, wait = _of(error)
+            raise self._remembered(_special_error(code) or read_error(status, code, text, wait)) from None
+        except requests.exceptions.RequestException as error:
+            raise TemporaryError(Sentence("fault.binance.silent", why=type(error).__name__)) from None
+        except _BROKEN_ANSWER:
+            raise TemporaryError(Sentence("fault.binance.odd_answer")) from None
+        if isinstance(answer, dict) and "msg" in answer and _code(answer) < 0:
+            code = _code(answer)
+            raise self._remembered(_special_error(code) or read_error(200, code, str(answer["msg"])))
+        return answer
+
+    # ------------------------------------------------------------------ the one request that trades
+
+    def send_order(self, **parameters: str) -> Any:
+        """Send an order once and return the answer. Raises UnknownOutcomeError where it may have executed.
+
+        Its answer is waited for, whoever wants the bot to stop.
+        """
+        self._refuse_while_quiet()
+        self._stamp()
+        try:
+            answer = self.client.create_order(**parameters)
+        except BinanceAPIException as error:
+            raise self._remembered(order_error(*_of(error))) from None
+        except requests.exceptions.RequestException as error:
+            raise UnknownOutcomeError(Sentence("fault.binance.no_answer", why=type(error).__name__)) from None
+        except _BROKEN_ANSWER:
+            raise UnknownOutcomeError(Sentence("fault.binance.odd_answer")) from None
+        if isinstance(answer, dict) and "code" in answer and "orderId" not in answer:
+            raise self._remembered(order_error(400, _code(answer), str(answer.get("msg", ""))))
+        return answer
+
+    # ------------------------------------------------------------------ silence
+
+    def _refuse_while_quiet(self) -> None:
+        left = (self.silence.until_ms - self._local_ms()) / 1000
+        if left > LONGEST_BAN_SECONDS:  # our clock was set back meanwhile: no ban is that long
+            self.silence.until_ms = 0
+        elif left > 0:
+            raise TemporaryError(Sentence("fault.binance.quiet", seconds=left), left)
+
+    def _remembered(self, error: MarsShotError) -> MarsShotError:
+        """Keep a Retry-After for every request that follows."""
+        if isinstance(error, TemporaryError) and error.retry_after_seconds:
+            wait_ms = int(min(error.retry_after_seconds, LONGEST_BAN_SECONDS) * 1000)
+            self.silence.extend(self._local_ms() + wait_ms)
+        return error
+
+
+def _special_error(code: int) -> TemporaryError | None:
+    if code == INVALID_SYMBOL:
+        return UnknownPairError(Sentence("fault.binance.no_pair"))
+    if code == NO_SUCH_ORDER:
+        return NoSuchOrderError(Sentence("fault.binance.no_order"))
+    if code == BAD_TIMESTAMP:
+        return _StaleClockError(Sentence("fault.binance.bad_time"))
+    return None
+
+
+def _of(error: BinanceAPIException) -> tuple[int, int, str, float | None]:
+    """Return status, code, text and Retry-After of python-binance's exception."""
+    text = "no text" if error.code == 0 else str(error.message)
+    headers = getattr(error.response, "headers", None) or {}
+    try:
+        told = float(headers.get("Retry-After", ""))
+        wait = told if 0 < told < float("inf") else None
+    except ValueError:
+        wait = None
+    try:
+        code = int(error.code)
+    except (TypeError, ValueError):
+        code = 0
+    return int(error.status_code), code, text, wait
+
+
+def _code(answer: Mapping[str, Any]) -> int:
+    code = answer.get("code")
+    return code if isinstance(code, int) else 0

@@ -1,0 +1,74 @@
+"""Binance's refusals, turned into what the bot does next. Pure: one answer in, one error out.
+
+Codes and texts: Binance spot API, errors.md. An order is refused only where that is certain;
+anything else has an unknown outcome and is looked up.
+"""
+
+from __future__ import annotations
+
+from marsshot.core.catalog import Sentence
+from marsshot.core.errors import (
+    AccountTroubleError,
+    ClockRefusedError,
+    InsufficientBalanceError,
+    MarsShotError,
+    RefusedOrderError,
+    TemporaryError,
+    UnknownOutcomeError,
+)
+
+NO_SUCH_ORDER = -2013
+INVALID_SYMBOL = -1121
+BAD_TIMESTAMP = -1021
+
+_UNKNOWN_CODES = {-1000, -1001, -1006, -1007, -1008}
+_LATER_CODES = {-1003, -1015, -1034, -1099}
+_ACCOUNT_CODES = {-1002, -1022, -2008, -2014, -2015}  # what each means stands in the catalogue under fault.binance.key
+_ACCOUNT_TEXTS = ("action is disabled", "action disabled", "may not place or cancel", "trading is not enabled")
+PAUSE_SECONDS = {429: 60.0, 418: 120.0}  # where Binance does not say how long: a minute's limit, the shortest ban
+HTTP_FORBIDDEN, HTTP_TEAPOT, HTTP_TOO_MANY, HTTP_LEGAL, HTTP_SERVER_ERROR = 403, 418, 429, 451, 500
+
+
+def order_error(status: int, code: int, text: str, retry_after: float | None = None) -> MarsShotError:
+    """Return what a refused or failed order placement means. `code` is 0 where the body had none."""
+    if code in _UNKNOWN_CODES or status >= HTTP_SERVER_ERROR or "Duplicate order" in text:
+        return UnknownOutcomeError(_answered(status, code, text))
+    shared = _error_of_any_request(status, code, text, retry_after)
+    if shared is not None:
+        return shared
+    if "insufficient balance" in text:
+        return InsufficientBalanceError(Sentence("fault.binance.refused_order", text=text, code=code))
+    if any(part in text.lower() for part in _ACCOUNT_TEXTS):
+        return AccountTroubleError(Sentence("fault.binance.no_trade", text=text, code=code))
+    if code < 0:
+        return RefusedOrderError(Sentence("fault.binance.refused_order", text=text, code=code))
+    return UnknownOutcomeError(Sentence("fault.binance.answered_bare", status=status))
+
+
+def read_error(status: int, code: int, text: str, retry_after: float | None = None) -> MarsShotError:
+    """Return what a refused or failed request that changes nothing means."""
+    shared = _error_of_any_request(status, code, text, retry_after)
+    if shared is not None:
+        return shared
+    return TemporaryError(_answered(status, code, text), retry_after)
+
+
+def _answered(status: int, code: int, text: str) -> Sentence:
+    if code:
+        return Sentence("fault.binance.answered_with", status=status, code=code, text=text)
+    return Sentence("fault.binance.answered", status=status)
+
+
+def _error_of_any_request(status: int, code: int, text: str, retry_after: float | None) -> MarsShotError | None:
+    if status == HTTP_LEGAL:
+        return AccountTroubleError(Sentence("fault.binance.location"))
+    if status in {HTTP_TOO_MANY, HTTP_TEAPOT} or code in _LATER_CODES:
+        pause = retry_after or PAUSE_SECONDS.get(status, 60.0)
+        return TemporaryError(Sentence("fault.binance.asks_to_wait", status=status, code=code, text=text), pause)
+    if code == BAD_TIMESTAMP:
+        return ClockRefusedError(Sentence("fault.binance.refused_time", text=text))
+    if code in _ACCOUNT_CODES:
+        return AccountTroubleError(Sentence(f"fault.binance.key.{-code}", code=code))
+    if status == HTTP_FORBIDDEN and code == 0:
+        return TemporaryError(Sentence("fault.binance.firewall"), retry_after or 300.0)
+    return None

@@ -1,0 +1,133 @@
+"""The paper exchange: orders are filled here, at Binance's real last price less slippage, under the pair's real rules.
+
+Prices, trading rules and time come from the market it is given; nothing is ever sent to it. Keeps no account of its
+own: what is free is what the book says, and an order is executed while it is being sent or never.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from decimal import Decimal
+
+from marsshot.core.catalog import Sentence
+from marsshot.core.domain import (
+    ZERO,
+    Account,
+    Book,
+    Intent,
+    OrderReport,
+    PartFill,
+    SeenOrder,
+    Side,
+    TradingRules,
+    floor_to_step,
+)
+from marsshot.core.errors import InsufficientBalanceError, RefusedOrderError, TemporaryError
+from marsshot.exchange.base import Exchange, HearPrices
+
+TAKER_FEE = Decimal("0.001")  # Binance's standard taker commission, in the asset received
+SLIPPAGE = Decimal("0.0005")  # half the spread and the depth of a small order, as a fraction of the price
+_ATOM = Decimal("0.00000001")
+
+
+class PaperExchange:
+    """An Exchange that simulates its fills."""
+
+    def __init__(self, market: Exchange, book: Callable[[], Book]) -> None:
+        self._market = market
+        self._book = book
+
+    def now_ms(self) -> int:
+        """Return the market's time."""
+        return self._market.now_ms()
+
+    def server_ms(self) -> int:
+        """Ask the market for its time."""
+        return self._market.server_ms()
+
+    def prices(self, pairs: Collection[str]) -> Mapping[str, Decimal]:
+        """Return the market's last prices."""
+        return self._market.prices(pairs)
+
+    def prices_soon(self, pairs: Collection[str], hear: HearPrices) -> None:
+        """Ask the market for its last prices."""
+        self._market.prices_soon(pairs, hear)
+
+    def trading_rules(self, pairs: Collection[str]) -> Mapping[str, TradingRules]:
+        """Return the pairs' real rules."""
+        return self._market.trading_rules(pairs)
+
+    def account(self) -> Account:
+        """Return the book's capital as the free balance."""
+        book = self._book()
+        return Account({book.quote_asset: book.capital})
+
+    def send_market_order(self, intent: Intent) -> OrderReport:
+        """Fill the order at once. Raises TemporaryError without a price, RefusedOrderError by the pair's rules."""
+        rules = self.trading_rules([intent.pair]).get(intent.pair)
+        price = self.prices([intent.pair]).get(intent.pair)
+        if rules is None or not rules.tradable:
+            raise RefusedOrderError(rules.why_not if rules else Sentence("check.unknown_pair", pair=intent.pair))
+        if price is None:
+            raise TemporaryError(Sentence("fault.binance.no_price", pair=intent.pair))
+        part = _bought(intent, rules, price) if intent.side is Side.BUY else _sold(intent, rules, price)
+        _refuse_small(intent, part, price, rules)
+        if intent.side is Side.BUY and part.quote > self._book().capital:
+            raise InsufficientBalanceError(Sentence("fault.order.paper_too_little"))
+        return OrderReport(
+            client_order_id=intent.client_order_id,
+            order_id=self._book().order_serial,
+            status="FILLED",
+            executed_base=part.quantity,
+            executed_quote=part.quote,
+            transact_ms=self.now_ms(),
+            parts=(part,),
+        )
+
+    def find_order(self, intent: Intent) -> OrderReport | None:
+        """Return None: an order whose answer was not booked was never executed."""
+        return None
+
+    def parts_of(self, intent: Intent, order_id: int) -> tuple[PartFill, ...]:
+        """Return nothing: every answer carries its fills."""
+        return ()
+
+    def orders_since(self, pair: str, moment_ms: int) -> list[SeenOrder]:
+        """Return nothing: there is no account but the book."""
+        return []
+
+    @property
+    def quiet_until_ms(self) -> int:
+        """Until when, by our clock, Binance has asked to be left alone."""
+        return self._market.quiet_until_ms
+
+    def keep_quiet_until(self, moment_ms: int) -> None:
+        """Ask Binance nothing before that moment of our clock."""
+        self._market.keep_quiet_until(moment_ms)
+
+
+def _bought(intent: Intent, rules: TradingRules, price: Decimal) -> PartFill:
+    paid = (price * (1 + SLIPPAGE)).quantize(_ATOM)
+    quantity = intent.quantity or floor_to_step((intent.quote_amount or ZERO) / paid, rules.lot_step)
+    fee = (quantity * TAKER_FEE).quantize(_ATOM)
+    return PartFill(paid, quantity, (quantity * paid).quantize(_ATOM), fee, rules.base_asset)
+
+
+def _sold(intent: Intent, rules: TradingRules, price: Decimal) -> PartFill:
+    got = (price * (1 - SLIPPAGE)).quantize(_ATOM)
+    quantity = intent.quantity or ZERO
+    quote = (quantity * got).quantize(_ATOM)
+    return PartFill(got, quantity, quote, (quote * TAKER_FEE).quantize(_ATOM), rules.quote_asset)
+
+
+def _refuse_small(intent: Intent, part: PartFill, price: Decimal, rules: TradingRules) -> None:
+    if (
+        part.quantity < rules.min_quantity
+        or part.quantity <= 0
+        or part.quantity != floor_to_step(part.quantity, rules.lot_step)
+    ):
+        raise RefusedOrderError("Filter failure: LOT_SIZE")
+    if rules.max_market_quantity is not None and part.quantity > rules.max_market_quantity:
+        raise RefusedOrderError("Filter failure: MARKET_LOT_SIZE")
+    if (intent.quote_amount or part.quantity * price) < rules.min_notional:
+        raise RefusedOrderError("Filter failure: NOTIONAL")

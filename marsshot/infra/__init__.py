@@ -1,0 +1,1 @@
+"""Clock, atomic files, event log, console, background work. Knows nothing of trading."""

@@ -1,0 +1,41 @@
+"""Which certificates this process trusts: one table of root certificates for all its connections.
+
+requests and urllib3 make a table for each connection, nearly a megabyte each. Sends nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import ssl
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from certifi import where
+from requests.adapters import HTTPAdapter
+
+from marsshot.core.catalog import Sentence
+from marsshot.core.errors import InputError
+
+
+@cache
+def one_trust() -> ssl.SSLContext:
+    """Return the one context; it checks certificate and host name.
+
+    It trusts what requests does: certifi's list, or, alone, what the environment names in its place.
+    """
+    bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or where()
+    if Path(bundle).is_dir():
+        return ssl.create_default_context(capath=bundle)
+    try:
+        return ssl.create_default_context(cafile=bundle)
+    except OSError as error:  # an ssl.SSLError, too: no certificate in it
+        raise InputError(Sentence("fault.file.unreadable", path=bundle, why=error.strerror or error)) from None
+
+
+class TrustingAlike(HTTPAdapter):
+    """HTTPS of requests by the one table."""
+
+    def init_poolmanager(self, *arguments: Any, **parameters: Any) -> None:
+        """Let every connection check certificates by the one context."""
+        super().init_poolmanager(*arguments, ssl_context=one_trust(), **parameters)

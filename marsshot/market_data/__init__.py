@@ -1,0 +1,1 @@
+"""Daily bars and spot prices: requests, rate limits, cache. Knows no rule."""

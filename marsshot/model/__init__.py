@@ -1,0 +1,1 @@
+"""Features, model files and their integrity. Never trains and never trades."""

@@ -1,0 +1,1 @@
+"""Signs of life and messages to the owner. Never fails the loop and never makes it wait."""

@@ -1,0 +1,185 @@
+"""Takes the bot's events to the owner's phone: a log handler, a bounded queue, a thread, a short-lived child process.
+
+Nothing here can fail a pass or make it wait. The same trouble is told once an hour; what comes together goes together.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import queue
+import subprocess
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from time import monotonic
+
+from marsshot.bot.journal import EQUITY, read_equity
+from marsshot.config.settings import NOTIFY_VARIABLE, SECRET_VARIABLES, Settings
+from marsshot.core.catalog import words_of
+from marsshot.infra.atomic_files import Disk
+from marsshot.infra.child_processes import module_command, module_environment
+from marsshot.infra.event_log import Secrets, log, warn
+from marsshot.monitoring.messages import Message, message_of, one_of, plainly, worth_told
+
+SENDER = module_command("marsshot.monitoring.send_messages", "-W", "ignore")
+SEND_SECONDS = 90.0  # then the child is killed
+GATHER_SECONDS = 5.0  # a daily pass buys several tokens within seconds: one message
+LAST_WORD_SECONDS = 15.0  # for "stopped", at the end
+ONCE_EVERY_SECONDS = 3600.0
+LONGEST_QUEUE = 100
+TRIES, TRY_AGAIN_SECONDS, LOOK_EVERY_SECONDS = 4, 300.0, 60.0
+LONGEST_TEXT = 3500  # Telegram takes 4096
+_KEPT_BACK = {*SECRET_VARIABLES, NOTIFY_VARIABLE}
+
+
+def send(urls: Sequence[str], message: Message, equity: Path | None, seconds: float = SEND_SECONDS) -> list[bool]:
+    """Return for each URL whether it took the message; a child that hangs is killed, and none has. Never raises."""
+    order = {
+        "urls": list(urls),
+        "title": message.title,
+        "body": message.body[:LONGEST_TEXT],
+        "kind": message.kind.value,
+        "equity": str(equity) if equity and message.with_picture else "",
+    }
+    try:
+        # The URLs go through a pipe: a process's arguments can be read by others. Of keys the child needs to know none.
+        done = subprocess.run(  # noqa: S603 - our own program
+            SENDER,
+            input=json.dumps(order),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={name: value for name, value in module_environment().items() if name not in _KEPT_BACK},
+            text=True,
+            timeout=seconds,
+            check=True,
+        )
+        taken = json.loads(done.stdout)
+        return [bool(one) for one in taken] if len(taken) == len(urls) else [False] * len(urls)
+    except (OSError, subprocess.SubprocessError, ValueError, TypeError):
+        return [False] * len(urls)
+
+
+class Messenger(logging.Handler):
+    """Hears what the bot says and has the thread send what the owner is to know."""
+
+    def __init__(self, settings: Callable[[], Settings], seconds: Callable[[], float] = monotonic) -> None:
+        super().__init__(logging.INFO)
+        self._settings = settings  # those in use: they may change while the bot runs
+        self._seconds = seconds
+        self._told: dict[str, float] = {}  # by topic
+        self._queue: queue.Queue[Message | None] = queue.Queue(LONGEST_QUEUE)
+        self._dropped = 0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Queue what the owner is to know of this event; with a full queue, count it only."""
+        settings = self._settings()
+        if not settings.notify or (message := _message(record, settings)) is None:
+            return
+        if message.topic and self._is_told(message.topic):
+            return
+        try:
+            self._queue.put_nowait(message)
+        except queue.Full:
+            self._dropped += 1
+
+    def _is_told(self, topic: str) -> bool:
+        """Return whether this was told within the hour; if not, it is now."""
+        now = self._seconds()
+        told = topic in self._told and now - self._told[topic] < ONCE_EVERY_SECONDS
+        if not told:
+            self._told[topic] = now
+        return told
+
+    def end(self) -> None:
+        """Let the thread send what is queued, and end."""
+        with suppress(queue.Full):
+            self._queue.put_nowait(None)
+
+    # ------------------------------------------------------------------ in the thread
+
+    def deliver(self) -> None:
+        """Send what is queued until `end` is called; what a service does not take is tried again later."""
+        going_on, waiting = True, list[_Delivery]()
+        while going_on:
+            messages, going_on = self._gathered(LOOK_EVERY_SECONDS if waiting else None)
+            if messages:
+                waiting.append(self._delivery(messages))
+            waiting = [one for one in waiting[-LONGEST_QUEUE:] if one.goes_on(self._seconds())]
+            if waiting and not self._is_told("messages.not_sent"):
+                warn("messages.not_sent", "A service in notify does not take messages; look with: main.py notify-test")
+
+    def _delivery(self, messages: list[Message]) -> _Delivery:
+        settings = self._settings()
+        dropped, self._dropped = self._dropped, 0
+        words, equity = words_of(settings.language), settings.file(EQUITY)
+        message = one_of(messages, dropped, words)
+        if message.with_picture and (worth := worth_told(read_equity(equity, Disk()), settings.quote_asset, words)):
+            message = replace(message, body=f"{message.body}\n\n{worth}")
+        urls = [url.get_secret_value() for url in settings.notify]
+        return _Delivery(_without_secrets(message, settings), urls, equity)
+
+    def _gathered(self, wait: float | None) -> tuple[list[Message], bool]:
+        """Return what comes within a few seconds of the first message, and whether there is more to come."""
+        messages = list[Message]()
+        while len(messages) < LONGEST_QUEUE:
+            try:
+                message = self._queue.get(timeout=wait)
+            except queue.Empty:
+                return messages, True
+            if message is None:
+                return messages, False
+            messages.append(message)
+            wait = GATHER_SECONDS
+        return messages, True
+
+
+def _message(record: logging.LogRecord, settings: Settings) -> Message | None:
+    event, details, sentence = getattr(record, "event", ""), getattr(record, "details", {}), record.getMessage()
+    try:
+        return message_of(event, record.levelno, sentence, details, words_of(settings.language))
+    except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError, OSError):
+        # This is called from the middle of an order's life: nothing may come of a message that cannot be made.
+        return plainly(sentence)
+
+
+class _Delivery:
+    """A message on its way to those services that have not taken it yet."""
+
+    def __init__(self, message: Message, urls: Sequence[str], equity: Path) -> None:
+        self._message = message
+        self._urls = list(urls)
+        self._equity = equity
+        self._due = 0.0
+        self.tries = 0
+
+    def goes_on(self, now: float) -> bool:
+        """Try if it is time; return whether to come back."""
+        if self.tries and now < self._due:
+            return True
+        self.tries, self._due = self.tries + 1, now + TRY_AGAIN_SECONDS
+        taken = send(self._urls, self._message, self._equity)
+        self._urls = [url for url, done in zip(self._urls, taken, strict=True) if not done]
+        return bool(self._urls) and self.tries < TRIES
+
+
+def _without_secrets(message: Message, settings: Settings) -> Message:
+    secrets = Secrets(settings.secrets)
+    return replace(message, title=secrets.blanked(message.title), body=secrets.blanked(message.body))
+
+
+@contextmanager
+def telling(settings: Callable[[], Settings]) -> Iterator[None]:
+    """Tell the owner what happens in the block; at its end wait a little for the last message."""
+    messenger = Messenger(settings)
+    thread = threading.Thread(target=messenger.deliver, name="messenger", daemon=True)
+    thread.start()
+    log.addHandler(messenger)
+    try:
+        yield
+    finally:
+        log.removeHandler(messenger)
+        messenger.end()
+        thread.join(LAST_WORD_SECONDS)

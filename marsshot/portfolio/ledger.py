@@ -1,0 +1,220 @@
+"""How the book changes: an intent is noted or dropped, a fill moves position, capital, plan and journal in one step.
+
+Pure: a book in, a new book out. Never saves, sends or decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from decimal import ROUND_HALF_EVEN, Context, Decimal
+
+from marsshot.core.domain import (
+    ZERO,
+    Book,
+    DailyPlan,
+    Fill,
+    Intent,
+    PlannedBuy,
+    Position,
+    Reason,
+    Side,
+    TradeRow,
+    utc_text,
+)
+from marsshot.portfolio.serialization import decimal_text
+
+_TWELVE_DIGITS = Context(prec=12, rounding=ROUND_HALF_EVEN)
+
+
+def new_book(mode: str, quote_asset: str, capital: Decimal, now: datetime) -> Book:
+    """Return the book of a bot that starts for the first time."""
+    return Book(
+        mode=mode,
+        quote_asset=quote_asset,
+        capital=capital,
+        capital_started=capital,
+        started_at=utc_text(now),
+        reconciled_ms=int(now.timestamp() * 1000),
+    )
+
+
+def with_intent(book: Book, intent: Intent) -> Book:
+    """Note an order that is about to be sent."""
+    return replace(book, intents={**book.intents, intent.client_order_id: intent}, order_serial=book.order_serial + 1)
+
+
+def without_intent(book: Book, intent: Intent) -> Book:
+    """Drop an order that certainly executed nothing."""
+    return replace(book, intents={key: held for key, held in book.intents.items() if key != intent.client_order_id})
+
+
+def with_position(book: Book, symbol: str, position: Position | None) -> Book:
+    """Put a position in place of the one held; None closes it."""
+    others = {key: held for key, held in book.positions.items() if key != symbol}
+    return replace(book, positions=others if position is None else {**others, symbol: position})
+
+
+def with_fill(book: Book, intent: Intent, fill: Fill) -> Book:
+    """Book what an order executed: intent, position, capital, plan and journal change together."""
+    booked = _with_buy(book, intent, fill) if intent.side is Side.BUY else _with_sale(book, intent, fill)
+    profit = _realised(book, intent, fill) if intent.side is Side.SELL else None
+    row = _trade_row(intent, fill, profit)
+    return replace(
+        without_intent(booked, intent),
+        unwritten_trades=(*booked.unwritten_trades, row),
+        booked_orders={**booked.booked_orders, intent.client_order_id: fill.time_ms},
+    )
+
+
+def _with_buy(book: Book, intent: Intent, fill: Fill) -> Book:
+    cost = fill.quote + fill.fee_in(book.quote_asset)
+    book = replace(book, capital=book.capital - cost, plan=_plan_after_buy(book.plan, intent, fill))
+    bought = fill.base - fill.fee_in(intent.base_asset)
+    held = book.positions.get(intent.symbol)
+    if bought <= 0 and held is None:
+        return book
+    if held is None:
+        position = Position(
+            qty=bought,
+            entry_quote=fill.quote,
+            entry_base=fill.base,
+            cost=cost,
+            max_price=fill.price,
+            opened_at=_time_text(fill),
+        )
+    else:
+        entry_quote, entry_base = held.entry_quote + fill.quote, held.entry_base + fill.base
+        entry = held.max_price if held.trailing_armed else entry_quote / entry_base
+        position = replace(
+            held,
+            qty=held.qty + bought,
+            entry_quote=entry_quote,
+            entry_base=entry_base,
+            cost=held.cost + cost,
+            max_price=entry,
+        )
+    return with_position(book, intent.symbol, position)
+
+
+def _plan_after_buy(plan: DailyPlan | None, intent: Intent, fill: Fill) -> DailyPlan | None:
+    """Take what was ordered off what is left to order; an order that ended short of its amount ends the purchase."""
+    if plan is None or intent.reason is not Reason.DAILY_BUY:
+        return plan
+
+    def after(buy: PlannedBuy) -> PlannedBuy:
+        if buy.symbol != intent.symbol or buy.left is None or intent.quote_amount is None:
+            return buy
+        left = buy.left - intent.quote_amount if fill.status == "FILLED" else ZERO
+        return replace(buy, left=max(left, ZERO), outcome="" if left > 0 else "bought")
+
+    return replace(plan, buys=tuple(after(buy) for buy in plan.buys))
+
+
+def _with_sale(book: Book, intent: Intent, fill: Fill) -> Book:
+    book = replace(book, capital=book.capital + fill.quote - fill.fee_in(book.quote_asset))
+    held = book.positions.get(intent.symbol)
+    if held is None:
+        return book
+    gone = fill.base + fill.fee_in(intent.base_asset)
+    rest = held.qty - gone
+    if _closes(held, gone, intent):
+        dust = {**book.dust, intent.base_asset: book.dust.get(intent.base_asset, ZERO) + max(rest, ZERO)}
+        kept = {asset: amount for asset, amount in dust.items() if amount > 0}
+        return with_position(replace(book, dust=kept), intent.symbol, None)
+    cost = held.cost * rest / held.qty
+    return with_position(book, intent.symbol, _after_part_sold(replace(held, qty=rest, cost=cost), intent, fill))
+
+
+def _after_part_sold(held: Position, intent: Intent, fill: Fill) -> Position:
+    """Set the flags of what remains: a partial sale is done, or goes on above the largest order; a full one goes on."""
+    if intent.reason is not Reason.PARTIAL_TAKE_PROFIT:
+        return replace(held, exit_pending=intent.reason)
+    left = (held.partial_left or ZERO) - fill.base
+    if fill.status == "FILLED" and left >= intent.lot_step and left > 0:
+        return replace(held, partial_left=left)
+    return replace(held, partial_sold=True, partial_left=None)
+
+
+def _realised(book: Book, intent: Intent, fill: Fill) -> Decimal | None:
+    held = book.positions.get(intent.symbol)
+    if held is None:
+        return None
+    gone = fill.base + fill.fee_in(intent.base_asset)
+    # Dust is written off with the sale that leaves it, so that all profits add up to the change of the capital.
+    cost = held.cost if _closes(held, gone, intent) else held.cost * gone / held.qty
+    return fill.quote - fill.fee_in(book.quote_asset) - cost
+
+
+def _closes(held: Position, gone: Decimal, intent: Intent) -> bool:
+    """Return whether a sale leaves nothing, or less than one lot step."""
+    rest = held.qty - gone
+    return rest < intent.lot_step or rest <= 0
+
+
+def _trade_row(intent: Intent, fill: Fill, profit: Decimal | None) -> TradeRow:
+    fees = _in_order(fill.fees)
+    return TradeRow(
+        time=_time_text(fill),
+        symbol=intent.symbol,
+        side=intent.side.value,
+        reason=intent.reason.value,
+        qty=fill.base,
+        price=_TWELVE_DIGITS.divide(fill.quote, fill.base),
+        quote=fill.quote,
+        fee="+".join(decimal_text(amount) for amount in fees.values()),
+        fee_asset="+".join(fees),
+        client_order_id=intent.client_order_id,
+        pair=intent.pair,
+        order_id=fill.order_id,
+        status=fill.status,
+        profit="" if profit is None else decimal_text(_TWELVE_DIGITS.plus(profit)),
+    )
+
+
+def _in_order(fees: Mapping[str, Decimal]) -> dict[str, Decimal]:
+    return dict(sorted(fees.items()))
+
+
+def _time_text(fill: Fill) -> str:
+    return utc_text(datetime.fromtimestamp(fill.time_ms / 1000, UTC))
+
+
+def with_everything_for_sale(book: Book) -> Book:
+    """Mark every position for a full sale at the next check."""
+    marked = {symbol: replace(held, exit_pending=Reason.SELL_ALL) for symbol, held in book.positions.items()}
+    return replace(book, positions=marked)
+
+
+# --------------------------------------------------------------------------- the daily plan
+
+
+def with_plan(book: Book, plan: DailyPlan, skipped: frozenset[str]) -> Book:
+    """Put a new plan into the book, and note which positions have used their one skipped sale."""
+    positions = {
+        symbol: replace(position, did_skip_sell_once=True) if symbol in skipped else position
+        for symbol, position in book.positions.items()
+    }
+    return replace(book, plan=plan, positions=positions)
+
+
+def with_sell_outcome(book: Book, symbol: str, outcome: str) -> Book:
+    """Say how a planned sale ended."""
+    if book.plan is None:
+        return book
+    sells = tuple(replace(step, outcome=outcome) if step.symbol == symbol else step for step in book.plan.sells)
+    return replace(book, plan=replace(book.plan, sells=sells))
+
+
+def with_buy_outcome(book: Book, symbol: str, outcome: str) -> Book:
+    """Say how a planned purchase ended."""
+    if book.plan is None:
+        return book
+    buys = tuple(replace(step, outcome=outcome) if step.symbol == symbol else step for step in book.plan.buys)
+    return replace(book, plan=replace(book.plan, buys=buys))
+
+
+def with_pass_done(book: Book, day: date) -> Book:
+    """Close the plan: the daily pass of this UTC date is done."""
+    return replace(book, plan=None, last_daily_update=day)

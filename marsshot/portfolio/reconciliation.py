@@ -1,0 +1,187 @@
+"""The book against the exchange: what differs, in words, and whether money could be at stake. Pure.
+
+Coins that the bot did not buy are the owner's: more on the exchange than in the book is no difference, only a place
+to look for an order that the book does not know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from marsshot.core.catalog import Sentence
+from marsshot.core.domain import (
+    UNKNOWN_SALE,
+    ZERO,
+    Account,
+    Book,
+    Position,
+    SeenOrder,
+    Side,
+    TradingRules,
+    is_our_order,
+    utc_text,
+)
+from marsshot.portfolio.ledger import with_position
+from marsshot.portfolio.serialization import decimal_text
+
+# Orders are looked for from a little before the last comparison on: clocks differ, and answers lag.
+MARGIN_MS = 60_000
+NOTED_FOR_MS = 12 * 3_600_000  # so that a command that finds nothing to do leaves the book as it is
+_CENT = Decimal("0.01")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """One thing in which book and exchange differ. The same topic again is the same difference."""
+
+    topic: str
+    sentence: str
+    pauses: bool  # money could be at stake: no purchases until the owner has looked
+    symbol: str = ""
+    there: Decimal | None = None  # base asset that is really there, where it is less than the book counts
+
+
+def balance_differences(book: Book, account: Account, rules: Mapping[str, TradingRules | None]) -> list[Difference]:
+    """Compare positions and capital with the account. rules: of every held token; None where the pair is unknown.
+
+    Tokens with an order on its way are left out: what is theirs is not known yet.
+    """
+    found = []
+    for symbol, held in book.positions.items():
+        if not book.undecided(symbol):
+            found += _position_differences(symbol, held, account, rules.get(symbol))
+    there = account.total(book.quote_asset)
+    if not book.intents and book.capital - there >= _CENT:
+        text = Sentence("log.differs.capital", counted=book.capital, quote=book.quote_asset, there=there)
+        found.append(Difference(topic="capital", sentence=text, pauses=False))
+    return found
+
+
+def _position_differences(
+    symbol: str, held: Position, account: Account, rules: TradingRules | None
+) -> list[Difference]:
+    if rules is None:
+        text = Sentence("log.differs.pair", symbol=symbol)
+        return [Difference(topic=f"pair.{symbol}", sentence=text, pauses=True, symbol=symbol)]
+    found = []
+    if not rules.tradable:
+        text = Sentence("log.differs.closed", symbol=symbol, why=rules.why_not)
+        found.append(Difference(topic=f"closed.{symbol}", sentence=text, pauses=False, symbol=symbol))
+    there = account.total(rules.base_asset)
+    missing = held.qty - there
+    if missing > 0 and missing >= rules.lot_step:
+        amounts = {"counted": _plain(held.qty), "there": _plain(there)}
+        found.append(
+            Difference(
+                topic=f"short.{symbol}.{decimal_text(there)}",
+                sentence=Sentence("difference.short", symbol=symbol, **amounts),
+                pauses=True,
+                symbol=symbol,
+                there=there,
+            )
+        )
+    return found
+
+
+def tokens_to_look_into(
+    book: Book, account: Account, rules: Mapping[str, TradingRules | None], symbols: Collection[str]
+) -> list[str]:
+    """Return the tokens of which the account has more, or less, than the book says, by a lot step or more."""
+
+    def differs(symbol: str) -> bool:
+        known = rules.get(symbol)
+        if known is None or book.undecided(symbol):
+            return False
+        held = book.positions.get(symbol)
+        counted = (held.qty if held else ZERO) + book.dust.get(known.base_asset, ZERO)
+        difference = abs(account.total(known.base_asset) - counted)
+        return difference > 0 and difference >= known.lot_step
+
+    return [symbol for symbol in symbols if differs(symbol)]
+
+
+def unknown_orders(book: Book, seen: Mapping[str, Sequence[SeenOrder]]) -> list[Difference]:
+    """Return the orders that this bot has sent, by their ids, but the book neither booked nor waits for.
+
+    seen: by token. A sale leaves of a position what it did not sell; the coins beyond that are the owner's.
+    """
+    found = []
+    for symbol, orders in seen.items():
+        held = book.positions.get(symbol)
+        left = held.qty if held else None
+        for order in orders:
+            if not _is_unknown(order, book):
+                continue
+            is_sale = order.side == Side.SELL
+            left = max(left - order.executed_base, ZERO) if left is not None and is_sale else left
+            found.append(
+                Difference(
+                    topic=f"{UNKNOWN_SALE if is_sale else 'purchase'}.{symbol}.{order.client_order_id}",
+                    sentence=_unknown_order_text(order, symbol),
+                    pauses=True,
+                    symbol=symbol,
+                    there=left if is_sale else None,
+                )
+            )
+    return found
+
+
+def _is_unknown(order: SeenOrder, book: Book) -> bool:
+    name = order.client_order_id
+    return is_our_order(name) and name not in book.intents and name not in book.booked_orders
+
+
+def _unknown_order_text(order: SeenOrder, symbol: str) -> str:
+    when = utc_text(datetime.fromtimestamp(order.time_ms / 1000, UTC))
+    amount = f"{order.side} {decimal_text(order.executed_base)} {order.pair}"
+    facts = {"amount": amount, "when": when, "order": order.client_order_id}
+    if order.side == Side.SELL:
+        return Sentence("log.differs.sale", symbol=symbol, **facts)
+    return Sentence("log.differs.purchase", **facts)
+
+
+def _plain(amount: Decimal) -> Decimal:
+    return Decimal(decimal_text(amount))
+
+
+def without_explained(differences: Sequence[Difference]) -> list[Difference]:
+    """Leave out shortfalls that an unknown sale of the same token explains."""
+    sold = {one.symbol for one in differences if one.topic.startswith(f"{UNKNOWN_SALE}.")}
+    return [one for one in differences if not (one.topic.startswith("short.") and one.symbol in sold)]
+
+
+def since_ms(book: Book, now_ms: int) -> int:
+    """Return the exchange time from which on orders are looked for."""
+    return (book.reconciled_ms or now_ms) - MARGIN_MS
+
+
+def with_comparison(book: Book, now_ms: int, differences: Sequence[Difference], *, settled: bool = False) -> Book:
+    """Note what is told of a comparison made at this exchange time, and that time if the one noted is hours old.
+
+    settled: the owner has looked at orders that the book does not know; they are not looked for again. Until then
+    the time stays as it is, so that they are found.
+    """
+    told = {one.topic: book.differences.get(one.topic, one.sentence) for one in differences}
+    book = replace(book, differences=told)
+    waits = any(one.topic.startswith((f"{UNKNOWN_SALE}.", "purchase.")) for one in differences)
+    if waits or (not settled and 0 <= now_ms - book.reconciled_ms < NOTED_FOR_MS):
+        return book
+    kept = {name: moment for name, moment in book.booked_orders.items() if moment >= now_ms - 2 * MARGIN_MS}
+    # What the owner has looked at happened up to this very moment: the margin must not bring it back.
+    return replace(book, reconciled_ms=now_ms + MARGIN_MS + 1 if settled else now_ms, booked_orders=kept)
+
+
+def with_what_is_there(book: Book, difference: Difference, lot_step: Decimal) -> Book:
+    """Let a position count only what the exchange has; less than a lot step closes it. The rest is written off."""
+    held, there = book.positions.get(difference.symbol), difference.there
+    if held is None or there is None or there >= held.qty:
+        return book
+    if there <= 0 or there < lot_step:
+        return with_position(book, difference.symbol, None)
+    said = held.said - {"short", "not_there"}
+    return with_position(
+        book, difference.symbol, replace(held, qty=there, cost=held.cost * there / held.qty, said=said)
+    )

@@ -1,0 +1,140 @@
+"""How the book looks as JSON, and back. Amounts are decimal texts; an unknown key or version is refused.
+
+Pure: text in, Book out, and the reverse. Never opens a file.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import fields
+from datetime import date
+from decimal import Decimal
+from functools import cache
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import to_json
+
+from marsshot.core.catalog import Sentence
+from marsshot.core.domain import Book
+from marsshot.core.errors import InputError
+
+VERSION = 1
+
+
+def decimal_text(value: Decimal) -> str:
+    """Return the plain decimal text: no exponent, no trailing zeros after the point."""
+    text = format(value, "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def book_to_json(book: Book) -> str:
+    """Return the book as the text of bot_state.json."""
+    content = _plain(book)
+    file = {"version": VERSION, "mode": content.pop("mode"), "capital_usdt": content.pop("capital"), **content}
+    for symbol, position in book.positions.items():
+        entry_price = decimal_text(position.entry_price)
+        file["positions"][symbol] = {"qty": None, "entry_price": entry_price, **file["positions"][symbol]}
+    return to_json(file, indent=1).decode() + "\n"
+
+
+def _plain(value: Any) -> Any:
+    """Return a value of the book as JSON has it: amounts as texts, dates in ISO form, sets in order."""
+    if value is None or isinstance(value, str | int):  # texts of an enumeration and truth values among them
+        return value
+    if isinstance(value, Decimal):
+        return decimal_text(value)
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, tuple | frozenset):
+        return [_plain(one) for one in (sorted(value) if isinstance(value, frozenset) else value)]
+    if isinstance(value, Mapping):
+        return {key: _plain(one) for key, one in value.items()}
+    return {one.name: _plain(getattr(value, one.name)) for one in fields(value)}
+
+
+def book_from_json(text: str, name: str) -> Book:
+    """Read a book. Raises InputError, in one line that begins with the file's name; never guesses what is missing."""
+    try:
+        content = json.loads(text, parse_float=Decimal, object_pairs_hook=_without_doubles)
+    except json.JSONDecodeError as error:
+        raise InputError(Sentence("fault.book.no_json", path=name, line=error.lineno, why=error.msg)) from None
+    except (ValueError, RecursionError) as error:
+        why = error.args[0] if error.args and isinstance(error.args[0], Sentence) else str(error)[:80]
+        raise InputError(Sentence("fault.book.odd_json", path=name, why=why)) from None
+    if not isinstance(content, dict):
+        raise InputError(Sentence("fault.book.none", path=name))
+    version = content.pop("version", None)
+    if type(version) is not int or version != VERSION:
+        raise InputError(Sentence("fault.book.other_version", path=name, version=repr(version), known=VERSION))
+    _refuse_gaps(content, name)
+    try:
+        return _adapter().validate_python(_domain_names(content))
+    except ValidationError as error:
+        fault = error.errors()[0]
+        place = ".".join("capital_usdt" if part == "capital" else str(part) for part in fault["loc"])
+        why = fault["msg"].removeprefix("Value error, ")
+        raise InputError(Sentence("fault.book.bad_value", path=name, place=place, why=why)) from None
+
+
+_MUST_HAVE = ("mode", "capital_usdt", "last_daily_update", "positions")
+_POSITION_MUST_HAVE = ("qty", "entry_price", "partial_sold", "did_skip_sell_once", "max_price")
+
+
+def _refuse_gaps(content: dict[str, Any], name: str) -> None:
+    """Raise InputError where a key is missing that must not be guessed."""
+    if missing := [key for key in _MUST_HAVE if key not in content]:
+        raise InputError(Sentence("fault.book.lacks", path=name, keys=", ".join(missing)))
+    for symbol, position in content["positions"].items() if isinstance(content["positions"], dict) else ():
+        if missing := [key for key in _POSITION_MUST_HAVE if isinstance(position, dict) and key not in position]:
+            keys = ", ".join(missing)
+            raise InputError(Sentence("fault.book.position_lacks", path=name, symbol=symbol, keys=keys))
+
+
+def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise ValueError(Sentence("fault.twice", key=next(key for key in keys if keys.count(key) > 1)[:60]))
+    return content
+
+
+@cache
+def _adapter() -> TypeAdapter[Book]:
+    return TypeAdapter(Book)
+
+
+def _domain_names(content: dict[str, Any]) -> dict[str, Any]:
+    """Give capital its own name, and each position its entry as a ratio."""
+    content = dict(content)
+    if "capital" in content:
+        content["capital_given_twice"] = content.pop("capital")  # refused by name: the file's key is capital_usdt
+    content["capital"] = content.pop("capital_usdt")
+    content.setdefault("capital_started", content["capital"])
+    if not isinstance(content["last_daily_update"], str | None):
+        content["last_daily_update"] = "no date"  # a bare number would be taken for seconds since 1970
+    positions = content.get("positions")
+    if isinstance(positions, dict):
+        content["positions"] = {symbol: _with_entry_ratio(position) for symbol, position in positions.items()}
+    return content
+
+
+def _with_entry_ratio(position: object) -> object:
+    """Keep quote and base of the entry where they agree with entry_price; where the owner changed that, it counts."""
+    if not isinstance(position, dict) or "entry_price" not in position:
+        return position
+    position = dict(position)
+    entry_price = position.pop("entry_price")
+    try:
+        agrees = Decimal(position["entry_quote"]) / Decimal(position["entry_base"]) == Decimal(entry_price)
+    except (KeyError, TypeError, ArithmeticError, ValueError):
+        agrees = False
+    if not agrees:
+        position |= {"entry_quote": entry_price, "entry_base": "1"}
+    if "cost" not in position:
+        try:
+            position["cost"] = Decimal(entry_price) * Decimal(position["qty"])
+        except (KeyError, TypeError, ArithmeticError, ValueError):
+            position["cost"] = entry_price  # the fault itself is told by the check of qty or entry_price
+    return position

@@ -1,0 +1,134 @@
+"""Dots with their intervals as SVG text, over a number or beside a name; the look is charts.py's.
+
+Takes numbers and labels, returns markup with every label escaped. Knows nothing of models.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from html import escape
+
+from marsshot.reporting.charts import BOTTOM, LEFT, RIGHT, TOP, WIDTH, picture, ticks
+
+NAMES = 250  # room for the names of rows
+ROW = 40
+HEIGHT = 320
+
+
+@dataclass(frozen=True, slots=True)
+class Dot:
+    """A value with its interval, where there is one; kind is its class, tip what is shown when it is pointed at."""
+
+    value: float
+    low: float | None
+    high: float | None
+    kind: str = "own"
+    tip: str = ""
+
+    @property
+    def ends(self) -> tuple[float, ...]:
+        """What of it must be seen."""
+        return (self.value, *(end for end in (self.low, self.high) if end is not None))
+
+
+@dataclass(frozen=True, slots=True)
+class _Plane:
+    """Where numbers from span[0] to span[1] and values from 0 to top lie in the picture."""
+
+    span: tuple[float, float]
+    top: float
+
+    def across(self, number: float) -> float:
+        return LEFT + (WIDTH - LEFT - RIGHT) * (number - self.span[0]) / (self.span[1] - self.span[0])
+
+    def up(self, value: float) -> float:
+        return HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * value / self.top
+
+    def axes(self, text: Callable[[float], str]) -> Iterator[str]:
+        for value in ticks(0.0, self.top):
+            yield _line(LEFT, WIDTH - RIGHT, self.up(value), self.up(value), "grid")
+            yield _text(LEFT - 8, self.up(value) + 5, "end", text(value))
+        for number in ticks(*self.span):
+            at_edge = number > self.span[1] - 0.05 * (self.span[1] - self.span[0])  # there is no room for half a number
+            yield _text(self.across(number), HEIGHT - 12, "end" if at_edge else "middle", f"{number:.1f}")
+
+    def mark(self, number: float, word: str) -> str:
+        at, is_right = self.across(number), number > sum(self.span) / 2
+        anchor = _text(at + (-6 if is_right else 6), TOP + 16, "end" if is_right else "start", word)
+        return _line(at, at, TOP, HEIGHT - BOTTOM, "mark") + anchor
+
+    def curve(self, points: Sequence[tuple[float, float]]) -> str:
+        places = [f"{self.across(x):.1f} {self.up(y):.1f}" for x, y in points if y <= self.top]
+        return f'<path class="line quiet" d="M{"L".join(places)}"/>' if places else ""
+
+    def dot(self, number: float, dot: Dot) -> str:
+        at, drawn = self.across(number), ""
+        if dot.low is not None and dot.high is not None:
+            drawn = _line(at, at, self.up(dot.low), self.up(dot.high), f"whisker {dot.kind}")
+        return drawn + _circle(at, self.up(dot.value), dot)
+
+
+def over_numbers(
+    title: str,
+    dots: Sequence[tuple[float, Dot]],
+    span: tuple[float, float],
+    text: Callable[[float], str],
+    *,
+    level: float,
+    marks: Sequence[tuple[float, str]] = (),
+    curve: Sequence[tuple[float, float]] = (),
+) -> str:
+    """Return a picture of dots over numbers from span[0] to span[1].
+
+    level: a height at which a line goes across; marks: numbers at which a line goes up, with a word; curve: points of
+    a quiet line, of which only what fits the dots is drawn.
+    """
+    plane = _Plane(span, 1.1 * max([level, *(end for _, dot in dots for end in dot.ends)]) or 1.0)
+    parts = [
+        *plane.axes(text),
+        _line(LEFT, WIDTH - RIGHT, plane.up(level), plane.up(level), "level"),
+        *(plane.mark(number, word) for number, word in marks),
+        plane.curve(curve),
+        *(plane.dot(number, dot) for number, dot in dots),
+    ]
+    return picture(title, HEIGHT, parts)
+
+
+def beside_names(title: str, dots: Sequence[tuple[str, Dot]], text: Callable[[float], str], *, zero: bool) -> str:
+    """Return a picture of dots in rows, each beside its name. zero: whether 0 belongs to it, with a bar from there."""
+    ends = [end for _, dot in dots for end in dot.ends] + ([0.0] if zero else [])
+    low, high = min(ends), max(ends)
+    air = 0.06 * ((high - low) or abs(high) or 1.0)
+    low, high = (low if low == 0 else low - air), high + air
+    height = TOP + ROW * len(dots) + BOTTOM
+
+    def across(value: float) -> float:
+        return NAMES + (WIDTH - NAMES - 3 * RIGHT) * (value - low) / (high - low)
+
+    parts = []
+    for mark in ticks(low, high, about=4):
+        parts.append(_line(across(mark), across(mark), TOP, height - BOTTOM, "grid"))
+        parts.append(_text(across(mark), height - 12, "middle", text(mark)))
+    for number, (name, dot) in enumerate(dots):
+        at = TOP + ROW * (number + 0.5)
+        parts.append(_text(NAMES - 12, at + 6, "end", name))
+        if zero:
+            parts.append(_line(across(0.0), across(dot.value), at, at, f"beam {dot.kind}"))
+        if dot.low is not None and dot.high is not None:
+            parts.append(_line(across(dot.low), across(dot.high), at, at, f"whisker {dot.kind}"))
+        parts.append(_circle(across(dot.value), at, dot))
+    return picture(title, height, parts)
+
+
+def _line(x1: float, x2: float, y1: float, y2: float, kind: str) -> str:
+    return f'<line class="{kind}" x1="{x1:.1f}" x2="{x2:.1f}" y1="{y1:.1f}" y2="{y2:.1f}"/>'
+
+
+def _text(x: float, y: float, anchor: str, text: str) -> str:
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
+
+
+def _circle(x: float, y: float, dot: Dot) -> str:
+    tip = f"<title>{escape(dot.tip)}</title>" if dot.tip else ""
+    return f'<circle class="dot {dot.kind}" cx="{x:.1f}" cy="{y:.1f}" r="6">{tip}</circle>'

@@ -1,0 +1,147 @@
+"""The facts of a trained model for model.json: what it learnt from, how good it is, what its scores meant.
+
+Takes what the search found; writes no file and shows nothing.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import joblib
+import numpy as np
+import pandas as pd
+import sklearn
+from joblib import parallel_config
+from sklearn.inspection import permutation_importance
+from sklearn.metrics import average_precision_score, make_scorer
+
+from marsshot.core.domain import utc_text
+from marsshot.infra.clock import SystemClock
+from marsshot.model.features import has_features
+from marsshot.training.day_statistics import day_weights
+from marsshot.training.evaluation import by_band, by_threshold, day_by_day, picks, ranking, top_tenth
+from marsshot.training.forest_search import Found
+from marsshot.training.promotion_gate import record_of
+from marsshot.training.verdict import verdict, warnings
+
+if TYPE_CHECKING:
+    from marsshot.config.settings import Settings
+
+IMPORTANCE_REPEATS = 3
+NOTE = "scored by a forerunner fitted on the dates before; the model in the file is fitted on all rows"
+
+
+def model_facts(
+    data: pd.DataFrame,
+    rows: pd.DataFrame,
+    features: Sequence[str],
+    settings: Settings,
+    found: Found,
+    frame: pd.DataFrame,
+    *,
+    seed: int,
+    jobs: int,
+) -> dict[str, Any]:
+    """Return what model.json tells of the model.
+
+    data: the whole training file; rows: what was learnt from; frame: the hold-out, as outcomes.judged makes it.
+    """
+    hold_out = _hold_out_facts(frame, settings)
+    return {
+        "trained_at": utc_text(SystemClock().now()),
+        "mode": settings.mode,
+        "verdict": verdict(hold_out, settings.training.shift_days),
+        "warnings": warnings(hold_out),
+        "rows": len(rows),
+        "dates": int(rows["date"].nunique()),
+        "first_date": f"{rows['date'].min():%Y-%m-%d}",
+        "last_date": f"{rows['date'].max():%Y-%m-%d}",
+        "symbols": sorted(rows["symbol"].unique()),
+        "features": list(features),
+        "label": label_facts(settings),
+        "base_rate": float(rows["label"].mean()),
+        "parameters": found.parameters,
+        "search": {
+            "tried": found.tried,
+            "average_precision": found.fold_scores,
+            "base_rates": found.fold_base_rates,
+        },
+        "hold_out": hold_out,
+        "importance": _importance(rows.iloc[found.future], features, found.forerunner, seed, jobs),
+        "coverage": _coverage(data, rows, features),
+        "seed": seed,
+        "versions": _versions(),
+    }
+
+
+def _versions() -> dict[str, str]:
+    return {
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "pandas": pd.__version__,
+        "scikit-learn": sklearn.__version__,
+        "joblib": joblib.__version__,
+    }
+
+
+def label_facts(settings: Settings) -> dict[str, Any]:
+    """Return what was to be foreseen."""
+    return {"shift_days": settings.training.shift_days, "threshold": str(settings.training.threshold)}
+
+
+def _hold_out_facts(frame: pd.DataFrame, settings: Settings) -> dict[str, Any]:
+    strategy, scores = settings.strategy, frame["score"].to_numpy()
+    return {
+        "note": NOTE,
+        "rows": len(frame),
+        "dates": int(frame["date"].nunique()),
+        "first_date": f"{frame['date'].min():%Y-%m-%d}",
+        "last_date": f"{frame['date'].max():%Y-%m-%d}",
+        "lowest_score": float(scores.min()),
+        "highest_score": float(scores.max()),
+        **ranking(frame, settings.training.shift_days),
+        "buy": {"threshold": str(strategy.buy_threshold), **picks(frame, scores >= float(strategy.buy_threshold))},
+        "sell": {"threshold": str(strategy.sell_threshold), **picks(frame, scores < float(strategy.sell_threshold))},
+        "top_tenth": picks(frame, top_tenth(frame)),
+        "thresholds": by_threshold(frame),
+        "bands": by_band(frame),
+        "days": day_by_day(frame, strategy.buy_threshold),
+        "scores": record_of(frame),
+    }
+
+
+def _importance(
+    future: pd.DataFrame, features: Sequence[str], forerunner: Any, seed: int, jobs: int
+) -> list[dict[str, Any]]:
+    """Return how much average precision the hold-out loses when a feature's values are shuffled, most first.
+
+    Nothing if none of its rows rose, or all did: then nothing can be lost.
+    """
+    if future["label"].nunique() == 1:
+        return []
+    with parallel_config(backend="threading", n_jobs=1):
+        shuffled = permutation_importance(
+            forerunner,
+            future[list(features)],
+            future["label"].to_numpy(),
+            scoring=make_scorer(average_precision_score, response_method="predict_proba"),
+            sample_weight=day_weights(future["date"].to_numpy()),
+            n_repeats=IMPORTANCE_REPEATS,
+            random_state=seed,
+            n_jobs=jobs,
+        )
+    loses, spread = shuffled.importances_mean, shuffled.importances_std
+    order = np.argsort(-loses, kind="stable")
+    return [{"feature": features[one], "loses": float(loses[one]), "spread": float(spread[one])} for one in order]
+
+
+def _coverage(data: pd.DataFrame, rows: pd.DataFrame, features: Sequence[str]) -> dict[str, Any]:
+    """Return the tokens of each date, and of each feature the rows that lack it."""
+    gaps = (~has_features(data, features)).sum()
+    return {
+        "rows_left_out": len(data) - len(rows),
+        "rows_without": {name: int(gaps[name]) for name in features if gaps[name]},
+        "tokens_by_date": {f"{date:%Y-%m-%d}": int(count) for date, count in rows.groupby("date").size().items()},
+    }

@@ -1,0 +1,1 @@
+"""The daily plan and the reasons of decisions. Pure: never fetches, orders or saves."""

@@ -1,0 +1,215 @@
+"""The daily plan: which held tokens to sell, which to buy, and how the capital is split. Pure: values in, plan out.
+
+Never fetches, orders or saves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import date, datetime
+from decimal import ROUND_DOWN, Decimal
+
+from marsshot.core.catalog import Sentence
+from marsshot.core.decisions import Action, Decision, HitBand, Why
+from marsshot.core.domain import (
+    EXACT,
+    DailyPlan,
+    DailyRules,
+    PlannedBuy,
+    PlannedSell,
+    Position,
+    Score,
+    reaches_multiple,
+)
+
+# How outcomes are known again in the book, which keeps them in English; a test holds the catalogue to it.
+TOO_LITTLE_MONEY = "left: too little money for one more order"
+PAUSED = "left: buying is paused"  # so the outcome begins
+
+LONGEST_TOLD = 200
+
+NotNow = tuple[Why, str]
+"""Why a token cannot be bought now, and what a venue or the owner said, in words."""
+
+
+def is_daily_update_done(day: date, last_done: date | None) -> bool:
+    """Return whether the pass of this UTC day is done; a clock that was ahead may have made a later one."""
+    return last_done is not None and last_done >= day
+
+
+def is_daily_update_due(now: datetime, last_done: date | None, hour_utc: int, minute_utc: int) -> bool:
+    """Return True from that time of the day on until the pass is done; a bot that overslept catches up."""
+    return (now.hour, now.minute) >= (hour_utc, minute_utc) and (last_done is None or last_done < now.date())
+
+
+def without_other_coins(scores: Sequence[Score], prices: Mapping[str, Decimal], max_divergence: Decimal) -> list[Score]:
+    """Take the probability from tokens whose history does not fit Binance's price: another coin of the same ticker.
+
+    prices: Binance's last, by token. max_divergence is relative to them; exactly that far is still near enough.
+    """
+
+    def checked(score: Score) -> Score:
+        if score.probability is None or score.last_close is None:
+            return score
+        price = prices.get(score.symbol)
+        if price is None:
+            why_not = Sentence("scores.not_compared")
+            return replace(score, probability=None, why_not=why_not, reason=Why.NOT_COMPARED)
+        if EXACT.abs(EXACT.subtract(score.last_close, price)) > EXACT.multiply(price, max_divergence):
+            why_not = Sentence("scores.other_coin", close=score.last_close, price=price)
+            return replace(score, probability=None, why_not=why_not, reason=Why.OTHER_COIN)
+        return score
+
+    return [checked(score) for score in scores]
+
+
+def decide_daily_plan(
+    day: date,
+    tokens_daily: Sequence[str],
+    positions: Mapping[str, Position],
+    scores: Mapping[str, Score],
+    prices: Mapping[str, Decimal],
+    not_for_sale: Mapping[str, NotNow],
+    rules: DailyRules,
+    *,
+    hit_bands: Sequence[HitBand] = (),
+) -> DailyPlan:
+    """Return the plan of this UTC date, with a decision for every token.
+
+    prices: the price of each held token to go by. not_for_sale: tokens that cannot be bought now, and why.
+    """
+    held = [
+        decide_sell(symbol, position, scores.get(symbol), prices.get(symbol), rules)
+        for symbol, position in positions.items()
+    ]
+    others = [
+        decide_buy(symbol, scores.get(symbol), not_for_sale.get(symbol), rules)
+        for symbol in tokens_daily
+        if symbol not in positions
+    ]
+    # Python's sort is stable: equals stay in the order of tokens_daily.
+    buys = sorted((one for one in others if one.action is Action.BUY), key=lambda one: -(one.probability or 0))
+    return DailyPlan(
+        day=day,
+        sells=tuple(PlannedSell(symbol=one.symbol) for one in held if one.action is Action.SELL),
+        buys=tuple(PlannedBuy(symbol=one.symbol, probability=str(one.probability)) for one in buys),
+        decisions=tuple(_with_hit_rate(one, hit_bands) for one in held + others),
+    )
+
+
+def _with_hit_rate(decision: Decision, bands: Sequence[HitBand]) -> Decision:
+    score = decision.probability
+    band = next((band for band in bands if score is not None and band.holds(score)), None)
+    return decision if band is None else replace(decision, hit_rate=band.hit_rate, hit_rows=band.rows)
+
+
+def decide_sell(
+    symbol: str, position: Position, score: Score | None, price: Decimal | None, rules: DailyRules
+) -> Decision:
+    """Decide about a held token: sold under the threshold, unless a big gain lets it skip this once."""
+
+    def decided(action: Action, reason: Why, told: str = "", quote: Decimal | None = None) -> Decision:
+        probability = score.probability if score else None
+        return Decision(
+            symbol=symbol, held=True, probability=probability, action=action, reason=reason, told=told, quote=quote
+        )
+
+    if score is None or score.probability is None:
+        return decided(Action.KEEP, *_not_scored(score))
+    if score.probability >= rules.sell_threshold:
+        return decided(Action.KEEP, Why.AT_SELL_THRESHOLD)
+    if price is None:
+        return decided(Action.KEEP, Why.NO_PRICE)
+    if reaches_multiple(position, price, rules.big_gain_multiple) and not position.did_skip_sell_once:
+        return decided(Action.SKIP_SALE, Why.BIG_GAIN)
+    return decided(Action.SELL, Why.BELOW_SELL_THRESHOLD, quote=position.qty * price)
+
+
+def decide_buy(symbol: str, score: Score | None, not_for_sale: NotNow | None, rules: DailyRules) -> Decision:
+    """Decide about a token that is not held: bought from the threshold on."""
+
+    def decided(action: Action, reason: Why, told: str = "") -> Decision:
+        probability = score.probability if score else None
+        return Decision(symbol=symbol, held=False, probability=probability, action=action, reason=reason, told=told)
+
+    if score is None or score.probability is None:
+        return decided(Action.LEAVE, *_not_scored(score))
+    if score.probability < rules.buy_threshold:
+        return decided(Action.LEAVE, Why.BELOW_BUY_THRESHOLD)
+    if not_for_sale is not None:
+        return decided(Action.LEAVE, *not_for_sale)
+    return decided(Action.BUY, Why.AT_BUY_THRESHOLD)
+
+
+def _not_scored(score: Score | None) -> NotNow:
+    return (score.reason, as_told(score.why_not)) if score else (Why.NOT_SCORED, "")
+
+
+def as_told(text: str) -> str:
+    """Return what a venue said in a form that any file takes: not endless, and without what is no character."""
+    told = text[:LONGEST_TOLD].encode("utf-8", errors="replace").decode()
+    return text if told == text else told  # a sentence of the catalogue stays one
+
+
+def settled_decisions(plan: DailyPlan) -> tuple[Decision, ...]:
+    """Return the decisions with the amounts of the purchases, and those that got no share, or none any more, left.
+
+    What became of an order that was sent is told by trades.csv, not here.
+    """
+    buys = {buy.symbol: buy for buy in plan.buys}
+    return tuple(_settled(one, buys[one.symbol]) if one.action is Action.BUY else one for one in plan.decisions)
+
+
+def _settled(decision: Decision, buy: PlannedBuy) -> Decision:
+    if _is("outcome.too_little_money", buy.outcome, TOO_LITTLE_MONEY):
+        return replace(decision, action=Action.LEAVE, reason=Why.NOT_IN_SHARE)
+    if _is("outcome.paused", buy.outcome, PAUSED) and buy.left == buy.amount:
+        return replace(decision, action=Action.LEAVE, reason=Why.PAUSED, quote=None)
+    if buy.outcome and buy.amount is None:
+        return replace(decision, action=Action.LEAVE, reason=Why.NOT_TRADED, told=why_left(buy.outcome))
+    return replace(decision, quote=buy.amount)
+
+
+def _is(key: str, outcome: str, beginning: str) -> bool:
+    """Return whether an outcome is of this kind: by its key, or, read from the book, by how it begins in English."""
+    return outcome.key == key if isinstance(outcome, Sentence) else outcome.startswith(beginning)
+
+
+def left_undone(why: str) -> Sentence:
+    """Return the outcome of a step that is left undone."""
+    return Sentence("outcome.left", why=why)
+
+
+def why_left(outcome: str) -> str:
+    """Return why a step was left; of an outcome that was read from the book, its English text."""
+    why = outcome.values.get("why") if isinstance(outcome, Sentence) else None
+    return why if isinstance(why, str) else outcome.removeprefix("left: ")
+
+
+def share_out(
+    plan: DailyPlan, capital: Decimal, smallest: Mapping[str, Decimal], quote_precision: int = 8
+) -> DailyPlan:
+    """Split the capital equally among the purchases, or among the most probable ones that it is large enough for.
+
+    capital and smallest (by token, the smallest order that the exchange takes) are in quote asset. Shares are rounded
+    down to quote_precision decimals. Purchases that go without are given an outcome.
+    """
+    open_buys = [buy for buy in plan.buys if not buy.outcome]
+    unit = Decimal(1).scaleb(-quote_precision)
+    for count in range(len(open_buys), 0, -1):
+        share = (max(capital, Decimal(0)) / count).quantize(unit, rounding=ROUND_DOWN)
+        if share > 0 and all(share >= smallest[buy.symbol] for buy in open_buys[:count]):
+            break
+    else:
+        count, share = 0, Decimal(0)
+    chosen = {buy.symbol for buy in open_buys[:count]}
+
+    def with_share(buy: PlannedBuy) -> PlannedBuy:
+        if buy.outcome:
+            return buy
+        if buy.symbol in chosen:
+            return replace(buy, amount=share, left=share)
+        return replace(buy, outcome=Sentence("outcome.too_little_money"))
+
+    return replace(plan, buys=tuple(with_share(buy) for buy in plan.buys), shared_out=True)

@@ -1,0 +1,91 @@
+"""Why the daily pass did what it did, token by token: in words, for the log, as rows of decisions.csv.
+
+Values in, texts out. Decides nothing, writes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from decimal import Decimal
+
+from marsshot.core.catalog import Sentence, Words
+from marsshot.core.decisions import Action, Decision, Why
+from marsshot.core.domain import DailyRules
+from marsshot.portfolio.serialization import decimal_text
+
+COLUMNS = (
+    "day",
+    "time",
+    "symbol",
+    "held",
+    "probability",
+    "hit_rate",
+    "hit_rows",
+    "action",
+    "quote",
+    "reason",
+    "detail",
+)
+
+
+def in_order(decisions: Iterable[Decision]) -> list[Decision]:
+    """Return the decisions by score, the highest first; those without one at the end."""
+    return sorted(decisions, key=lambda one: (one.probability is None, -(one.probability or 0)))
+
+
+def detail(decision: Decision, rules: DailyRules) -> Sentence:
+    """Return the reason as a sentence for people."""
+    return Sentence(
+        f"why.{decision.reason}",
+        buy=rules.buy_threshold,
+        sell=rules.sell_threshold,
+        multiple=rules.big_gain_multiple,
+        told=decision.told,
+    )
+
+
+def decision_sentence(decision: Decision, rules: DailyRules) -> Sentence:
+    """Return the decision as one line: score, action, reason."""
+    return Sentence(
+        "decision.line",
+        symbol=decision.symbol,
+        score=score(decision),
+        action=Sentence(f"action.{decision.action}"),
+        why=detail(decision, rules),
+    )
+
+
+def score(decision: Decision) -> Sentence:
+    """Return the score, and how often the model was right at such scores, in words."""
+    if decision.probability is None:
+        return Sentence("score.none")
+    if decision.hit_rate is None or decision.hit_rows is None:
+        return Sentence("score.alone", score=decision.probability)
+    return Sentence("score.with_rate", score=decision.probability, rate=decision.hit_rate, rows=decision.hit_rows)
+
+
+def was_wanted(decision: Decision) -> bool:
+    """Return whether a token scored high enough for a purchase and was left all the same."""
+    has_score = decision.probability is not None
+    return decision.action is Action.LEAVE and has_score and decision.reason is not Why.BELOW_BUY_THRESHOLD
+
+
+def csv_row(day: str, time: str, decision: Decision, rules: DailyRules, words: Words) -> list[str]:
+    """Return the decision as a row of decisions.csv: numbers as decimal texts, empty where there is none."""
+
+    def text(value: Decimal | int | None) -> str:
+        return "" if value is None else decimal_text(Decimal(value))
+
+    return [
+        day,
+        time,
+        decision.symbol,
+        "true" if decision.held else "false",
+        text(decision.probability),
+        text(decision.hit_rate),
+        text(decision.hit_rows),
+        decision.action,
+        text(decision.quote),
+        decision.reason,
+        words.tell(detail(decision, rules)),
+    ]

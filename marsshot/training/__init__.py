@@ -1,0 +1,1 @@
+"""Search, cross-validation, evaluation, verdict and promotion gate of a model. Never trades."""

@@ -1,0 +1,187 @@
+"""What the hold-out shows of a model: its ranking beside baselines that need no model, and what each threshold picks.
+
+A rise of 5 % in two days is mostly a matter of volatility, so the yardstick is not chance but volatility alone, and
+what picks earned is set against equally volatile tokens that were not picked. Every date weighs the same. Fits nothing,
+reads and writes no file. All take the frame that outcomes.judged makes.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.metrics import roc_auc_score
+
+from marsshot.training.day_statistics import (
+    LEVEL,
+    Floats,
+    Interval,
+    average_precision,
+    day_numbers,
+    day_weights,
+    interval_of,
+    over_resamples,
+    per_day,
+    ratio,
+    share,
+)
+from marsshot.training.forward_returns import equally_volatile
+
+THRESHOLDS = tuple(Decimal(hundredths) / 100 for hundredths in range(30, 91, 5))
+TOP_SHARE = 0.10
+BANDS = 20
+
+
+def ranking(frame: pd.DataFrame, label_days: int) -> dict[str, Any]:
+    """Return how well the scores rank, beside volatility alone and beside chance; None where it cannot be measured.
+
+    The difference to volatility is taken on the rows that have a volatility.
+    """
+    dates, labels, scores = (frame[name].to_numpy() for name in ("date", "label", "score"))
+    weights = day_weights(dates)
+    both = len(np.unique(labels)) > 1
+    precision, interval = _precision(dates, labels, scores) if both else (None, None)
+    return {
+        "base_rate": float(np.average(labels, weights=weights)),
+        **_with_interval("average_precision", precision, interval),
+        "roc_auc": float(roc_auc_score(labels, scores, sample_weight=weights)) if both else None,
+        "volatility_alone": _beside_volatility(frame[frame["volatility"].notna()]),
+        "chance": _chance(frame, label_days) if both else None,
+    }
+
+
+def _precision(dates: Any, labels: NDArray[np.int64], scores: Floats) -> tuple[float, Interval | None]:
+    drawn = over_resamples(dates, lambda weights: average_precision(labels, scores, weights))
+    return float(average_precision(labels, scores, day_weights(dates))), interval_of(drawn)
+
+
+def _beside_volatility(frame: pd.DataFrame) -> dict[str, Any] | None:
+    """Return volatility's average precision and what the scores have more, both with intervals."""
+    dates, labels, scores, volatility = (frame[name].to_numpy() for name in ("date", "label", "score", "volatility"))
+    if len(np.unique(labels)) < 2:  # noqa: PLR2004 - 0 and 1
+        return None
+
+    def more(weights: Floats) -> Floats:
+        return average_precision(labels, scores, weights) - average_precision(labels, volatility, weights)
+
+    return {
+        "rows": len(frame),
+        **_with_interval("average_precision", *_precision(dates, labels, volatility)),
+        **_with_interval("model_has_more", float(more(day_weights(dates))), interval_of(over_resamples(dates, more))),
+    }
+
+
+def _chance(frame: pd.DataFrame, label_days: int) -> dict[str, Any] | None:
+    """Return the average precision of the scores against the labels of other days: permutations by date.
+
+    All days' labels move on together by the same number of days, in a circle, so that neighbouring days stay alike and
+    each token keeps its own; every such move beyond the reach of a label is tried.
+    """
+    scores, labels = (
+        frame.pivot(index="date", columns="symbol", values=name).to_numpy() for name in ("score", "label")
+    )
+    found = []
+    for days in range(label_days + 1, len(labels) - label_days):
+        moved = np.roll(labels, days, axis=0)
+        both = np.isfinite(scores) & np.isfinite(moved)
+        if both.any() and moved[both].any():
+            weights = (both / np.maximum(both.sum(axis=1, keepdims=True), 1))[both]
+            found.append(float(average_precision(moved[both].astype(np.int64), scores[both], weights)))
+    if not found:
+        return None
+    return {"average_precision": float(np.mean(found)), "best_of_twenty": float(np.quantile(found, LEVEL))}
+
+
+def picks(frame: pd.DataFrame, picked: NDArray[np.bool_]) -> dict[str, Any]:
+    """Return what picking these rows comes to: how many, how often they rose, what they earned.
+
+    Returns are means of the days' means: the bot splits its capital among the picks of a day.
+    """
+    days, numbers = day_numbers(frame["date"])
+    labels, weights = frame["label"].to_numpy(), day_weights(frame["date"])
+    returns, volatility = frame["net_return"].to_numpy(), frame["volatility"].to_numpy()
+    others = equally_volatile(frame["date"].to_numpy(), picked, volatility, returns)
+    chosen = np.where(picked, weights, 0.0)
+    hit_rate, interval = share(numbers, chosen, labels)
+    base_rate = float(np.average(labels, weights=weights))
+    return {
+        "rows": int(picked.sum()),
+        "signals_per_day": float(picked.sum() / len(days)),
+        "days": len(np.unique(numbers[picked])),
+        **_with_interval("hit_rate", hit_rate, interval),
+        "lift": hit_rate / base_rate if hit_rate is not None and base_rate else None,
+        **_with_interval("mean_return_after_fees", *_mean_of_days(numbers, np.where(picked, returns, np.nan))),
+        "equally_volatile_return_after_fees": _mean_of_days(numbers, others)[0],
+        **_with_interval("more_than_equally_volatile", *_mean_of_days(numbers, returns - others)),
+    }
+
+
+def top_tenth(frame: pd.DataFrame) -> NDArray[np.bool_]:
+    """Return which rows are among the tenth of their day's tokens with the highest scores, at least one a day."""
+    place = frame.groupby("date")["score"].rank(method="first", ascending=False)
+    tokens = frame.groupby("date")["score"].transform("size")
+    return (place <= np.maximum(1, (tokens * TOP_SHARE).round())).to_numpy()
+
+
+def by_threshold(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return what is picked at or above each of THRESHOLDS."""
+    scores = frame["score"].to_numpy()
+    return [{"threshold": f"{limit:.2f}", **picks(frame, scores >= float(limit))} for limit in THRESHOLDS]
+
+
+def by_band(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return how often rows rose by score, in bands of 0.05 from 0 to 1; a score of 1 belongs to the last."""
+    _, numbers = day_numbers(frame["date"])
+    labels, scores, weights = frame["label"].to_numpy(), frame["score"].to_numpy(), day_weights(frame["date"])
+    edges = [round(number / BANDS, 2) for number in range(BANDS + 1)]
+    bands = np.clip(np.searchsorted(edges, scores, side="right") - 1, 0, BANDS - 1)
+    found = []
+    for band, (low, high) in enumerate(pairwise(edges)):
+        chosen = np.where(bands == band, weights, 0.0)
+        hit_rate, interval = share(numbers, chosen, labels)
+        rows = int((bands == band).sum())
+        found.append({"from": low, "below": high, "rows": rows, **_with_interval("hit_rate", hit_rate, interval)})
+    return found
+
+
+def day_by_day(frame: pd.DataFrame, threshold: Decimal) -> list[dict[str, Any]]:
+    """Return for each date the tokens scored, the picks at the threshold, and the mean net return of both.
+
+    None where nothing was picked, or where the later close is not in the file.
+    """
+    picked = frame["score"] >= float(threshold)
+    found = []
+    for date, today in frame.groupby("date"):
+        mine = today[picked.loc[today.index]]
+        found.append(
+            {
+                "date": f"{date:%Y-%m-%d}",
+                "tokens": len(today),
+                "picks": len(mine),
+                "picks_return_after_fees": _number(mine["net_return"].mean()),
+                "all_return_after_fees": _number(today["net_return"].mean()),
+            }
+        )
+    return found
+
+
+def _mean_of_days(numbers: NDArray[np.intp], values: Floats) -> tuple[float | None, Interval | None]:
+    """Return the mean of the days' means of the values that are defined, with its interval."""
+    there = np.isfinite(values)
+    count = per_day(numbers, there.astype(np.float64))
+    total = per_day(numbers, np.where(there, values, 0.0))
+    means = np.divide(total, count, out=np.zeros_like(total), where=count > 0)
+    return ratio(means, (count > 0).astype(np.float64))
+
+
+def _with_interval(name: str, value: float | None, interval: Interval | None) -> dict[str, float | None]:
+    low, high = interval or (None, None)
+    return {name: value, f"{name}_low": low, f"{name}_high": high}
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if np.isfinite(value) else None

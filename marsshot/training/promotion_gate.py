@@ -1,0 +1,142 @@
+"""Whether a new model may take the old one's place: both are compared on dates that neither was fitted on.
+
+The file in use is fitted on all dates it had, so its own scores on those dates prove nothing. What counts for them is
+the record in its model.json: what its forerunner, fitted on the past alone, said of each date of its hold-out. Dates
+after its last one it scores itself. Decides only; writes no file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from marsshot.core.errors import InputError
+from marsshot.model.features import has_features
+from marsshot.model.model_files import LoadedModel, load_model
+from marsshot.training.day_statistics import Floats, average_precision, day_weights, interval_of, over_resamples
+from marsshot.training.forest_search import scores_of
+
+FEWEST_DATES = 14
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Whether the old model stays, and why, in a sentence; figures is what model.json keeps of it."""
+
+    old_stays: bool
+    words: str
+    figures: dict[str, Any] | None = None
+
+
+def record_of(frame: pd.DataFrame) -> dict[str, str]:
+    """Return what was said of each date of a hold-out, for model.json: "ADA 0.4123 BNB 0.3312 ..."."""
+    return {
+        f"{date:%Y-%m-%d}": " ".join(
+            f"{symbol} {score:.4f}" for symbol, score in zip(day["symbol"], day["score"], strict=True)
+        )
+        for date, day in frame.groupby("date")
+    }
+
+
+def compare_with_old(
+    path: Path, data: pd.DataFrame, frame: pd.DataFrame, label: Mapping[str, Any], gap_days: int
+) -> Comparison:
+    """Compare the model of this file with the new one.
+
+    data: the rows of the training file; frame: date, symbol, label and the new model's score of the hold-out.
+    gap_days: how long after its last training date what the old model has learnt still reaches.
+    The old one stays if the 95 % interval of what the new one's average precision has more lies below zero: a block
+    bootstrap by date, both models in the same draws.
+    """
+    if not path.exists():
+        return Comparison(False, "")
+    try:
+        old = load_model(path)
+    except InputError as error:
+        return Comparison(False, f"The old model could not be compared and is replaced. {error}")
+    if old.facts.get("label", label) != label:
+        return Comparison(False, f"{path}: the old model was trained on another label and is replaced.")
+    if absent := [name for name in old.features if name not in data.columns]:
+        return Comparison(
+            False, f"{path}: the old model wants {', '.join(absent)}, which is not in the file, and is replaced."
+        )
+    both = _scored_by_both(old, data, frame, gap_days)
+    dates = both["date"].nunique()
+    if dates < FEWEST_DATES or both["label"].nunique() < 2:  # noqa: PLR2004 - 0 and 1
+        return Comparison(
+            False,
+            f"{path}: replaced without a comparison: there are {dates} dates that neither model was fitted on, "
+            f"{FEWEST_DATES} with both labels are needed.",
+        )
+    return _judge(path, both)
+
+
+def _judge(path: Path, both: pd.DataFrame) -> Comparison:
+    dates, labels, new, old = (both[name].to_numpy() for name in ("date", "label", "score", "old_score"))
+
+    def more(weights: Floats) -> Floats:
+        return average_precision(labels, new, weights) - average_precision(labels, old, weights)
+
+    low, high = interval_of(over_resamples(dates, more)) or (np.nan, np.nan)
+    own, other = (float(average_precision(labels, scores, day_weights(dates))) for scores in (new, old))
+    stays = high < 0
+    words = (
+        f"the new model is {'clearly' if stays else 'not clearly'} worse than the old one: average precision {own:.3f} "
+        f"against {other:.3f} on {both['date'].nunique()} dates from {both['date'].min():%Y-%m-%d} on that neither was "
+        f"fitted on, 95 % interval of the difference {low:+.3f} to {high:+.3f}"
+    )
+    figures = {
+        "dates": int(both["date"].nunique()),
+        "new_average_precision": own,
+        "old_average_precision": other,
+        "new_has_more": own - other,
+        "new_has_more_low": low,
+        "new_has_more_high": high,
+    }
+    return Comparison(stays, f"{path}: {words}", figures)
+
+
+def _scored_by_both(old: LoadedModel, data: pd.DataFrame, frame: pd.DataFrame, gap_days: int) -> pd.DataFrame:
+    """Return the rows of the frame that the old model has fair scores of, with both scores as ranks.
+
+    Its record and it itself are two forests on two scales, so the scores are ranked within each one's dates.
+    """
+    rows = frame.assign(score=frame["score"].round(4), old_score=_recorded(old.facts, frame))
+    rows["by"] = np.where(rows["old_score"].notna(), "record", "")
+    last = pd.to_datetime(str(old.facts.get("last_date")), format="%Y-%m-%d", errors="coerce")
+    unseen = rows["old_score"].isna() & (rows["date"] > last + pd.Timedelta(days=gap_days))
+    columns = data.set_index(["date", "symbol"])[list(old.features)]
+    wanted = columns.loc[pd.MultiIndex.from_frame(rows.loc[unseen, ["date", "symbol"]])].set_axis(rows.index[unseen])
+    usable = wanted[has_features(wanted, old.features).all(axis=1)]
+    if len(usable):
+        rows.loc[usable.index, "old_score"] = scores_of(old.estimator, usable).round(4)
+        rows.loc[usable.index, "by"] = "itself"
+    rows = rows[rows["by"] != ""].copy()
+    for name in ("score", "old_score"):
+        rows[name] = rows.groupby("by")[name].rank(pct=True)
+    return rows
+
+
+def _recorded(facts: Mapping[str, Any], frame: pd.DataFrame) -> list[float]:
+    """Return the recorded score of each row, NaN where there is none."""
+    found = dict(_record(facts))
+    days = frame["date"].dt.strftime("%Y-%m-%d")
+    return [found.get(key, np.nan) for key in zip(days, frame["symbol"], strict=True)]
+
+
+def _record(facts: Mapping[str, Any]) -> Iterator[tuple[tuple[str, str], float]]:
+    """Yield what record_of wrote; what cannot be read counts as not there."""
+    hold_out = facts.get("hold_out")
+    record = hold_out.get("scores") if isinstance(hold_out, dict) else None
+    for date, line in record.items() if isinstance(record, dict) else ():
+        words = str(line).split()
+        for symbol, score in zip(words[::2], words[1::2], strict=False):
+            try:
+                yield (date, symbol), float(score)
+            except ValueError:
+                return

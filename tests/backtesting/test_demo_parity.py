@@ -1,0 +1,53 @@
+"""Demo and backtest are the same bot: over the same days and model both trade alike, to the last digit.
+
+The demo goes over HTTP, through python-binance, to the embedded market in a process of its own, with files on disk.
+"""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+import yaml
+
+import main
+from marsshot.backtesting.history.market_history import read_recording
+from marsshot.backtesting.scoring.daily_scores import ScoreBook, score_with, whole_table
+from marsshot.backtesting.simulation.engine import run
+from marsshot.bot import environment
+from marsshot.demo import demo
+from marsshot.model.model_files import load_model
+from tests.helpers.backtest_builders import BUSY, CONFIG, FIRST, LAST, ask, save_forest
+
+DAYS = (LAST - FIRST).days + 1
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with busy settings and a model, in front of a demo of two weeks."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(environment, "DEMO_DAYS", DAYS)
+    monkeypatch.setattr(demo, "DEMO_DAYS", DAYS)
+    content = yaml.safe_load(CONFIG.read_text())
+    content["strategy"] |= {key.removeprefix("strategy."): yaml.safe_load(value) for key, value in BUSY.items()}
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(content))
+    save_forest(read_recording(None, None, None, None), FIRST, tmp_path / "model.demo.pkl")
+    return tmp_path
+
+
+def test_demo_and_backtest_trade_alike_to_the_last_digit(folder: Path) -> None:
+    assert main.main([]) == 0
+    with Path("trades.demo.csv").open(newline="") as file:
+        over_http = [row for row in csv.DictReader(file) if row["time"][:10] <= str(LAST)]
+    question, model = ask(), load_model(folder / "model.demo.pkl")
+    scores = ScoreBook(score_with(whole_table(question.recording), question.settings.tokens_daily, FIRST, LAST, model))
+    in_memory = run(question.settings, question.recording, scores, FIRST, LAST).trades
+    assert in_memory == over_http
+    assert {row["reason"] for row in in_memory} >= {
+        "daily_buy",
+        "daily_sell",
+        "stop_loss",
+        "partial_take_profit",
+        "trailing_stop",
+    }

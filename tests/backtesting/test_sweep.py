@@ -1,0 +1,132 @@
+"""A grid of settings: what it holds, what it refuses, how it is run side by side and on a cluster, what it says."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pytest
+from joblib.externals.loky import get_reusable_executor
+
+from marsshot.backtesting.analysis.deflated_sharpe import deflated_sharpe
+from marsshot.backtesting.analysis.run_statistics import findings_of
+from marsshot.backtesting.reports.sweep_page import sweep_page
+from marsshot.backtesting.request import Question
+from marsshot.backtesting.simulation.engine import run
+from marsshot.backtesting.sweep import Sweep, SweptCell, grid_of, heat_map, sweep
+from marsshot.core.errors import InputError
+from tests.helpers.backtest_builders import CONFIG, ask_made_up, random_scores, write_made_up
+
+STOP, BUY = "strategy.stop_loss_pct", "strategy.buy_threshold"
+
+
+def test_lists_and_ranges_make_a_grid() -> None:
+    grid = grid_of([(STOP, "0.3, 0.4"), (BUY, "0.6:0.7:0.05")], CONFIG, {})
+    assert grid.keys == (STOP, BUY)
+    assert [cell.values for cell in grid.cells] == [
+        ("0.3", "0.60"),
+        ("0.3", "0.65"),
+        ("0.3", "0.70"),
+        ("0.4", "0.60"),
+        ("0.4", "0.65"),
+        ("0.4", "0.70"),
+    ]
+    assert [str(cell.strategy.buy_threshold) for cell in grid.cells[:3]] == ["0.60", "0.65", "0.70"]
+
+
+@pytest.mark.parametrize(
+    ("specs", "told"),
+    [
+        ([("training.days", "100,200")], "only keys of the section strategy"),
+        ([(STOP, "0.3"), (STOP, "0.4")], "is given twice"),
+        ([(STOP, "0.3,2")], "stop_loss_pct: 2 is not allowed"),
+        ([("strategy.nonsense", "1")], "is not a key"),
+        ([(BUY, "0.2,0.6")], "sell_threshold: 0.30 is not allowed"),
+        ([(BUY, "0.6:0.9")], "a range has the form"),
+        ([(BUY, "0.6:0.9:0")], "a range has the form"),
+        ([(BUY, "0.9:0.6:0.1")], "goes up from first to last"),
+        ([(BUY, "0.6:x:0.1")], "a range has the form"),
+        ([(STOP, "0.1:0.9:0.01"), (BUY, "0.5:0.9:0.01")], "makes 3321 cells"),
+        ([(STOP, "[")], "is no value"),
+    ],
+)
+def test_a_faulty_grid_is_one_line(specs: list[tuple[str, str]], told: str) -> None:
+    with pytest.raises(InputError) as refused:
+        grid_of(specs, CONFIG, {})
+    assert told in str(refused.value)
+
+
+@pytest.fixture
+def question(tmp_path: Path) -> Question:
+    """Six made-up days."""
+    return ask_made_up(write_made_up(tmp_path, 3, hourly=True), buy_threshold="0.5")
+
+
+@pytest.fixture
+def _no_workers_left() -> Iterator[None]:
+    """End joblib's processes after the test: they would wait for more work, and other tests count processes."""
+    yield
+    get_reusable_executor().shutdown(wait=True)
+
+
+@pytest.mark.usefixtures("_no_workers_left")
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_every_cell_is_the_run_of_its_settings(question: Question, jobs: int) -> None:
+    grid, scores = grid_of([(STOP, "0.02,0.5")], CONFIG, {BUY: "0.5"}), random_scores(question, 3)
+    found = sweep(question, scores, grid, jobs)
+    for cell, swept in zip(grid.cells, found.cells, strict=True):
+        settings = question.settings.model_copy(update={"strategy": cell.strategy})
+        outcome = run(settings, question.recording, scores, *question.span)
+        figures = findings_of(outcome, settings.tokens_daily).figures["MarsShot"]
+        assert swept.figures == (
+            figures.total_return,
+            figures.max_drawdown,
+            figures.sharpe,
+            float(len(outcome.trades)),
+        )
+    assert found.cells[0].figures != found.cells[1].figures
+
+
+def _sweep(*returns: np.ndarray[tuple[int], np.dtype[np.float64]]) -> Sweep:
+    cells = []
+    for number, one in enumerate(returns):
+        ratio = float(one.mean() / one.std(ddof=1) * math.sqrt(365)) if one.std() else math.nan
+        cells.append(SweptCell((str(number),), (0.1, 0.2, ratio, 5.0), one))
+    return Sweep(keys=(STOP,), cells=tuple(cells), first=date(2021, 1, 1), last=date(2021, 12, 31))
+
+
+def test_the_best_of_many_lucky_cells_is_called_luck() -> None:
+    random = np.random.default_rng(5)
+    found = _sweep(*random.normal(0, 0.02, (30, 200)))
+    assert found.best.sharpe == max(cell.sharpe for cell in found.cells)
+    assert found.probability == deflated_sharpe(found.best.returns, [c.sharpe / math.sqrt(365) for c in found.cells])
+    assert "luck" in found.verdict()
+    assert f"best of 30 cells is {STOP}={found.best.values[0]}" in found.verdict()
+
+
+def test_a_cell_of_real_skill_among_many_is_told_from_luck() -> None:
+    random = np.random.default_rng(6)
+    found = _sweep(*random.normal(0, 0.02, (10, 400)), random.normal(0.008, 0.02, 400))
+    assert found.best is found.cells[-1]
+    assert "more than luck" in found.verdict()
+
+
+def test_where_nothing_was_bought_there_is_no_best_cell() -> None:
+    assert "nothing was bought" in _sweep(np.zeros(9), np.zeros(9)).verdict()
+
+
+def test_two_keys_make_a_map_and_the_page_needs_nothing_from_outside(question: Question) -> None:
+    grid = grid_of([(STOP, "0.02,0.5"), (BUY, "0.5,0.6,0.7")], CONFIG, {})
+    found = sweep(question, random_scores(question, 3), grid, 1)
+    mapped = heat_map(found)
+    assert mapped is not None
+    down, across, sharpes = mapped
+    assert (down, across, sharpes.shape) == (["0.02", "0.5"], ["0.5", "0.6", "0.7"], (2, 3))
+    assert sharpes[1, 2] == found.cells[5].figures[2]
+    page = sweep_page(found)
+    assert "http" not in page
+    assert "stop_loss_pct down, buy_threshold across" in page
+    assert heat_map(sweep(question, random_scores(question, 3), grid_of([(STOP, "0.5")], CONFIG, {}), 1)) is None

@@ -1,0 +1,413 @@
+"""`main.py status`, and the owner's word to a running bot: pause, resume, sell all."""
+
+from __future__ import annotations
+
+import json
+import stat
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from marsshot.bot.control_files import Control
+from marsshot.bot.journal import Seen
+from marsshot.commands.status import show_status, status_facts
+from marsshot.commands.status_view import status_lines
+from marsshot.core.catalog import LANGUAGES, Language, Words
+from marsshot.core.domain import Book, Reason, TradeRow
+from marsshot.core.errors import InputError
+from marsshot.infra.atomic_files import Disk
+from positions_store import Store, save_state
+from tests.helpers.builders import (
+    TODAY,
+    D,
+    a_book,
+    a_plan,
+    a_position,
+    a_trade,
+    bought_at,
+    buy_intent,
+    sell_intent,
+    some_settings,
+)
+
+MORNING = datetime(2021, 2, 15, 9, 0, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def facts(
+    book: Book, *, now: datetime = MORNING, paused: str = "", seen: Seen | None = None, **settings: object
+) -> dict[str, Any]:
+    return status_facts(book, some_settings(**settings), paused, now, seen)
+
+
+def saved(book: Book, *rows: TradeRow) -> None:
+    store = Store(book, Path("bot_state.paper.json"), Path("trades.paper.csv"), Disk(), pytest.fail)
+    store.save(replace(book, unwritten_trades=rows))
+
+
+# --------------------------------------------------------------------------- status
+
+
+def test_the_capital_is_told_as_decimals() -> None:
+    told = facts(a_book(capital=D("900.50"), started_at="2021-02-01T00:00:00Z"))
+    assert (told["mode"], told["quote_asset"]) == ("paper", "USDT")
+    assert (told["capital"], told["capital_started"]) == ("900.5", "1000")
+    assert told["started_at"] == "2021-02-01T00:00:00Z"
+
+
+def test_the_levels_of_a_position_are_told() -> None:
+    held = facts(a_book(positions={"FET": bought_at("0.10", opened_at="then")}))["positions"]["FET"]
+    assert (held["qty"], held["entry_price"], held["cost"], held["opened_at"]) == ("100", "0.1", "10", "then")
+    assert D(held["stop_loss_at"]) == D("0.05")
+    assert D(held["partial_at"]) == D("0.2")
+    assert held["trailing_armed"] is False
+    assert (D(held["trailing_armed_from"]), held["trailing_stop_at"]) == (D("0.3"), None)
+    assert (held["did_skip_sell_once"], held["exit_pending"]) == (False, "")
+
+
+def test_a_position_in_the_middle_of_its_life_is_told() -> None:
+    position = bought_at(
+        "0.10",
+        trailing_armed=True,
+        max_price=D("0.32"),
+        partial_sold=True,
+        did_skip_sell_once=True,
+        exit_pending=Reason.TRAILING_STOP,
+    )
+    held = facts(a_book(positions={"FET": position}))["positions"]["FET"]
+    assert (held["partial_sold"], held["partial_at"]) == (True, None)
+    assert (held["trailing_armed"], held["trailing_armed_from"]) == (True, None)
+    assert D(held["trailing_stop_at"]) == D("0.224")
+    assert (held["did_skip_sell_once"], held["exit_pending"]) == (True, "trailing_stop")
+
+
+def test_a_price_is_told_with_its_time_and_what_the_position_has_gained() -> None:
+    seen = Seen({"FET": (D("0.15"), MORNING)})
+    told = facts(a_book(capital=D(90), positions={"FET": bought_at("0.10")}), seen=seen)
+    held = told["positions"]["FET"]
+    assert (held["price"], held["price_time"]) == ("0.15", "2021-02-15T09:00:00Z")
+    assert (held["worth"], held["gain"]) == ("15", "0.5")
+    assert (told["positions_worth"], told["equity"]) == ("15", "105")
+
+
+def test_without_a_price_a_position_counts_at_its_entry() -> None:
+    told = facts(a_book(positions={"FET": bought_at("0.10")}))
+    assert (told["positions"]["FET"]["price"], told["positions"]["FET"]["gain"]) == (None, None)
+    assert told["positions_worth"] == "10"
+
+
+def history(*rows: str) -> None:
+    lines = [f"{time},0,0,{equity}\n" for time, equity in (row.split() for row in rows)]
+    Path("equity.paper.csv").write_text("time,capital,positions,equity\n" + "".join(lines))
+
+
+OLD = "2021-01-01T00:00:00Z"
+
+
+def test_profits_are_measured_from_the_last_row_before_their_moment() -> None:
+    history(
+        "2021-01-16T09:00:00Z 700",
+        "2021-01-16T09:00:01Z 1",
+        "2021-02-08T08:00:00Z 800",
+        "2021-02-14T23:59:59Z 900",
+        "2021-02-15T00:00:00Z 950",
+        "2021-02-15T00:00:01Z 2",
+    )
+    told = facts(a_book(capital=D(1000), capital_started=D(500), started_at=OLD))["profit"]
+    assert told == {"today": "50", "7_days": "200", "30_days": "300", "since_start": "500"}
+
+
+def test_a_bot_younger_than_the_span_is_measured_from_its_start() -> None:
+    history("2021-02-14T10:00:00Z 900")
+    told = facts(a_book(capital=D(1000), capital_started=D(800), started_at="2021-02-14T10:00:00Z"))["profit"]
+    assert told == {"today": "100", "7_days": "200", "30_days": "200", "since_start": "200"}
+
+
+def test_what_there_was_then_is_not_made_up() -> None:
+    history("2021-02-14T10:00:00Z 900")
+    told = facts(a_book(capital=D(1000), started_at=OLD))["profit"]
+    assert (told["today"], told["7_days"], told["30_days"]) == ("100", None, None)
+
+
+def test_a_start_that_cannot_be_read_is_not_guessed() -> None:
+    told = facts(a_book(started_at="2021-02-15"))["profit"]
+    assert (told["today"], told["since_start"]) == (None, "0")
+
+
+def test_the_outcome_of_the_last_pass_is_told() -> None:
+    rows = [
+        a_trade("ms-1", reason="daily_sell", symbol="OP", time="2021-02-15T00:31:00Z"),
+        a_trade("ms-2", reason="daily_buy", side="BUY", symbol="ARB", profit="", time="2021-02-15T00:32:00Z"),
+        a_trade("ms-3", reason="daily_buy", side="BUY", symbol="ARB", profit="", time="2021-02-15T00:33:00Z"),
+        a_trade("ms-4", reason="stop_loss", symbol="FET", time="2021-02-15T05:00:00Z"),
+        a_trade("ms-5", reason="daily_sell", symbol="FET", time="2021-02-14T00:31:00Z"),
+    ]
+    saved(a_book(), *rows)
+    assert facts(a_book(last_daily_update=TODAY))["last_daily_outcome"] == {"sold": ["OP"], "bought": ["ARB"]}
+    assert facts(a_book())["last_daily_outcome"] == {"sold": [], "bought": []}
+
+
+def test_the_realised_profit_is_the_sum_of_the_journal() -> None:
+    saved(a_book(), a_trade("ms-1", profit="-12.5"), a_trade("ms-2", profit=""), a_trade("ms-3", profit="20.25"))
+    assert facts(a_book())["realised_profit"] == "7.75"
+
+
+def test_without_trades_there_is_no_profit() -> None:
+    assert facts(a_book())["realised_profit"] == "0"
+
+
+def test_the_profit_has_the_trades_that_are_still_in_the_book() -> None:
+    assert facts(a_book(unwritten_trades=(a_trade("ms-1", profit="5"),)))["realised_profit"] == "5"
+
+
+def test_a_trade_that_is_in_book_and_journal_counts_once() -> None:
+    saved(a_book(), a_trade("ms-1", profit="5"))
+    told = facts(a_book(unwritten_trades=(a_trade("ms-1", profit="5"),)))
+    assert told["realised_profit"] == "5"
+
+
+@pytest.mark.parametrize(
+    ("now", "last", "following"),
+    [
+        ("2021-02-15T00:10", "2021-02-14", "2021-02-15T00:30Z"),
+        ("2021-02-15T09:00", "2021-02-15", "2021-02-16T00:30Z"),
+        ("2021-02-15T09:00", "2021-02-14", "due now"),
+        ("2021-02-15T00:30", None, "due now"),
+        ("2021-02-15T00:29", None, "2021-02-15T00:30Z"),
+    ],
+)
+def test_the_next_pass_is_told(now: str, last: str | None, following: str) -> None:
+    book = a_book(last_daily_update=date.fromisoformat(last) if last else None)
+    told = facts(book, now=datetime.fromisoformat(f"{now}Z"))
+    assert (told["last_daily_update"], told["next_daily_update"]) == (last, following)
+
+
+def test_doubts_and_an_open_plan_are_told() -> None:
+    intents = {"ms-1": buy_intent(), "ms-2": sell_intent(client_order_id="ms-2", symbol="OP")}
+    told = facts(a_book(intents=intents, plan=a_plan()), paused="for a reason")
+    assert told["open_doubts"] == ["buy FET ms-1", "sell OP ms-2"]
+    assert told["differences"] == []
+    assert told["plan_under_way"] is True
+    assert told["paused"] == "for a reason"
+    assert facts(a_book())["plan_under_way"] is False
+
+
+DIFFERENCES = {
+    "short.FET.20.5": ("FET: the book has 100, Binance has 20.5", "FET : le registre du robot en a 100, Binance 20,5"),
+    "short.OP.20.5": ("OP: an unknown position", "OP: an unknown position"),
+    "pair.FET": ("FET: Binance does not know its pair", "FET : Binance ne connaît plus sa paire"),
+    "closed.FET": ("FET: Binance takes no orders", "FET : Binance n'accepte pas d'ordres"),
+    "sale.FET.ms-1-2": ("FET: Binance has executed a sale", "FET : Binance a exécuté une vente de ce robot"),
+    "purchase.FET.ms-1-2": ("FET: Binance has executed a purchase", "FET : Binance a exécuté un achat de ce robot"),
+    "capital": ("Binance has less USDT", "Binance a moins de USDT"),
+    "of a kind to come": ("as it is", "as it is"),
+}
+
+
+@pytest.mark.parametrize("topic", DIFFERENCES)
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_differs_from_binance_is_shown(capsys: pytest.CaptureFixture[str], topic: str, language: Language) -> None:
+    english, french = DIFFERENCES[topic]
+    book = a_book(positions={"FET": a_position()}, differences={topic: english})
+    save_state(book, Path("bot_state.paper.json"), Disk())
+    Control(some_settings()).pause(english)
+    assert show_status(some_settings(language=language), as_json=False) == 0
+    shown = capsys.readouterr().out
+    if language == "fr":
+        assert f"Diffère de Binance : {french}" in shown
+        assert "Achats : suspendus (par le robot" in shown
+    else:
+        assert f"Differs from Binance: {english}" in shown
+    assert show_status(some_settings(language=language), as_json=True) == 0
+    assert json.loads(capsys.readouterr().out)["differences"] == [english], "programs are told as ever"
+
+
+def test_json_is_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
+    third = a_position(qty=D(3), entry_base=D(3), max_price=D(100) / 3)
+    saved(a_book(positions={"FET": third}, last_daily_update=TODAY), a_trade(profit="1.5"))
+    assert show_status(some_settings(), as_json=True) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["positions"]["FET"]["qty"] == "3"
+    assert told["realised_profit"] == "1.5"
+
+
+def test_status_is_readable(capsys: pytest.CaptureFixture[str]) -> None:
+    saved(a_book(positions={"FET": a_position()}))
+    assert show_status(some_settings(), as_json=False) == 0
+    shown = capsys.readouterr().out
+    assert "FET: 100 bought at 1" in shown
+    assert "Worth 1,100.00 USDT: 1,000.00 free, 100.00 in positions" in shown
+
+
+def lines(book: Book, language: Language, seen: Seen | None = None, **changes: Any) -> list[str]:
+    told = facts(book, seen=seen) | {"pause_reason": ""} | changes
+    return list(status_lines(told, MORNING, Words(language)))
+
+
+def test_every_line_in_french() -> None:
+    history("2021-02-14T10:00:00Z 1010")
+    held = bought_at("0.10", did_skip_sell_once=True)
+    armed = bought_at("0.10", trailing_armed=True, max_price=D("0.32"), partial_sold=True)
+    sold = bought_at("1", exit_pending=Reason.SELL_ALL)
+    book = a_book(
+        positions={"ARB": armed, "FET": held, "OP": sold},
+        started_at=OLD,
+        last_daily_update=TODAY,
+        intents={"ms-1": buy_intent()},
+        differences={"x": "FET: short"},
+    )
+    seen = Seen({"FET": (D("0.15"), datetime(2021, 2, 15, 8, 57, tzinfo=UTC))})
+    assert [line.replace("\u202f", " ").replace("\u00a0", " ") for line in lines(book, "fr", seen, paused="oui")] == [
+        "MarsShot, mode paper",
+        "Valeur 1 125,00 USDT : 1 000,00 libres, 125,00 en positions",
+        "Gain : aujourd'hui +115,00 USDT, sur 7 jours pas encore connu, sur 30 jours pas encore connu",
+        "Gain depuis le début : +125,00 USDT (+12,5 %), dont +0,00 réalisé par les ventes ; "
+        "démarré le 01/01/2021 avec 1 000,00 USDT",
+        "Dernière passe du jour : 15/02/2021, rien vendu, rien acheté (pourquoi : decisions.csv)",
+        "Prochaine passe : 16/02/2021 00:30 UTC",
+        "Achats : suspendus (à votre demande) ; les ventes continuent. Pour les reprendre : python main.py resume",
+        "Ordres dont l'issue est recherchée : buy FET ms-1",
+        "Diffère de Binance : FET: short",
+        "",
+        "ARB : 100 achetés à 0,1, pour 10,00 USDT",
+        "  aucun prix vu pour l'instant ; compté au prix d'achat",
+        "  stop-loss à 0,05; une part a été vendue; stop suiveur à 0,224",
+        "",
+        "FET : 100 achetés à 0,1, pour 10,00 USDT",
+        "  prix 0,15, vu il y a 3 min : +50,0 %, valeur 15,00 USDT",
+        "  stop-loss à 0,05; une part sera vendue à 0,2; stop suiveur armé à partir de 0,3; "
+        "a déjà profité de son unique dispense de vente du jour",
+        "",
+        "OP : 100 achetés à 1, pour 100,00 USDT",
+        "  aucun prix vu pour l'instant ; compté au prix d'achat",
+        "  en cours de vente : vente de tout",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({"mode": "demo"}, "Next daily pass: when the demo goes on"),
+        ({"plan_under_way": True}, "Next daily pass: today's is under way"),
+        ({}, "Next daily pass: today's is due; a running bot makes it now"),
+        (
+            {"put_off": "LunarCrush is down", "put_off_until": "2021-02-15T09:10:00Z"},
+            "Next daily pass: today's is put off to 2021-02-15 09:10 UTC: LunarCrush is down",
+        ),
+        ({"last_daily_update": None}, "Last daily pass: none yet"),
+        ({"last_daily_outcome": {"sold": ["A"], "bought": []}}, "Last daily pass: 2021-02-14, sold A"),
+        ({"last_daily_outcome": {"sold": [], "bought": ["A", "B"]}}, "Last daily pass: 2021-02-14, bought A, B"),
+        ({"paused": "x", "pause_reason": "FET is missing"}, "Buying: paused (FET is missing)"),
+        ({}, "Buying: allowed"),
+        ({}, "Orders whose outcome is being looked up: none"),
+    ],
+)
+def test_what_is_said_of_the_passes(changes: dict[str, Any], line: str) -> None:
+    shown = lines(a_book(last_daily_update=date(2021, 2, 14)), "en", **changes)
+    assert any(one.startswith(line) for one in shown), shown
+
+
+def test_status_without_positions_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    saved(a_book())
+    show_status(some_settings(), as_json=False)
+    assert "No positions" in capsys.readouterr().out
+
+
+def test_status_changes_nothing(folder: Path) -> None:
+    saved(a_book(positions={"FET": a_position()}), a_trade())
+    before = {file: (file.read_bytes(), file.stat().st_mtime_ns) for file in folder.iterdir()}
+    show_status(some_settings(), as_json=True)
+    assert {file: (file.read_bytes(), file.stat().st_mtime_ns) for file in folder.iterdir()} == before
+
+
+def test_status_without_a_book_says_how_to_begin() -> None:
+    with pytest.raises(InputError, match="there is no book yet"):
+        show_status(some_settings(), as_json=False)
+
+
+def test_status_of_a_book_of_another_mode_is_refused() -> None:
+    save_state(a_book(mode="live"), Path("bot_state.paper.json"), Disk())
+    with pytest.raises(InputError, match="was written in mode live"):
+        show_status(some_settings(), as_json=False)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"time;symbol;profit\n1;FET;2\n",  # saved anew by a spreadsheet
+        b"time,profit\n2021,-",  # a last line that a death left unfinished
+        b"time,profit\n2021,\xff\n",
+    ],
+)
+def test_status_copes_with_a_broken_journal(folder: Path, content: bytes) -> None:
+    saved(a_book())
+    (folder / "trades.paper.csv").write_bytes(content)
+    try:
+        show_status(some_settings(), as_json=True)
+    except InputError as error:
+        assert "trades.paper.csv" in str(error)
+
+
+# --------------------------------------------------------------------------- pause and resume
+
+FILES = {"live": "", "paper": ".paper", "demo": ".demo"}
+
+
+@pytest.mark.parametrize(("mode", "ending"), FILES.items())
+def test_pause_is_a_file_of_its_mode(folder: Path, mode: str, ending: str) -> None:
+    control = Control(some_settings(mode=mode))
+    assert control.paused() == ""
+    control.pause()
+    assert [file.name for file in folder.iterdir()] == [f"PAUSE{ending}"]
+    assert stat.S_IMODE((folder / f"PAUSE{ending}").stat().st_mode) == 0o600
+    assert f"PAUSE{ending}" in control.paused()
+    assert "resume" in control.paused()
+
+
+@pytest.mark.parametrize("mode", FILES)
+def test_resume_says_whether_it_was_paused(folder: Path, mode: str) -> None:
+    control = Control(some_settings(mode=mode))
+    assert control.resume() is False
+    control.pause()
+    control.pause()
+    assert control.resume() is True
+    assert control.paused() == ""
+    assert list(folder.iterdir()) == []
+
+
+def test_a_pause_of_paper_leaves_live_alone() -> None:
+    Control(some_settings(mode="paper")).pause()
+    assert Control(some_settings(mode="live")).paused() == ""
+
+
+@pytest.mark.parametrize("mode", ["paper", "demo"])
+def test_a_resume_of_another_mode_leaves_live_paused(mode: str) -> None:
+    Control(some_settings(mode="live")).pause()
+    Control(some_settings(mode=mode)).resume()
+    assert Control(some_settings(mode="live")).paused() != ""
+
+
+@pytest.mark.parametrize(("mode", "ending"), FILES.items())
+def test_sell_all_is_a_file_until_it_is_noted(folder: Path, mode: str, ending: str) -> None:
+    control = Control(some_settings(mode=mode))
+    assert not control.is_to_sell_all()
+    control.ask_to_sell_all()
+    assert [file.name for file in folder.iterdir()] == [f"SELL_ALL{ending}"]
+    assert control.is_to_sell_all()
+    control.sell_all_noted()
+    control.sell_all_noted()
+    assert not control.is_to_sell_all()
+
+
+def test_sell_all_of_one_mode_is_not_the_others() -> None:
+    Control(some_settings(mode="live")).ask_to_sell_all()
+    assert not Control(some_settings(mode="paper")).is_to_sell_all()
+    assert not Control(some_settings(mode="demo")).is_to_sell_all()

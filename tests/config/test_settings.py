@@ -1,0 +1,665 @@
+"""config.yaml at the door: what is complete, what is refused and in which words, and that no secret is ever told."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from pydantic import BaseModel
+
+from marsshot.config.loader import check_settings, read_settings
+from marsshot.config.settings import SECRET_VARIABLES, Settings
+from marsshot.config.training_tokens import DEFAULT_TRAINING_TOKENS
+from marsshot.core.errors import InputError
+from tests.helpers.builders import ROOT, seed_content, some_settings
+
+D = Decimal
+
+SEED = """\
+mode: live
+tokens_daily:
+  - "FET"
+  - "AGIX"
+  - "ARB"
+  - "OP"
+strategy:
+  capital_initial: 1000.0
+  buy_threshold: 0.70
+  sell_threshold: 0.30
+  stop_loss_pct: 0.50
+  partial_take_profit_pct: 1.0
+  partial_take_profit_ratio: 0.20
+  trailing_trigger_pct: 3.0
+  trailing_pct: 0.30
+  big_gain_exception_pct: 4.0
+  check_interval_seconds: 300
+  daily_update_hour_utc: 0
+lunarcrush: {api_key: "from the file"}
+binance_api: {api_key: "from the file", api_secret: "from the file"}
+logging: {file: bot.log}
+""".replace("from the file", "from-the-file")
+
+
+@pytest.fixture(autouse=True)
+def _no_secrets_around(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in SECRET_VARIABLES:
+        monkeypatch.delenv(variable, raising=False)
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "config.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def changed(key: str, value: Any, **besides: Any) -> dict[str, Any]:
+    """Return the owner's file with one value put in place, dots leading into sections."""
+    content = seed_content()
+    for name, one in {key: value, **besides}.items():
+        *sections, last = name.split(".")
+        within = content
+        for section in sections:
+            within[section] = dict(within.get(section, {}))
+            within = within[section]
+        within[last] = one
+    return content
+
+
+def faults(content: object, environment: dict[str, str] | None = None) -> list[str]:
+    """Return the fault lines, without the file's name; none where the content is accepted."""
+    try:
+        check_settings(content, Path("config.yaml"), environment or {})
+    except InputError as error:
+        assert all("\n" not in line and line.startswith("config.yaml: ") for line in error.faults)
+        return [line.removeprefix("config.yaml: ") for line in error.faults]
+    return []
+
+
+def faults_of_text(folder: Path, text: str) -> list[str]:
+    path = written(folder, text)
+    with pytest.raises(InputError) as caught:
+        read_settings(path)
+    assert all("\n" not in line for line in caught.value.faults)
+    return [line.removeprefix(f"{path}") for line in caught.value.faults]
+
+
+def sections_of_the_model() -> dict[str, type[BaseModel]]:
+    return {
+        name: field.annotation
+        for name, field in Settings.model_fields.items()
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+    }
+
+
+# --------------------------------------------------------------------------- what is complete
+
+
+def test_the_shipped_file_is_valid_and_starts_the_demo() -> None:
+    settings = read_settings(ROOT / "config.yaml")
+    assert settings.mode == "demo"
+    assert settings.secrets == ()
+
+
+def test_the_shipped_file_has_the_rules_of_the_owner() -> None:
+    shipped, seed = read_settings(ROOT / "config.yaml"), some_settings()
+    assert shipped.exit_rules == seed.exit_rules
+    assert shipped.daily_rules == seed.daily_rules
+    assert shipped.strategy == seed.strategy
+
+
+def test_the_shipped_file_names_every_key_there_is() -> None:
+    sections = sections_of_the_model()
+    keys = {f"{name}.{key}" for name, section in sections.items() for key in section.model_fields}
+    keys |= Settings.model_fields.keys() - sections.keys()
+    content = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+    named = {f"{name}.{key}" for name, section in content.items() if isinstance(section, dict) for key in section}
+    named |= {name for name, value in content.items() if not isinstance(value, dict) or name == "symbols"}
+    assert named == keys
+
+
+def _uncommented_keys(text: str) -> list[str]:
+    """Return the keys with no comment on their line, above them, or above the section that they stand in."""
+    silent, section_said, said_above = [], False, False
+    for line in text.splitlines():
+        key = re.match(r"( *)([a-z_]+):(.*)", line)
+        if line.lstrip().startswith("#"):
+            said_above = True
+        elif key is None:
+            said_above = said_above and bool(line.strip())
+        else:
+            said = said_above or " #" in key[3]
+            if not key[1]:
+                section_said = said
+            if not said and not (key[1] and section_said) and key[3].strip():
+                silent.append(key[2])
+            said_above = False
+    return silent
+
+
+def test_a_key_without_a_comment_is_found() -> None:
+    text = "# said\na: 1\nb: 2 # said\n\n# said of all\nc:\n  d: 1\n\ne:\n  f: 1 # said\n  g: 2\n"
+    assert _uncommented_keys(text) == ["g"]
+
+
+def test_every_key_of_the_shipped_file_is_explained() -> None:
+    assert _uncommented_keys((ROOT / "config.yaml").read_text(encoding="utf-8")) == []
+
+
+def test_a_file_with_the_owners_keys_and_a_mode_is_complete(tmp_path: Path) -> None:
+    settings = read_settings(written(tmp_path, SEED))
+    assert settings.mode == "live"
+    assert settings.language == "en"
+    assert settings.quote_asset == "USDT"
+    assert settings.training_tokens == DEFAULT_TRAINING_TOKENS
+    assert settings.symbols == {}
+    assert settings.strategy.daily_update_minute_utc == 30
+    assert settings.strategy.max_price_divergence == D("0.10")
+    assert settings.strategy.max_history_divergence == D("0.50")
+    assert settings.training.model_dump() == {"days": 365, "shift_days": 2, "threshold": D("0.05"), "n_iter": 30}
+    assert settings.lunarcrush.base_url == "https://lunarcrush.com"
+    assert settings.lunarcrush.requests_per_minute == 10
+    assert settings.coinbase.base_url == "https://api.coinbase.com"
+    assert settings.binance_api.base_url == "https://api.binance.com"
+
+
+def test_a_file_without_keys_logging_and_the_partial_share_is_complete_too() -> None:
+    settings = some_settings()
+    assert settings.strategy.partial_take_profit_ratio == D("0.20")
+    assert settings.logging.file == "bot.log"
+    assert settings.secrets == ()
+
+
+def test_about_150_tokens_train_the_model_where_none_are_named() -> None:
+    assert 140 <= len(DEFAULT_TRAINING_TOKENS) <= 160
+    assert len(set(DEFAULT_TRAINING_TOKENS)) == len(DEFAULT_TRAINING_TOKENS)
+
+
+def test_the_owners_names_are_translated_once() -> None:
+    rules = some_settings().exit_rules
+    assert (rules.stop_loss_fall, rules.trailing_fall) == (D("0.50"), D("0.30"))
+    assert (rules.partial_exit_multiple, rules.partial_exit_share) == (D("2.0"), D("0.20"))
+    assert rules.trailing_start_multiple == D("3.0")
+    daily = some_settings().daily_rules
+    assert (daily.buy_threshold, daily.sell_threshold, daily.big_gain_multiple) == (D("0.70"), D("0.30"), D("4.0"))
+
+
+def test_numbers_are_the_exact_decimals_of_their_text(tmp_path: Path) -> None:
+    text = SEED.replace("stop_loss_pct: 0.50", "stop_loss_pct: 0.1000000000000000055511151231")
+    settings = read_settings(written(tmp_path, text))
+    assert str(settings.strategy.stop_loss_pct) == "0.1000000000000000055511151231"
+    assert str(settings.strategy.buy_threshold) == "0.70"
+
+
+@pytest.mark.parametrize("number", ["1e3", "1E+3", "+1000", "1000", "1000.", "1000.00"])
+def test_a_number_may_be_written_in_the_usual_ways(tmp_path: Path, number: str) -> None:
+    settings = read_settings(written(tmp_path, SEED.replace("1000.0", number)))
+    assert settings.strategy.capital_initial == 1000
+
+
+@pytest.mark.parametrize("text", ["1_000", "0x3e8", "1:30", ".inf", ".nan", "1,5", "yes", "'1000'"])
+def test_what_only_looks_like_a_number_is_none(tmp_path: Path, text: str) -> None:
+    (line,) = faults_of_text(tmp_path, SEED.replace("1000.0", text))
+    assert line.startswith(": strategy.capital_initial: ")
+    assert line.endswith(" is not allowed; a number is needed")
+
+
+def test_tokens_that_yaml_takes_for_yes_and_no_stay_text(tmp_path: Path) -> None:
+    text = SEED.replace('  - "FET"\n', "  - ON\n  - NO\n  - Y\n  - OFF\n  - 1INCH\n")
+    settings = read_settings(written(tmp_path, text))
+    assert settings.tokens_daily == ("ON", "NO", "Y", "OFF", "1INCH", "AGIX", "ARB", "OP")
+
+
+# --------------------------------------------------------------------------- environment
+
+
+@pytest.mark.parametrize(("variable", "path"), SECRET_VARIABLES.items())
+def test_the_environment_wins_over_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str, path: tuple[str, str]
+) -> None:
+    given = "https://from-the-environment" if variable == "MARSSHOT_PING_URL" else "from-the-environment"
+    monkeypatch.setenv(variable, given)
+    settings = read_settings(written(tmp_path, SEED))
+    section, key = path
+    assert getattr(getattr(settings, section), key).get_secret_value() == given
+    assert given in settings.secrets
+
+
+@pytest.mark.parametrize("empty", ["", "  ", "\n"])
+def test_an_empty_variable_counts_as_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, empty: str) -> None:
+    monkeypatch.setenv("LUNARCRUSH_API_KEY", empty)
+    assert read_settings(written(tmp_path, SEED)).lunarcrush.api_key.get_secret_value() == "from-the-file"
+
+
+@pytest.mark.parametrize("section", [{}, {"lunarcrush": None}, {"lunarcrush": {}}])
+def test_a_variable_does_without_its_section(section: dict[str, Any]) -> None:
+    settings = check_settings(seed_content() | section, Path("config.yaml"), {"LUNARCRUSH_API_KEY": "key"})
+    assert settings.lunarcrush.api_key.get_secret_value() == "key"
+    assert settings.lunarcrush.base_url == "https://lunarcrush.com"
+
+
+def test_a_key_is_taken_without_the_blanks_around_it() -> None:
+    content = changed("lunarcrush.api_key", " key\n")
+    assert check_settings(content, Path("config.yaml"), {}).lunarcrush.api_key.get_secret_value() == "key"
+
+
+def test_missing_keys_name_the_key_and_the_variable() -> None:
+    lines = some_settings().missing_keys("lunarcrush.api_key", "binance_api.api_secret")
+    assert [line.split(":")[0] for line in lines] == ["lunarcrush.api_key", "binance_api.api_secret"]
+    assert "LUNARCRUSH_API_KEY" in lines[0]
+    assert "BINANCE_API_SECRET" in lines[1]
+    assert not some_settings(lunarcrush={"api_key": "key"}).missing_keys("lunarcrush.api_key")
+
+
+# --------------------------------------------------------------------------- faults
+
+# key: the smallest and the largest value that is allowed (or just inside), and the nearest ones that are not
+BOUNDS: dict[str, tuple[tuple[Any, ...], tuple[Any, ...]]] = {
+    "strategy.capital_initial": ((D("0.01"), D(1_000_000_000)), (D(0), D("-1"), D("1000000000.01"))),
+    "strategy.buy_threshold": ((D("0.0001"), D(1)), (D("1.0001"), D(2))),
+    "strategy.sell_threshold": ((D(0), D("0.6999")), (D("-0.0001"),)),
+    "strategy.stop_loss_pct": ((D("0.0001"), D("0.9999")), (D(0), D(1), D("-0.5"), D(50))),
+    "strategy.partial_take_profit_pct": ((D("0.0001"), D(1000)), (D(0), D("1000.1"))),
+    "strategy.partial_take_profit_ratio": ((D("0.0001"), D("0.9999")), (D(0), D(1))),
+    "strategy.trailing_trigger_pct": ((D("1.0001"), D(1000)), (D(1), D("1000.1"))),
+    "strategy.trailing_pct": ((D("0.0001"), D("0.9999")), (D(0), D(1))),
+    "strategy.big_gain_exception_pct": ((D("1.0001"), D(1000)), (D(1), D("1000.1"))),
+    "strategy.check_interval_seconds": ((1, 86_400), (0, 86_401, -300)),
+    "strategy.daily_update_hour_utc": ((0, 23), (-1, 24)),
+    "strategy.daily_update_minute_utc": ((0, 59), (-1, 60)),
+    "strategy.max_price_divergence": ((D("0.0001"), D(10)), (D(0), D("10.1"))),
+    "strategy.max_history_divergence": ((D("0.0001"), D(10)), (D(0), D("10.1"))),
+    "training.days": ((36, 5000), (35, 5001)),
+    "training.shift_days": ((1, 30), (0, 31)),
+    "training.threshold": ((D("0.0001"), D(10)), (D(0), D("10.1"))),
+    "training.n_iter": ((1, 10_000), (0, 10_001)),
+    "lunarcrush.requests_per_minute": ((1, 10_000), (0, 10_001)),
+}
+
+
+def test_the_table_of_bounds_has_every_number_there_is() -> None:
+    numbers = {
+        f"{name}.{key}"
+        for name, section in sections_of_the_model().items()
+        for key, field in section.model_fields.items()
+        if field.annotation in {int, Decimal}
+    }
+    assert numbers == BOUNDS.keys()
+
+
+@pytest.mark.parametrize(("key", "value"), [(key, value) for key, (inside, _) in BOUNDS.items() for value in inside])
+def test_a_value_at_its_bound_is_allowed(key: str, value: Any) -> None:
+    others = {"strategy.sell_threshold": D(0)} if key == "strategy.buy_threshold" else {}
+    assert faults(changed(key, value, **others)) == []
+
+
+@pytest.mark.parametrize(("key", "value"), [(key, value) for key, (_, outside) in BOUNDS.items() for value in outside])
+def test_a_value_beyond_its_bound_is_told_with_what_is_allowed(key: str, value: Any) -> None:
+    (line,) = faults(changed(key, value))
+    assert line.startswith(f"{key}: {value} is not allowed; it must be ")
+    assert any(word in line for word in ("above", "under", "at most", "or more", "or less", "from 0 to 1"))
+
+
+@pytest.mark.parametrize("key", BOUNDS)
+@pytest.mark.parametrize("value", ["300", "true", None, [], {}])
+def test_a_number_of_the_wrong_type_is_told(key: str, value: Any) -> None:
+    (line,) = faults(changed(key, value))
+    shown = "an empty value" if value is None else repr(value)
+    assert line.startswith(f"{key}: {shown} is not allowed; ")
+
+
+@pytest.mark.parametrize("key", [key for key, (inside, _) in BOUNDS.items() if isinstance(inside[0], int)])
+def test_a_whole_number_is_asked_for_where_one_is_needed(key: str) -> None:
+    assert faults(changed(key, D("30.5"))) == [f"{key}: 30.5 is not allowed; a whole number is needed"]
+
+
+@pytest.mark.parametrize(
+    ("sell", "buy", "nonsense"),
+    [("0.30", "0.70", False), ("0.6999", "0.70", False), ("0.70", "0.70", True), ("0.71", "0.70", True)],
+)
+def test_the_sell_threshold_must_be_under_the_buy_threshold(sell: str, buy: str, nonsense: bool) -> None:
+    lines = faults(changed("strategy.sell_threshold", D(sell), **{"strategy.buy_threshold": D(buy)}))
+    told = f"strategy.sell_threshold: {sell} is not allowed; it must be under strategy.buy_threshold, which is {buy}"
+    assert lines == ([told] if nonsense else [])
+
+
+def test_zero_is_no_buy_threshold() -> None:
+    lines = faults(changed("strategy.buy_threshold", D(0), **{"strategy.sell_threshold": D(0)}))
+    assert lines[0] == "strategy.buy_threshold: 0 is not allowed; it must be a probability: above 0, at most 1"
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "line"),
+    [
+        ("mode", "Demo", "mode: 'Demo' is not allowed; it must be one of 'demo', 'paper' or 'live'"),
+        ("language", "de", "language: 'de' is not allowed; it must be one of 'en' or 'fr'"),
+        ("mode", True, "mode: True is not allowed; it must be one of 'demo', 'paper' or 'live'"),
+        ("strateggy", {}, "strateggy: is not a key of this file; mind the spelling, or take it out"),
+        ("strategy.stop_los", D(1), "strategy.stop_los: is not a key of this file; mind the spelling, or take it out"),
+        ("strategy", [], "strategy: [] is not allowed; a section is needed: keys below it, indented"),
+        ("logging", None, "logging: an empty value is not allowed; a section is needed: keys below it, indented"),
+        ("logging.file", "", "logging.file: '' is not allowed; it must not be empty"),
+        ("logging.file", 7, "logging.file: 7 is not allowed; a text is needed (put it in quotes)"),
+        ("tokens_daily", "FET", 'tokens_daily: \'FET\' is not allowed; a list is needed, such as ["FET", "OP"]'),
+        ("tokens_daily", [], "tokens_daily: [] is not allowed; at least one entry is needed"),
+        ("tokens_daily", ["OP", 1], "tokens_daily.1: 1 is not allowed; a text is needed (put it in quotes)"),
+        ("tokens_daily", ["FET", "OP", "FET"], "tokens_daily: FET stands there 2 times; once is enough"),
+        ("training_tokens", ["FET", "FET"], "training_tokens: FET stands there 2 times; once is enough"),
+        ("tokens_daily", ["USDT"], "tokens_daily: USDT is the quote asset, it cannot be bought with itself"),
+        ("symbols", [], "symbols: [] is not allowed; a section is needed: keys below it, indented"),
+        ("symbols", {"FET": "ASI"}, "symbols.FET: 'ASI' is not allowed; a section is needed: keys below it, indented"),
+        (
+            "symbols",
+            {"FET": {"kraken": "ASI"}},
+            "symbols.FET.kraken: is not a key of this file; mind the spelling, or take it out",
+        ),
+        (
+            "symbols",
+            {"FET": {"binance": "OP"}},
+            "symbols: 2 tokens of tokens_daily are called OP at Binance; each needs a pair of its own",
+        ),
+    ],
+)
+def test_a_fault_is_one_line_with_key_value_and_what_is_allowed(key: str, value: Any, line: str) -> None:
+    assert faults(changed(key, value)) == [line]
+
+
+@pytest.mark.parametrize("ticker", ["fet", "FET-USD", "FET/USDT", "", "A" * 21, "F_ET", "FET ", "FET\n"])
+def test_a_ticker_is_capitals_and_digits(ticker: str) -> None:
+    assert faults(changed("tokens_daily", ["OP", ticker])) == [
+        f"tokens_daily.1: {ticker!r} is not allowed; a ticker is needed: capitals and digits only, such as FET or 1INCH"
+    ]
+    assert len(faults(changed("symbols", {"FET": {"coinbase": ticker}}))) == 1
+    assert len(faults(changed("quote_asset", ticker))) == 1
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("tokens_daily", ["fet"]), ("strategy.sell_threshold", True), ("strategy.buy_threshold", False)],
+)
+def test_one_fault_is_one_line(key: str, value: Any) -> None:
+    assert len(faults(changed(key, value))) == 1
+
+
+@pytest.mark.parametrize("key", ["mode", "tokens_daily", "strategy"])
+def test_a_missing_key_is_told(key: str) -> None:
+    content = seed_content()
+    del content[key]
+    (line,) = faults(content)
+    assert line.startswith(f"{key}: is missing")
+
+
+def test_a_missing_mode_is_told_with_the_modes_there_are() -> None:
+    content = seed_content()
+    del content["mode"]
+    assert faults(content) == ["mode: is missing; it must be one of 'demo', 'paper' or 'live'"]
+
+
+@pytest.mark.parametrize("key", sorted(seed_content()["strategy"]))
+def test_each_of_the_owners_rules_must_be_given(key: str) -> None:
+    content = seed_content()
+    del content["strategy"][key]
+    (line,) = faults(content)
+    assert line.startswith(f"strategy.{key}: is missing")
+
+
+def test_all_faults_are_told_at_once() -> None:
+    content = changed(
+        "strategy.stop_loss_pct",
+        D(50),
+        **{
+            "strategy.trailing_pct": "0.3",
+            "strategy.sell_threshold": D("0.9"),
+            "strategy.stop_loss": D("0.5"),
+            "coinbase.base_url": "http://api.coinbase.com",
+            "lunarcrush.api_key": 12345,
+            "tokens_daily": ["fet", "OP", "OP"],
+        },
+    )
+    del content["mode"]
+    keys = [line.split(":")[0] for line in faults(content)]
+    assert sorted(keys) == [
+        "coinbase.base_url",
+        "lunarcrush.api_key",
+        "mode",
+        "strategy.sell_threshold",
+        "strategy.stop_loss",
+        "strategy.stop_loss_pct",
+        "strategy.trailing_pct",
+        "tokens_daily",
+        "tokens_daily.0",
+    ]
+
+
+def test_faults_of_the_file_end_with_exit_code_2(tmp_path: Path) -> None:
+    with pytest.raises(InputError) as caught:
+        read_settings(tmp_path / "config.yaml")
+    assert caught.value.exit_code == 2
+    assert (
+        str(caught.value) == f"{tmp_path / 'config.yaml'}: there is no such file; name the settings with --config PATH"
+    )
+
+
+# --------------------------------------------------------------------------- addresses
+
+
+@pytest.mark.parametrize("section", ["lunarcrush", "coinbase", "binance_api"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://api.binance.us",
+        "https://api.binance.com/",
+        "https://api.binance.com:8443",
+        "http://127.0.0.1:8080",
+        "http://127.8.0.1",
+        "http://localhost:8080/",
+        "http://[::1]:8080",
+    ],
+)
+def test_an_origin_is_an_address(section: str, url: str) -> None:
+    settings = check_settings(changed(f"{section}.base_url", url), Path("config.yaml"), {})
+    assert getattr(settings, section).base_url == url.rstrip("/")
+
+
+@pytest.mark.parametrize("section", ["lunarcrush", "coinbase", "binance_api"])
+@pytest.mark.parametrize(
+    ("url", "allowed"),
+    [
+        ("http://api.binance.com", "plain http is accepted for this machine (127.0.0.1) only; use https"),
+        ("http://192.168.0.2:8080", "plain http is accepted for this machine (127.0.0.1) only; use https"),
+        ("http://localhost.example.com", "plain http is accepted for this machine (127.0.0.1) only; use https"),
+        ("http://0.0.0.0", "plain http is accepted for this machine (127.0.0.1) only; use https"),
+        ("https://api.binance.com/api", "only scheme, host and port are allowed"),
+        ("https://api.binance.com/?a=b", "only scheme, host and port are allowed"),
+        ("https://api.binance.com#top", "only scheme, host and port are allowed"),
+        ("https://api.binance.com:port", "the port is not a number"),
+        ("api.binance.com", "an origin is needed, such as https://api.example.com"),
+        ("ftp://api.binance.com", "an origin is needed, such as https://api.example.com"),
+        ("https://", "an origin is needed, such as https://api.example.com"),
+        ("", "an origin is needed, such as https://api.example.com"),
+    ],
+)
+def test_what_is_no_origin_is_told(section: str, url: str, allowed: str) -> None:
+    assert faults(changed(f"{section}.base_url", url)) == [f"{section}.base_url: {url!r} is not allowed; {allowed}"]
+
+
+@pytest.mark.parametrize("url", ["https://api.binance.com?", "https://api.binance.com/#", "https://api binance.com"])
+def test_nothing_but_an_origin_is_an_origin(url: str) -> None:
+    assert faults(changed("binance_api.base_url", url)) != []
+
+
+# --------------------------------------------------------------------------- files that are no settings
+
+NO_YAML = "is not correct YAML; look at the colons, quotes and indents here and just above"
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("", ": holds no settings; every line needs the form 'key: value'"),
+        ("# only a comment\n", ": holds no settings; every line needs the form 'key: value'"),
+        ("- a list\n", ": holds no settings; every line needs the form 'key: value'"),
+        ("live", ": holds no settings; every line needs the form 'key: value'"),
+        ("mode: live\nmode: paper\n", ", line 2: mode is given twice"),
+        ("strategy:\n  trailing_pct: 1\n  trailing_pct: 1\n", ", line 3: trailing_pct is given twice"),
+        ("strategy: {a: 1, a: 2}\n", ", line 1: a is given twice"),
+        ("mode: live\n[a]: 1\n", ", line 2: a key must be a plain word"),
+        ("mode:\n\tlive\n", f", line 2: {NO_YAML} (found character '\\t' that cannot start any token)"),
+        ('mode: "live\n', f", line 2: {NO_YAML} (found unexpected end of stream)"),
+        ("tokens_daily: [FET\n", f", line 2: {NO_YAML} (expected ',' or ']', but got '<stream end>')"),
+        ("mode: live: paper\n", f", line 1: {NO_YAML} (mapping values are not allowed here)"),
+        ("mode: live\n---\nmode: live\n", f", line 2: {NO_YAML} (but found another document)"),
+    ],
+)
+def test_a_file_that_holds_no_settings_is_one_line(tmp_path: Path, text: str, line: str) -> None:
+    assert faults_of_text(tmp_path, text) == [line]
+
+
+def test_a_file_that_is_no_text_is_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_bytes(b"mode: \xff\n")
+    with pytest.raises(InputError, match=r"config\.yaml: is not a UTF-8 text file$"):
+        read_settings(path)
+    path.write_bytes(b"mode: \x00\n")
+    with pytest.raises(InputError, match=r"config\.yaml: is not YAML: .*$"):
+        read_settings(path)
+
+
+def test_a_file_that_cannot_be_read_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r": cannot be read: Is a directory$"):
+        read_settings(tmp_path)
+
+
+_WORDS = "mode live strategy tokens_daily : - [ ] { } , \" ' # &a *a | > << ? 0.1 -1 1e9 null ~ é % @ !x ---".split()
+_PIECES = st.sampled_from([*_WORDS, " ", ": ", "- ", "\n", "\n  ", "\t", "\x85"])
+
+
+@given(st.lists(_PIECES | st.text(max_size=3), max_size=30).map("".join))
+@hypothesis_settings(deadline=None, max_examples=150)
+def test_whatever_the_file_holds_it_is_settings_or_lines_that_say_why_not(
+    tmp_path_factory: pytest.TempPathFactory, text: str
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "any.yaml"
+    path.write_text(text, encoding="utf-8", errors="replace", newline="")
+    with pytest.raises(InputError):
+        read_settings(path)
+
+
+@pytest.mark.parametrize("value", ["!!float abc", "!!int abc", "!!bool abc", "!!timestamp 2001-99-99", "1" * 5000])
+def test_a_value_that_yaml_cannot_make_is_one_line(tmp_path: Path, value: str) -> None:
+    assert len(faults_of_text(tmp_path, SEED + f"training: {{days: {value}}}\n")) == 1
+
+
+# --------------------------------------------------------------------------- secrets
+
+# Begun with two letters of its own: no secret is by chance a word of a message, or the mask that stands for it.
+_SECRETS = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=8, max_size=40).map("Zq{}".format)
+_WRAPPINGS = st.sampled_from([lambda s: s, lambda s: f"two {s}", lambda s: [s], lambda s: {s: s}, lambda s: {"a": [s]}])
+
+
+@given(secret=_SECRETS, wrap=_WRAPPINGS, place=st.sampled_from(sorted(SECRET_VARIABLES)), by_variable=st.booleans())
+@hypothesis_settings(deadline=None)
+def test_no_message_ever_holds_a_secret(secret: str, wrap: Any, place: str, by_variable: bool) -> None:
+    section, key = SECRET_VARIABLES[place]
+    wrong = {"base_url": "http://example.com", "unknown": 1, "requests_per_minute": D("0.5")}
+    content = seed_content() | {section: wrong | ({} if by_variable else {key: wrap(secret)}), "logging": []}
+    environment = {place: f"two {secret}"} if by_variable else {}
+    lines = faults(content, environment)
+    assert len(lines) >= 3
+    assert not any(secret in line for line in lines)
+
+
+@given(secret=_SECRETS)
+@hypothesis_settings(deadline=None)
+def test_settings_do_not_show_their_secrets(secret: str) -> None:
+    environment = dict.fromkeys(SECRET_VARIABLES, secret) | {"MARSSHOT_PING_URL": f"https://hc-ping.com/{secret}"}
+    settings = check_settings(seed_content(), Path("config.yaml"), environment)
+    assert settings.secrets == tuple(environment.values())
+    assert secret not in repr(settings)
+    assert secret not in str(settings)
+    assert secret not in settings.model_dump_json()
+
+
+@pytest.mark.parametrize(
+    "slip",
+    [
+        "lunarcrush:\n  api_key:SeCrEt12345\n",  # no blank after the colon
+        "lunarcrush:\n  api_key = SeCrEt12345\n",
+        "lunarcrush: SeCrEt12345\n",
+        "lunarcrush: [SeCrEt12345]\n",
+        "lunarcrush: {api_key:SeCrEt12345}\n",
+        'lunarcrush: {api_key:"SeCrEt12345"}\n',
+        "lunarcrush:\n  api_key: *SeCrEt12345\n",
+        "lunarcrush:\n  api_key: !SeCrEt12345\n",
+        "lunarcrush:\n  base_url: https://me:SeCrEt12345@lunarcrush.com\n",
+    ],
+)
+def test_a_slip_of_the_pen_does_not_show_the_secret(tmp_path: Path, slip: str) -> None:
+    text = re.sub(r"^lunarcrush:.*\n", slip, SEED, flags=re.MULTILINE)
+    assert not any("SeCrEt12345" in line for line in faults_of_text(tmp_path, text))
+
+
+# --------------------------------------------------------------------------- names
+
+
+@pytest.mark.parametrize(
+    ("mode", "trades", "book", "log", "pause"),
+    [
+        ("live", "trades.csv", "bot_state.json", "bot.log", "PAUSE"),
+        ("paper", "trades.paper.csv", "bot_state.paper.json", "bot.paper.log", "PAUSE.paper"),
+        ("demo", "trades.demo.csv", "bot_state.demo.json", "bot.demo.log", "PAUSE.demo"),
+    ],
+)
+def test_demo_and_paper_put_their_name_into_every_file(mode: str, trades: str, book: str, log: str, pause: str) -> None:
+    settings = some_settings(mode=mode)
+    names = [str(settings.file(name)) for name in ("trades.csv", "bot_state.json", settings.logging.file, "PAUSE")]
+    assert names == [trades, book, log, pause]
+
+
+def test_a_file_stays_in_its_folder() -> None:
+    assert some_settings(mode="paper").file("/var/log/mars.shot.log") == Path("/var/log/mars.shot.paper.log")
+
+
+@pytest.mark.parametrize("name", [".", "/"])
+def test_a_log_without_a_name_is_refused_at_the_door(name: str) -> None:
+    assert faults(changed("logging.file", name)) != []
+
+
+@pytest.mark.parametrize("name", ["bot_state.json", "trades.csv", "model.pkl", "config.yaml"])
+def test_a_log_that_would_write_into_another_file_is_refused(name: str) -> None:
+    assert faults(changed("logging.file", name)) != []
+
+
+def test_a_venue_name_counts_only_where_it_is_given() -> None:
+    settings = some_settings(symbols={"FET": {"coinbase": "ASI", "lunarcrush": "artificial-superintelligence"}})
+    assert settings.coinbase_asset("FET") == "ASI"
+    assert settings.lunarcrush_coin("FET") == "artificial-superintelligence"
+    assert settings.binance_asset("FET") == "FET"
+    assert settings.pair("FET") == "FETUSDT"
+    assert settings.coinbase_asset("OP") == "OP"
+
+
+def test_the_pair_is_made_of_binances_name_and_the_quote_asset() -> None:
+    settings = some_settings(quote_asset="USDC", symbols={"FET": {"binance": "ASI"}})
+    assert settings.pair("FET") == "ASIUSDC"
+    assert settings.pair("OP") == "OPUSDC"
+
+
+@pytest.mark.parametrize("url", ["https://hc-ping.com/x", "http://127.0.0.1:8000/x", "http://localhost/x", ""])
+def test_a_ping_url_is_https_or_of_this_machine(url: str) -> None:
+    settings = check_settings(changed("heartbeat.ping_url", url), Path("config.yaml"), {})
+    assert settings.heartbeat.ping_url.get_secret_value() == url
+
+
+@pytest.mark.parametrize(
+    "url", ["http://hc-ping.com/x", "hc-ping.com/x", "ftp://127.0.0.1/", "https://", "https://a:b/", 5]
+)
+def test_another_ping_url_is_refused_and_not_shown(url: object) -> None:
+    (line,) = faults(changed("heartbeat.ping_url", url))
+    assert "heartbeat.ping_url: the value (not shown) is not allowed; " in line

@@ -1,0 +1,274 @@
+"""The catalogue: every sentence in every language, with the same values, none unknown to it and none unused."""
+
+from __future__ import annotations
+
+import ast
+import copy
+import pickle
+import re
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+from string import Formatter
+
+import pytest
+
+from marsshot.core.catalog import FOLDER, LANGUAGES, Language, Sentence, Words, as_called, sentences, words_of
+from marsshot.core.errors import InputError, TemporaryError
+from tests.helpers.builders import PROGRAM, ROOT
+
+D = Decimal
+FIRM, NARROW = "\u00a0", "\u202f"
+
+
+# --------------------------------------------------------------------------- the languages agree
+
+
+def values_in(sentence: str) -> set[str]:
+    return {name for _, name, _, _ in Formatter().parse(sentence) if name is not None}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_language_has_every_key(language: Language) -> None:
+    assert sentences(language).keys() == sentences("en").keys()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_sentence_has_the_same_values_in_every_language(language: Language) -> None:
+    for key, sentence in sentences(language).items():
+        assert values_in(sentence) == values_in(sentences("en")[key]), key
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_values_have_names_and_sentences_are_on_one_line(language: Language) -> None:
+    for key, sentence in sentences(language).items():
+        assert all(name.isidentifier() for name in values_in(sentence)), key
+        assert sentence == " ".join(sentence.split()), key
+
+
+def test_no_sentence_is_left_in_english() -> None:
+    """A short word may be the same in both; a sentence is not."""
+    same = {key for key, text in sentences("fr").items() if text == sentences("en")[key] and text.count(" ") > 3}
+    assert same == set()
+
+
+def test_the_folder_holds_one_file_for_each_language() -> None:
+    assert {path.stem for path in FOLDER.iterdir()} == set(LANGUAGES)
+
+
+# --------------------------------------------------------------------------- the catalogue and the program agree
+
+
+@cache
+def sources() -> tuple[tuple[Path, ast.Module], ...]:
+    return tuple((path, ast.parse(path.read_text(encoding="utf-8"))) for path in PROGRAM)
+
+
+def said() -> Iterator[tuple[Path, ast.Call]]:
+    """Yield every `....say(key, ...)` and `Sentence(key, ...)`; events.say is called by its bare name."""
+    for path, tree in sources():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and _asks_for_a_key(node.func):
+                yield path, node
+
+
+def _asks_for_a_key(called: ast.expr) -> bool:
+    is_say = isinstance(called, ast.Attribute) and called.attr == "say"
+    return is_say or (isinstance(called, ast.Name) and called.id == "Sentence")
+
+
+TEMPLATES = sorted((ROOT / "marsshot" / "dashboard" / "templates").glob("*.html"))
+
+
+def asked_in_templates() -> Iterator[tuple[str, bool, set[str]]]:
+    """Yield each key of a page, whether it is whole or goes on with a value (`"page.nav." ~ page`), and its values."""
+    for path in TEMPLATES:
+        for key, more, rest in re.findall(r'\bsay\("([^"]+)"( ~)?((?:[^()]|\([^()]*\))*)\)', path.read_text("utf-8")):
+            yield key, not more, set(re.findall(r"(?<![\w.])(\w+)=", rest))
+
+
+def test_the_pages_ask_for_keys_that_are_there_with_the_values_that_they_want() -> None:
+    asked = list(asked_in_templates())
+    assert len(asked) > 50
+    for key, is_whole, values in asked:
+        if is_whole:
+            assert values_in(sentences("en")[key]) <= values, key
+        else:
+            assert any(one.startswith(key) for one in sentences("en")), key
+
+
+def test_no_key_is_asked_for_that_is_not_there() -> None:
+    found = 0
+    for path, call in said():
+        key = call.args[0]
+        if isinstance(key, ast.Constant):
+            assert key.value in sentences("en"), f"{path.name}:{call.lineno}"
+            found += 1
+        if isinstance(key, ast.JoinedStr):
+            begins = str(key.values[0].value) if isinstance(key.values[0], ast.Constant) else ""
+            assert begins and any(one.startswith(begins) for one in sentences("en")), f"{path.name}:{call.lineno}"
+    assert found > 300
+
+
+def test_sentences_get_the_values_that_they_want() -> None:
+    for path, call in said():
+        key, given = call.args[0], {keyword.arg for keyword in call.keywords}
+        if isinstance(key, ast.Constant) and None not in given:
+            assert given == values_in(sentences("en")[str(key.value)]), f"{path.name}:{call.lineno}"
+
+
+def test_every_sentence_is_used() -> None:
+    """A key is used where it stands in the program, whole or, in an f-string, up to a point: f"why.{code}"."""
+    nodes = [node for _, tree in sources() for node in ast.walk(tree)]
+    whole = {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    starts = tuple(
+        str(node.values[0].value)
+        for node in nodes
+        if isinstance(node, ast.JoinedStr)
+        and isinstance(node.values[0], ast.Constant)
+        and str(node.values[0].value).endswith(".")
+        and " " not in str(node.values[0].value)
+    )
+    pages = "".join(path.read_text("utf-8") for path in TEMPLATES)
+    whole |= set(re.findall(r'"(page\.[\w.]+)"', pages))
+    starts += tuple(key for key, is_whole, _ in asked_in_templates() if not is_whole)
+    assert [key for key in sentences("en") if key not in whole and not key.startswith(starts)] == []
+
+
+# --------------------------------------------------------------------------- the forms of values
+
+
+@pytest.mark.parametrize(
+    ("form", "value", "english", "french"),
+    [
+        ("", "ADA", "ADA", "ADA"),
+        ("", 12, "12", "12"),
+        ("", D("0.000012"), "0.000012", "0,000012"),
+        ("money", D("1234.5"), "1,234.50", f"1{NARROW}234,50"),
+        ("money", D("-0.005"), "-0.00", "-0,00"),
+        ("gain", D("1234567.891"), "+1,234,567.89", f"+1{NARROW}234{NARROW}567,89"),
+        ("percent", 0.125, "12.5 %", f"12,5{FIRM}%"),
+        ("change", D("-0.5"), "-50.0 %", f"-50,0{FIRM}%"),
+        ("score", D("0.71249"), "0.712", "0,712"),
+        ("price", D("42123.4567"), "42,123.5", f"42{NARROW}123,5"),
+        ("price", D("1234567.8"), "1,234,568", f"1{NARROW}234{NARROW}568"),
+        ("price", D("0.000000123456789"), "0.000000123457", "0,000000123457"),
+        ("price", D(0), "0", "0"),
+        ("price", D("0.10"), "0.10", "0,10"),
+        ("price", D(1) / 3, "0.333333", "0,333333"),
+        ("", date(2026, 1, 31), "2026-01-31", "31/01/2026"),
+        ("", datetime(2026, 1, 31, 0, 30, tzinfo=UTC), "2026-01-31 00:30 UTC", "31/01/2026 00:30 UTC"),
+        ("", timedelta(seconds=89), "89 s", "89 s"),
+        ("", timedelta(seconds=90), "1 min", "1 min"),
+        ("", timedelta(minutes=90), "1 h", "1 h"),
+        ("", timedelta(hours=48), "2 days", "2 jours"),
+        ("", timedelta(seconds=-3), "0 s", "0 s"),
+    ],
+)
+def test_values_have_the_languages_form(form: str, value: object, english: str, french: str) -> None:
+    assert Words("en").format_field(value, form) == english
+    assert Words("fr").format_field(value, form) == french
+
+
+# --------------------------------------------------------------------------- sentences that are carried
+
+
+def some_sentence() -> Sentence:
+    return Sentence("fault.in_file", path=Path("config.yaml"), fault=Sentence("fault.config.missing", key="mode"))
+
+
+def test_a_sentence_is_english_by_itself_and_told_in_any_language_with_those_inside_it() -> None:
+    sentence = some_sentence()
+    assert sentence == "config.yaml: mode: is missing"
+    assert Words("fr").tell(sentence) == "config.yaml : mode : manque"
+    assert Words("en").tell(sentence) == sentence
+    assert Words("fr").tell("what Binance said", sentence) == "what Binance said\nconfig.yaml : mode : manque"
+
+
+@pytest.mark.parametrize("carried", [copy.deepcopy, lambda one: pickle.loads(pickle.dumps(one))])  # noqa: S301 - our own
+def test_a_sentence_stays_one_on_its_way_from_another_process(carried: Callable[[Sentence], Sentence]) -> None:
+    assert Words("fr").tell(carried(some_sentence())) == "config.yaml : mode : manque"
+
+
+def test_an_error_says_its_sentence_in_english_and_keeps_it() -> None:
+    error = TemporaryError(some_sentence(), 30.0)
+    assert str(error) == "config.yaml: mode: is missing"
+    assert Words("fr").tell(*error.faults) == Words("fr").tell(error.said) == "config.yaml : mode : manque"
+    both = pickle.loads(pickle.dumps(InputError(some_sentence(), "as it is")))  # noqa: S301 - our own
+    assert str(both) == "config.yaml: mode: is missing\nas it is"
+    assert Words("fr").tell(*both.faults) == "config.yaml : mode : manque\nas it is"
+
+
+@pytest.mark.parametrize(
+    ("reasons", "english", "french"),
+    [(("a",), "a", "a"), (("a", Sentence("status.none")), "a; none", "a ; aucun"), ((), "", "")],
+)
+def test_several_texts_stand_in_a_row(reasons: tuple[str, ...], english: str, french: str) -> None:
+    sentence = Sentence("fault.scores.none", reasons=reasons)
+    assert sentence == f"No token has a probability: {english}"
+    assert Words("fr").tell(sentence) == f"Aucun token n'a de probabilité : {french}"
+    assert Words("fr").format_field(("a", "b"), "list") == "a, b"
+
+
+@pytest.mark.parametrize(("text", "aside"), [("", ""), ("answered\n 502", " (answered 502)")])
+def test_an_aside_is_in_brackets_where_there_is_one(text: str, aside: str) -> None:
+    assert Words("en").format_field(text, "aside") == aside
+
+
+def test_a_catalogue_out_of_reach_makes_no_second_trouble_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that is gone, an upgrade that has begun: the error is raised all the same, with what it knows."""
+    assert Sentence("fault.of_the_next_version", status=502) == "fault.of_the_next_version status=502"
+    assert Words("fr").tell(Sentence("fault.of_the_next_version", status=502)) == "fault.of_the_next_version status=502"
+    monkeypatch.setattr("marsshot.core.catalog._english", _refuse)
+    assert str(TemporaryError(Sentence("fault.binance.answered", status=502))) == "fault.binance.answered status=502"
+
+
+def _refuse() -> Words:
+    raise PermissionError(13, "Permission denied")
+
+
+def test_a_key_or_a_value_that_is_missing_is_a_mistake() -> None:
+    with pytest.raises(KeyError):
+        Words("en").say("no.such.key")
+    assert not Words("en").knows("no.such.key")
+    assert Words("en").knows("unit.days")
+
+
+def test_where_a_catalogue_is_out_of_reach_the_english_one_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert words_of("fr").language == "fr"
+    english = (FOLDER / "en.yaml").read_text(encoding="utf-8")
+    (tmp_path / "fr.yaml").write_text("pause: {set: [no sentence", encoding="utf-8")
+    (tmp_path / "en.yaml").write_text(english, encoding="utf-8")
+    stopped = Sentence("fault.stopped")
+    sentences.cache_clear()
+    monkeypatch.setattr("marsshot.core.catalog.FOLDER", tmp_path)
+    try:
+        assert (words_of("fr").language, words_of("fr").say("fault.stopped")) == ("en", "stopped")
+        (tmp_path / "en.yaml").unlink()
+        sentences.cache_clear()
+        assert words_of("fr").tell(stopped) == "stopped", "even where there is none at all"
+    finally:
+        sentences.cache_clear()
+
+
+# --------------------------------------------------------------------------- what the owner is told to type
+
+
+def test_commands_are_told_as_the_owner_types_them() -> None:
+    text = (
+        "see python main.py status, or python build_csv.py, then python train_model.py; start it with: python main.py"
+    )
+    assert as_called(text, "") == text
+    assert as_called(text, "marsshot") == (
+        "see marsshot status, or marsshot build_csv.py, then marsshot train_model.py; "
+        "start it with: sudo systemctl start marsshot"
+    )
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_on_a_server_no_sentence_names_a_command_that_is_not_there(language: Language) -> None:
+    assert not [key for key, text in sentences(language).items() if "python" in as_called(text, "marsshot")]

@@ -1,0 +1,231 @@
+"""Who may look and press: the token, the names the page may be called by, the number of tries, the sessions."""
+
+from __future__ import annotations
+
+import os
+import stat
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from marsshot.core.errors import InputError
+from marsshot.dashboard.security.access_control import (
+    MOST_SESSIONS,
+    SESSION_LASTS,
+    TOKEN_VARIABLE,
+    TRIES_OF_ALL,
+    TRIES_OF_ONE_ADDRESS,
+    TRIES_REMEMBERED_FOR,
+    Door,
+    Sessions,
+    Tries,
+    is_token,
+    new_token,
+    open_door,
+    read_token,
+)
+
+NOW = datetime(2021, 2, 15, tzinfo=UTC)
+LONG = "x" * 32
+NOTHING = timedelta(0)
+
+
+# --------------------------------------------------------------------------- the token
+
+
+def test_a_new_token_is_long_random_and_its_owners_alone(tmp_path: Path) -> None:
+    first, second = new_token(tmp_path / "one"), new_token(tmp_path / "two")
+    assert first != second
+    assert len(first) >= 43
+    assert stat.S_IMODE((tmp_path / "one").stat().st_mode) == 0o600
+    assert read_token({}, tmp_path / "one") == first
+
+
+def test_a_token_that_is_there_is_not_replaced(tmp_path: Path) -> None:
+    token = new_token(tmp_path / "token")
+    with pytest.raises(InputError, match="is there already"):
+        new_token(tmp_path / "token")
+    assert read_token({}, tmp_path / "token") == token
+
+
+def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot be written"):
+        new_token(tmp_path / "no" / "token")
+
+
+def test_without_file_and_variable_there_is_no_token(tmp_path: Path) -> None:
+    assert read_token({}, tmp_path / "token") == ""
+
+
+def test_the_variable_wins_over_the_file(tmp_path: Path) -> None:
+    new_token(tmp_path / "token")
+    assert read_token({TOKEN_VARIABLE: LONG}, tmp_path / "token") == LONG
+
+
+@pytest.mark.parametrize("text", ["", "x" * 31, "x" * 20 + " " + "x" * 20, "é" * 40])
+def test_a_short_or_strange_token_is_refused_without_being_shown(tmp_path: Path, text: str) -> None:
+    with pytest.raises(InputError, match="at least 32") as told:
+        read_token({TOKEN_VARIABLE: text}, tmp_path / "token")
+    assert not text or text not in str(told.value)
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o660])
+def test_a_token_that_others_can_read_is_refused(tmp_path: Path, mode: int) -> None:
+    new_token(tmp_path / "token")
+    os.chmod(tmp_path / "token", mode)
+    with pytest.raises(InputError, match="others can read it"):
+        read_token({}, tmp_path / "token")
+
+
+@given(st.text(max_size=60))
+def test_only_the_token_is_the_token(given_text: str) -> None:
+    assert is_token(given_text, LONG) == (given_text == LONG)
+
+
+def test_no_token_is_nobodys_token() -> None:
+    assert not is_token("", "")
+
+
+# --------------------------------------------------------------------------- the door
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "::1", "localhost"])
+def test_this_machine_alone_needs_no_token(host: str) -> None:
+    assert open_door(host, 8377, "").token == ""
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.4", "", "bot.example"])  # noqa: S104 - what is refused
+def test_any_other_address_needs_one(host: str) -> None:
+    with pytest.raises(InputError, match="a token is needed"):
+        open_door(host, 8377, "")
+    assert open_door(host, 8377, LONG).token == LONG
+
+
+@pytest.mark.parametrize(
+    ("url", "token", "host", "told"),
+    [
+        ("http://bot.example", LONG, "127.0.0.1", "https://name is needed"),
+        ("bot.example", LONG, "127.0.0.1", "https://name is needed"),
+        ("https://bot.example/path", LONG, "127.0.0.1", "without a path"),
+        ("https://bot.example", "", "127.0.0.1", "a token is needed"),
+        ("https://bot.example", LONG, "0.0.0.0", "the only way in"),  # noqa: S104 - what is refused
+    ],
+)
+def test_a_proxy_is_https_has_a_token_and_is_the_only_way_in(url: str, token: str, host: str, told: str) -> None:
+    with pytest.raises(InputError, match=told):
+        open_door(host, 8377, token, url)
+
+
+def test_behind_a_proxy_the_cookie_is_for_https() -> None:
+    assert open_door("127.0.0.1", 8377, LONG, "https://bot.example/").is_https
+    assert not open_door("127.0.0.1", 8377, LONG).is_https
+
+
+def test_the_address_is_what_to_type() -> None:
+    assert Door("127.0.0.1", 8377).address == "http://127.0.0.1:8377"
+    assert Door("::1", 8377).address == "http://[::1]:8377"
+    assert open_door("127.0.0.1", 8377, LONG, "https://bot.example/").address == "https://bot.example"
+
+
+@pytest.mark.parametrize("name", ["127.0.0.1:8377", "localhost", "LOCALHOST:9", "[::1]:8377", "127.9.9.9"])
+def test_this_machines_own_names_are_let_in(name: str) -> None:
+    assert Door("127.0.0.1", 8377).admits(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "evil.example",
+        "evil.example:8377",
+        "127.0.0.1.evil.example",
+        "localhost.evil.example",
+        "192.168.1.4:8377",
+        "evil.example@127.0.0.1",
+        "127.0.0.1/evil",
+        "127.0.0.1:port",
+        "[::1",
+        "127.0.0.1 evil",
+    ],
+)
+def test_a_name_that_anybody_can_point_here_is_not(name: str) -> None:
+    assert not Door("127.0.0.1", 8377).admits(name)
+
+
+def test_with_a_token_addresses_are_let_in_and_strange_names_are_not() -> None:
+    door = Door("0.0.0.0", 8377, LONG)  # noqa: S104 - behind a token
+    assert door.admits("192.168.1.4:8377")
+    assert not door.admits("evil.example")
+    assert Door("bot.lan", 8377, LONG).admits("bot.lan:8377")
+    assert Door("127.0.0.1", 8377, LONG, "https://bot.example").admits("bot.example")
+
+
+# --------------------------------------------------------------------------- tries
+
+
+def test_five_wrong_tokens_from_one_address_are_enough_for_a_while() -> None:
+    tries = Tries()
+    assert [tries.admit("a", NOW) for _ in range(TRIES_OF_ONE_ADDRESS)] == [NOTHING] * TRIES_OF_ONE_ADDRESS
+    assert tries.admit("a", NOW) == TRIES_REMEMBERED_FOR
+    assert tries.admit("b", NOW) == NOTHING
+
+
+def test_the_wait_ends_when_the_oldest_try_is_forgotten() -> None:
+    tries = Tries()
+    for second in range(TRIES_OF_ONE_ADDRESS):
+        tries.admit("a", NOW + timedelta(seconds=second))
+    almost = NOW + TRIES_REMEMBERED_FOR - timedelta(seconds=1)
+    assert tries.admit("a", almost) == timedelta(seconds=1)
+    assert tries.admit("a", NOW + TRIES_REMEMBERED_FOR) == NOTHING
+    assert tries.admit("a", NOW + TRIES_REMEMBERED_FOR) == timedelta(seconds=1)
+
+
+def test_many_addresses_together_have_a_limit_too() -> None:
+    tries = Tries()
+    for number in range(TRIES_OF_ALL):
+        assert tries.admit(f"address {number}", NOW) == NOTHING
+    assert tries.admit("another", NOW) == TRIES_REMEMBERED_FOR
+
+
+def test_the_token_makes_up_for_the_tries_before_it() -> None:
+    tries = Tries()
+    for _ in range(TRIES_OF_ONE_ADDRESS - 1):
+        tries.admit("a", NOW)
+    tries.forgive("a")
+    assert [tries.admit("a", NOW) for _ in range(TRIES_OF_ONE_ADDRESS)] == [NOTHING] * TRIES_OF_ONE_ADDRESS
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 600)), max_size=150))
+def test_never_more_tries_than_the_limits_in_any_while(asked: list[tuple[str, int]]) -> None:
+    tries, now, let_in = Tries(), NOW, list[tuple[datetime, str]]()
+    for address, seconds in asked:
+        now += timedelta(seconds=seconds)
+        if not tries.admit(address, now):
+            let_in.append((now, address))
+    for moment, address in let_in:
+        lately = [of for then, of in let_in if moment - TRIES_REMEMBERED_FOR < then <= moment]
+        assert len(lately) <= TRIES_OF_ALL
+        assert lately.count(address) <= TRIES_OF_ONE_ADDRESS
+
+
+# --------------------------------------------------------------------------- sessions
+
+
+def test_a_session_lasts_a_day_or_until_it_is_closed() -> None:
+    sessions = Sessions()
+    name = sessions.open(NOW)
+    assert sessions.is_open(name, NOW + SESSION_LASTS - timedelta(seconds=1))
+    assert not sessions.is_open(name, NOW + SESSION_LASTS)
+    assert not sessions.is_open("another", NOW)
+    sessions.close(name)
+    assert not sessions.is_open(name, NOW)
+
+
+def test_sessions_do_not_pile_up() -> None:
+    sessions = Sessions()
+    first, *others = [sessions.open(NOW + timedelta(seconds=n)) for n in range(MOST_SESSIONS + 1)]
+    assert not sessions.is_open(first, NOW + timedelta(hours=1))
+    assert all(sessions.is_open(name, NOW + timedelta(hours=1)) for name in others)

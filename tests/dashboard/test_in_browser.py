@@ -1,0 +1,327 @@
+"""The pages in a real browser: headless Chromium, driven by Playwright, on the server that `python dashboard.py` runs.
+
+Skipped, each test by itself so that it shows, where no Chromium is installed.
+"""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
+
+from marsshot.bot.control_files import Control
+from marsshot.config.loader import read_settings
+from marsshot.dashboard.security.access_control import Door
+from marsshot.dashboard.server import open_server
+from tests.helpers.builders import D, a_book, a_trade, bought_at, some_settings
+from tests.helpers.dashboard_harness import TOKEN, a_life, write_book, write_decisions, write_equity
+
+CHROMIUM = next(
+    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), ""
+)
+QUIET = (
+    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync"
+).split()
+PAGES = ("", "decisions", "trades", "model", "log")
+DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
+EVIL = "<img src=x onerror=document.title='owned'>"
+
+pytestmark = pytest.mark.skipif(
+    not CHROMIUM, reason="no Chromium here: to see the pages in a real browser, apt-get install chromium"
+)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("marsshot.dashboard.app.REFRESH_SECONDS", 0.2)
+    a_life()
+    return tmp_path
+
+
+def serving(token: str) -> Iterator[str]:
+    """Yield where the pages are served from now on; the server's own thread ends it when nobody asks any more."""
+    settings = read_settings(Path("config.yaml"))
+    server = open_server(Path("config.yaml"), settings, Door("127.0.0.1", 0, token), lambda: datetime.now(UTC))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    yield f"http://127.0.0.1:{server.effective_port}"
+    server.trigger.pull_trigger(lambda: server.asyncore.close_all(server._map))
+    thread.join(20)
+    server.task_dispatcher.shutdown()
+
+
+@pytest.fixture
+def open_address() -> Iterator[str]:
+    yield from serving("")
+
+
+@pytest.fixture
+def guarded_address() -> Iterator[str]:
+    yield from serving(TOKEN)
+
+
+class Visit:
+    """A browser of its own, and what it complained about."""
+
+    def __init__(self, browser: Browser, address: str, size: dict[str, int], theme: str = "light") -> None:
+        self.context: BrowserContext = browser.new_context(viewport=size, color_scheme=theme)  # type: ignore[arg-type]
+        self.address = address
+        self.complaints: list[str] = []
+        self.page: Page = self.context.new_page()
+        self.page.set_default_timeout(20_000)
+        self.page.on("console", self._heard)
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("request", self._asked)
+
+    def end(self) -> None:
+        """Close the browser's window."""
+        self.context.close()
+
+    def _heard(self, message: ConsoleMessage) -> None:
+        if message.type in {"error", "warning"}:
+            self.complaints.append(message.text)
+
+    def _asked(self, request: object) -> None:
+        url = getattr(request, "url", "")
+        if not url.startswith((self.address, "data:")):
+            self.complaints.append(f"asked for {url}")
+
+    def go(self, name: str = "") -> Page:
+        """Open a page."""
+        self.page.goto(f"{self.address}/{name}")
+        return self.page
+
+    def log_in(self, token: str = TOKEN) -> Page:
+        """Type the token."""
+        self.go()
+        self.page.get_by_label("Token").fill(token)
+        self.page.get_by_role("button", name="Log in").click()
+        return self.page
+
+
+def drawn(page: Page, place: str) -> str:
+    """Return the picture in a place, once it is there."""
+    page.wait_for_selector(f"#{place}[data-drawn] canvas")
+    return page.locator(f"#{place} canvas").first.evaluate("canvas => canvas.toDataURL()")  # type: ignore[no-any-return]
+
+
+def is_empty(page: Page, place: str) -> bool:
+    """Return whether a picture has one colour only."""
+    return bool(
+        page.locator(f"#{place} canvas").first.evaluate(
+            "canvas => new Set(new Uint32Array("
+            "canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data.buffer)).size < 3"
+        )
+    )
+
+
+Visiting = Callable[..., Visit]
+
+
+@pytest.fixture
+def visiting(browser: Browser, open_address: str) -> Iterator[Visiting]:
+    """Yield what begins a visit to pages that need no token."""
+    yield from _visits(browser, open_address)
+
+
+@pytest.fixture
+def owner(browser: Browser, guarded_address: str) -> Iterator[Visiting]:
+    """Yield what begins a visit to pages that want a token."""
+    yield from _visits(browser, guarded_address)
+
+
+def _visits(browser: Browser, address: str) -> Iterator[Visiting]:
+    begun: list[Visit] = []
+
+    def begin(size: dict[str, int] = DESKTOP, theme: str = "light") -> Visit:
+        begun.append(Visit(browser, address, size, theme))
+        return begun[-1]
+
+    yield begin
+    for visit in begun:
+        visit.end()
+
+
+# --------------------------------------------------------------------------- looking
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_every_page_fits_the_screen_and_nothing_complains(visiting: Visiting, size: dict[str, int], theme: str) -> None:
+    visit = visiting(size, theme)
+    for name in PAGES:
+        page = visit.go(name)
+        expect(page.locator("h1").first).to_have_count(1)
+        assert page.evaluate("document.documentElement.scrollWidth") <= size["width"], name
+        dark = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        assert (dark == "rgb(18, 22, 28)") == (theme == "dark")
+    assert visit.complaints == []
+
+
+def test_the_charts_are_drawn(visiting: Visiting) -> None:
+    visit = visiting(PHONE)
+    page = visit.go()
+    for place in ("chart-worth", "chart-fall"):
+        assert drawn(page, place)
+        assert not is_empty(page, place)
+    assert page.locator("svg.levels circle.now").count() == 0  # no price is known
+    assert page.locator("svg.levels line.mark").count() == 4
+    assert visit.complaints == []
+
+
+def test_a_chart_says_what_is_under_the_pointer(visiting: Visiting) -> None:
+    page = visiting(DESKTOP).go()
+    drawn(page, "chart-worth")
+    box = page.locator("#chart-worth").bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    expect(page.get_by_text("2021-02-02 00:00 UTC: 1,100.00").or_(page.get_by_text("2021-02-03 00:00"))).to_be_visible()
+
+
+def test_the_page_follows_the_bot_without_being_loaded_anew(visiting: Visiting) -> None:
+    visit = visiting(DESKTOP)
+    page = visit.go()
+    before = drawn(page, "chart-worth")
+    page.evaluate("window.sameVisit = true")
+    write_book(a_book(capital=D("500"), positions={"ARB": bought_at("2")}), [a_trade("ms-9", symbol="OP")])
+    write_equity("1000", "1100", "990", "1069", "700")
+    expect(page.get_by_role("heading", name="ARB")).to_be_visible()
+    expect(page.locator(".figures .main b")).to_contain_text("700.00")
+    page.wait_for_function("old => document.querySelector('#chart-worth canvas')?.toDataURL() !== old", arg=before)
+    assert page.evaluate("window.sameVisit")
+    assert visit.complaints == []
+
+
+def test_what_is_typed_into_a_filter_stays_while_the_page_follows(visiting: Visiting) -> None:
+    page = visiting(DESKTOP).go("log")
+    field = page.get_by_label("With this text")
+    field.fill("coins")
+    with Path("bot.paper.log").open("a") as log:
+        log.write("2021-02-15T01:00:00Z INFO more | One more line\n")
+    expect(page.get_by_text("One more line")).to_be_visible()
+    expect(field).to_have_value("coins")
+    expect(field).to_be_focused()
+
+
+def test_a_dashboard_that_is_gone_is_told(visiting: Visiting) -> None:
+    visit = visiting(DESKTOP)
+    page = visit.go()
+    visit.context.set_offline(True)
+    expect(page.get_by_text("No connection to the dashboard")).to_be_visible()
+    visit.context.set_offline(False)
+    expect(page.get_by_text("Kept up to date")).to_be_visible()
+
+
+def test_language_and_theme_are_switched_and_kept(visiting: Visiting) -> None:
+    visit = visiting(PHONE)
+    page = visit.go("trades")
+    page.get_by_role("link", name="FR").click()
+    expect(page.get_by_role("heading", name="Ordres")).to_be_visible()
+    page.get_by_role("link", name="Sombre").click()
+    expect(page.get_by_role("heading", name="Ordres")).to_be_visible()
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(18, 22, 28)"
+    visit.go()
+    expect(page.get_by_text("Capital libre")).to_be_visible()
+
+
+def test_trades_are_filtered(visiting: Visiting) -> None:
+    page = visiting(PHONE).go("trades")
+    page.get_by_label("Direction").select_option("SELL")
+    page.get_by_role("button", name="Show").click()
+    expect(page.get_by_text("Trades: 2")).to_be_visible()
+    page.get_by_role("link", name="Show all").click()
+    expect(page.get_by_text("Trades: 3")).to_be_visible()
+
+
+def test_names_from_outside_run_nothing(visiting: Visiting) -> None:
+    write_book(a_book(positions={EVIL: bought_at("1")}), [a_trade("ms-8", symbol=EVIL, reason=EVIL, side="SELL")])
+    write_decisions(f"2021-02-15,,{EVIL},true,0.5,,,{EVIL},,{EVIL},{EVIL}")
+    Path("bot.paper.log").write_text(f"{EVIL}\n")
+    Control(some_settings()).pause(EVIL)
+    visit = visiting(DESKTOP)
+    for name in PAGES:
+        page = visit.go(name)
+        assert page.locator("img[onerror]").count() == 0
+        assert "owned" not in page.title()
+    page = visit.go()
+    drawn(page, "chart-worth")
+    box = page.locator("#chart-worth").bounding_box()
+    assert box is not None
+    for step in range(0, 100, 4):  # over the marks too: their words are the browser's to show
+        page.mouse.move(box["x"] + box["width"] * step / 100, box["y"] + box["height"] / 2)
+    assert page.locator("img[onerror]").count() == 0
+    assert "owned" not in page.title()
+    assert visit.complaints == []
+
+
+def test_a_report_has_its_style_and_runs_nothing(visiting: Visiting) -> None:
+    Path("model_report.paper.html").write_text(
+        "<style>h1 { color: rgb(1, 2, 3) }</style><h1 style='margin: 7px'>report</h1><p>as written</p>"
+        "<script>document.querySelector('p').textContent = 'changed'</script>"
+    )
+    report = visiting(DESKTOP).go("model").frame_locator("iframe.report")
+    expect(report.locator("p")).to_have_text("as written")
+    assert report.locator("h1").evaluate("h1 => getComputedStyle(h1).color") == "rgb(1, 2, 3)"
+    assert report.locator("h1").evaluate("h1 => getComputedStyle(h1).marginTop") == "7px"
+
+
+# --------------------------------------------------------------------------- login and buttons
+
+
+def test_the_token_lets_in_and_logging_out_locks(owner: Visiting) -> None:
+    visit = owner(PHONE)
+    page = visit.log_in()
+    expect(page.get_by_text("Free capital")).to_be_visible()
+    assert TOKEN not in page.url
+    page.get_by_role("button", name="Log out").click()
+    expect(page.get_by_label("Token")).to_be_visible()
+    visit.go("trades")
+    expect(page.get_by_label("Token")).to_be_visible()
+    assert visit.complaints == []
+
+
+def test_a_wrong_token_is_told_and_at_last_made_to_wait(owner: Visiting) -> None:
+    visit = owner(PHONE)
+    for _ in range(5):
+        page = visit.log_in("wrong")
+        expect(page.get_by_text("That is not the token.")).to_be_visible()
+    visit.log_in()
+    expect(page.get_by_text("Too many wrong tokens. Try again in 14 min.")).to_be_visible()
+
+
+def test_the_buttons_pause_resume_and_sell(owner: Visiting, folder: Path) -> None:
+    visit = owner(PHONE)
+    visit.log_in()
+    page = visit.go("control")
+    page.get_by_role("button", name="Pause").click()  # not ticked: the browser holds it back
+    assert not (folder / "PAUSE.paper").exists()
+    page.get_by_label("Yes, pause buying").check()
+    page.get_by_role("button", name="Pause").click()
+    expect(page.get_by_text("Buying is paused.", exact=False).first).to_be_visible()
+    assert (folder / "PAUSE.paper").exists()
+    page.get_by_label("Yes, I have looked").check()
+    page.get_by_role("button", name="Resume").click()
+    expect(page.get_by_text("Buying is allowed again.")).to_be_visible()
+    assert not (folder / "PAUSE.paper").exists()
+    page.get_by_label("Type SELL to confirm").fill("sell")
+    page.get_by_role("button", name="Sell everything").click()
+    expect(page.get_by_text("The bot is asked to sell everything")).to_be_visible()
+    assert (folder / "SELL_ALL.paper").exists()
+    Control(some_settings()).sell_all_noted()
+    expect(page.get_by_text("has not taken note yet")).to_have_count(0)
+    assert visit.complaints == []

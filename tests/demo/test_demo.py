@@ -1,0 +1,131 @@
+"""The demo, shortened: the real loop over the recorded market, its files, its summary, its picture."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.tree import DecisionTreeClassifier
+
+import main
+from marsshot.bot import environment
+from marsshot.demo import demo
+from marsshot.model.model_files import save_model
+from tests.helpers.builders import some_settings
+from tests.helpers.french_text import is_french
+
+ROOT = Path(__file__).resolve().parents[2]
+DAYS = 3
+
+
+@pytest.fixture(scope="module")
+def lived(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A folder in which a model that likes cheap tokens has lived through a demo of three days, and what was shown."""
+    folder = tmp_path_factory.mktemp("demo")
+    with _three_days_in(folder), redirect_stdout(io.StringIO()) as shown:
+        (folder / "config.yaml").write_text((ROOT / "config.yaml").read_text())
+        rows = pd.DataFrame({"close": np.linspace(0.01, 100, 200)})
+        model = DecisionTreeClassifier(max_depth=1).fit(rows, (rows["close"] < 1).astype(int))
+        save_model(model, {}, Path("model.demo.pkl"))
+        assert main.main([]) == 0
+    return folder, shown.getvalue()
+
+
+@contextmanager
+def _three_days_in(folder: Path) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setattr(environment, "DEMO_DAYS", DAYS)
+        patch.setattr(demo, "DEMO_DAYS", DAYS)
+        yield
+
+
+@pytest.fixture
+def folder(lived: tuple[Path, str], tmp_path: Path) -> Iterator[Path]:
+    """A copy of that folder, to go on in."""
+    shutil.copytree(lived[0], tmp_path, dirs_exist_ok=True)
+    with _three_days_in(tmp_path):
+        yield tmp_path
+
+
+def test_in_french_everything_that_is_shown_is_french(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shipped = (ROOT / "config.yaml").read_text()
+    (folder / "config.yaml").write_text(shipped.replace("language: en", "language: fr"))
+    capsys.readouterr()
+    assert main.main([]) == 0
+    shown = capsys.readouterr().out
+    assert is_french(shown)
+    assert f"La démo commence : {DAYS} jours du marché enregistré" in shown
+    assert "À quoi a servi le capital" in shown
+    assert "(achat du jour)" in shown
+
+
+def _trades(folder: Path) -> list[dict[str, str]]:
+    with (folder / "trades.demo.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_the_demo_trades_sums_up_and_draws(lived: tuple[Path, str]) -> None:
+    folder, shown = lived
+    trades = _trades(folder)
+    assert {row["side"] for row in trades} == {"BUY"}
+    assert {row["symbol"] for row in trades} >= {"DOGE", "MATIC"}  # under a dollar then
+    assert "promises nothing" in shown
+    assert "Stand-ins" in shown
+    assert "holding BTC" in shown
+    for row in trades:
+        assert f"{row['symbol']}" in shown
+    assert (folder / "equity.demo.png").read_bytes().startswith(b"\x89PNG")
+    assert json.loads((folder / "bot_state.demo.json").read_text())["last_daily_update"] == "2021-02-23"
+
+
+def test_every_file_of_a_demo_carries_its_name(lived: tuple[Path, str]) -> None:
+    written = {path.name for path in lived[0].iterdir()} - {"config.yaml", "cache"}
+    assert written
+    assert all(".demo." in name for name in written), written
+
+
+def test_a_demo_begins_anew_and_tells_the_same_story_again(folder: Path) -> None:
+    first = _trades(folder)
+    main.main([])
+    again = _trades(folder)
+    told = ("time", "symbol", "side", "reason", "qty", "price", "quote", "fee")
+    assert [[row[column] for column in told] for row in again] == [[row[column] for column in told] for row in first]
+
+
+def test_daily_and_intraday_go_on_where_the_demo_stopped(folder: Path) -> None:
+    before = json.loads((folder / "bot_state.demo.json").read_text())
+    assert main.main(["daily"]) == 0
+    assert json.loads((folder / "bot_state.demo.json").read_text())["last_daily_update"] == "2021-02-24"
+    assert main.main(["intraday"]) == 0
+    after = json.loads((folder / "bot_state.demo.json").read_text())
+    assert set(after["positions"]) >= set(before["positions"])
+
+
+def test_without_a_model_the_demo_says_what_to_do(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for model in folder.glob("model*.pkl"):  # the copy in use, too
+        model.unlink()
+    assert main.main([]) == 2
+    told = capsys.readouterr().err.strip()
+    assert told.startswith("model.demo.pkl: there is no such file")
+    assert "train_model.py" in told
+    assert len(told.splitlines()) == 1
+
+
+def test_a_new_demo_takes_away_what_an_earlier_one_wrote_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    earlier = "bot_state trades embedded_market decisions equity seen".split()
+    endings = {"bot_state": "json", "embedded_market": "json", "seen": "json"}
+    for name in earlier:
+        (tmp_path / f"{name}.demo.{endings.get(name, 'csv')}").touch()
+    (tmp_path / "equity.csv").touch()
+    demo._begin_anew(some_settings(mode="demo"))
+    assert {path.name for path in tmp_path.iterdir()} == {"equity.csv", "bot_state.demo.json.lock"}

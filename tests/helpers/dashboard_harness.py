@@ -1,0 +1,145 @@
+"""A folder with the files of a paper bot, and the pages on it: the real app, its files on disk, a clock to set."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from marsshot.config.loader import read_settings
+from marsshot.core.domain import Book, TradeRow
+from marsshot.dashboard.app import create_app
+from marsshot.dashboard.data.bot_snapshot import Sources
+from marsshot.dashboard.security.access_control import Door
+from marsshot.infra.atomic_files import Disk
+from positions_store import Store
+from tests.helpers.builders import D, a_book, a_trade, bought_at, seed_content
+
+TOKEN = "a-token-of-forty-three-characters-or-so-0123"
+HERE = "http://127.0.0.1:8377"
+START = datetime(2021, 2, 1, tzinfo=UTC)
+
+
+@dataclass
+class Panel:
+    """The pages of one folder, and a browser's cookies."""
+
+    client: FlaskClient
+    time: list[datetime] = field(default_factory=lambda: [datetime(2021, 2, 20, tzinfo=UTC)])
+
+    def get(self, address: str, **more: Any) -> TestResponse:
+        """Ask for a page."""
+        return self.client.get(address, base_url=HERE, **more)
+
+    def text(self, address: str) -> str:
+        """Return a page that must be there."""
+        answer = self.get(address)
+        assert answer.status_code == 200, answer.text
+        return answer.text
+
+    def post(self, address: str, form_from: str, **values: str) -> TestResponse:
+        """Send a form with the key that the page gave out."""
+        key = re.search(r'name="form_key" value="([^"]+)"', self.text(form_from))
+        assert key is not None
+        return self.client.post(address, data={"form_key": key[1], **values}, base_url=HERE)
+
+    def log_in(self, token: str = TOKEN) -> TestResponse:
+        """Send a token."""
+        return self.post("/login", "/login", token=token)
+
+    def wait(self, span: timedelta) -> None:
+        """Let time pass."""
+        self.time[0] += span
+
+
+def open_panel(door: Door | None = None) -> Panel:
+    """Return the pages of the working directory."""
+    time = [datetime(2021, 2, 20, tzinfo=UTC)]
+    sources = Sources(Path("config.yaml"), read_settings(Path("config.yaml")), lambda: time[0])
+    app = create_app(sources, door or Door("127.0.0.1", 8377), lambda: time[0])
+    return Panel(app.test_client(), time)
+
+
+def guarded() -> Door:
+    """Return a door with a token."""
+    return Door("127.0.0.1", 8377, TOKEN)
+
+
+def write_settings(**changes: Any) -> None:
+    """Write config.yaml with the owner's keys."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: plain(one) for key, one in value.items()}
+        return float(value) if isinstance(value, type(D(0))) else value
+
+    Path("config.yaml").write_text(yaml.safe_dump(plain(seed_content() | changes)))
+
+
+def write_book(book: Book, trades: Iterable[TradeRow] = ()) -> None:
+    """Write the book, and trades.csv as the bot does."""
+    mode = "" if book.mode == "live" else f".{book.mode}"
+    store = Store(book, Path(f"bot_state{mode}.json"), Path(f"trades{mode}.csv"), Disk(), pytest.fail)
+    store.save(replace(book, unwritten_trades=tuple(trades)))
+    store.save(replace(store.book, order_serial=book.order_serial + 1))
+
+
+def write_equity(*equities: str) -> None:
+    """Write equity.paper.csv: a point a day, all of it capital."""
+    rows = [f"{START + timedelta(days=n):%Y-%m-%dT%H:%M:%SZ},{one},0,{one}" for n, one in enumerate(equities)]
+    Path("equity.paper.csv").write_text("\n".join(["time,capital,positions,equity", *rows, ""]))
+
+
+def write_seen(**prices: str) -> None:
+    """Write seen.paper.json: what the last check saw."""
+    moment = "2021-02-19T12:00:00Z"
+    seen = {symbol: {"price": price, "time": moment} for symbol, price in prices.items()}
+    Path("seen.paper.json").write_text(
+        json.dumps({"time": moment, "prices": seen, "put_off": "", "put_off_until": None})
+    )
+
+
+def write_beat(moment: str = "2021-02-20T00:00:00Z") -> None:
+    """Write heartbeat.paper.json: the bot's sign of life."""
+    Path("heartbeat.paper.json").write_text(json.dumps({"time": moment, "mode": "paper", "pid": 1}))
+
+
+DECISION_COLUMNS = "day,time,symbol,held,probability,hit_rate,hit_rows,action,quote,reason,detail"
+
+
+def write_decisions(*rows: str) -> None:
+    """Write decisions.paper.csv."""
+    Path("decisions.paper.csv").write_text("\n".join([DECISION_COLUMNS, *rows, ""]))
+
+
+def a_life() -> None:
+    """Write a bot that holds FET, has bought and sold, and has noted down what it decided and had."""
+    write_settings()
+    trades = [
+        a_trade("ms-1", time="2021-02-01T00:30:00Z", side="BUY", reason="daily_buy", profit=""),
+        a_trade("ms-2", time="2021-02-03T10:00:00Z", symbol="OP", reason="stop_loss", profit="-50.5"),
+        a_trade("ms-3", time="2021-02-04T10:00:00Z", symbol="ARB", reason="trailing_stop", profit="120.25"),
+    ]
+    held = bought_at("1", opened_at="2021-02-01T00:30:00Z")
+    write_book(a_book(capital=D("969.75"), started_at="2021-02-01T00:00:00Z", positions={"FET": held}), trades)
+    write_equity("1000", "1100", "990", "1069.75")
+    write_decisions(
+        "2021-02-15,2021-02-15T00:30:00Z,FET,true,0.612,,,keep,,at_sell_threshold,not under 0.30",
+        "2021-02-15,2021-02-15T00:30:00Z,OP,false,0.742,0.5,4,buy,100,at_buy_threshold,0.70 or more",
+        "2021-02-14,2021-02-14T00:30:00Z,FET,true,0.55,,,keep,,at_sell_threshold,not under 0.30",
+    )
+    write_beat()
+    Path("bot.paper.log").write_text(
+        "2021-02-15T00:30:00Z INFO daily.done | Daily pass of 2021-02-15: 1 bought\n"
+        "2021-02-15T00:35:00Z WARNING price.note | LUNA: Coinbase does not know it\n"
+        "2021-02-15T00:40:00Z ERROR book.trouble symbol=FET | FET: coins are missing\n"
+    )

@@ -1,0 +1,420 @@
+"""A desk to trade at: the stand-in market on loopback, the real python-binance client, a book on disk, a virtual time.
+
+`Life` counts the steps that matter (requests and file operations) and can end the process between any two of them:
+`Died` passes through every handler, the objects are left where they are, and `Desk.open` builds new ones from disk.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, TypeVar
+
+from embedded_market import EmbeddedMarket, MarketServer
+from embedded_market.exchange.orders import Order
+from marsshot.bot.bot import Bot
+from marsshot.bot.control_files import Control
+from marsshot.bot.journal import Diary
+from marsshot.bot.price_feed import PriceDesk
+from marsshot.config.loader import check_settings
+from marsshot.config.settings import Settings
+from marsshot.core.domain import (
+    ZERO,
+    Account,
+    Book,
+    DailyPlan,
+    Intent,
+    OrderReport,
+    PartFill,
+    Position,
+    Score,
+    Scoring,
+    TradingRules,
+)
+from marsshot.exchange.binance.exchange import BinanceExchange
+from marsshot.infra import event_log
+from marsshot.infra.atomic_files import Disk
+from marsshot.infra.clock import VirtualClock
+from marsshot.market_data.coinbase import Coinbase
+from marsshot.portfolio.ledger import new_book, with_position
+from positions_store import Store, load_state, read_trades
+from trade_executor import TradeExecutor
+
+Answer = TypeVar("Answer")
+
+NOON = datetime(2021, 2, 15, 12, 0, tzinfo=UTC)
+NEW_ORDER, LOOK_UP, TRADES = "POST /api/v3/order", "GET /api/v3/order", "GET /api/v3/myTrades"
+NO_SUCH_ORDER = '{"code":-2013,"msg":"Order does not exist."}'
+
+
+class Died(BaseException):
+    """The process ended here."""
+
+
+class Life:
+    """The steps of a process so far; with `steps_left` set it ends before so many more of them are over."""
+
+    def __init__(self) -> None:
+        self.steps: list[str] = []
+        self.steps_left: int | None = None
+
+    def step(self, name: str) -> None:
+        """Note a step, or die instead of taking it."""
+        if self.steps_left is not None:
+            if self.steps_left == 0:
+                raise Died(name)
+            self.steps_left -= 1
+        self.steps.append(name)
+
+
+class MortalDisk(Disk):
+    """The real file system, of a process that may die before, or half-way through, any write."""
+
+    def __init__(self, life: Life) -> None:
+        super().__init__()
+        self._life = life
+        self.refuses = ""  # part of a name: writing such a file fails, as on a full disk
+
+    def write(self, path: Path, content: bytes) -> None:
+        """Write, unless the process dies half-way."""
+        self._refuse(path)
+        try:
+            self._life.step(f"write {path.name}")
+        except Died:
+            path.write_bytes(content[: len(content) // 2])
+            raise
+        super().write(path, content)
+
+    def append(self, path: Path, content: bytes) -> None:
+        """Append, unless the process dies half-way."""
+        self._refuse(path)
+        try:
+            self._life.step(f"append {path.name}")
+        except Died:
+            with path.open("ab") as file:
+                file.write(content[: len(content) // 2])
+            raise
+        super().append(path, content)
+
+    def replace(self, source: Path, target: Path) -> None:
+        """Rename, unless the process dies before."""
+        self._life.step(f"replace {target.name}")
+        super().replace(source, target)
+
+    def _refuse(self, path: Path) -> None:
+        if self.refuses and self.refuses in path.name:
+            raise OSError(28, "No space left on device")
+
+
+class MortalExchange(BinanceExchange):
+    """Binance through the real client, of a process that may die before and after every request."""
+
+    life: Life
+
+    def server_ms(self) -> int:
+        """Ask for the time."""
+        return self._lived("time", super().server_ms)
+
+    def prices(self, pairs: Collection[str]) -> Mapping[str, Decimal]:
+        """Ask for prices."""
+        ask = super().prices
+        return self._lived("prices", lambda: ask(pairs))
+
+    def trading_rules(self, pairs: Collection[str]) -> Mapping[str, TradingRules]:
+        """Ask for rules."""
+        ask = super().trading_rules
+        return self._lived("rules", lambda: ask(pairs))
+
+    def account(self) -> Account:
+        """Ask for the account."""
+        return self._lived("account", super().account)
+
+    def send_market_order(self, intent: Intent) -> OrderReport:
+        """Send an order."""
+        send = super().send_market_order
+        return self._lived("order", lambda: send(intent))
+
+    def find_order(self, intent: Intent) -> OrderReport | None:
+        """Look an order up."""
+        find = super().find_order
+        return self._lived("look-up", lambda: find(intent))
+
+    def parts_of(self, intent: Intent, order_id: int) -> tuple[PartFill, ...]:
+        """Ask for an order's trades."""
+        ask = super().parts_of
+        return self._lived("trades", lambda: ask(intent, order_id))
+
+    def _lived(self, name: str, request: Callable[[], Answer]) -> Answer:
+        self.life.step(name)
+        answer = request()
+        self.life.step(f"{name} answered")
+        return answer
+
+
+class Scores:
+    """A model of the test's making: what it says of each token, when it has said it, how often it was asked."""
+
+    def __init__(self, clock: VirtualClock, **probabilities: str | None) -> None:
+        self._clock = clock
+        self.probabilities = probabilities
+        self.last_closes: dict[str, str] = {}
+        self.under_way = 0  # so many more calls are answered with "not there yet"
+        self.error: Exception | None = None
+        self.asked: list[datetime] = []
+
+    def __call__(self, symbols: Collection[str], _settings: Settings) -> Scoring | None:
+        """Return a score for every symbol, without a probability where the test gave none."""
+        self.asked.append(self._clock.now())
+        if self.error is not None:
+            raise self.error
+        if self.under_way > 0:
+            self.under_way -= 1
+            return None
+        return Scoring(self._clock.now().date(), tuple(self._score(symbol) for symbol in symbols))
+
+    def _score(self, symbol: str) -> Score:
+        probability, close = self.probabilities.get(symbol), self.last_closes.get(symbol)
+        return Score(
+            symbol,
+            None if probability is None else Decimal(probability),
+            "no bar of yesterday" if probability is None else "",
+            None if close is None else Decimal(close),
+        )
+
+
+class Told(logging.Handler):
+    """What the bot has said: (level, event, sentence), oldest first."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[tuple[str, str, str]] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep a line."""
+        self.lines.append((record.levelname, getattr(record, "event", ""), record.getMessage()))
+
+    def of(self, event: str) -> list[str]:
+        """Return the sentences of one kind of event."""
+        return [sentence for _, name, sentence in self.lines if name == event]
+
+
+class Desk:
+    """Market, time, folder, and the objects of the process that runs now: store, exchange, executor."""
+
+    def __init__(self, folder: Path, market: EmbeddedMarket, url: str, clock: VirtualClock, told: Told) -> None:
+        self.folder, self.market, self.url, self.clock, self.told = folder, market, url, clock, told
+        self.book_path, self.trades_path = folder / "bot_state.json", folder / "trades.csv"
+        self.ahead_seconds = 0.0  # of Binance's clock, to ours
+        self.owners = dict(market.exchange.free)  # what the owner holds besides the bot
+        self.capital = Decimal(1000)
+        self.owners["USDT"] -= self.capital
+        self.settings = some_settings(self)
+        self.life = Life()
+        self.bots: list[Bot] = []
+        self.open()
+
+    def open(self) -> None:
+        """Begin a process: all that it knows, it reads from disk."""
+        self.life = Life()
+        self.disk = MortalDisk(self.life)
+        book = load_state(self.book_path, "live", self.disk)
+        first = book is None
+        book = book or new_book("live", "USDT", self.capital, self.clock.now())
+        self.store = Store(
+            book, self.book_path, self.trades_path, self.disk, lambda text: event_log.warn("trades", text)
+        )
+        if first:
+            self.store.save(book)
+        self.store.write_trades()
+        self.exchange = MortalExchange(
+            api_key=self.market.api_key, api_secret=self.market.api_secret, base_url=self.url, clock=self.clock
+        )
+        self.exchange.life = self.life
+        self.executor = TradeExecutor(self.exchange, self.store, self.clock, lambda symbol: f"{symbol}USDT")
+
+    def bot(self, scores: Scores | None = None, **strategy: object) -> Bot:
+        """Return a bot of the process that runs now."""
+        self.settings = some_settings(self, **strategy)
+        bot = Bot(
+            settings=self.settings,
+            clock=self.clock,
+            store=self.store,
+            exchange=self.exchange,
+            coinbase=Coinbase(self.url),
+            scores=scores or Scores(self.clock),
+            control=Control(self.settings),
+            diary=Diary(self.settings, self.disk),
+        )
+        # Its time is virtual: no venue is slow, and sales go out in the book's order.
+        bot.price_desk = PriceDesk(self.store, self.clock, all_at_once=True)
+        self.executor = bot.executor
+        self.bots.append(bot)
+        return bot
+
+    @property
+    def book(self) -> Book:
+        """The book of the process that runs now."""
+        return self.store.book
+
+    @property
+    def plan(self) -> DailyPlan:
+        """The plan in the book."""
+        assert self.book.plan is not None
+        return self.book.plan
+
+    @property
+    def orders(self) -> list[Order]:
+        """Every order that Binance has taken, oldest first."""
+        return list(self.market.exchange.orders.values())
+
+    def traded(self) -> list[str]:
+        """Return the orders as words: BUY ADA, SELL DOT ..."""
+        return [f"{'BUY' if order.request.is_buy else 'SELL'} {order.symbol[:-4]}" for order in self.orders]
+
+    def give(self, symbol: str, qty: str, entry_price: str = "1", **changes: Any) -> None:
+        """Let the bot hold a position, and the account what belongs to it."""
+        quantity, entry = Decimal(qty), Decimal(entry_price)
+        position = Position(
+            qty=quantity, entry_quote=entry, entry_base=Decimal(1), cost=quantity * entry, max_price=entry
+        )
+        self.store.save(with_position(self.book, symbol, replace(position, **changes)))
+        self.market.exchange.free[symbol] += quantity
+
+    def fault(self, match: str, kind: str, **details: Any) -> None:
+        """Script a fault at Binance."""
+        self.market.faults.add(service="binance", match=match, kind=kind, **details)
+
+    @contextmanager
+    def impatience(self) -> Iterator[None]:
+        """Let the client wait for a tenth of a second only, within the block: for requests that hang."""
+        client = self.exchange._client
+        patient, client._requests_params = client._requests_params, {"timeout": (5, 0.1)}
+        try:
+            yield
+        finally:
+            client._requests_params = patient
+
+    def requests(self, match: str) -> int:
+        """Return how many requests of this kind have come in so far."""
+        return sum(match in f"{seen.method} {seen.path}?{seen.query}" for seen in self.market.request_log)
+
+    def set_rules(self, pair: str, **changes: Any) -> None:
+        """Change what Binance accepts for a pair."""
+        held = self.market.exchange.pairs[pair]
+        held.rules = replace(held.rules, **changes)
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass."""
+        self.clock.sleep(seconds)
+
+    def settle(self, seconds: float | None = None) -> None:
+        """Let time pass, then look up what is unknown, as the next cycle does; without seconds, until it is decided."""
+        self.wait(61 if seconds is None else seconds)
+        self.executor.settle_unknown()
+        if self.book.intents and seconds is None:  # one look alone is not believed
+            self.wait(2)
+            self.executor.settle_unknown()
+
+    def assert_agreement(self) -> None:
+        """Book, trades.csv and exchange tell the same story, to the last digit, and the disk knows all of it."""
+        book = self.book
+        assert not book.intents
+        on_disk = load_state(self.book_path, "live", Disk())
+        assert on_disk is not None
+        assert replace(on_disk, unwritten_trades=()) == book
+        executed = {order.client_order_id: order for order in self.orders if order.executed_quantity}
+        rows = read_trades(self.trades_path)
+        assert sorted(row["client_order_id"] for row in rows) == sorted(executed)
+        for row in rows:
+            _assert_same_trade(row, executed[row["client_order_id"]])
+        free, bnb_fees = self.market.exchange.free, _fees_in_bnb(self.orders)
+        for asset, owned in self.owners.items():
+            position = book.positions.get(asset)
+            of_the_bot = (position.qty if position else ZERO) + book.dust.get(asset, ZERO)
+            of_the_bot += book.capital if asset == "USDT" else ZERO
+            assert free[asset] == owned + of_the_bot - (bnb_fees if asset == "BNB" else ZERO), asset
+
+
+def _assert_same_trade(row: Mapping[str, str], order: Order) -> None:
+    assert row["pair"] == order.symbol
+    assert row["side"] == ("BUY" if order.request.is_buy else "SELL")
+    assert (row["order_id"], row["status"]) == (str(order.order_id), order.status)
+    assert (Decimal(row["qty"]), Decimal(row["quote"])) == (order.executed_quantity, order.executed_quote)
+    fees: dict[str, Decimal] = {}
+    for fill in order.fills:
+        if fill.commission:
+            fees[fill.commission_asset] = fees.get(fill.commission_asset, ZERO) + fill.commission
+    told = zip(row["fee_asset"].split("+"), row["fee"].split("+"), strict=True) if row["fee"] else ()
+    assert {asset: Decimal(fee) for asset, fee in told} == fees
+
+
+def _fees_in_bnb(orders: list[Order]) -> Decimal:
+    """Return the commissions that the owner's BNB paid for the bot's trades in other coins."""
+    return sum(
+        (
+            fill.commission
+            for order in orders
+            for fill in order.fills
+            if fill.commission_asset == "BNB" != order.symbol[:-4]
+        ),
+        ZERO,
+    )
+
+
+def some_settings(desk: Desk, **strategy: object) -> Settings:
+    """Return the settings of live mode with the seed's numbers, the three services at the desk's market."""
+    tokens = strategy.pop("tokens_daily", ["ADA", "DOT", "LINK"])
+    content = {
+        "mode": "live",
+        "tokens_daily": tokens,
+        "strategy": {
+            "capital_initial": 1000,
+            "buy_threshold": Decimal("0.70"),
+            "sell_threshold": Decimal("0.30"),
+            "stop_loss_pct": Decimal("0.50"),
+            "partial_take_profit_pct": 1,
+            "trailing_trigger_pct": 3,
+            "trailing_pct": Decimal("0.30"),
+            "big_gain_exception_pct": 4,
+            "check_interval_seconds": 300,
+            "daily_update_hour_utc": 0,
+            **strategy,
+        },
+        "lunarcrush": {"api_key": "lunar-key", "base_url": desk.url},
+        "coinbase": {"base_url": desk.url},
+        "binance_api": {
+            "api_key": desk.market.api_key,
+            "api_secret": desk.market.api_secret,
+            "base_url": desk.url,
+        },
+    }
+    return check_settings(content, Path("config.yaml"), {})
+
+
+@contextmanager
+def open_desk(folder: Path, *, now: datetime = NOON, usdt: str = "10000") -> Iterator[Desk]:
+    """Yield a desk at which ADA, DOT, LINK and LTC cost 1 USDT each; 1000 USDT of the account are the bot's."""
+    told = Told()
+    event_log.log.addHandler(told)
+    event_log.log.setLevel(logging.INFO)
+    clock = VirtualClock(now)
+    market = EmbeddedMarket(clock=lambda: clock.now().timestamp(), balances={"USDT": usdt})
+    for symbol in ("ADA", "DOT", "LINK", "LTC"):
+        market.set_price(symbol, "1")
+        for quote in ("USDT", "USDC"):
+            pair = market.exchange.pairs[symbol + quote]
+            pair.rules = replace(pair.rules, tick=Decimal("0.0001"), lot_step=Decimal("0.01"))
+    with MarketServer(market) as server:
+        desk = Desk(folder, market, server.url, clock, told)
+        market.clock = lambda: clock.now().timestamp() + desk.ahead_seconds
+        try:
+            yield desk
+        finally:
+            for bot in desk.bots:
+                bot.coinbase.close()
+            event_log.log.removeHandler(told)

@@ -1,0 +1,489 @@
+"""The book against the exchange: what counts as a difference, what pauses buying, what the owner's word does then."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from marsshot.bot.control_files import Control
+from marsshot.bot.daily_update import Progress
+from marsshot.core.domain import Account, Book, Reason, SeenOrder, is_our_order
+from marsshot.core.errors import TemporaryError
+from marsshot.portfolio.ledger import new_book, with_fill
+from marsshot.portfolio.reconciliation import (
+    MARGIN_MS,
+    NOTED_FOR_MS,
+    Difference,
+    balance_differences,
+    since_ms,
+    tokens_to_look_into,
+    unknown_orders,
+    with_comparison,
+    with_what_is_there,
+    without_explained,
+)
+from risk_manager import ExitDecision
+from tests.helpers.builders import NOW_MS, D, a_book, a_fill, a_position, buy_intent, trading_rules
+from tests.helpers.trading_harness import NOON, TRADES, Desk, Scores, open_desk
+
+RULES = {"FET": trading_rules()}  # lots of 0.1
+HOLDING = a_book(capital=D(0), positions={"FET": a_position()})  # 100 FET
+
+
+def an_account(fet: str = "100", usdt: str = "1000", locked: str = "0") -> Account:
+    return Account({"FET": D(fet), "USDT": D(usdt)}, locked={"FET": D(locked)})
+
+
+def topics(differences: list[Difference]) -> list[str]:
+    return [one.topic for one in differences]
+
+
+# --------------------------------------------------------------------------- what is a difference
+
+
+@pytest.mark.parametrize(
+    ("there", "found"),
+    [("100", []), ("99.91", []), ("99.9", ["short.FET.99.9"]), ("0", ["short.FET.0"]), ("250", [])],
+    ids=["all there", "less than a lot missing", "a lot missing", "nothing there", "the owner has some of his own"],
+)
+def test_less_than_the_book_by_a_lot_step_is_a_difference(there: str, found: list[str]) -> None:
+    differences = balance_differences(HOLDING, an_account(there), RULES)
+    assert topics(differences) == found
+    assert all(one.pauses for one in differences)
+
+
+def test_coins_locked_in_an_order_of_the_owners_are_there() -> None:
+    assert balance_differences(HOLDING, an_account("40", locked="60"), RULES) == []
+    assert topics(balance_differences(HOLDING, an_account("40", locked="50"), RULES)) == ["short.FET.90"]
+
+
+def test_a_token_with_an_order_on_its_way_is_not_compared_and_neither_is_the_capital() -> None:
+    book = replace(HOLDING, capital=D(1000), intents={"ms-1": buy_intent()})
+    assert balance_differences(book, an_account("0", usdt="0"), RULES) == []
+
+
+@pytest.mark.parametrize(("usdt", "found"), [("1000", []), ("999.991", []), ("999.99", ["capital"])])
+def test_less_money_than_the_book_counts_is_told_and_pauses_nothing(usdt: str, found: list[str]) -> None:
+    differences = balance_differences(a_book(), an_account(usdt=usdt), {})
+    assert topics(differences) == found
+    assert not any(one.pauses for one in differences)
+
+
+def test_a_pair_that_vanished_pauses_and_one_that_is_closed_does_not() -> None:
+    (gone,) = balance_differences(HOLDING, an_account(), {"FET": None})
+    assert (gone.topic, gone.pauses) == ("pair.FET", True)
+    closed_rules = {"FET": trading_rules(tradable=False, why_not="Binance has FETUSDT on BREAK")}
+    (closed,) = balance_differences(HOLDING, an_account(), closed_rules)
+    assert (closed.topic, closed.pauses) == ("closed.FET", False)
+
+
+@pytest.mark.parametrize(
+    ("there", "dust", "looked"),
+    [
+        ("100", "0", []),
+        ("100.09", "0", []),
+        ("100.1", "0", ["FET"]),
+        ("99.9", "0", ["FET"]),
+        ("100.1", "0.05", []),
+    ],
+)
+def test_orders_are_looked_for_where_the_balance_differs_either_way(there: str, dust: str, looked: list[str]) -> None:
+    book = replace(HOLDING, dust={"FET": D(dust)})
+    assert tokens_to_look_into(book, an_account(there), RULES, ["FET"]) == looked
+
+
+def test_nobody_looks_into_an_unknown_pair_or_an_open_order() -> None:
+    assert tokens_to_look_into(HOLDING, an_account("0"), {"FET": None}, ["FET"]) == []
+    book = replace(HOLDING, intents={"ms-1": buy_intent()})
+    assert tokens_to_look_into(book, an_account("0"), RULES, ["FET"]) == []
+
+
+# --------------------------------------------------------------------------- orders that the book does not know
+
+
+def an_order(name: str = "ms-1613349000000-9") -> SeenOrder:
+    return SeenOrder(client_order_id=name, pair="FETUSDT", side="BUY", executed_base=D("12.50"), time_ms=NOW_MS)
+
+
+@pytest.mark.parametrize(
+    ("name", "ours"),
+    [
+        ("ms-1613349000000-9", True),
+        ("ms-1-1", True),
+        ("web_1613349000000", False),
+        ("ms-1613349000000", False),
+        ("ms-1613349000000-9x", False),
+        ("xms-1613349000000-9", False),
+        ("x-HNA2TXFJabcdef", False),
+    ],
+)
+def test_our_orders_are_known_by_their_ids(name: str, ours: bool) -> None:
+    assert is_our_order(name) is ours
+    assert bool(unknown_orders(a_book(), {"FET": [an_order(name)]})) is ours
+
+
+def test_an_order_that_was_booked_or_is_waited_for_is_known() -> None:
+    intent = buy_intent(client_order_id="ms-1613349000000-9")
+    assert unknown_orders(replace(a_book(), intents={intent.client_order_id: intent}), {"FET": [an_order()]}) == []
+    assert unknown_orders(with_fill(a_book(), intent, a_fill()), {"FET": [an_order()]}) == []
+    (one,) = unknown_orders(a_book(), {"FET": [an_order()]})
+    assert one.pauses
+    assert "BUY 12.5 FETUSDT, 2021-02-15T00:30:00Z, ms-1613349000000-9" in one.sentence
+
+
+def test_orders_are_looked_for_from_a_minute_before_the_last_comparison() -> None:
+    assert since_ms(a_book(reconciled_ms=NOW_MS), NOW_MS + 5) == NOW_MS - MARGIN_MS
+    assert since_ms(a_book(), NOW_MS) == NOW_MS - MARGIN_MS, "a book of an older program begins now"
+    assert new_book("live", "USDT", D(1), NOON).reconciled_ms == NOON.timestamp() * 1000
+
+
+@pytest.mark.parametrize(("later_ms", "noted"), [(NOTED_FOR_MS - 1, False), (NOTED_FOR_MS, True), (-1, True)])
+def test_the_comparison_is_noted_now_and_then_and_keeps_the_orders_that_are_still_looked_for(
+    later_ms: int, noted: bool
+) -> None:
+    now_ms = NOW_MS + later_ms
+    booked = {"ms-1-1": now_ms - 2 * MARGIN_MS, "ms-1-2": now_ms - 2 * MARGIN_MS - 1}
+    book = with_comparison(a_book(reconciled_ms=NOW_MS, booked_orders=booked), now_ms, [])
+    assert book.reconciled_ms == (now_ms if noted else NOW_MS)
+    assert set(book.booked_orders) == ({"ms-1-1"} if noted else {"ms-1-1", "ms-1-2"})
+    forgotten = booked.keys() - book.booked_orders.keys()
+    assert all(booked[name] < since_ms(book, now_ms) for name in forgotten), "nobody looks for what is forgotten"
+
+
+def test_what_was_told_keeps_its_words_while_it_lasts() -> None:
+    first = Difference(topic="capital", sentence="The book counts 10", pauses=False)
+    again = replace(first, sentence="The book counts 11")
+    book = with_comparison(a_book(), NOW_MS, [first])
+    assert with_comparison(book, NOW_MS, [again]).differences == {"capital": "The book counts 10"}
+    assert with_comparison(book, NOW_MS, []).differences == {}
+
+
+# --------------------------------------------------------------------------- taking it as it is
+
+
+@pytest.mark.parametrize(("there", "left"), [("60", "60"), ("0.1", "0.1"), ("0.09", None), ("0", None)])
+def test_a_position_comes_to_count_what_is_there(there: str, left: str | None) -> None:
+    shortfall = balance_differences(HOLDING, an_account(there), RULES)[0]
+    held = with_what_is_there(HOLDING, shortfall, D("0.1")).positions.get("FET")
+    if left is None:
+        assert held is None
+    else:
+        assert held is not None
+        assert (held.qty, held.cost) == (D(left), 100 * D(left) / 100)
+        assert held.entry_price == 1
+
+
+@given(st.decimals("0", "200", places=3))
+def test_taking_it_as_it_is_never_adds_coins(there: Decimal) -> None:
+    shortfall = Difference(topic="t", sentence="s", pauses=True, symbol="FET", there=there)
+    held = with_what_is_there(HOLDING, shortfall, D("0.1")).positions.get("FET")
+    assert held is None or held.qty <= min(D(100), max(there, D(100) if there > 100 else there))
+
+
+# --------------------------------------------------------------------------- at the desk
+
+
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+    monkeypatch.chdir(tmp_path)
+    with open_desk(tmp_path) as desk:
+        yield desk
+
+
+def wanting_dot(desk: Desk) -> Scores:
+    return Scores(desk.clock, ADA="0.5", DOT="0.9")
+
+
+def take_away(desk: Desk, symbol: str, amount: str) -> None:
+    desk.market.exchange.free[symbol] -= D(amount)
+
+
+def test_coins_that_were_moved_away_are_told_in_one_line_and_pause_buying(desk: Desk) -> None:
+    desk.give("ADA", "300")
+    take_away(desk, "ADA", "100")
+    bot = desk.bot(wanting_dot(desk))
+    bot.start()
+    (line,) = desk.told.of("book.differs")
+    assert line.startswith("ADA: the book has 300, Binance has 200")
+    assert bot.control.paused().startswith("the file PAUSE is there (ADA: the book has 300")
+    assert bot.daily_update() is Progress.DONE
+    assert desk.traded() == []
+    assert len(desk.told.of("book.differs")) == 1, "told once"
+
+
+def test_what_is_really_there_is_sold_by_the_rules(desk: Desk) -> None:
+    desk.give("ADA", "300", entry_price="2.5")
+    take_away(desk, "ADA", "100")
+    bot = desk.bot()
+    bot.start()
+    bot.intraday_check()
+    assert desk.traded() == ["SELL ADA"]
+    assert desk.orders[0].executed_quantity == 200
+    assert desk.book.positions["ADA"].qty == 100, "what is missing is not forgotten"
+
+
+def test_a_stop_loss_that_finds_nothing_to_sell_says_so_once_and_not_every_five_minutes(desk: Desk) -> None:
+    desk.give("ADA", "300", entry_price="2.5")
+    take_away(desk, "ADA", "300")
+    bot = desk.bot()
+    for _ in range(3):
+        bot.intraday_check()
+        desk.wait(300)
+    alarms = [line for level, event, line in desk.told.lines if event == "order.not_there" and level == "ERROR"]
+    assert len(alarms) == 1
+    assert "Binance has 0 free" in alarms[0]
+    assert desk.book.positions["ADA"].qty == 300
+
+
+def test_once_the_owner_has_looked_the_book_counts_what_is_there(desk: Desk) -> None:
+    desk.give("ADA", "300")
+    take_away(desk, "ADA", "100")
+    bot = desk.bot(wanting_dot(desk))
+    bot.start()
+    assert bot.control.resume()
+    bot.reconcile()
+    assert desk.book.positions["ADA"].qty == 200
+    assert desk.book.differences == {}
+    assert desk.told.of("book.adjusted")
+    assert bot.daily_update() is Progress.DONE
+    assert desk.traded() == ["BUY DOT"]
+
+
+def test_a_pause_of_the_owners_own_is_no_word_about_a_difference(desk: Desk) -> None:
+    desk.give("ADA", "300")
+    take_away(desk, "ADA", "100")
+    bot = desk.bot()
+    bot.control.pause()
+    bot.start()
+    bot.reconcile()
+    assert desk.book.positions["ADA"].qty == 300
+
+
+def test_more_missing_than_was_told_is_told_anew(desk: Desk) -> None:
+    desk.give("ADA", "300")
+    take_away(desk, "ADA", "100")
+    bot = desk.bot()
+    bot.start()
+    bot.control.resume()
+    take_away(desk, "ADA", "50")
+    bot.reconcile()
+    assert len(desk.told.of("book.differs")) == 2
+    assert bot.control.paused()
+    assert desk.book.positions["ADA"].qty == 300
+
+
+def test_coins_that_came_back_are_no_difference_any_more(desk: Desk) -> None:
+    desk.give("ADA", "300")
+    take_away(desk, "ADA", "100")
+    bot = desk.bot()
+    bot.start()
+    take_away(desk, "ADA", "-100")
+    bot.reconcile()
+    assert desk.book.differences == {}
+    assert desk.book.positions["ADA"].qty == 300
+
+
+def test_a_death_between_pause_and_book_tells_it_twice_and_never_not_at_all(desk: Desk) -> None:
+    desk.give("ADA", "300")
+    take_away(desk, "ADA", "100")
+    bot = desk.bot()
+    desk.disk.refuses = "bot_state.json"
+    bot.start()
+    assert bot.control.paused()
+    desk.disk.refuses = ""
+    desk.open()
+    bot = desk.bot()
+    bot.start()
+    assert len(desk.told.of("book.differs")) == 2
+    assert desk.book.differences
+
+
+def test_an_older_book_put_back_is_found_by_the_orders_it_does_not_know(desk: Desk) -> None:
+    before = desk.book_path.read_bytes()
+    bot = desk.bot(wanting_dot(desk))
+    assert bot.daily_update() is Progress.DONE
+    assert desk.traded() == ["BUY DOT"]
+    desk.book_path.write_bytes(before)
+    desk.open()
+    bot = desk.bot(wanting_dot(desk))
+    bot.start()
+    lines = desk.told.of("book.differs")
+    assert any("an order of this bot that the book does not know: BUY" in line for line in lines)
+    assert bot.daily_update() is Progress.DONE
+    assert desk.traded() == ["BUY DOT"], "nothing is bought twice"
+
+
+def test_orders_of_the_owners_own_are_his(desk: Desk) -> None:
+    from embedded_market.exchange.orders import MarketOrder, Moment
+
+    moment = Moment(time_ms=int(desk.clock.now().timestamp() * 1000), price=D(1), average=D(1))
+    desk.market.exchange.place(MarketOrder("ADAUSDT", True, quote_quantity=D(50), client_order_id="web_1"), moment)
+    bot = desk.bot(wanting_dot(desk))
+    bot.start()
+    assert desk.requests(TRADES) == 1
+    assert desk.told.of("book.differs") == []
+    assert not bot.control.paused()
+
+
+def test_no_trades_are_asked_for_while_everything_agrees(desk: Desk) -> None:
+    desk.give("ADA", "300")
+    desk.bot().start()
+    assert desk.requests(TRADES) == 0
+    assert desk.requests("GET /api/v3/account") == 1
+
+
+def test_nothing_is_bought_before_book_and_exchange_were_compared_but_sales_go_on(desk: Desk) -> None:
+    desk.give("ADA", "300")
+    desk.fault("GET /api/v3/account", "status", status=502, times=-1)
+    bot = desk.bot(Scores(desk.clock, ADA="0.1", DOT="0.9"))
+    assert bot.daily_update() is Progress.LATER
+    assert desk.traded() == ["SELL ADA"]
+    desk.market.faults.clear()
+    desk.wait(60)
+    assert bot.daily_update() is Progress.DONE
+    assert desk.traded() == ["SELL ADA", "BUY DOT"]
+
+
+def test_a_plan_that_is_carried_on_after_a_restart_waits_for_the_comparison_too(desk: Desk) -> None:
+    bot = desk.bot(wanting_dot(desk))
+    desk.fault("POST /api/v3/order", "status", status=429, headers={"Retry-After": "5"})
+    assert bot.daily_update() is Progress.LATER
+    desk.open()
+    desk.fault("GET /api/v3/account", "status", status=502, times=-1)
+    bot = desk.bot(wanting_dot(desk))
+    desk.wait(60)
+    bot.start()
+    assert bot.daily_update() is Progress.LATER
+    assert desk.traded() == []
+    desk.market.faults.clear()
+    desk.wait(60)
+    assert bot.daily_update() is Progress.DONE
+    assert desk.traded() == ["BUY DOT"]
+
+
+def test_a_pair_that_vanished_pauses_buying_and_its_position_stays(desk: Desk) -> None:
+    desk.give("ADA", "300")
+    desk.market.delist("ADAUSDT")
+    bot = desk.bot(wanting_dot(desk))
+    bot.start()
+    assert "delisted or renamed" in desk.told.of("book.differs")[0]
+    bot.control.resume()
+    bot.reconcile()
+    assert desk.book.positions["ADA"].qty == 300
+    assert bot.daily_update() is Progress.DONE
+    assert desk.traded() == ["BUY DOT"]
+
+
+def test_a_pause_that_cannot_be_written_counts_as_not_compared(desk: Desk) -> None:
+    desk.give("ADA", "300")
+    take_away(desk, "ADA", "100")
+
+    class FullDisk(Control):
+        def pause(self, reason: str = "") -> None:
+            raise TemporaryError("PAUSE: cannot be written (No space left on device)")
+
+    bot = desk.bot(wanting_dot(desk))
+    bot.reconciler.control = FullDisk(desk.settings)
+    assert bot.daily_update() is Progress.LATER
+    assert desk.traded() == []
+
+
+def test_a_sale_that_refuses_for_want_of_coins_tells_what_is_there(desk: Desk) -> None:
+    desk.give("ADA", "100")
+    take_away(desk, "ADA", "40")
+    desk.executor.exit("ADA", ExitDecision(Reason.STOP_LOSS, D(100)), D(1))
+    assert "the book has 100, Binance has 60 free; that much is sold" in desk.told.of("order.short")[0]
+
+
+def test_paper_has_no_account_to_compare_with() -> None:
+    from marsshot.bot.reconciler import Reconciler
+    from tests.helpers.builders import some_settings
+
+    settings = some_settings()
+    reconciler = Reconciler(None, None)  # type: ignore[arg-type]
+    reconciler.reconcile(settings, None)  # type: ignore[arg-type]
+    assert not reconciler.is_due
+
+
+def test_a_book_of_the_program_before_is_read(tmp_path: Path) -> None:
+    from marsshot.portfolio.serialization import book_from_json, book_to_json
+
+    text = book_to_json(a_book())
+    for key in ("reconciled_ms", "booked_orders", "differences", "exchange_quiet_until_ms"):
+        assert f'"{key}"' in text
+        text = "\n".join(line for line in text.splitlines() if f'"{key}"' not in line)
+    text = text.replace('"order_serial": 0,', '"order_serial": 0')
+    book: Book = book_from_json(text, "bot_state.json")
+    assert book == a_book()
+
+
+# --------------------------------------------------------------------------- an older book that sold since
+
+
+def test_what_an_unknown_sale_did_not_sell_is_left_of_the_position() -> None:
+    order = replace(an_order(), side="SELL", executed_base=D(60))
+    (one,) = without_explained(
+        [*balance_differences(HOLDING, an_account("40"), RULES), *unknown_orders(HOLDING, {"FET": [order]})]
+    )
+    assert one.there == 40
+    assert with_comparison(HOLDING, NOW_MS, [one]).is_disputed("FET")
+    assert not with_comparison(HOLDING, NOW_MS, [one]).is_disputed("OP")
+
+
+def test_coins_of_the_owners_are_not_sold_by_an_older_book(desk: Desk) -> None:
+    desk.market.exchange.free["ADA"] += D("33.3")  # the owner's
+    desk.give("ADA", "300", entry_price="2.5")
+    before = desk.book_path.read_bytes()
+    desk.bot().intraday_check()
+    assert desk.traded() == ["SELL ADA"]
+    desk.book_path.write_bytes(before)
+    desk.open()
+    bot = desk.bot(Scores(desk.clock, ADA="0.1", DOT="0.9"))
+    bot.start()
+    bot.intraday_check()
+    bot.daily_update()
+    assert desk.traded() == ["SELL ADA"], "what is there is the owner's"
+    assert desk.market.exchange.free["ADA"] == D("33.3")
+    assert bot.control.resume()
+    bot.reconcile()
+    assert "ADA" not in desk.book.positions
+    assert desk.book.differences == {}
+    bot.reconcile()
+    assert not bot.control.paused(), "what the owner has looked at is not told again"
+
+
+def test_an_unknown_purchase_is_told_until_the_owner_has_looked_and_not_again(desk: Desk) -> None:
+    before = desk.book_path.read_bytes()
+    desk.bot(wanting_dot(desk)).daily_update()
+    desk.book_path.write_bytes(before)
+    desk.open()
+    bot = desk.bot(wanting_dot(desk))
+    bot.start()
+    desk.wait(13 * 3600)
+    bot.reconcile()
+    assert [topic.split(".")[0] for topic in desk.book.differences if topic != "capital"] == ["purchase"]
+    bot.control.resume()
+    bot.reconcile()
+    bot.reconcile()
+    assert not bot.control.paused()
+    assert len(desk.told.of("control.paused")) == 1
+
+
+def test_trades_without_a_book_are_no_first_start(desk: Desk) -> None:
+    from marsshot.bot.bootstrap import open_store
+    from marsshot.core.errors import InputError
+
+    for path in (desk.book_path, desk.book_path.with_name("bot_state.json.bak")):
+        path.unlink(missing_ok=True)
+    assert open_store(desk.settings, desk.clock, desk.book_path, desk.disk).book.capital == 1000
+    desk.book_path.unlink()
+    desk.trades_path.write_text("time,symbol\n")
+    with pytest.raises(InputError, match=r"is missing though trades.csv is there; put the book back"):
+        open_store(desk.settings, desk.clock, desk.book_path, desk.disk)
+    assert not desk.book_path.exists()

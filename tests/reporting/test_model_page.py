@@ -1,0 +1,162 @@
+"""model_report.html and its pictures: what stands there, and that it needs nothing from outside."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+from marsshot.market_data.bar_cache import FIELDS, DailyBars
+from marsshot.model.features import feature_table, labelled
+from marsshot.reporting.interval_charts import Dot, beside_names, over_numbers
+from marsshot.reporting.model_page import model_page, report_path
+from marsshot.training import forest_search
+from tests.test_train_model import CONFIG, facts, run, some_data, write
+
+
+@pytest.fixture
+def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """The facts of a model of rows that mean nothing; its page lies beside it."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(forest_search, "SEARCH_TREES", 5)
+    monkeypatch.setattr(forest_search, "FINAL_TREES", 8)
+    Path("config.yaml").write_text(CONFIG)
+    write(some_data(dates=90))
+    assert run() == 0
+    return facts()
+
+
+class Page(HTMLParser):
+    """What a page holds: its text, its resources, its open elements."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.words: list[str] = []
+        self.outside: list[str] = []
+        self.tags: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.outside += [value or "" for name, value in attrs if name in {"src", "href", "srcset"}]
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+
+def test_the_page_tells_what_the_facts_say_and_opens_offline(told: dict[str, Any]) -> None:
+    text = Path("model_report.html").read_text()
+    page = Page(text)
+    words = " ".join(page.words)
+    assert page.outside == [] and not {"script", "link", "img", "iframe"} & set(page.tags)
+    assert "url(" not in text and "@import" not in text
+    assert page.tags.count("svg") == 6
+    for title in (
+        "Beside what needs no model",
+        "How often a score came true",
+        "What each threshold picked on the hold-out",
+        "Precision by threshold",
+        "What the picks made of 1",
+        "What it looks at",
+        "Data",
+    ):
+        assert title in words
+    future = told["hold_out"]
+    assert told["verdict"]["words"] in words and "No edge." in words
+    assert f"{future['average_precision']:.3f}" in words and f"{future['base_rate']:.1%}" in words
+    for row in future["thresholds"]:
+        assert f"{row['threshold']} or more" in words
+    assert all(name in words for name in told["features"])
+
+
+def test_what_comes_from_outside_is_escaped(told: dict[str, Any]) -> None:
+    nasty = "<script>alert(1)</script>"
+    text = model_page(told | {"symbols": [nasty], "warnings": [nasty]}, nasty)
+    assert nasty not in text and text.count("&lt;script&gt;") >= 3
+
+
+@pytest.mark.parametrize("missing", ["volatility_alone", "chance"])
+def test_baselines_that_could_not_be_measured_are_left_out(told: dict[str, Any], missing: str) -> None:
+    nothing = told["hold_out"] | {missing: None, "average_precision": None, "roc_auc": None}
+    assert "<svg" in model_page(told | {"hold_out": nothing}, "model.pkl")
+
+
+def test_a_threshold_that_never_bought_is_told_at_the_top(told: dict[str, Any]) -> None:
+    warned = model_page(told | {"warnings": ["buy_threshold 0.9: the bot would never have bought."]}, "model.pkl")
+    assert warned.index("never have bought") < warned.index("Beside what needs no model")
+
+
+@pytest.mark.parametrize(
+    ("model", "report"),
+    [
+        ("model.pkl", "model_report.html"),
+        ("model.demo.pkl", "model_report.demo.html"),
+        ("there/model.demo.candidate.pkl", "there/model_report.demo.candidate.html"),
+    ],
+)
+def test_a_report_has_its_models_name(model: str, report: str) -> None:
+    assert report_path(Path(model)) == Path(report)
+
+
+# ------------------------------------------------------------------------------------------ pictures
+
+
+def parts(svg: str, kind: str) -> list[ElementTree.Element]:
+    """The elements of a picture with this class."""
+    elements = ElementTree.fromstring(svg).iter()  # noqa: S314 - our own
+    return [one for one in elements if kind in one.get("class", "").split()]
+
+
+def test_dots_stand_higher_where_the_value_is_larger() -> None:
+    dots = [(0.2, Dot(0.1, 0.05, 0.2)), (0.8, Dot(0.4, None, None))]
+    svg = over_numbers(
+        "T", dots, (0.0, 1.0), "{:.1f}".format, level=0.3, marks=[(0.7, "buy <")], curve=[(0, 0), (1, 9)]
+    )
+    low, high = parts(svg, "dot")
+    assert float(high.get("cy", "")) < float(low.get("cy", "")) and float(high.get("cx", "")) > float(low.get("cx", ""))
+    (whisker,) = parts(svg, "whisker")
+    assert float(whisker.get("y2", "")) < float(low.get("cy", "")) < float(whisker.get("y1", ""))
+    assert len(parts(svg, "mark")) == len(parts(svg, "level")) == 1 and "buy &lt;" in svg
+
+
+def test_rows_have_their_names_and_bars_from_zero() -> None:
+    svg = beside_names("T", [("rsi", Dot(0.02, 0.01, 0.03)), ("atr", Dot(-0.01, -0.02, 0.0))], str, zero=True)
+    more, less = (float(beam.get("x2", "")) - float(beam.get("x1", "")) for beam in parts(svg, "beam"))
+    assert more == pytest.approx(-2 * less, abs=0.2) and more > 0
+    assert [name in svg for name in (">rsi<", ">atr<")] == [True, True]
+    assert parts(beside_names("T", [("all the same", Dot(0.0, 0.0, 0.0))], str, zero=False), "beam") == []
+
+
+# ------------------------------------------------------------------------------------------ a market without memory
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_on_a_pure_random_walk_the_report_says_no_edge(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    """From bars to page: tokens of unequal volatility, each day's move independent of all before."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(forest_search, "SEARCH_TREES", 5)
+    monkeypatch.setattr(forest_search, "FINAL_TREES", 20)
+    Path("config.yaml").write_text(CONFIG)
+    tokens = [walk(f"T{number}", [seed, number], 0.02 + 0.005 * number) for number in range(12)]
+    table = feature_table({token.symbol: token for token in tokens}, tokens[0], tokens[1])
+    write(labelled(table, 2, Decimal("0.05")))
+    assert run() == 0
+    assert facts()["verdict"]["edge"] is False and facts()["verdict"]["words"].startswith("No edge.")
+    assert "No edge." in Path("model_report.html").read_text()
+
+
+def walk(symbol: str, seed: list[int], spread: float, days: int = 200) -> DailyBars:
+    """A random walk's bars; its other fields are noise."""
+    random = np.random.default_rng(seed)
+    close = 10 * np.exp(np.cumsum(random.normal(0, spread, days)))
+    opening = np.append(10, close[:-1])
+    high, low = np.maximum(opening, close) * 1.01, np.minimum(opening, close) * 0.99
+    values = np.column_stack([opening, high, low, close, random.uniform(1, 2, (days, len(FIELDS) - 4)) * 1e6])
+    return DailyBars(symbol, np.datetime64("2024-01-01", "D") + np.arange(days), values)

@@ -1,0 +1,146 @@
+"""What runs the bot on a server: the unit, the image, the scripts; checked by the tools that know them."""
+
+from __future__ import annotations
+
+import configparser
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from marsshot.config.settings import SECRET_VARIABLES
+from marsshot.core.catalog import COMMAND_VARIABLE
+from tests.helpers.builders import ROOT
+from tests.repository.test_import_layers import imports
+
+TOOLS = Path(sys.executable).parent
+DEPLOY = ROOT / "deploy"
+UNIT = DEPLOY / "marsshot.service"
+DASHBOARD = DEPLOY / "marsshot-dashboard.service"
+SYSTEMD = shutil.which("systemd-analyze")
+needs_systemd = pytest.mark.skipif(SYSTEMD is None, reason="systemd-analyze is not on this machine")
+
+
+def checked(*command: str | Path) -> str:
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+class _Unit(configparser.RawConfigParser):
+    def optionxform(self, optionstr: str) -> str:
+        return optionstr
+
+
+def unit(path: Path = UNIT) -> _Unit:
+    parsed = _Unit(strict=False)
+    parsed.read(path)
+    return parsed
+
+
+@pytest.fixture(params=[UNIT, DASHBOARD], ids=["bot", "dashboard"])
+def each_unit(request: pytest.FixtureRequest) -> Path:
+    path = request.param
+    assert isinstance(path, Path)
+    return path
+
+
+@pytest.fixture
+def unit_for_here(tmp_path: Path, each_unit: Path) -> Path:
+    """The unit with a program and a user that this machine has: verify looks for both."""
+    text = each_unit.read_text().replace("/opt/marsshot/.venv/bin/python", sys.executable)
+    path = tmp_path / each_unit.name
+    path.write_text(re.sub(r"^(User|Group)=.*\n", "", text, flags=re.MULTILINE))
+    return path
+
+
+def test_what_the_service_tells_to_type_is_the_command_that_is_installed(each_unit: Path) -> None:
+    assert f"{COMMAND_VARIABLE}=marsshot" in unit(each_unit)["Service"]["Environment"].split()
+    assert f"export {COMMAND_VARIABLE}=marsshot " in (DEPLOY / "marsshot").read_text()
+
+
+@needs_systemd
+def test_systemd_understands_the_unit(unit_for_here: Path) -> None:
+    said = checked(str(SYSTEMD), "verify", unit_for_here)  # of other units of this machine, too
+    assert [line for line in said.splitlines() if UNIT.name in line] == []
+
+
+@needs_systemd
+def test_systemd_would_tell_of_a_slip(unit_for_here: Path) -> None:
+    unit_for_here.write_text(unit_for_here.read_text().replace("RestartSec=30", "RestartSeconds=30"))
+    done = subprocess.run([str(SYSTEMD), "verify", str(unit_for_here)], capture_output=True, text=True, check=False)
+    assert "RestartSeconds" in done.stderr
+
+
+@needs_systemd
+def test_the_service_has_few_rights(each_unit: Path) -> None:
+    """systemd's own measure: from 0 (none) to 10 (all)."""
+    command = [str(SYSTEMD), "security", "--offline=true", "--threshold=20", str(each_unit)]
+    if "unrecognized option" in subprocess.run(command, capture_output=True, text=True, check=False).stderr:
+        pytest.skip("this systemd-analyze cannot judge a unit that is not installed")
+    said = checked(*command)
+    assert "Overall exposure level" in said
+
+
+def test_wrong_settings_end_the_service_and_nothing_else_does() -> None:
+    service = unit()["Service"]
+    assert (service["Restart"], service["RestartPreventExitStatus"]) == ("always", "2")
+    assert unit()["Unit"]["StartLimitIntervalSec"] == "0"
+    assert service["Type"] == "notify"
+    assert service["WatchdogSec"] == "3min"
+
+
+def test_the_only_folder_that_the_service_writes_to_is_its_own() -> None:
+    service = unit()["Service"]
+    assert service["ProtectSystem"] == "strict"
+    assert service["ReadWritePaths"] == service["WorkingDirectory"] == f"/var/lib/{service['StateDirectory']}"
+
+
+def test_the_dashboards_service_has_no_keys_and_is_reached_from_this_machine_alone() -> None:
+    service = unit(DASHBOARD)["Service"]
+    assert "EnvironmentFile" not in service
+    assert (service["IPAddressDeny"], service["IPAddressAllow"]) == ("any", "localhost")
+    assert "--host" not in service["ExecStart"]
+    assert service["User"] == unit()["Service"]["User"]
+    assert service["ReadWritePaths"] == service["WorkingDirectory"] == unit()["Service"]["WorkingDirectory"]
+
+
+@pytest.mark.parametrize("script", ["install.sh", "marsshot"])
+def test_the_scripts_are_sound_and_may_be_run(script: str) -> None:
+    checked(TOOLS / "shellcheck", DEPLOY / script)
+    assert (DEPLOY / script).stat().st_mode & 0o111
+
+
+def test_the_dockerfile_is_sound() -> None:
+    checked(TOOLS / "hadolint", ROOT / "Dockerfile")
+
+
+def test_the_container_is_not_root_and_has_no_rights() -> None:
+    checked(TOOLS / "check-jsonschema", "--builtin-schema", "vendor.compose-spec", ROOT / "compose.yaml")
+    (service,) = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"].values()
+    assert (service["user"], service["read_only"], service["cap_drop"]) == ("1000:1000", True, ["ALL"])
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert service["volumes"] == ["./data:/data"]
+    assert "USER 1000:1000" in (ROOT / "Dockerfile").read_text()
+
+
+def test_every_key_may_come_from_the_environment_in_both() -> None:
+    (service,) = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"].values()
+    assert set(SECRET_VARIABLES) <= set(service["environment"])
+    for variable in service["environment"]:
+        assert f"#{variable}='" in (DEPLOY / "keys.example").read_text()
+
+
+def test_the_image_has_every_folder_that_the_bot_imports_and_no_secret() -> None:
+    lines = (ROOT / ".dockerignore").read_text().splitlines()
+    allowed = {line.removeprefix("!") for line in lines if line.startswith("!")}
+    folders = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"benchmarks"}
+    used = {folder for room in ROOT.glob("*.py") for folder in folders & imports(room.stem)}
+    assert used <= allowed
+    assert {"marsshot", "*.py", "requirements.txt"} <= allowed
+    assert lines[1] == "*"
+    assert not any("yaml" in line or "json" in line for line in allowed)

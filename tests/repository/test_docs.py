@@ -1,0 +1,159 @@
+"""The documents are held to the program: every setting, command and room is where a newcomer looks for it."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from pydantic import BaseModel
+
+import main
+from main import COMMANDS
+from marsshot.config.loader import read_settings
+from marsshot.config.settings import NOTIFY_VARIABLE, SECRET_VARIABLES, Settings
+from marsshot.config.training_tokens import DEFAULT_TRAINING_TOKENS
+from marsshot.core.catalog import sentences
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_the_shipped_settings_hold_and_name_every_key() -> None:
+    read_settings(ROOT / "config.yaml")
+    shipped = yaml.safe_load((ROOT / "config.yaml").read_text())
+    for name, field in Settings.model_fields.items():
+        assert name in shipped
+        section = field.annotation
+        if isinstance(section, type) and issubclass(section, BaseModel):
+            assert set(shipped[name]) == set(section.model_fields), name
+
+
+def test_the_shipped_training_list_is_the_default_one() -> None:
+    assert tuple(yaml.safe_load((ROOT / "config.yaml").read_text())["training_tokens"]) == DEFAULT_TRAINING_TOKENS
+    assert len(DEFAULT_TRAINING_TOKENS) == 150
+
+
+def test_every_command_is_in_the_readme() -> None:
+    readme = (ROOT / "README.md").read_text()
+    for command in COMMANDS:
+        assert f"python main.py {command}" in readme or command == "run", command
+
+
+def test_every_room_is_in_the_table_of_rooms() -> None:
+    table = (ROOT / "CONTRIBUTING.md").read_text()
+    for path in ROOT.glob("*.py"):
+        assert f"`{path.name}`" in table, path.name
+
+
+def test_requirements_are_pinned_exactly() -> None:
+    for path in ROOT.glob("requirements*.txt"):
+        for line in path.read_text().splitlines():
+            text = line.split("#")[0].strip()
+            assert not text or text.startswith("-r ") or re.fullmatch(r"[A-Za-z0-9._-]+==[0-9][^ ]*", text), line
+
+
+# --------------------------------------------------------------------------- the guides
+
+# What is said in each language, all pages together; and the guide alone.
+PAGES = {"en": ("README.md", "docs/guide.md"), "fr": ("README.fr.md", "docs/guide.fr.md")}
+LANGUAGES = pytest.mark.parametrize("language", PAGES)
+SCRIPTS = ("build_csv.py", "train_model.py", "chaos.py", "backtest.py", "dashboard.py")
+
+
+def text_of(language: str) -> str:
+    return "\n".join((ROOT / page).read_text() for page in PAGES[language])
+
+
+def keys_of(model: type[BaseModel], place: str = "") -> Iterator[str]:
+    for name, field in model.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            yield from keys_of(kind, f"{place}{name}.")
+        else:
+            yield f"{place}{name}"
+
+
+def options_of(parser: argparse.ArgumentParser) -> set[str]:
+    return {option for action in parser._actions for option in action.option_strings if len(option) > 2} - {"--help"}
+
+
+def options_in(script: str) -> set[str]:
+    """Return the options that a script's source names."""
+    return set(re.findall(r'"(--[a-z][a-z-]+)"', (ROOT / script).read_text()))
+
+
+def commands() -> dict[str, argparse.ArgumentParser]:
+    (choices,) = [
+        one.choices for one in main._parser(lambda key: None)._actions if isinstance(one, argparse._SubParsersAction)
+    ]
+    return dict(choices)
+
+
+@LANGUAGES
+def test_every_setting_is_in_the_guide(language: str) -> None:
+    guide = (ROOT / PAGES[language][1]).read_text()
+    keys = list(keys_of(Settings))
+    assert "strategy.stop_loss_pct" in keys
+    assert [key for key in keys if f"`{key}`" not in guide] == []
+
+
+@LANGUAGES
+def test_every_variable_of_the_environment_is_in_the_guide(language: str) -> None:
+    guide = (ROOT / PAGES[language][1]).read_text()
+    assert [name for name in (*SECRET_VARIABLES, NOTIFY_VARIABLE) if name not in guide] == []
+
+
+@LANGUAGES
+def test_every_command_with_its_options_is_on_every_page(language: str) -> None:
+    for page in PAGES[language]:
+        text = (ROOT / page).read_text()
+        for command, parser in commands().items():
+            lines = [line for line in text.splitlines() if f"`python main.py {command}" in line]
+            if command != "run" or page != "README.md":
+                assert lines, f"{page}: {command}"
+            missing = {option for option in options_of(parser) - {"--config"} if option not in "\n".join(lines)}
+            assert missing == set(), f"{page}: {command}"
+        assert "--config" in text
+
+
+@LANGUAGES
+def test_every_option_of_the_scripts_is_told(language: str) -> None:
+    text = text_of(language) + (ROOT / "docs" / "backtest.md").read_text()
+    for script in SCRIPTS:
+        assert f"python {script}" in text_of(language)
+        options = options_in(script)
+        assert options
+        assert {option for option in options if option not in text} == set(), script
+
+
+@LANGUAGES
+def test_every_message_is_explained_in_the_guide(language: str) -> None:
+    """The first words of each trouble's headline, as it comes to the phone, stand in the guide's table."""
+    guide = (ROOT / PAGES[language][1]).read_text().lower()
+    for key, headline in sentences(language).items():
+        if key.startswith("event.") and key != "event.book.adjusted":
+            words = re.split(r"[:;,]", headline)[0].lower()
+            begins = " ".join(words.replace(".", " ").split()[:4])
+            assert begins in guide.replace(".", " "), f"{key}: {headline}"
+
+
+@pytest.mark.parametrize("page", ["README.md", "README.fr.md", "docs/guide.md", "docs/guide.fr.md", "docs/taxes.md"])
+def test_every_link_inside_the_project_leads_somewhere(page: str) -> None:
+    path = ROOT / page
+    for target in re.findall(r"\]\(([^)]+)\)", path.read_text()):
+        if target.startswith("http"):
+            continue
+        file, _, heading = target.partition("#")
+        there = (path.parent / file).resolve() if file else path
+        assert there.exists(), target
+        if heading:
+            assert heading in {anchor(line) for line in there.read_text().splitlines() if line.startswith("#")}, target
+
+
+def anchor(heading: str) -> str:
+    """Return the name that GitHub gives a heading."""
+    words = re.sub(r"[^\w\- ]", "", heading.lstrip("#").strip().lower())
+    return words.replace(" ", "-")

@@ -1,0 +1,194 @@
+"""The GitHub workflows: linted, and the owner's pipeline run for real against the recorded market on loopback."""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from embedded_market.server.launcher import MarketProcess
+from tests.helpers.builders import ROOT
+from tests.helpers.workflow_runner import JobRun
+
+WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
+PIPELINE: dict[Any, Any] = yaml.safe_load((ROOT / ".github/workflows/ci_pipeline.yml").read_text())
+TOOLS = Path(sys.executable).parent
+LAST_RECORDED = date(2021, 9, 29)
+GATE = """
+import pathlib, sys
+for name in ("model.candidate.pkl", "model.candidate.json", "model_report.html"):
+    pathlib.Path(name).write_text("the candidate")
+print("a table, 5.0% of the rows")
+sys.exit("model.pkl: kept, the new model is clearly worse (0.21 against 0.34, -38%)")
+"""
+
+
+# ------------------------------------------------------------------------------------------ lint
+
+
+def lint(*command: str | Path, text: str | None = None) -> None:
+    done = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_workflows_have_the_form_that_github_takes() -> None:
+    lint(TOOLS / "check-jsonschema", "--builtin-schema", "vendor.github-workflows", *WORKFLOWS)
+
+
+def test_the_workflows_may_no_more_than_they_need() -> None:
+    lint(TOOLS / "zizmor", "--offline", "--no-progress", "--config", ROOT / ".github/zizmor.yml", *WORKFLOWS)
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+def test_the_shell_scripts_of_the_workflows_are_sound(path: Path) -> None:
+    jobs = yaml.safe_load(path.read_text())["jobs"]
+    scripts = [step["run"] for job in jobs.values() for step in job["steps"] if "run" in step]
+    assert scripts
+    for script in scripts:
+        lint(TOOLS / "shellcheck", "--shell=bash", "-", text=script)
+
+
+def test_a_fault_in_a_workflow_is_found(tmp_path: Path) -> None:
+    wrong = tmp_path / "wrong.yml"
+    wrong.write_text("on: push\njobs: {a: {runs-on: x, step: []}}\n")
+    with pytest.raises(AssertionError, match="step"):
+        lint(TOOLS / "check-jsonschema", "--builtin-schema", "vendor.github-workflows", wrong)
+    with pytest.raises(AssertionError, match="SC2086"):
+        lint(TOOLS / "shellcheck", "--shell=bash", "-", text="cat $1")
+
+
+def test_the_pipeline_runs_by_hand_only_and_only_its_last_job_may_write() -> None:
+    assert PIPELINE["name"] == "Build and Train Pipeline"
+    triggers: Any = PIPELINE.get("on", PIPELINE.get(True))  # YAML 1.1 reads the bare word "on" as true
+    assert list(triggers) == ["workflow_dispatch"]
+    jobs = PIPELINE["jobs"]
+    assert PIPELINE["permissions"] == {}
+    assert {name: job["permissions"] for name, job in jobs.items()} == {
+        "train": {"contents": "read"},
+        "commit": {"contents": "write"},
+    }
+    assert jobs["commit"]["needs"] == "train" and jobs["commit"]["if"] == "${{ inputs.commit_model }}"
+
+
+# ------------------------------------------------------------------------------------------ the pipeline
+
+
+@pytest.fixture(scope="module")
+def market() -> Iterator[MarketProcess]:
+    """LunarCrush on loopback, its record moved so that it ends today."""
+    now = datetime.now(UTC)
+    with MarketProcess(start=now.timestamp(), shift_days=(now.date() - LAST_RECORDED).days) as running:
+        yield running
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, market: MarketProcess) -> Path:
+    """What actions/checkout leaves: the code, in a clone of a repository that can be pushed to."""
+    folder = tmp_path / "work"
+    folder.mkdir()
+    for path in [*ROOT.glob("*.py"), ROOT / "requirements.txt", ROOT / ".gitignore"]:
+        shutil.copy(path, folder)
+    shutil.copytree(ROOT / "marsshot", folder / "marsshot", ignore=shutil.ignore_patterns("__pycache__"))
+    config = yaml.safe_load((ROOT / "config.yaml").read_text())
+    config["training_tokens"] = ["ADA", "LINK", "LTC", "XRP"]
+    config["lunarcrush"] |= {"base_url": market.url, "requests_per_minute": 1000}
+    config["training"] |= {"days": 200, "n_iter": 1}
+    (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+    git(tmp_path, "init", "--quiet", "--bare", "--initial-branch=main", "origin.git")
+    git(folder, "init", "--quiet", "--initial-branch=main")
+    git(folder, "add", ".")
+    git(folder, "-c", "user.name=Owner", "-c", "user.email=owner@example.org", "commit", "--quiet", "-m", "The code")
+    git(folder, "remote", "add", "origin", "../origin.git")
+    git(folder, "push", "--quiet", "--set-upstream", "origin", "main")
+    return folder
+
+
+def git(folder: Path, *arguments: str) -> str:
+    done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def train_job(checkout: Path, key: str) -> JobRun:
+    return JobRun(PIPELINE, "train", checkout, {"secrets.LUNARCRUSH_API_KEY": key}).run()
+
+
+def handed_out(job: JobRun) -> set[str]:
+    """The files that the artifact would hold; none if the step that uploads was skipped."""
+    if "actions/upload-artifact" not in job.used:
+        return set()
+    (upload,) = [step["with"] for step in job.steps if "upload-artifact" in step.get("uses", "")]
+    patterns = upload["path"].split()
+    return {path.name for path in job.folder.iterdir() if any(fnmatch.fnmatch(path.name, each) for each in patterns)}
+
+
+def commit_job(checkout: Path, artifact: set[str]) -> tuple[JobRun, Path]:
+    """The second job: a fresh clone, and the artifact's files in it."""
+    clone = checkout.parent / f"clone{len(list(checkout.parent.glob('clone*')))}"
+    git(checkout.parent, "clone", "--quiet", "origin.git", clone.name)
+    for name in artifact:
+        shutil.copy(checkout / name, clone)
+    return JobRun(PIPELINE, "commit", clone, {"github.ref_name": "main"}).run(), clone
+
+
+def test_the_pipeline_trains_hands_out_and_commits(checkout: Path, market: MarketProcess) -> None:
+    job = train_job(checkout, market.lunarcrush_key)
+    assert not job.failed, job.said
+    assert job.used == ["actions/checkout", "actions/setup-python", "actions/upload-artifact"]
+    assert {"training_data.csv", "model.pkl", "model.json"} <= handed_out(job)
+    facts = json.loads((checkout / "model.json").read_text())
+    assert facts["mode"] == "live" and facts["symbols"] == ["ADA", "LINK", "LTC", "XRP"]
+    assert job.summary.startswith("### A new model has been trained\n") and "average precision" in job.summary
+    assert job.errors == [] and market.lunarcrush_key not in job.said
+
+    committed, clone = commit_job(checkout, handed_out(job))
+    assert not committed.failed, committed.said
+    assert git(clone, "log", "origin/main", "-1", "--format=%an %s").startswith(
+        "github-actions[bot] New model, trained 2"
+    )
+    pushed = set(git(checkout.parent / "origin.git", "ls-tree", "--name-only", "main").splitlines())
+    assert {"model.pkl", "model.json"} <= pushed and "training_data.csv" not in pushed
+    again, _ = commit_job(checkout, handed_out(job))
+    assert not again.failed and "The repository has this model already." in again.said
+
+
+def test_a_model_that_is_not_good_enough_is_handed_out_all_the_same(checkout: Path, market: MarketProcess) -> None:
+    (checkout / "model.pkl").write_text("the old one")
+    (checkout / "train_model.py").write_text(GATE)
+    job = train_job(checkout, market.lunarcrush_key)
+    assert job.failed
+    assert {"training_data.csv", "model.candidate.pkl", "model.candidate.json", "model_report.html"} <= handed_out(job)
+    assert job.summary.startswith("### No new model: model.pkl is as it was\n") and "a table" in job.summary
+    # The runner reads %25 as the sign itself.
+    assert job.errors == ["model.pkl: kept, the new model is clearly worse (0.21 against 0.34, -38%25)"]
+
+
+def test_a_refused_key_is_told_in_one_line(checkout: Path) -> None:
+    job = train_job(checkout, "wrong")
+    assert job.failed and handed_out(job) == set()
+    (line,) = job.errors
+    assert line.startswith("LunarCrush refuses the key; check lunarcrush.api_key") and line.endswith("(401)")
+    assert job.summary.startswith("### The training data could not be built\n")
+
+
+def test_a_missing_secret_is_told_before_anything_is_installed(checkout: Path) -> None:
+    job = train_job(checkout, "")
+    assert job.failed and job.used == [] and job.summary == ""
+    (line,) = job.errors
+    assert line.startswith("The secret LUNARCRUSH_API_KEY is missing.")
+
+
+def test_settings_without_a_mode_are_told(checkout: Path, market: MarketProcess) -> None:
+    config = (checkout / "config.yaml").read_text()
+    (checkout / "config.yaml").write_text(config.replace("mode: demo", "'mode': demo"))
+    job = train_job(checkout, market.lunarcrush_key)
+    assert job.failed and job.errors == ["config.yaml has no line that begins with mode:"]
