@@ -21,8 +21,8 @@ from rich.console import Console
 from marsshot.core.errors import InputError, MarsShotError
 
 if TYPE_CHECKING:
-    from marsshot.backtesting.request import Question
-    from marsshot.backtesting.scoring.daily_scores import ScoreBook
+    from marsshot.backtesting.request import BacktestRequest
+    from marsshot.backtesting.scoring.daily_scores import DailyScores
     from marsshot.backtesting.scoring.walk_forward import Training
     from marsshot.backtesting.sweep import Grid
 
@@ -36,9 +36,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.write("backtest.py: interrupted; no file was changed\n")
         return 1
     except MarsShotError as error:
-        from marsshot.config.loader import in_its_language  # noqa: PLC0415 - --help needs none of it
+        from marsshot.config.loader import localized_error  # noqa: PLC0415 - --help needs none of it
 
-        sys.stderr.write(f"{in_its_language(error, arguments.config)}\n")
+        sys.stderr.write(f"{localized_error(error, arguments.config)}\n")
         return error.exit_code
     return 0
 
@@ -77,15 +77,15 @@ def _count(text: str) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> None:
-    from marsshot.backtesting.reports.output_files import write_answer  # noqa: PLC0415
-    from marsshot.backtesting.reports.terminal_report import show  # noqa: PLC0415
-    from marsshot.backtesting.request import read_question  # noqa: PLC0415
-    from marsshot.backtesting.result import answer  # noqa: PLC0415 - --help needs none of it
+    from marsshot.backtesting.reports.output_files import write_result  # noqa: PLC0415
+    from marsshot.backtesting.reports.terminal_report import print_summary  # noqa: PLC0415
+    from marsshot.backtesting.request import read_request  # noqa: PLC0415
+    from marsshot.backtesting.result import run_backtest  # noqa: PLC0415 - --help needs none of it
 
     console = Console()
     _check_output(arguments.output)
     changes = dict(_pair(text, "--set") for text in arguments.changes)
-    question = read_question(
+    request = read_request(
         arguments.config,
         changes=changes,
         tokens=arguments.tokens,
@@ -95,13 +95,13 @@ def _run(arguments: argparse.Namespace) -> None:
         last=arguments.last,
     )
     grid = _grid(arguments, changes)
-    scores, model, trainings = _scores(question, arguments)
+    scores, model, trainings = _scores(request, arguments)
     if grid is not None:
-        _sweep(question, scores, grid, arguments, console)
+        _sweep(request, scores, grid, arguments, console)
         return
-    found = answer(question, scores, model, trainings)
-    show(found, console)
-    _tell_written(write_answer(found, arguments.output), console)
+    found = run_backtest(request, scores, model, trainings)
+    print_summary(found, console)
+    _print_written(write_result(found, arguments.output), console)
 
 
 def _check_output(folder: Path) -> None:
@@ -120,45 +120,47 @@ def _pair(text: str, option: str) -> tuple[str, str]:
     return key.strip(), value.strip()
 
 
-def _scores(question: Question, arguments: argparse.Namespace) -> tuple[ScoreBook, str, list[Training]]:
+def _scores(request: BacktestRequest, arguments: argparse.Namespace) -> tuple[DailyScores, str, list[Training]]:
     """Return the scores of all days of the span, what gave them in words, and the trainings. Raises InputError."""
-    from marsshot.backtesting.scoring.daily_scores import ScoreBook, refuse_overlap, score_with, whole_table  # noqa: PLC0415
-    from marsshot.backtesting.scoring.walk_forward import WalkPlan, walk_forward  # noqa: PLC0415
+    from marsshot.backtesting.scoring.daily_scores import DailyScores, full_feature_table, refuse_overlap, score_days  # noqa: PLC0415
+    from marsshot.backtesting.scoring.walk_forward import WalkForwardPlan, walk_forward  # noqa: PLC0415
     from marsshot.model.model_files import load_model  # noqa: PLC0415
 
-    tokens, table = question.settings.tokens_daily, whole_table(question.recording)
+    tokens, table = request.settings.tokens_daily, full_feature_table(request.dataset)
     if arguments.model is not None:
         model = load_model(arguments.model)
-        refuse_overlap(model, str(arguments.model), question.first)
-        return ScoreBook(score_with(table, tokens, *question.span, model)), f"the fixed model {arguments.model}", []
-    plan = WalkPlan(
-        training=question.settings.training,
-        every_days=arguments.retrain_days,
+        refuse_overlap(model, str(arguments.model), request.first)
+        return DailyScores(score_days(table, tokens, *request.span, model)), f"the fixed model {arguments.model}", []
+    plan = WalkForwardPlan(
+        training=request.settings.training,
+        retrain_days=arguments.retrain_days,
         tries=arguments.tries,
         jobs=arguments.jobs,
     )
-    days, trainings = walk_forward(table, tokens, question.training_tokens, question.span, plan, _tell_training)
-    name = f"models trained every {plan.every_days} days on what was known then"
-    return ScoreBook(days), name, trainings
+    days, trainings = walk_forward(table, tokens, request.training_tokens, request.span, plan, _print_training)
+    name = f"models trained every {plan.retrain_days} days on what was known then"
+    return DailyScores(days), name, trainings
 
 
-def _tell_training(training: Training) -> None:
-    searched = ", parameters searched" if training.was_searched else ""
+def _print_training(training: Training) -> None:
+    searched = ", parameters searched" if training.parameters_searched else ""
     sys.stderr.write(f"{training.day}: trained on {training.rows} rows up to {training.last_close}{searched}\n")
 
 
 def _grid(arguments: argparse.Namespace, changes: Mapping[str, str]) -> Grid | None:
     """Return what --sweep asks for, checked, or None. Raises InputError."""
-    from marsshot.backtesting.sweep import grid_of  # noqa: PLC0415
+    from marsshot.backtesting.sweep import parse_grid  # noqa: PLC0415
 
     if not arguments.sweep:
         if arguments.scheduler:
             raise InputError("--scheduler: is for a sweep; name what to try with --sweep")
         return None
-    return grid_of([_pair(text, "--sweep") for text in arguments.sweep], arguments.config, changes)
+    return parse_grid([_pair(text, "--sweep") for text in arguments.sweep], arguments.config, changes)
 
 
-def _sweep(question: Question, scores: ScoreBook, grid: Grid, arguments: argparse.Namespace, console: Console) -> None:
+def _sweep(
+    request: BacktestRequest, scores: DailyScores, grid: Grid, arguments: argparse.Namespace, console: Console
+) -> None:
     from marsshot.backtesting.reports.output_files import write_sweep  # noqa: PLC0415
     from marsshot.backtesting.sweep import show_sweep, sweep  # noqa: PLC0415
     from marsshot.training.dask_cluster import cluster_threads, send_code  # noqa: PLC0415
@@ -166,12 +168,12 @@ def _sweep(question: Question, scores: ScoreBook, grid: Grid, arguments: argpars
     with cluster_threads(arguments.scheduler) as workers:
         if workers is not None:
             send_code(Path(__file__).parent)
-        found = sweep(question, scores, grid, arguments.jobs if workers is None else workers)
+        found = sweep(request, scores, grid, arguments.jobs if workers is None else workers)
     show_sweep(found, console)
-    _tell_written(write_sweep(found, arguments.output), console)
+    _print_written(write_sweep(found, arguments.output), console)
 
 
-def _tell_written(paths: Sequence[Path], console: Console) -> None:
+def _print_written(paths: Sequence[Path], console: Console) -> None:
     console.print(f"Written: {', '.join(str(path) for path in paths)}", highlight=False, soft_wrap=True)
 
 

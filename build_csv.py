@@ -25,7 +25,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.text import Text
 
-from marsshot.core.catalog import Sentence
+from marsshot.core.catalog import LocalizedText
 from marsshot.core.errors import InputError, MarsShotError, TemporaryError
 from marsshot.infra.csv_text import csv_text
 from marsshot.market_data.bar_cache import replace_file
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 MARKET = ("BTC", "ETH")  # their daily changes are features of every token
 DAYS_ALLOWED = (36, 5000)
-KEPT = "what was fetched is kept and not asked for again"
+CACHE_NOTE = "what was fetched is kept and not asked for again"
 _MINUTE = "%Y-%m-%d %H:%M UTC"
 
 
@@ -109,9 +109,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.write("build_csv.py: interrupted; no file was changed, what was fetched is kept for the next run\n")
         return 1
     except MarsShotError as error:
-        from marsshot.config.loader import in_its_language  # noqa: PLC0415 - --help needs none of it
+        from marsshot.config.loader import localized_error  # noqa: PLC0415 - --help needs none of it
 
-        sys.stderr.write(f"{in_its_language(error, arguments.config)}\n")
+        sys.stderr.write(f"{localized_error(error, arguments.config)}\n")
         return error.exit_code
     return 0
 
@@ -126,7 +126,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _run(arguments: argparse.Namespace) -> None:
-    from marsshot.bot.environment import open_surroundings  # noqa: PLC0415
+    from marsshot.bot.environment import open_environment  # noqa: PLC0415
     from marsshot.config.loader import read_settings  # noqa: PLC0415 - --help needs none of it
 
     settings = read_settings(arguments.config)
@@ -136,7 +136,7 @@ def _run(arguments: argparse.Namespace) -> None:
     _check_output(output)
     if settings.mode != "demo" and (faults := settings.missing_keys("lunarcrush.api_key")):
         raise InputError(*faults)
-    with open_surroundings(settings) as surroundings:
+    with open_environment(settings) as surroundings:
         dressed, console = surroundings.settings, Console(stderr=True)
         source = LunarCrush(
             api_key=dressed.lunarcrush.api_key.get_secret_value(),
@@ -148,7 +148,7 @@ def _run(arguments: argparse.Namespace) -> None:
         )
         build(source, dressed, tokens or dressed.training_tokens, days, output, console)
     if settings.mode == "demo":
-        sys.stdout.write(f"{Sentence('demo.stand_ins')}\n")
+        sys.stdout.write(f"{LocalizedText('demo.stand_ins')}\n")
 
 
 def build(
@@ -186,13 +186,13 @@ def _all_histories(
     except QuotaSpentError as error:
         when = "later (LunarCrush does not say when)" if error.until is None else f"from {error.until:{_MINUTE}} on"
         raise NothingToWriteError(
-            f"{output}: not written, LunarCrush's daily quota of requests is used up; run it again {when}: {KEPT}"
+            f"{output}: not written, LunarCrush's daily quota of requests is used up; run it again {when}: {CACHE_NOTE}"
         ) from None
     if histories.missing:
         first = next(iter(histories.missing.values()))
         raise NothingToWriteError(
             f"{output}: not written, {len(histories.missing)} of {len(coins)} tokens could not be had now ({first}); "
-            f"run it again later: {KEPT}"
+            f"run it again later: {CACHE_NOTE}"
         )
     return histories
 

@@ -23,10 +23,10 @@ from time import monotonic
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from marsshot.chaos.run import Result, run_seed
+from marsshot.chaos.run import SeedResult, run_seed
 
-SHOWN = 10  # bad runs that are named, at the most
-PER_TURN = 8  # runs that a worker takes at once
+MAX_SHOWN = 10  # bad runs that are named, at the most
+SEEDS_PER_BATCH = 8  # runs that a worker takes at once
 
 
 @dataclass(slots=True)
@@ -34,24 +34,24 @@ class Tally:
     """What all runs came to."""
 
     runs: int = 0
-    lives: int = 0
+    process_starts: int = 0
     orders: int = 0
-    happened: Counter[str] = field(default_factory=Counter)
+    event_counts: Counter[str] = field(default_factory=Counter)
     losses: int = 0
-    doubles: int = 0
+    duplicates: int = 0
     breaches: int = 0
-    bad: list[Result] = field(default_factory=list)
+    bad: list[SeedResult] = field(default_factory=list)
 
-    def add(self, result: Result) -> None:
+    def add(self, result: SeedResult) -> None:
         """Count one more run."""
         self.runs += 1
-        self.lives += result.lives
+        self.process_starts += result.process_starts
         self.orders += result.orders
-        self.happened += result.happened
-        self.losses += len(result.verdict.losses)
-        self.doubles += len(result.verdict.doubles)
-        self.breaches += len(result.verdict.others)
-        if not result.verdict.is_clean:
+        self.event_counts += result.event_counts
+        self.losses += len(result.violations.losses)
+        self.duplicates += len(result.violations.duplicates)
+        self.breaches += len(result.violations.others)
+        if not result.violations.is_clean:
             self.bad.append(result)
 
 
@@ -87,14 +87,14 @@ def _at_least_one(text: str) -> int:
     return int(text)
 
 
-def _all_runs(seeds: range, jobs: int) -> Iterator[Result]:
+def _all_runs(seeds: range, jobs: int) -> Iterator[SeedResult]:
     columns = (TextColumn("disasters"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with (
         multiprocessing.Pool(min(jobs, len(seeds))) as pool,
         Progress(*columns, console=Console(stderr=True)) as bar,
     ):
         task = bar.add_task("", total=len(seeds))
-        for result in pool.imap_unordered(run_seed, seeds, chunksize=PER_TURN):
+        for result in pool.imap_unordered(run_seed, seeds, chunksize=SEEDS_PER_BATCH):
             bar.advance(task)
             yield result
 
@@ -102,27 +102,27 @@ def _all_runs(seeds: range, jobs: int) -> Iterator[Result]:
 def summary(tally: Tally, seconds: float) -> list[str]:
     """Return what there is to say of all runs, the bad ones first."""
     lines = []
-    for result in sorted(tally.bad, key=lambda one: one.seed)[:SHOWN]:
-        lines.append(f"seed {result.seed}: {'; '.join(result.verdict.lines()[:3])}")
+    for result in sorted(tally.bad, key=lambda one: one.seed)[:MAX_SHOWN]:
+        lines.append(f"seed {result.seed}: {'; '.join(result.violations.lines()[:3])}")
         lines.append(f"  replay it with: python chaos.py --only {result.seed}")
-    if len(tally.bad) > SHOWN:
-        lines.append(f"... and {len(tally.bad) - SHOWN} more bad runs")
-    deaths = tally.happened["kill"] + tally.happened["power cut"]
-    faults = {kind: n for kind, n in tally.happened.most_common() if kind not in {"death", "kill", "power cut"}}
+    if len(tally.bad) > MAX_SHOWN:
+        lines.append(f"... and {len(tally.bad) - MAX_SHOWN} more bad runs")
+    deaths = tally.event_counts["kill"] + tally.event_counts["power cut"]
+    faults = {kind: n for kind, n in tally.event_counts.most_common() if kind not in {"death", "kill", "power cut"}}
     return [
         *lines,
-        f"{tally.runs} runs, {tally.lives} lives of the bot, {tally.orders} orders executed",
-        f"{deaths} deaths ({tally.happened['kill']} kills, {tally.happened['power cut']} power cuts)",
+        f"{tally.runs} runs, {tally.process_starts} lives of the bot, {tally.orders} orders executed",
+        f"{deaths} deaths ({tally.event_counts['kill']} kills, {tally.event_counts['power cut']} power cuts)",
         f"{sum(faults.values())} faults ({', '.join(f'{kind} {n}' for kind, n in faults.items())})",
-        f"losses {tally.losses}, doubles {tally.doubles}, other breaches {tally.breaches}; {seconds:.0f} seconds",
+        f"losses {tally.losses}, doubles {tally.duplicates}, other breaches {tally.breaches}; {seconds:.0f} seconds",
     ]
 
 
 def _replay(seed: int) -> int:
-    result = run_seed(seed, listen=True)
-    ending = result.verdict.lines() or ["nothing lost, nothing doubled, no rule broken"]
-    sys.stdout.write("".join(f"{line}\n" for line in (*result.story, *ending)))
-    return 0 if result.verdict.is_clean else 1
+    result = run_seed(seed, verbose=True)
+    ending = result.violations.lines() or ["nothing lost, nothing doubled, no rule broken"]
+    sys.stdout.write("".join(f"{line}\n" for line in (*result.timeline, *ending)))
+    return 0 if result.violations.is_clean else 1
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from marsshot.config.loader import in_its_language, read_settings
+from marsshot.config.loader import localized_error, read_settings
 from marsshot.core.errors import InputError, MarsShotError
 from marsshot.infra.clock import SystemClock
 
@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _new_token() if chosen.new_token else _serve(chosen)
     except MarsShotError as error:
-        print(in_its_language(error, chosen.config), file=sys.stderr)  # noqa: T201
+        print(localized_error(error, chosen.config), file=sys.stderr)  # noqa: T201
         return error.exit_code
     except OSError as error:
         print(f"{chosen.host}:{chosen.port}: cannot be served ({error.strerror or error})", file=sys.stderr)  # noqa: T201
@@ -54,17 +54,19 @@ def _new_token() -> int:
 
 
 def _serve(chosen: argparse.Namespace) -> int:
-    from marsshot.dashboard.security.access_control import open_door, read_token  # noqa: PLC0415
+    from marsshot.dashboard.security.access_control import build_server_address, read_token  # noqa: PLC0415
 
     settings = read_settings(chosen.config)
     if not 0 < chosen.port < 65536:  # noqa: PLR2004 - ports are 16 bits
         raise InputError(f"--port {chosen.port}: a number from 1 to 65535 is needed")
-    door = open_door(chosen.host, chosen.port, read_token(os.environ, TOKEN_FILE), chosen.public_url)
+    server_address = build_server_address(
+        chosen.host, chosen.port, read_token(os.environ, TOKEN_FILE), chosen.public_url
+    )
     try:
         from marsshot.dashboard.server import serve  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise InputError(NOT_INSTALLED.format(file="requirements/dashboard.txt")) from error
-    serve(chosen.config, settings, door, SystemClock().now)
+    serve(chosen.config, settings, server_address, SystemClock().now)
     return 0
 
 

@@ -13,24 +13,30 @@ from contextlib import suppress
 from io import TextIOWrapper
 from pathlib import Path
 
-from marsshot.bot.bootstrap import Run
+from marsshot.bot.bootstrap import RunningBot
 from marsshot.bot.bot import Bot
 from marsshot.bot.daily_update import Progress
 from marsshot.bot.loop import loop
-from marsshot.bot.session import DECIDED_WITHIN_SECONDS, once, opened, settle, wait_and_settle
+from marsshot.bot.session import (
+    ORDER_RESOLUTION_SECONDS,
+    open_session,
+    resolve_unknown_orders,
+    run_once,
+    wait_and_resolve,
+)
 from marsshot.commands.controls import pause, resume, sell_all
-from marsshot.commands.daily import daily_pass, price_check
+from marsshot.commands.daily import run_daily, run_intraday
 from marsshot.commands.status import show_status
-from marsshot.config.loader import in_its_language, language_of, read_settings
+from marsshot.config.loader import language_of, localized_error, read_settings
 from marsshot.config.settings import Settings
-from marsshot.core.catalog import Sentence, Words, words_of
+from marsshot.core.catalog import Catalog, LocalizedText, catalog_of
 from marsshot.core.errors import InputError, MarsShotError, StopRequested
 from marsshot.infra.clock import SystemClock
 from marsshot.infra.console import terminal
-from marsshot.infra.event_log import alarm, say, warn
-from marsshot.infra.malloc import give_back, share_one_heap
-from marsshot.monitoring.heartbeat import Heartbeat, beating
-from marsshot.monitoring.messenger import telling
+from marsshot.infra.event_log import log_error, log_info, log_warning
+from marsshot.infra.malloc import trim_heap, use_single_arena
+from marsshot.monitoring.heartbeat import Heartbeat, heartbeat_for
+from marsshot.monitoring.messenger import notifying
 
 CONFIG = "config.yaml"
 COMMANDS = (
@@ -53,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that lacks a character shows another, and no traceback
     given = sys.argv[1:] if arguments is None else arguments
-    chosen = _parser(_helping(given)).parse_args(given)
+    chosen = _parser(_help_texts(given)).parse_args(given)
     config = Path(getattr(chosen, "config", CONFIG))
     try:
         settings = read_settings(config)
@@ -62,69 +68,69 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return code
     except MarsShotError as error:
         if str(error) and not isinstance(error, StopRequested):
-            print(in_its_language(error, config), file=sys.stderr)  # noqa: T201
+            print(localized_error(error, config), file=sys.stderr)  # noqa: T201
         return error.exit_code
     except BrokenPipeError:  # whoever read along has heard enough (head, less)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:
-        where = error.filename or Sentence("fault.machine")
-        line = Sentence("fault.in_file", path=where, fault=str(error.strerror or error))
-        print(_words(config).tell(line), file=sys.stderr)  # noqa: T201
+        where = error.filename or LocalizedText("fault.machine")
+        line = LocalizedText("fault.in_file", path=where, fault=str(error.strerror or error))
+        print(_catalog(config).render(line), file=sys.stderr)  # noqa: T201
         return 1
     except KeyboardInterrupt:
-        print(_words(config).say("fault.stopped"), file=sys.stderr)  # noqa: T201
+        print(_catalog(config).text("fault.stopped"), file=sys.stderr)  # noqa: T201
         return 1
 
 
-def _words(config: Path) -> Words:
+def _catalog(config: Path) -> Catalog:
     """Return the words of the language that config.yaml names: it may be the very file that is faulty."""
-    return words_of(language_of(config))
+    return catalog_of(language_of(config))
 
 
-def _helping(given: Sequence[str]) -> Callable[[str], str | None]:
+def _help_texts(given: Sequence[str]) -> Callable[[str], str | None]:
     """Return what gives the help's texts, where help is asked for: the daemon starts without their catalogue."""
     if not any(one == "-h" or (len(one) > len("--") and "--help".startswith(one)) for one in given):
         return lambda key: None
     finder = argparse.ArgumentParser(add_help=False)
     finder.add_argument("--config", default=CONFIG)
-    return _words(Path(finder.parse_known_args(given)[0].config)).say
+    return _catalog(Path(finder.parse_known_args(given)[0].config)).text
 
 
-def _parser(say: Callable[[str], str | None]) -> argparse.ArgumentParser:
-    """Return what reads the command line. say: gives the text of a key, or none where no help is shown."""
+def _parser(help_text: Callable[[str], str | None]) -> argparse.ArgumentParser:
+    """Return what reads the command line. help_text: gives the text of a key, or none where no help is shown."""
     shared = argparse.ArgumentParser(add_help=False)
-    shared.add_argument("--config", metavar="PATH", default=argparse.SUPPRESS, help=say("help.option.config"))
-    parser = argparse.ArgumentParser(prog="main.py", description=say("help.description"), parents=[shared])
+    shared.add_argument("--config", metavar="PATH", default=argparse.SUPPRESS, help=help_text("help.option.config"))
+    parser = argparse.ArgumentParser(prog="main.py", description=help_text("help.description"), parents=[shared])
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     for name in COMMANDS:
-        text = say(f"help.command.{name}")
+        text = help_text(f"help.command.{name}")
         command = commands.add_parser(name, help=text, description=text, parents=[shared])
         if name == "status":
-            command.add_argument("--json", action="store_true", help=say("help.option.json"))
+            command.add_argument("--json", action="store_true", help=help_text("help.option.json"))
         if name == "check":
-            command.add_argument("--all", action="store_true", help=say("help.option.all"))
+            command.add_argument("--all", action="store_true", help=help_text("help.option.all"))
         if name == "daily":
-            command.add_argument("--plan", action="store_true", help=say("help.option.plan"))
+            command.add_argument("--plan", action="store_true", help=help_text("help.option.plan"))
         if name == "sell-all":
-            command.add_argument("--yes", action="store_true", help=say("help.option.yes"))
+            command.add_argument("--yes", action="store_true", help=help_text("help.option.yes"))
         if name == "export":
-            command.add_argument("--year", type=int, required=True, help=say("help.option.year"))
-            command.add_argument("--rates", type=Path, metavar="FILE", help=say("help.option.rates"))
+            command.add_argument("--year", type=int, required=True, help=help_text("help.option.year"))
+            command.add_argument("--rates", type=Path, metavar="FILE", help=help_text("help.option.rates"))
     return parser
 
 
 def _command(chosen: argparse.Namespace, settings: Settings, config: Path) -> int:
-    def here(work: Callable[[Run], int]) -> int:
-        return once(settings, config, work, terminal())
+    def here(work: Callable[[RunningBot], int]) -> int:
+        return run_once(settings, config, work, terminal())
 
     commands: dict[str, Callable[[], int]] = {
         "run": lambda: _run(settings, config),
-        "daily": lambda: _show_plan(settings) if chosen.plan else daily_pass(settings, lambda: here(_daily)),
-        "intraday": lambda: price_check(settings, lambda: here(_intraday)),
+        "daily": lambda: _show_plan(settings) if chosen.plan else run_daily(settings, lambda: here(_daily)),
+        "intraday": lambda: run_intraday(settings, lambda: here(_intraday)),
         "check": lambda: _check(settings, ask_all=chosen.all),
         "status": lambda: show_status(settings, as_json=chosen.json),
-        "sell-all": lambda: sell_all(settings, config, is_sure=chosen.yes),
+        "sell-all": lambda: sell_all(settings, config, assume_yes=chosen.yes),
         "pause": lambda: pause(settings),
         "resume": lambda: resume(settings),
         "notify-test": lambda: _notify_test(settings),
@@ -141,29 +147,29 @@ def _run(settings: Settings, config: Path) -> int:
         from marsshot.demo.demo import run_demo  # noqa: PLC0415 - demo mode only
 
         return run_demo(settings, config)
-    share_one_heap()
+    use_single_arena()
     with (
-        opened(settings, config, one_shot=False, console=terminal()) as run,
-        telling(lambda: run.bot.settings),
-        beating(run.bot, lambda: _summary(run.bot)) as heart,
+        open_session(settings, config, one_shot=False, console=terminal()) as run,
+        notifying(lambda: run.bot.settings),
+        heartbeat_for(run.bot, lambda: _summary(run.bot)) as heartbeat,
     ):
         with suppress(StopRequested):  # over the first questions; the loop ends at once then
-            _begin(run, heart)
-        loop(run.bot, run.take_up, give_back, round_ended=heart.round_ended)
+            _start(run, heartbeat)
+        loop(run.bot, run.reload_settings, trim_heap, cycle_ended=heartbeat.cycle_ended)
         doubts = len(run.bot.store.book.intents)
         ending = f"{doubts} orders are in doubt, the next start looks them up" if doubts else "no order is on its way"
-        say("bot.stopped", f"MarsShot has stopped; {ending}")
+        log_info("bot.stopped", f"MarsShot has stopped; {ending}")
     return 0
 
 
-def _begin(run: Run, heart: Heartbeat) -> None:
+def _start(run: RunningBot, heartbeat: Heartbeat) -> None:
     """Make sure of the last orders, and tell that the bot is at work. Raises StopRequested."""
     for language in ("en", run.bot.settings.language):
-        words_of(language)  # now, while program and catalogue are of one version
+        catalog_of(language)  # now, while program and catalogue are of one version
     run.bot.start()
     _check_model(run)
     book = run.bot.store.book
-    say(
+    log_info(
         "bot.started",
         f"MarsShot runs in {_summary(run.bot)}. Ctrl-C stops it.",
         mode=book.mode,
@@ -172,48 +178,48 @@ def _begin(run: Run, heart: Heartbeat) -> None:
         positions=len(book.positions),
     )
     if isinstance(run.bot.clock, SystemClock):
-        run.bot.clock.is_called = run.bot.is_called
-    heart.begin()
+        run.bot.clock.has_pending_command = run.bot.has_pending_command
+    heartbeat.ready()
 
 
 def _summary(bot: Bot) -> str:
     book = bot.store.book
     return (
         f"mode {book.mode}: {len(book.positions)} positions, capital {book.capital:.2f} {book.quote_asset}, "
-        f"next daily pass {_next_pass(bot)}"
+        f"next daily pass {_next_update_text(bot)}"
     )
 
 
-def _next_pass(bot: Bot) -> str:
+def _next_update_text(bot: Bot) -> str:
     return "now" if bot.daily_is_due() else f"{bot.next_daily():%Y-%m-%d %H:%M} UTC"
 
 
-def _check_model(run: Run) -> None:
+def _check_model(run: RunningBot) -> None:
     """Refuse to start without a model, unless there are positions to watch over: their exits need none."""
     try:
-        run.desk.check()
+        run.model_selector.check()
     except InputError as error:
         if not run.bot.store.book.positions:
             raise
-        alarm("model.missing", f"Nothing is bought or sold by score until there is a model; exits go on. {error}")
+        log_error("model.missing", f"Nothing is bought or sold by score until there is a model; exits go on. {error}")
 
 
 # --------------------------------------------------------------------------- one-shot commands
 
 
-def _daily(run: Run) -> int:
+def _daily(run: RunningBot) -> int:
     bot = run.bot
-    settle(bot)
-    run.desk.check()
+    resolve_unknown_orders(bot)
+    run.model_selector.check()
     if bot.daily_is_done():
-        say("daily.already_done", Sentence("log.already_done", day=bot.clock.now().date()))
+        log_info("daily.already_done", LocalizedText("log.already_done", day=bot.clock.now().date()))
         return 0
     waited = 0.0
-    while (progress := bot.daily_update()) is Progress.WAITING and waited < DECIDED_WITHIN_SECONDS:
-        waited += wait_and_settle(bot)
+    while (progress := bot.daily_update()) is Progress.WAITING and waited < ORDER_RESOLUTION_SECONDS:
+        waited += wait_and_resolve(bot)
     if progress is Progress.DONE:
         return 0
-    warn("daily.not_done", Sentence("log.not_done"))
+    log_warning("daily.not_done", LocalizedText("log.not_done"))
     return 1
 
 
@@ -223,25 +229,25 @@ def _show_plan(settings: Settings) -> int:
     return show_plan(settings)
 
 
-def _intraday(run: Run) -> int:
+def _intraday(run: RunningBot) -> int:
     bot = run.bot
     done = bot.intraday_check()
     if bot.store.book.intents:  # once it is known what became of them, look again: what is done is not done twice
-        settle(bot)
+        resolve_unknown_orders(bot)
         done = bot.intraday_check()
-    _say_check(bot)
+    _print_check(bot)
     return 0 if done and not bot.store.book.intents else 1
 
 
-def _say_check(bot: Bot) -> None:
+def _print_check(bot: Bot) -> None:
     held = bot.store.book.positions
     prices = tuple(
-        Sentence("log.price", symbol=symbol, price=quote.price, gain=quote.price / held[symbol].entry_price - 1)
-        for symbol, quote in bot.price_desk.last_quotes.items()
+        LocalizedText("log.price", symbol=symbol, price=quote.price, gain=quote.price / held[symbol].entry_price - 1)
+        for symbol, quote in bot.price_feed.last_quotes.items()
         if symbol in held and quote.price is not None
     )
     key = "log.checked_prices" if prices else "log.checked"
-    say("intraday.done", Sentence(key, count=len(held), prices=prices))
+    log_info("intraday.done", LocalizedText(key, count=len(held), prices=prices))
 
 
 def _check(settings: Settings, *, ask_all: bool) -> int:

@@ -1,4 +1,4 @@
-"""The model's word on tokens: loads model.pkl, makes yesterday's feature rows, returns probabilities.
+"""The model's probability per token: loads model.pkl, makes yesterday's feature rows, returns probabilities.
 
 What to do with them is daily_plan.py's. Heavy (pandas, scikit-learn): the daemon runs it in a process of its own.
 Places no orders.
@@ -18,8 +18,8 @@ import pandas as pd
 from sklearn.exceptions import NotFittedError
 
 from marsshot.config.settings import Settings
-from marsshot.core.catalog import Sentence
-from marsshot.core.decisions import HitBand, Why
+from marsshot.core.catalog import LocalizedText
+from marsshot.core.decisions import DecisionReason, HitBand
 from marsshot.core.domain import Score, Scoring
 from marsshot.core.errors import InputError, MarsShotError, StopRequested, TemporaryError
 from marsshot.infra.clock import Clock
@@ -30,7 +30,7 @@ from marsshot.model.model_files import LoadedModel, load_model
 
 
 def open_lunarcrush(settings: Settings, clock: Clock, notify: Callable[[str], None]) -> LunarCrush:
-    """Return the client that these settings ask for; notify hears of its waits."""
+    """Return the client that these settings ask for; notify is called about its waits."""
     return LunarCrush(
         api_key=settings.lunarcrush.api_key.get_secret_value(),
         base_url=settings.lunarcrush.base_url,
@@ -64,14 +64,14 @@ def get_probabilities(
         try:
             histories[symbol] = known or _bars(symbol, settings, lunarcrush)
         except NotTrackedError as error:
-            failed[symbol] = Score(symbol, None, error.said, reason=Why.NOT_TRACKED)
+            failed[symbol] = Score(symbol, None, error.message, reason=DecisionReason.NOT_TRACKED)
         except TemporaryError as error:
-            failed[symbol] = Score(symbol, None, error.said, temporary=True, reason=Why.SOURCE_DOWN)
+            failed[symbol] = Score(symbol, None, error.message, temporary=True, reason=DecisionReason.SOURCE_DOWN)
     table = feature_table(histories, market["BTC"], market["ETH"])
     scored = {score.symbol: score for score in score_rows(rows_of_day(table, today - timedelta(days=1)), model)}
-    missing = Sentence("scores.no_bar", day=today - timedelta(days=1))
+    missing = LocalizedText("scores.no_bar", day=today - timedelta(days=1))
     found = failed | scored
-    no_bar = {symbol: Score(symbol, None, missing, temporary=True, reason=Why.NO_BAR) for symbol in symbols}
+    no_bar = {symbol: Score(symbol, None, missing, temporary=True, reason=DecisionReason.NO_BAR) for symbol in symbols}
     return Scoring(today, tuple(found.get(symbol, no_bar[symbol]) for symbol in symbols), hit_bands=hit_bands(model))
 
 
@@ -81,7 +81,7 @@ def _market_bars(coin: str, settings: Settings, lunarcrush: LunarCrush) -> Daily
     except (SourceRefusedError, StopRequested):
         raise
     except MarsShotError as error:
-        raise TemporaryError(Sentence("fault.scores.no_market", coin=coin, why=error.said)) from None
+        raise TemporaryError(LocalizedText("fault.scores.no_market", coin=coin, why=error.message)) from None
 
 
 def _bars(symbol: str, settings: Settings, lunarcrush: LunarCrush) -> DailyBars:
@@ -99,13 +99,15 @@ def score_rows(rows: pd.DataFrame, model: LoadedModel) -> list[Score]:
     columns = zip(rows["symbol"], rows["close"].tolist(), complete.tolist(), strict=True)
     for number, (symbol, close, is_complete) in enumerate(columns):
         probability = Decimal(repr(next(found))) if is_complete else None
-        why_not = "" if is_complete else _what_is_missing(rows.iloc[number], model)
-        scores.append(Score(symbol, probability, why_not, Decimal(repr(close)), reason=Why.NO_FEATURE))
+        unavailable_reason = "" if is_complete else _missing_text(rows.iloc[number], model)
+        scores.append(
+            Score(symbol, probability, unavailable_reason, Decimal(repr(close)), reason=DecisionReason.NO_FEATURE)
+        )
     return scores
 
 
-def _what_is_missing(row: pd.Series, model: LoadedModel) -> str:
-    return Sentence("scores.no_feature", features=", ".join(missing_features(row, model.features)))
+def _missing_text(row: pd.Series, model: LoadedModel) -> str:
+    return LocalizedText("scores.no_feature", features=", ".join(missing_features(row, model.features)))
 
 
 def _probabilities(rows: pd.DataFrame, model: LoadedModel) -> list[float]:
@@ -116,7 +118,7 @@ def _probabilities(rows: pd.DataFrame, model: LoadedModel) -> list[float]:
             warnings.simplefilter("ignore")
             answer = model.estimator.predict_proba(rows[list(model.features)])
     except (NotFittedError, ValueError) as error:
-        raise InputError(Sentence("fault.scores.no_score", why=str(error).splitlines()[0])) from None
+        raise InputError(LocalizedText("fault.scores.no_score", why=str(error).splitlines()[0])) from None
     return [float(value) for value in answer[:, list(model.estimator.classes_).index(1)]]
 
 
@@ -142,16 +144,18 @@ def score_tokens(
     settings: Settings,
     clock: Clock,
     model_path: Path,
-    tell: Callable[[str], None] | None = None,
+    notify: Callable[[str], None] | None = None,
 ) -> Scoring:
-    """Load the model, fetch, score: the whole work of a daily pass before its decisions.
+    """Load the model, fetch, score: the whole work of a daily update before its decisions.
 
-    tell: hears of waits when they begin; without it they are noted in the result.
+    notify: hears of waits when they begin; without it they are noted in the result.
     Raises InputError for a model that is missing or does not match, else as `get_probabilities`.
     """
     notes: list[str] = []
     model = _load_once(model_path, _fingerprint(model_path))
-    scoring = get_probabilities(symbols, settings, clock, open_lunarcrush(settings, clock, tell or notes.append), model)
+    scoring = get_probabilities(
+        symbols, settings, clock, open_lunarcrush(settings, clock, notify or notes.append), model
+    )
     return replace(scoring, notes=tuple(notes))
 
 

@@ -16,10 +16,10 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from marsshot.core.catalog import Sentence
+from marsshot.core.catalog import LocalizedText
 from marsshot.core.domain import Book, TradeRow
 from marsshot.core.errors import InputError, OperatorNeededError, TemporaryError
-from marsshot.infra.atomic_files import Disk, replace_whole
+from marsshot.infra.atomic_files import Disk, replace_atomically
 from marsshot.portfolio.serialization import book_from_json, book_to_json, decimal_text
 
 TRADE_COLUMNS = tuple(field.name for field in fields(TradeRow))
@@ -33,15 +33,15 @@ def load_state(path: Path, mode: str, disk: Disk) -> Book | None:
         _refuse_lost_book(path, disk)
         return None
     except OSError as error:
-        raise InputError(Sentence("fault.file.unreadable", path=path, why=error.strerror)) from None
+        raise InputError(LocalizedText("fault.file.unreadable", path=path, why=error.strerror)) from None
     try:
         book = book_from_json(content.decode("utf-8"), str(path))
     except UnicodeDecodeError:
-        raise InputError(_with_remedy(Sentence("fault.book.no_text", path=path), path, disk)) from None
+        raise InputError(_with_remedy(LocalizedText("fault.book.no_text", path=path), path, disk)) from None
     except InputError as error:
-        raise InputError(_with_remedy(error.said, path, disk)) from None
+        raise InputError(_with_remedy(error.message, path, disk)) from None
     if book.mode != mode:
-        raise InputError(Sentence("fault.book.other_mode", path=path, written=book.mode, set=mode))
+        raise InputError(LocalizedText("fault.book.other_mode", path=path, written=book.mode, set=mode))
     return book
 
 
@@ -49,48 +49,48 @@ def _refuse_lost_book(path: Path, disk: Disk) -> None:
     """A backup without a book is a lost book, not a first start."""
     backup = path.with_name(path.name + ".bak")
     if disk.exists(backup):
-        raise InputError(Sentence("fault.book.lost_beside_backup", path=path, backup=backup))
+        raise InputError(LocalizedText("fault.book.lost_beside_backup", path=path, backup=backup))
 
 
-def _with_remedy(fault: str, path: Path, disk: Disk) -> Sentence:
+def _with_remedy(fault: str, path: Path, disk: Disk) -> LocalizedText:
     backup = path.with_name(path.name + ".bak")
     if disk.exists(backup):
-        return Sentence("fault.book.with_backup", fault=fault, path=path, backup=backup)
-    return Sentence("fault.book.without_backup", fault=fault)
+        return LocalizedText("fault.book.with_backup", fault=fault, path=path, backup=backup)
+    return LocalizedText("fault.book.without_backup", fault=fault)
 
 
 def save_state(book: Book, path: Path, disk: Disk) -> None:
     """Replace the book in one step; the previous one stays as .bak. Raises TemporaryError when the disk refuses."""
     try:
-        replace_whole(disk, path, book_to_json(book).encode(), keep_backup=True)
+        replace_atomically(disk, path, book_to_json(book).encode(), keep_backup=True)
     except OSError as error:
-        raise TemporaryError(Sentence("fault.file.unwritable", path=path, why=error.strerror)) from None
+        raise TemporaryError(LocalizedText("fault.file.unwritable", path=path, why=error.strerror)) from None
 
 
 @contextmanager
-def sole_writer(path: Path, patience_seconds: float = 0.5) -> Iterator[None]:
+def writer_lock(path: Path, timeout_seconds: float = 0.5) -> Iterator[None]:
     """Hold the book's lock for the block; the lock ends with the process, however that ends.
 
-    patience_seconds: how long to wait for it; a command that looks whether a bot runs holds it for an instant.
+    timeout_seconds: how long to wait for it; a command that looks whether a bot runs holds it for an instant.
     Raises OperatorNeededError when another process holds it.
     """
     lock = FileLock(path.with_name(path.name + ".lock"), mode=0o600)
     try:
-        lock.acquire(timeout=patience_seconds)
+        lock.acquire(timeout=timeout_seconds)
     except Timeout:
-        raise OperatorNeededError(Sentence("fault.book.in_use", path=path)) from None
+        raise OperatorNeededError(LocalizedText("fault.book.in_use", path=path)) from None
     except OSError as error:
-        raise InputError(Sentence("fault.folder.of_book", path=path, why=error.strerror)) from None
+        raise InputError(LocalizedText("fault.folder.of_book", path=path, why=error.strerror)) from None
     try:
         yield
     finally:
         lock.release()
 
 
-def is_held(path: Path) -> bool:
+def is_locked(path: Path) -> bool:
     """Return whether another process holds the book's lock. Raises InputError."""
     try:
-        with sole_writer(path, patience_seconds=0):
+        with writer_lock(path, timeout_seconds=0):
             return False
     except OperatorNeededError:
         return True
@@ -99,15 +99,13 @@ def is_held(path: Path) -> bool:
 class Store:
     """The one holder of the book. `book` changes only after the disk has it, and only through `save`."""
 
-    def __init__(
-        self, book: Book, path: Path, trades_path: Path, disk: Disk, on_trouble: Callable[[str], None]
-    ) -> None:
+    def __init__(self, book: Book, path: Path, trades_path: Path, disk: Disk, on_error: Callable[[str], None]) -> None:
         self._book = book
         self._path = path
         self._trades_path = trades_path
         self._disk = disk
-        self._on_trouble = on_trouble
-        self._is_unsure = False  # a save failed half-way: the file may be ahead of the book here
+        self._on_trouble = on_error
+        self._is_uncertain = False  # a save failed half-way: the file may be ahead of the book here
         self._ids_in_file: set[str] | None = None  # None: trades.csv has to be read before the next row
 
     @property
@@ -120,18 +118,18 @@ class Store:
 
         Raises TemporaryError when the disk refuses: book and memory then still agree, nothing is lost.
         """
-        self._is_unsure = True
-        self._keep(book)
-        self._is_unsure = False
+        self._is_uncertain = True
+        self._write_book(book)
+        self._is_uncertain = False
         self._book = book
         self.write_trades()
 
-    def make_sure(self) -> None:
+    def resave_if_uncertain(self) -> None:
         """Write the book anew if the disk refused it half-way and the file may say something else. Raises as `save`."""
-        if self._is_unsure:
+        if self._is_uncertain:
             self.save(self._book)
 
-    def _keep(self, book: Book) -> None:
+    def _write_book(self, book: Book) -> None:
         save_state(book, self._path, self._disk)
 
     def change(self, step: Callable[[Book], Book]) -> None:
@@ -153,7 +151,7 @@ class Store:
                 self._disk.append(self._trades_path, _csv_rows(missing, header=not self._ids_in_file))
         except OSError as error:
             self._ids_in_file = None
-            self._on_trouble(Sentence("log.trades_not_written", path=self._trades_path, why=error.strerror))
+            self._on_trouble(LocalizedText("log.trades_not_written", path=self._trades_path, why=error.strerror))
             return
         self._ids_in_file |= {_HEADER_MARK, *(row.client_order_id for row in missing)}
         # In memory only: the file may go on holding rows that are written, their ids tell.
@@ -171,7 +169,7 @@ def _mend_and_read_ids(path: Path, disk: Disk, unfinished: set[str]) -> set[str]
     """
     if not disk.exists(path):
         return set()
-    disk.make_last(path)  # rows that are found here are dropped from the book
+    disk.ensure_synced(path)  # rows that are found here are dropped from the book
     content = disk.read(path)
     whole = content.rfind(b"\n") + 1
     rest = content[whole:]
@@ -213,6 +211,6 @@ def check_folder(path: Path) -> None:
     """Raise InputError if files cannot be made beside this path."""
     folder = path.absolute().parent
     if not folder.is_dir():
-        raise InputError(Sentence("fault.folder.none", folder=folder))
+        raise InputError(LocalizedText("fault.folder.none", folder=folder))
     if not os.access(folder, os.W_OK):
-        raise InputError(Sentence("fault.folder.unwritable", folder=folder))
+        raise InputError(LocalizedText("fault.folder.unwritable", folder=folder))

@@ -11,28 +11,28 @@ from dataclasses import dataclass, replace
 from decimal import Context, Decimal
 from typing import Protocol
 
-from marsshot.core.domain import EXACT, ONE, ZERO, ExitRules, Position, Reason, reaches_multiple
+from marsshot.core.domain import EXACT, ONE, ZERO, ExitRules, OrderReason, Position, reaches_multiple
 
 
 @dataclass(frozen=True, slots=True)
 class ExitDecision:
     """How much to sell now, in base asset before rounding to the lot step. No reason: hold."""
 
-    reason: Reason | None
+    reason: OrderReason | None
     quantity: Decimal = Decimal(0)
 
     @property
     def is_full(self) -> bool:
         """True when the whole position is to go."""
-        return self.reason is not None and self.reason is not Reason.PARTIAL_TAKE_PROFIT
+        return self.reason is not None and self.reason is not OrderReason.PARTIAL_TAKE_PROFIT
 
 
 HOLD = ExitDecision(None)
-FINE = Context(prec=60)
+HIGH_PRECISION = Context(prec=60)
 """Of turning points."""
 
 
-def watch(position: Position, price: Decimal, rules: ExitRules) -> Position:
+def with_price_seen(position: Position, price: Decimal, rules: ExitRules) -> Position:
     """Return the position after it has seen this price: the trailing stop armed for good, its top kept."""
     armed = position.trailing_armed or reaches_multiple(position, price, rules.trailing_start_multiple)
     if not armed:
@@ -43,20 +43,20 @@ def watch(position: Position, price: Decimal, rules: ExitRules) -> Position:
 
 
 def decide_exit(position: Position, price: Decimal, rules: ExitRules) -> ExitDecision:
-    """Return the exit due at this price, of a position that has seen it (`watch`). A full exit outranks a partial one.
+    """Return the exit due at this price, of a position that has seen it (`with_price_seen`); full before partial.
 
     price: quote asset per base asset, above 0. Compared as exact decimals: a price at the level counts.
     """
     if position.exit_pending is not None:
         return ExitDecision(position.exit_pending, position.qty)
     if is_stop_loss_hit(position, price, rules):
-        return ExitDecision(Reason.STOP_LOSS, position.qty)
+        return ExitDecision(OrderReason.STOP_LOSS, position.qty)
     if is_trailing_stop_hit(position, price, rules):
-        return ExitDecision(Reason.TRAILING_STOP, position.qty)
+        return ExitDecision(OrderReason.TRAILING_STOP, position.qty)
     if position.partial_left is not None:
-        return ExitDecision(Reason.PARTIAL_TAKE_PROFIT, min(position.partial_left, position.qty))
+        return ExitDecision(OrderReason.PARTIAL_TAKE_PROFIT, min(position.partial_left, position.qty))
     if not position.partial_sold and reaches_multiple(position, price, rules.partial_exit_multiple):
-        return ExitDecision(Reason.PARTIAL_TAKE_PROFIT, EXACT.multiply(position.qty, rules.partial_exit_share))
+        return ExitDecision(OrderReason.PARTIAL_TAKE_PROFIT, EXACT.multiply(position.qty, rules.partial_exit_share))
     return HOLD
 
 
@@ -87,7 +87,7 @@ def exit_levels(position: Position, rules: ExitRules) -> ExitLevels:
     """Return the prices at which the rules act, to 60 digits; the rules themselves compare without rounding."""
 
     def at_multiple(multiple: Decimal) -> Decimal:
-        return FINE.divide(EXACT.multiply(position.entry_quote, multiple), position.entry_base)
+        return HIGH_PRECISION.divide(EXACT.multiply(position.entry_quote, multiple), position.entry_base)
 
     armed = position.trailing_armed
     stop = EXACT.multiply(position.max_price, EXACT.subtract(ONE, rules.trailing_fall))
@@ -100,20 +100,20 @@ def exit_levels(position: Position, rules: ExitRules) -> ExitLevels:
 
 
 def turning_points(position: Position, rules: ExitRules) -> tuple[Decimal, ...]:
-    """Return the prices from which on `watch` or `decide_exit` decide differently about this position.
+    """Return the prices from which on `with_price_seen` or `decide_exit` decide differently about this position.
 
     From one of them on, and under the next one, both do the same at every price of 20 digits or less: with 60 digits no
     such price lies between a level and its rounding.
     """
     levels = exit_levels(position, rules)
-    points = [FINE.next_plus(levels.stop_loss)]
+    points = [HIGH_PRECISION.next_plus(levels.stop_loss)]
     if levels.trailing_stop is not None:
-        points += [FINE.next_plus(position.max_price), FINE.next_plus(levels.trailing_stop)]
+        points += [HIGH_PRECISION.next_plus(position.max_price), HIGH_PRECISION.next_plus(levels.trailing_stop)]
     points += [point for point in (levels.trailing_start, levels.partial_exit) if point is not None]
     return tuple(points)
 
 
-def quiet_band(price: Decimal, points: Collection[Decimal], widest: Decimal) -> tuple[Decimal, Decimal]:
+def same_decision_band(price: Decimal, points: Collection[Decimal], widest: Decimal) -> tuple[Decimal, Decimal]:
     """Return from which price on, and under which, a check does what it does at this price.
 
     points: where it begins to do something else. widest: above 1; the band reaches from price / widest to under
@@ -124,7 +124,7 @@ def quiet_band(price: Decimal, points: Collection[Decimal], widest: Decimal) -> 
     return max(low, price / widest), min(high, price * widest)
 
 
-class SellsPositions(Protocol):
+class PositionSeller(Protocol):
     """What carries the decisions out: TradeExecutor, or a simulator's."""
 
     def positions(self) -> Mapping[str, Position]:
@@ -133,7 +133,7 @@ class SellsPositions(Protocol):
     def may_trade(self, symbol: str) -> bool:
         """Return False while an earlier order of this token may still be on its way."""
 
-    def keep(self, symbol: str, position: Position) -> None:
+    def save_position(self, symbol: str, position: Position) -> None:
         """Put the position, which has seen a price, into the book."""
 
     def exit(self, symbol: str, decision: ExitDecision, price: Decimal) -> bool:
@@ -147,21 +147,21 @@ def _always(_symbol: str) -> bool:
 def update_positions_in_intraday(
     prices: Mapping[str, Decimal],
     rules: ExitRules,
-    executor: SellsPositions,
-    comes_in_time: Callable[[str], bool] = _always,
+    executor: PositionSeller,
+    is_price_fresh: Callable[[str], bool] = _always,
 ) -> list[str]:
     """Apply the five-minute check to every position that has a price. Returns the tokens whose sale must be retried.
 
-    comes_in_time: whether the price of the token whose turn it is may still be gone by; asked once a token.
+    is_price_fresh: whether the price of the token whose turn it is may still be gone by; asked once a token.
     """
     unsold = []
     for symbol, price in prices.items():
-        if symbol not in executor.positions() or not executor.may_trade(symbol) or not comes_in_time(symbol):
+        if symbol not in executor.positions() or not executor.may_trade(symbol) or not is_price_fresh(symbol):
             continue
         held = executor.positions()[symbol]
-        seen = watch(held, price, rules)
+        seen = with_price_seen(held, price, rules)
         if seen is not held:
-            executor.keep(symbol, seen)
+            executor.save_position(symbol, seen)
         decision = decide_exit(seen, price, rules)
         if decision.reason is not None and not executor.exit(symbol, decision, price):
             unsold.append(symbol)

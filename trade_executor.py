@@ -1,6 +1,6 @@
 """Sales and purchases as orders that Binance takes: lot steps, smallest and largest orders, what is really there.
 
-An order's own life is order_life.py's. Decides nothing about what to trade.
+The order itself is tracked by exchange/order_tracker.py. Decides nothing about what to trade.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from decimal import ROUND_CEILING, Decimal
 
-from marsshot.core.catalog import Sentence
-from marsshot.core.domain import ZERO, Book, ExitRules, Fill, Position, Reason, Side, TradingRules, floor_to_step
+from marsshot.core.catalog import LocalizedText
+from marsshot.core.domain import ZERO, Book, ExitRules, Fill, OrderReason, Position, Side, TradingRules, floor_to_step
 from marsshot.core.errors import (
     AccountTroubleError,
     InsufficientBalanceError,
@@ -21,14 +21,14 @@ from marsshot.core.errors import (
     UnknownOutcomeError,
 )
 from marsshot.exchange.base import Exchange
-from marsshot.exchange.order_tracker import OrderLife
+from marsshot.exchange.order_tracker import OrderTracker
 from marsshot.infra.clock import Clock
-from marsshot.infra.event_log import alarm, note, warn
+from marsshot.infra.event_log import log_error, log_file_only, log_warning
 from marsshot.portfolio.ledger import with_position
 from marsshot.portfolio.serialization import decimal_text
 from marsshot.strategy.daily_plan import left_undone
 from positions_store import Store
-from risk_manager import ExitDecision, decide_exit, turning_points, watch
+from risk_manager import ExitDecision, decide_exit, turning_points, with_price_seen
 
 PRICE_HEADROOM = Decimal("1.02")
 NOTIONAL_HEADROOM = Decimal("1.05")  # above the minimum, once Binance has refused an order as too small
@@ -39,11 +39,11 @@ class TradeExecutor:
     """Carries decisions out at one exchange, with one book."""
 
     def __init__(self, exchange: Exchange, store: Store, clock: Clock, pair_of: Callable[[str], str]) -> None:
-        self.orders = OrderLife(exchange, store, clock)
+        self.orders = OrderTracker(exchange, store, clock)
         self._store = store
         self.pair_of = pair_of
         self._rules: dict[str, TradingRules] = {}
-        self.troubles: dict[str, str] = {}  # what the last try to sell a token met with, in words
+        self.last_errors: dict[str, str] = {}  # what the last try to sell a token met with, in words
         self._absent: frozenset[str] = frozenset()  # pairs that Binance did not know when it was last asked for all
 
     @property
@@ -55,9 +55,9 @@ class TradeExecutor:
     def exchange(self, exchange: Exchange) -> None:
         self.orders.exchange = exchange
 
-    def settle_unknown(self) -> None:
+    def resolve_unknown(self) -> None:
         """Look up every order whose outcome is not known."""
-        self.orders.settle_unknown()
+        self.orders.resolve_unknown()
 
     @property
     def book(self) -> Book:
@@ -91,13 +91,13 @@ class TradeExecutor:
         self._absent -= {self.pair_of(symbol)}  # it may have come back, and a stop-loss wants to know
         rules = self.rules_of(symbol)
         if rules is None:
-            raise RefusedOrderError(Sentence("fault.order.no_pair", pair=self.pair_of(symbol)))
+            raise RefusedOrderError(LocalizedText("fault.order.no_pair", pair=self.pair_of(symbol)))
         if not rules.tradable:
             self._rules.pop(rules.pair, None)  # asked again next time: it may have come back
-            raise RefusedOrderError(rules.why_not)
+            raise RefusedOrderError(rules.unavailable_reason)
         return rules
 
-    def _order(self, symbol: str, side: Side, reason: Reason, rules: TradingRules, **amount: Decimal) -> Fill:
+    def _order(self, symbol: str, side: Side, reason: OrderReason, rules: TradingRules, **amount: Decimal) -> Fill:
         try:
             return self.orders.place(symbol, side, reason, rules, **amount)
         except RefusedOrderError:
@@ -115,14 +115,14 @@ class TradeExecutor:
 
         What is there may be the owner's then.
         """
-        return not self.book.undecided(symbol) and not self.book.is_disputed(symbol)
+        return not self.book.has_pending_order(symbol) and not self.book.is_disputed(symbol)
 
-    def keep(self, symbol: str, position: Position) -> None:
+    def save_position(self, symbol: str, position: Position) -> None:
         """Put a position that has seen a price into the book; a disk in trouble is told, the check goes on."""
         try:
             self._store.save(with_position(self.book, symbol, position))
         except TemporaryError as error:
-            alarm("book.not_saved", error.said, symbol=symbol)
+            log_error("book.not_saved", error.message, symbol=symbol)
 
     def exit(self, symbol: str, decision: ExitDecision, price: Decimal) -> bool:
         """Sell what the check decided; return False if it has to be tried again. Troubles end with this token."""
@@ -133,34 +133,34 @@ class TradeExecutor:
         except StopRequested:
             raise
         except MarsShotError as error:
-            self.troubles[symbol] = error.said
-            self._tell_not_sold(symbol, error)
+            self.last_errors[symbol] = error.message
+            self._log_not_sold(symbol, error)
             return False
-        self.troubles.pop(symbol, None)
+        self.last_errors.pop(symbol, None)
         return not decision.is_full or outcome != SOLD_IN_PART
 
-    def _tell_not_sold(self, symbol: str, error: MarsShotError) -> None:
+    def _log_not_sold(self, symbol: str, error: MarsShotError) -> None:
         match error:
             case UnknownOutcomeError():
-                warn("order.unknown", Sentence("log.sale_unknown", symbol=symbol, why=error.said))
+                log_warning("order.unknown", LocalizedText("log.sale_unknown", symbol=symbol, why=error.message))
             case AccountTroubleError():
-                text = Sentence("log.account_trouble", symbol=symbol, why=error.said)
-                alarm("order.account_trouble", text, symbol=symbol)
+                text = LocalizedText("log.account_trouble", symbol=symbol, why=error.message)
+                log_error("order.account_trouble", text, symbol=symbol)
             case InsufficientBalanceError():
-                self._tell_not_there(symbol, error.said)
-            case _ if self.book.undecided(symbol):
+                self._log_missing(symbol, error.message)
+            case _ if self.book.has_pending_order(symbol):
                 # A disk that refuses after the exchange has taken the order leaves the intent: it is not resent.
-                text = Sentence("log.sale_looked_up", symbol=symbol, why=error.said)
-                warn("order.not_sold", text, symbol=symbol)
+                text = LocalizedText("log.sale_looked_up", symbol=symbol, why=error.message)
+                log_warning("order.not_sold", text, symbol=symbol)
             case _:
-                text = Sentence("log.not_sold_now", symbol=symbol, why=error.said)
-                warn("order.not_sold", text, symbol=symbol)
+                text = LocalizedText("log.not_sold_now", symbol=symbol, why=error.message)
+                log_warning("order.not_sold", text, symbol=symbol)
 
-    def _tell_not_there(self, symbol: str, why: str) -> None:
+    def _log_missing(self, symbol: str, why: str) -> None:
         try:
-            self._tell_once(symbol, "not_there", Sentence("log.not_there", symbol=symbol, why=why))
+            self._log_once(symbol, "not_there", LocalizedText("log.not_there", symbol=symbol, why=why))
         except TemporaryError as error:
-            warn("book.not_saved", error.said, symbol=symbol)
+            log_warning("book.not_saved", error.message, symbol=symbol)
 
     def turning_points(self, symbol: str, rules: ExitRules) -> tuple[Decimal, ...]:
         """Return the prices from which on a check of this position does something else, as long as the book stays.
@@ -175,12 +175,16 @@ class TradeExecutor:
         sizes = (floor_to_step(quantity, known.lot_step) for quantity in (held.qty, partial))
         smallest = [known.min_notional / size for size in sizes if size > 0]
         sizable = (*smallest, *(price * NOTIONAL_HEADROOM for price in smallest))
-        sells = (price for price in sizable if decide_exit(watch(held, price, rules), price, rules).reason is not None)
+        sells = (
+            price
+            for price in sizable
+            if decide_exit(with_price_seen(held, price, rules), price, rules).reason is not None
+        )
         return (*points, *sells)
 
     # ------------------------------------------------------------------ selling
 
-    def sell(self, symbol: str, quantity: Decimal, reason: Reason, price: Decimal) -> str:
+    def sell(self, symbol: str, quantity: Decimal, reason: OrderReason, price: Decimal) -> str:
         """Sell this much of a position, rounded down to the lot step, in as many orders as the pair's largest asks.
 
         Returns how it ended, in words. Raises by what to do next; what was sold before that is in the book.
@@ -188,10 +192,10 @@ class TradeExecutor:
         rules = self._tradable_rules(symbol)
         wanted = floor_to_step(quantity, rules.lot_step)
         # Only a partial sale may wait for more headroom: a full one is worth a try at every check.
-        waits = reason is Reason.PARTIAL_TAKE_PROFIT and REFUSED_AS_SMALL in self.book.positions[symbol].said
+        waits = reason is OrderReason.PARTIAL_TAKE_PROFIT and REFUSED_AS_SMALL in self.book.positions[symbol].said
         if not _is_large_enough(wanted, price / NOTIONAL_HEADROOM if waits else price, rules):
             return self._leave_small(symbol, wanted, reason, price, rules)
-        if reason is Reason.PARTIAL_TAKE_PROFIT:
+        if reason is OrderReason.PARTIAL_TAKE_PROFIT:
             held = self.book.positions[symbol]
             if held.partial_left is None and _orders_needed(wanted, rules) > 1:
                 self._store.save(with_position(self.book, symbol, replace(held, partial_left=wanted)))
@@ -204,12 +208,12 @@ class TradeExecutor:
                 break
         if symbol not in self.book.positions or sold == wanted:
             return "sold"
-        if reason is not Reason.PARTIAL_TAKE_PROFIT:
-            text = Sentence("log.sold_in_part", symbol=symbol, sold=_plain(sold), rest=_plain(wanted - sold))
-            warn("order.sold_in_part", text, symbol=symbol)
+        if reason is not OrderReason.PARTIAL_TAKE_PROFIT:
+            text = LocalizedText("log.sold_in_part", symbol=symbol, sold=_plain(sold), rest=_plain(wanted - sold))
+            log_warning("order.sold_in_part", text, symbol=symbol)
         return SOLD_IN_PART
 
-    def _place_sale(self, symbol: str, quantity: Decimal, reason: Reason, rules: TradingRules) -> Fill:
+    def _place_sale(self, symbol: str, quantity: Decimal, reason: OrderReason, rules: TradingRules) -> Fill:
         """Sell this much, or what the account still has of it: the owner may have moved coins."""
         try:
             return self._order(symbol, Side.SELL, reason, rules, quantity=quantity)
@@ -220,20 +224,20 @@ class TradeExecutor:
                 raise
             amounts = {"counted": _plain(quantity), "free": _plain(free)}
             if there <= 0:
-                raise InsufficientBalanceError(Sentence("fault.order.moved", **amounts)) from None
-            self._tell_once(symbol, "short", Sentence("log.short", symbol=symbol, why=error.said, **amounts))
+                raise InsufficientBalanceError(LocalizedText("fault.order.moved", **amounts)) from None
+            self._log_once(symbol, "short", LocalizedText("log.short", symbol=symbol, why=error.message, **amounts))
             return self._order(symbol, Side.SELL, reason, rules, quantity=there)
         except RefusedOrderError as error:
             self._remember_small(symbol, error)
             raise
 
-    def _tell_once(self, symbol: str, topic: str, sentence: str) -> None:
+    def _log_once(self, symbol: str, topic: str, sentence: str) -> None:
         """Alarm the owner the first time, and only the log from then on: the same trouble comes back every check."""
         held = self.book.positions[symbol]
         if topic in held.said:
-            note(f"order.{topic}", sentence, symbol=symbol)
+            log_file_only(f"order.{topic}", sentence, symbol=symbol)
             return
-        alarm(f"order.{topic}", sentence, symbol=symbol)
+        log_error(f"order.{topic}", sentence, symbol=symbol)
         self._store.save(with_position(self.book, symbol, replace(held, said=held.said | {topic})))
 
     def _remember_small(self, symbol: str, error: RefusedOrderError) -> None:
@@ -242,14 +246,16 @@ class TradeExecutor:
         if held is not None and "NOTIONAL" in str(error):
             self._store.save(with_position(self.book, symbol, replace(held, said=held.said | {REFUSED_AS_SMALL})))
 
-    def _leave_small(self, symbol: str, wanted: Decimal, reason: Reason, price: Decimal, rules: TradingRules) -> str:
+    def _leave_small(
+        self, symbol: str, wanted: Decimal, reason: OrderReason, price: Decimal, rules: TradingRules
+    ) -> str:
         """Say once that this is under the smallest order Binance takes; the position stays."""
         held = self.book.positions[symbol]
         topic = f"too_small.{reason}"
         if topic not in held.said:
-            warn(
+            log_warning(
                 "order.too_small",
-                Sentence(
+                LocalizedText(
                     "log.too_small",
                     symbol=symbol,
                     quantity=_plain(wanted),
@@ -261,7 +267,7 @@ class TradeExecutor:
                 reason=reason,
             )
             self._store.save(with_position(self.book, symbol, replace(held, said=held.said | {topic})))
-        return left_undone(Sentence("outcome.too_small"))
+        return left_undone(LocalizedText("outcome.too_small"))
 
     # ------------------------------------------------------------------ buying
 
@@ -276,7 +282,7 @@ class TradeExecutor:
             # A little more than the price says: it may fall before the order arrives, and each order stay too large.
             pieces = _orders_needed(left / price * PRICE_HEADROOM, rules)
             piece = floor_to_step(left / pieces, Decimal(1).scaleb(-rules.quote_precision))
-            fill = self._order(symbol, Side.BUY, Reason.DAILY_BUY, rules, quote_amount=piece)
+            fill = self._order(symbol, Side.BUY, OrderReason.DAILY_BUY, rules, quote_amount=piece)
             if fill.status != "FILLED":
                 return "bought in part"
             left -= piece

@@ -23,7 +23,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from marsshot.core.errors import InputError, MarsShotError
 from marsshot.market_data.bar_cache import replace_file
-from marsshot.model.features import has_features, trained_on
+from marsshot.model.features import features_in, has_features
 from marsshot.model.model_files import save_model
 from marsshot.reporting.model_page import model_page, report_path
 from marsshot.reporting.model_report import label_facts, model_facts
@@ -31,7 +31,7 @@ from marsshot.reporting.model_table import show
 from marsshot.training import forest_search
 from marsshot.training.dask_cluster import cluster_threads
 from marsshot.training.forest_search import EMBARGO_DAYS, TooLittleDataError
-from marsshot.training.forward_returns import judged
+from marsshot.training.forward_returns import with_forward_returns
 from marsshot.training.promotion_gate import Comparison, compare_with_old
 from marsshot.training.training_data import read_training_data
 
@@ -58,10 +58,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.write("train_model.py: interrupted; no file was changed\n")
         return 1
     except MarsShotError as error:
-        from marsshot.config.loader import in_its_language  # noqa: PLC0415 - --help needs none of it
+        from marsshot.config.loader import localized_error  # noqa: PLC0415 - --help needs none of it
 
         sys.stdout.flush()  # where both go to one file, the reason of a failure is its last line
-        sys.stderr.write(f"{in_its_language(error, arguments.config)}\n")
+        sys.stderr.write(f"{localized_error(error, arguments.config)}\n")
         return error.exit_code
     return 0
 
@@ -88,7 +88,7 @@ def _run(arguments: argparse.Namespace) -> None:
     _check_output(output)
     source = arguments.input or settings.file("training_data.csv")
     data = read_training_data(source)
-    complete = has_features(data, trained_on(data.columns))
+    complete = has_features(data, features_in(data.columns))
     try:
         with cluster_threads(arguments.scheduler) as workers:
             train(data, complete.all(axis=1), settings, output, arguments, workers)
@@ -109,11 +109,11 @@ def train(
 
     complete: which rows have all features. Raises MarsShotError or TooLittleDataError; then no file in use was touched.
     """
-    rows, features = data[complete].reset_index(drop=True), trained_on(data.columns)
+    rows, features = data[complete].reset_index(drop=True), features_in(data.columns)
     training, seed, jobs = settings.training, arguments.seed, arguments.jobs or os.cpu_count() or 1
     candidates = forest_search.draw_candidates(len(rows), arguments.n_iter or training.n_iter, seed)
-    with _bar(candidates, forest_search.cost_of) as advance:
-        found = forest_search.find(
+    with _bar(candidates, forest_search.estimated_cost) as advance:
+        found = forest_search.search_forest(
             rows,
             features,
             label_days=training.shift_days,
@@ -121,21 +121,21 @@ def train(
             seed=seed,
             jobs=jobs,
             workers=workers,
-            tell=advance,
+            on_progress=advance,
         )
         model = forest_search.fit(rows, features, found.parameters, seed, jobs)
-    frame = judged(data, rows.iloc[found.future], found.hold_out_scores, training.shift_days)
+    frame = with_forward_returns(data, rows.iloc[found.future], found.hold_out_scores, training.shift_days)
     gap_days = training.shift_days + EMBARGO_DAYS
     gate = compare_with_old(output, data, frame, label_facts(settings), gap_days)
     facts = model_facts(data, rows, features, settings, found, frame, seed=seed, jobs=jobs)
-    _hand_out(model, facts, gate, output, is_forced=arguments.force)
+    _write_outputs(model, facts, gate, output, is_forced=arguments.force)
 
 
-def _hand_out(model: Any, facts: dict[str, Any], gate: Comparison, output: Path, *, is_forced: bool) -> None:
+def _write_outputs(model: Any, facts: dict[str, Any], gate: Comparison, output: Path, *, is_forced: bool) -> None:
     """Write the model, or the candidate, with its report, and show it. Raises WorseError, NotTrainedError."""
-    is_blocked = gate.old_stays and not is_forced
+    is_blocked = gate.keeps_old and not is_forced
     target = output.with_name(f"{output.stem}.candidate{output.suffix}") if is_blocked else output
-    facts = {**facts, "gate": {"words": gate.words, "is_forced": is_forced, "figures": gate.figures}}
+    facts = {**facts, "gate": {"words": gate.explanation, "is_forced": is_forced, "figures": gate.figures}}
     try:
         save_model(model, facts, target)
     except OSError as error:
@@ -148,27 +148,29 @@ def _hand_out(model: Any, facts: dict[str, Any], gate: Comparison, output: Path,
         reason = f"{report}: cannot be written ({error.strerror or error})"
         raise NotTrainedError(f"{reason}; {target} is written and good") from None
     if is_blocked:
-        raise WorseError(f"{gate.words}; the old one stays, the new one is {target} (--force replaces the old one)")
-    if gate.words:
-        sys.stdout.write(f"{gate.words}\n")
+        raise WorseError(
+            f"{gate.explanation}; the old one stays, the new one is {target} (--force replaces the old one)"
+        )
+    if gate.explanation:
+        sys.stdout.write(f"{gate.explanation}\n")
     sys.stdout.write(f"{target} is written; open {report} in a browser\n")
 
 
 @contextmanager
 def _bar(
-    candidates: Sequence[Mapping[str, Any]], cost_of: Callable[[Mapping[str, Any]], float]
+    candidates: Sequence[Mapping[str, Any]], estimated_cost: Callable[[Mapping[str, Any]], float]
 ) -> Iterator[Callable[[Sequence[Mapping[str, Any]]], None]]:
     """Show candidates and time left while the block runs; yields what tells it of finished candidates."""
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[done]} of {task.fields[of]}"))
     # Forests differ in size, so the bar counts work, not candidates; the speed is that of the whole run.
     with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), speed_estimate_period=1e9) as bar:
-        work = sum(map(cost_of, candidates))
+        work = sum(map(estimated_cost, candidates))
         task = bar.add_task("forests tried", total=work, done=0, of=len(candidates))
 
         def advance(finished: Sequence[Mapping[str, Any]]) -> None:
             done = bar.tasks[0].fields["done"] + len(finished)
             description = "fitting the best" if done == len(candidates) else "forests tried"
-            bar.update(task, advance=sum(map(cost_of, finished)), done=done, description=description)
+            bar.update(task, advance=sum(map(estimated_cost, finished)), done=done, description=description)
 
         yield advance
 

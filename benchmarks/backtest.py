@@ -30,11 +30,11 @@ from sklearn.ensemble import RandomForestClassifier
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from benchmarks import peers  # noqa: E402 - after the path
-from benchmarks.made_up_bars import FIRST, HOURS, write_bars  # noqa: E402
-from marsshot.backtesting.history.market_history import read_recording  # noqa: E402
-from marsshot.backtesting.scoring.daily_scores import whole_table  # noqa: E402
-from marsshot.backtesting.scoring.walk_forward import known_rows  # noqa: E402
+from benchmarks import peer_strategies  # noqa: E402 - after the path
+from benchmarks.synthetic_bars import FIRST, HOURS, write_bars  # noqa: E402
+from marsshot.backtesting.history.market_history import read_dataset  # noqa: E402
+from marsshot.backtesting.scoring.daily_scores import full_feature_table  # noqa: E402
+from marsshot.backtesting.scoring.walk_forward import training_rows_known_on  # noqa: E402
 from marsshot.config.settings import TrainingSection  # noqa: E402
 from marsshot.model.features import FEATURES  # noqa: E402
 from marsshot.model.model_files import save_model  # noqa: E402
@@ -67,27 +67,32 @@ class Measured:
 
 def main() -> int:
     """Measure and print."""
-    asked = _arguments()
+    arguments = _arguments()
     console = Console()
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        hourly = write_bars(folder, asked.tokens, asked.days)
+        hourly = write_bars(folder, arguments.tokens, arguments.days)
         _save_model(folder)
-        ours = _marsshot(folder, asked.tokens, asked.days)
-        names = sorted(hourly["symbol"].unique())[: asked.peer_tokens]
+        ours = _marsshot(folder, arguments.tokens, arguments.days)
+        names = sorted(hourly["symbol"].unique())[: arguments.peer_tokens]
         first = (FIRST - date(1970, 1, 1)).days * 86_400
         inside = hourly["symbol"].isin(names) & (hourly["time"] >= first)
-        frames = peers.bars_by_token(hourly[inside])
+        frames = peer_strategies.bars_by_token(hourly[inside])
         bars = sum(map(len, frames.values()))
         others = [
-            _peer("backtesting.py", bars, lambda: peers.run_backtesting(frames)),
-            _peer("backtrader", bars, lambda: peers.run_backtrader(frames)),
+            _peer("backtesting.py", bars, lambda: peer_strategies.run_backtesting(frames)),
+            _peer("backtrader", bars, lambda: peer_strategies.run_backtrader(frames)),
         ]
-        _show(console, f"{asked.tokens} tokens, {asked.days} days, bars of one hour", [ours, *others], ours)
-        grown = [_marsshot(folder, asked.tokens, asked.days * part // 3) for part in (1, 2)]
+        _show(
+            console,
+            f"{arguments.tokens} tokens, {arguments.days} days, bars of one hour",
+            [ours, *others],
+            ours,
+        )
+        grown = [_marsshot(folder, arguments.tokens, arguments.days * part // 3) for part in (1, 2)]
         for part in (1, 2):
-            tokens = asked.tokens * part // 3
-            grown.append(_grown_tokens(tokens, asked.days))
+            tokens = arguments.tokens * part // 3
+            grown.append(_grown_tokens(tokens, arguments.days))
         _show(console, "How it grows: tokens x days", [*grown, ours], ours)
     return 0
 
@@ -109,7 +114,9 @@ def _grown_tokens(tokens: int, days: int) -> Measured:
 
 def _save_model(folder: Path) -> None:
     """Write a forest of the size that train_model.py makes, trained on the days before the span."""
-    rows = known_rows(whole_table(read_recording(folder / "daily.csv", None, None, FIRST)), FIRST, TrainingSection())
+    rows = training_rows_known_on(
+        full_feature_table(read_dataset(folder / "daily.csv", None, None, FIRST)), FIRST, TrainingSection()
+    )
     forest = RandomForestClassifier(200, min_samples_leaf=15, max_depth=12, class_weight="balanced", random_state=0)
     forest.fit(rows[list(FEATURES)], rows["label"])
     known = {"last_date": str(FIRST - timedelta(days=3)), "label": {"shift_days": 2}}

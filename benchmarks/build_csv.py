@@ -1,4 +1,4 @@
-"""build_csv.py beside the usual way of doing it, both in one run, on made-up coins; the network is left out of both.
+"""build_csv.py beside the baseline of doing it, both in one run, on synthetic coins; the network is left out of both.
 
     pip install -r requirements/benchmarks.txt
     python benchmarks/build_csv.py [--tokens 300] [--days 730] [--repeats 5]
@@ -33,8 +33,8 @@ from rich.table import Table
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the program's build_csv, not this file
 
 import build_csv
-from benchmarks import usual_way
-from benchmarks.synthetic_market import answer_about
+from benchmarks import baseline_csv
+from benchmarks.synthetic_lunarcrush import answer_about
 from marsshot.config.loader import read_settings
 from marsshot.infra.clock import VirtualClock
 from marsshot.market_data.bar_cache import FIELDS
@@ -45,8 +45,8 @@ from marsshot.model.features import CHANGES, feature_table, labelled
 ROOT = Path(build_csv.__file__).parent
 NOW = datetime(2026, 1, 2, 1, 0, tzinfo=UTC)
 MIDNIGHT = datetime(2026, 1, 2, tzinfo=UTC)
-SETTLED = 250  # clean bars after which no indicator remembers how it was seeded ...
-SAME = 1e-6  # ... to this fraction
+WARM_UP_BARS = 250  # clean bars after which no indicator remembers how it was seeded ...
+RELATIVE_TOLERANCE = 1e-6  # ... to this fraction
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class Work:
 
 def main() -> None:
     """Measure both sides and show them."""
-    parser = argparse.ArgumentParser(description="Compare build_csv.py with the usual way.")
+    parser = argparse.ArgumentParser(description="Compare build_csv.py with the baseline.")
     parser.add_argument("--tokens", type=int, default=300)
     parser.add_argument("--days", type=int, default=730)
     parser.add_argument("--repeats", type=int, default=5)
@@ -71,15 +71,15 @@ def main() -> None:
     answers = {name: answer_about(name, arguments.days, end, seed) for seed, name in enumerate(names)}
     work = Work(tokens, arguments.days, answers)
     table = Table(title=f"{arguments.tokens} tokens x {arguments.days} days, CPU seconds", title_justify="left")
-    for name in ("", "usual way", "MarsShot", "ratio"):
+    for name in ("", "baseline", "MarsShot", "ratio"):
         table.add_column(name, justify="right" if name else "left")
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
         check_that_both_agree(work)
-        ours, usual = features_of_ours(work), features_the_usual_way(work)
-        both = best_of(arguments.repeats, usual, ours)
+        ours, baseline = our_features(work), baseline_features(work)
+        both = best_of(arguments.repeats, baseline, ours)
         add_row(table, "indicators, joins, labels", *both)
-        both = best_of(arguments.repeats, lambda: script_the_usual_way(work), lambda: script(work))
+        both = best_of(arguments.repeats, lambda: baseline_script(work), lambda: script(work))
         add_row(table, "whole script", *both)
         source, clock = script(work)
     Console().print(table)
@@ -87,14 +87,14 @@ def main() -> None:
     sys.stdout.write(f"{source.requests_made} requests, {minutes:.2f} minutes at 10 a minute\n")
 
 
-def add_row(table: Table, name: str, usual: float, ours: float) -> None:
+def add_row(table: Table, name: str, baseline: float, ours: float) -> None:
     """Add both times and how many times faster ours is."""
-    table.add_row(name, f"{usual:.3f}", f"{ours:.3f}", f"{usual / ours:.1f}")
+    table.add_row(name, f"{baseline:.3f}", f"{ours:.3f}", f"{baseline / ours:.1f}")
 
 
-def best_of(repeats: int, usual: Callable[[], object], ours: Callable[[], object]) -> tuple[float, float]:
+def best_of(repeats: int, baseline: Callable[[], object], ours: Callable[[], object]) -> tuple[float, float]:
     """Return the shortest time of each, taken in turns."""
-    times = [(seconds(usual), seconds(ours)) for _ in range(repeats)]
+    times = [(seconds(baseline), seconds(ours)) for _ in range(repeats)]
     return min(time for time, _ in times), min(time for _, time in times)
 
 
@@ -105,7 +105,7 @@ def seconds(task: Callable[[], object]) -> float:
     return process_time() - start
 
 
-def features_of_ours(work: Work) -> Callable[[], pd.DataFrame]:
+def our_features(work: Work) -> Callable[[], pd.DataFrame]:
     """Return the program's own calculation, its input read beforehand."""
     end = np.datetime64(MIDNIGHT.date(), "D")
     bars = {
@@ -119,16 +119,16 @@ def features_of_ours(work: Work) -> Callable[[], pd.DataFrame]:
     )
 
 
-def features_the_usual_way(work: Work) -> Callable[[], pd.DataFrame]:
-    """Return the usual calculation, its input read beforehand."""
-    frames = {name: usual_way.points_as_rows(json.loads(answer)["data"]) for name, answer in work.answers.items()}
-    return lambda: usual_way.all_rows(frames, work.tokens, build_csv.MARKET)
+def baseline_features(work: Work) -> Callable[[], pd.DataFrame]:
+    """Return the baseline's calculation, its input read beforehand."""
+    frames = {name: baseline_csv.points_as_rows(json.loads(answer)["data"]) for name, answer in work.answers.items()}
+    return lambda: baseline_csv.all_rows(frames, work.tokens, build_csv.MARKET)
 
 
-def script_the_usual_way(work: Work) -> None:
+def baseline_script(work: Work) -> None:
     """Read the answers, calculate, and write the file."""
-    frames = {name: usual_way.points_as_rows(json.loads(answer)["data"]) for name, answer in work.answers.items()}
-    usual_way.all_rows(frames, work.tokens, build_csv.MARKET).to_csv("usual.csv", index=False)
+    frames = {name: baseline_csv.points_as_rows(json.loads(answer)["data"]) for name, answer in work.answers.items()}
+    baseline_csv.all_rows(frames, work.tokens, build_csv.MARKET).to_csv("baseline.csv", index=False)
 
 
 def script(work: Work) -> tuple[LunarCrush, VirtualClock]:
@@ -159,15 +159,15 @@ def script(work: Work) -> tuple[LunarCrush, VirtualClock]:
 
 def check_that_both_agree(work: Work) -> None:
     """Refuse to compare different things: same bars, same labels, same indicators once the seeding is forgotten."""
-    ours = features_of_ours(work)().astype({"symbol": "str"}).sort_values(["symbol", "date"], ignore_index=True)
-    usual = features_the_usual_way(work)().merge(ours[["date", "symbol"]], on=["date", "symbol"])
-    settled = ours.groupby("symbol").cumcount() >= SETTLED
+    ours = our_features(work)().astype({"symbol": "str"}).sort_values(["symbol", "date"], ignore_index=True)
+    baseline = baseline_features(work)().merge(ours[["date", "symbol"]], on=["date", "symbol"])
+    settled = ours.groupby("symbol").cumcount() >= WARM_UP_BARS
     for name in ("date", "symbol", *FIELDS, "label"):
-        if (ours[name] != usual[name]).any():
+        if (ours[name] != baseline[name]).any():
             raise SystemExit(f"the two ways differ in {name}: nothing to compare")
     sizes: dict[str, Any] = {"rsi": 100.0, "macd": ours["close"], "atr": ours["close"]} | dict.fromkeys(CHANGES, 1.0)
     for name, size in sizes.items():
-        if not ((ours[name] - usual[name]) / size).abs()[settled].max() < SAME:
+        if not ((ours[name] - baseline[name]) / size).abs()[settled].max() < RELATIVE_TOLERANCE:
             raise SystemExit(f"the two ways differ in {name}: nothing to compare")
 
 

@@ -2,9 +2,9 @@
 
     python benchmarks/daemon.py [--positions 50] [--rest-seconds 60] [--loops 10000]
 
-The real program in a process of its own, against the stand-in market in another. Memory is what Linux says of the
+The real program in a process of its own, against the stub market in another. Memory is what Linux says of the
 process between two checks, in MB of a million bytes: resident, and its share (Pss: what other processes use as well is
-counted in part). The usual way, in the same run: a process that has imported what such a bot imports, and the same with
+counted in part). The baseline, in the same run: a process that has imported what such a bot imports, and the same with
 its model loaded. Takes about four minutes, most of them the ten thousand loops.
 """
 
@@ -30,11 +30,13 @@ from rich.table import Table
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.stand_in import StandIn, now, settings_text, token_names  # noqa: E402 - after the path
+from benchmarks.stub_market import StubMarket, now, settings_text, token_names  # noqa: E402 - after the path
 
-USUAL_IMPORTS = "import requests, binance.client, pandas, ta, joblib, logging, json, threading"
-USUAL_MODEL = f"{USUAL_IMPORTS}, sklearn.ensemble; model = joblib.load('model.pkl'); import numpy; "
-USUAL_MODEL += "model.predict_proba(pandas.DataFrame([[1.0] * model.n_features_in_], columns=model.feature_names_in_))"
+BASELINE_IMPORTS = "import requests, binance.client, pandas, ta, joblib, logging, json, threading"
+BASELINE_MODEL = f"{BASELINE_IMPORTS}, sklearn.ensemble; model = joblib.load('model.pkl'); import numpy; "
+BASELINE_MODEL += (
+    "model.predict_proba(pandas.DataFrame([[1.0] * model.n_features_in_], columns=model.feature_names_in_))"
+)
 
 
 def main() -> None:
@@ -48,26 +50,26 @@ def main() -> None:
     if arguments.loops_here:
         loops_here(Path(arguments.loops_here), arguments.loops)
         return
-    with tempfile.TemporaryDirectory() as folder, StandIn(arguments.positions, 366) as market:
+    with tempfile.TemporaryDirectory() as folder, StubMarket(arguments.positions, 366) as market:
         os.chdir(folder)
         put_model()
-        at_rest(market, arguments.positions, arguments.rest_seconds)
+        show_resting_cost(market, arguments.positions, arguments.rest_seconds)
         stops(market, arguments.positions)
-        many_loops(market, arguments.loops)
+        show_memory_after_loops(market, arguments.loops)
 
 
 def put_model() -> None:
     """Write a model, in a process of its own: what it needs is not this one's to carry."""
     code = (
         f"import sys; sys.path.insert(0, {str(ROOT)!r}); from pathlib import Path\n"
-        "from benchmarks.daily_pass import a_forest, save_model\n"
-        "save_model(a_forest(300), {'trained': 'on made-up rows'}, Path('model.pkl'))"
+        "from benchmarks.daily_update import a_forest, save_model\n"
+        "save_model(a_forest(300), {'trained': 'on synthetic rows'}, Path('model.pkl'))"
     )
     subprocess.run([sys.executable, "-c", code], check=True)  # noqa: S603 - our own
 
 
 @contextmanager
-def daemon(market: StandIn, positions: int, *, pass_done: bool, **strategy: object) -> Iterator[psutil.Popen]:
+def daemon(market: StubMarket, positions: int, *, pass_done: bool, **strategy: object) -> Iterator[psutil.Popen]:
     """Run main.py in a fresh folder; yield its process."""
     from benchmarks.price_check import book_of  # noqa: PLC0415 - brings the bot's rooms
     from marsshot.portfolio.serialization import book_to_json  # noqa: PLC0415
@@ -101,16 +103,16 @@ def cpu_seconds(process: psutil.Process) -> float:
     return float(times.user + times.system)
 
 
-def until(is_so: Callable[[], bool], seconds: float = 120) -> None:
+def until(condition: Callable[[], bool], seconds: float = 120) -> None:
     """Wait until something is so."""
     end = monotonic() + seconds
-    while not is_so():
+    while not condition():
         if monotonic() > end:
             raise SystemExit("waited in vain")
         sleep(0.02)
 
 
-def asked(market: StandIn, service: str) -> int:
+def request_count(market: StubMarket, service: str) -> int:
     """Return how many requests a service has had."""
     return market.requests().get(service, 0)
 
@@ -118,11 +120,11 @@ def asked(market: StandIn, service: str) -> int:
 # --------------------------------------------------------------------------- at rest
 
 
-def at_rest(market: StandIn, positions: int, seconds: float) -> None:
+def show_resting_cost(market: StubMarket, positions: int, seconds: float) -> None:
     """Show start, memory before and after a daily pass, and what resting costs."""
-    before = asked(market, "coinbase")
+    before = request_count(market, "coinbase")
     with daemon(market, positions, pass_done=False, check_interval_seconds=30) as process:
-        until(lambda: asked(market, "coinbase") > before)
+        until(lambda: request_count(market, "coinbase") > before)
         start = cpu_seconds(process)
         until(lambda: "daily.done" in (log_of(process)))
         sleep(3)
@@ -132,14 +134,14 @@ def at_rest(market: StandIn, positions: int, seconds: float) -> None:
         after_pass = megabytes(process)
         children = len(process.children(recursive=True))
     with daemon(market, positions, pass_done=True) as process:
-        before = asked(market, "coinbase")
-        until(lambda: asked(market, "coinbase") >= before + positions)
+        before = request_count(market, "coinbase")
+        until(lambda: request_count(market, "coinbase") >= before + positions)
         sleep(3)
         no_pass = megabytes(process)
     table = Table(title=f"main.py, live mode, {positions} positions", title_justify="left")
-    for name in ("", "MarsShot", "usual way", "ratio"):
+    for name in ("", "MarsShot", "baseline", "ratio"):
         table.add_column(name, justify="right" if name else "left")
-    imported, loaded = usual_memory(USUAL_IMPORTS), usual_memory(USUAL_MODEL)
+    imported, loaded = baseline_memory(BASELINE_IMPORTS), baseline_memory(BASELINE_MODEL)
     row(table, "resident before the first daily pass, MB", no_pass[0], imported[0])
     row(table, "its share (Pss), MB", no_pass[1], imported[1])
     row(table, "resident between two passes, MB", after_pass[0], loaded[0])
@@ -150,9 +152,9 @@ def at_rest(market: StandIn, positions: int, seconds: float) -> None:
     Console().print(table)
 
 
-def row(table: Table, name: str, ours: float, usual: float) -> None:
+def row(table: Table, name: str, ours: float, baseline: float) -> None:
     """Add both sides."""
-    table.add_row(name, f"{ours:.1f}", f"{usual:.1f}", f"{usual / ours:.1f}")
+    table.add_row(name, f"{ours:.1f}", f"{baseline:.1f}", f"{baseline / ours:.1f}")
 
 
 def log_of(process: psutil.Process) -> str:
@@ -161,7 +163,7 @@ def log_of(process: psutil.Process) -> str:
     return log.read_text() if log.exists() else ""
 
 
-def usual_memory(code: str) -> tuple[float, float]:
+def baseline_memory(code: str) -> tuple[float, float]:
     """Return the memory of a process that has run this code."""
     command = [sys.executable, "-c", f"{code}; print(flush=True); import time; time.sleep(60)"]
     process = psutil.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
@@ -176,32 +178,32 @@ def usual_memory(code: str) -> tuple[float, float]:
 # --------------------------------------------------------------------------- stopping
 
 
-def stops(market: StandIn, positions: int) -> None:
+def stops(market: StubMarket, positions: int) -> None:
     """Show how long SIGTERM takes to end the process, whatever it is about."""
     table = Table(title="SIGTERM to exit", title_justify="left")
     for name in ("while", "seconds", "exit code"):
         table.add_column(name, justify="right" if name != "while" else "left")
     cases: dict[str, Callable[[], tuple[bool, Callable[[psutil.Process], bool]]]] = {
-        "it rests": lambda: (True, lambda process: asked(market, "coinbase") >= before + positions),
+        "it rests": lambda: (True, lambda process: request_count(market, "coinbase") >= before + positions),
         "neither venue answers for prices": lambda: (
-            silenced(market, "coinbase", "binance"),
-            lambda process: asked(market, "coinbase") > before,
+            hang_services(market, "coinbase", "binance"),
+            lambda process: request_count(market, "coinbase") > before,
         ),
         "Binance answers nothing, at the start": lambda: (
-            mute(market),
-            lambda process: asked(market, "binance") > before_at_binance,
+            hang_binance(market),
+            lambda process: request_count(market, "binance") > before_at_binance,
         ),
         "Binance has asked for silence": lambda: (
             refused(market),
             lambda process: "asked to wait" in log_of(process) or "429" in log_of(process),
         ),
         "the scoring child works": lambda: (
-            not silenced(market, "lunarcrush"),
+            not hang_services(market, "lunarcrush"),
             lambda process: bool(process.children()),
         ),
     }
     for name, prepare in cases.items():
-        before, before_at_binance = asked(market, "coinbase"), asked(market, "binance")
+        before, before_at_binance = request_count(market, "coinbase"), request_count(market, "binance")
         pass_done, is_there = prepare()
         with daemon(market, positions, pass_done=pass_done) as process:
             until(lambda is_there=is_there, process=process: is_there(process))  # type: ignore[misc]
@@ -214,20 +216,20 @@ def stops(market: StandIn, positions: int) -> None:
     Console().print(table)
 
 
-def silenced(market: StandIn, *services: str) -> bool:
+def hang_services(market: StubMarket, *services: str) -> bool:
     """Let these services answer no question for prices or histories; say that the day's pass counts as done."""
     for service in services:
         market.hang(service, "ticker/price" if service == "binance" else "GET")
     return True
 
 
-def mute(market: StandIn) -> bool:
+def hang_binance(market: StubMarket) -> bool:
     """Let Binance answer nothing at all; say that the day's pass counts as done."""
     market.hang("binance", "/api/v3/")
     return True
 
 
-def refused(market: StandIn) -> bool:
+def refused(market: StubMarket) -> bool:
     """Let Binance ask for ten minutes of silence; say that the day's pass counts as done."""
     market.refuse("ticker/price", 429, {"Retry-After": "600"})
     return True
@@ -236,7 +238,7 @@ def refused(market: StandIn) -> bool:
 # --------------------------------------------------------------------------- ten thousand loops
 
 
-def many_loops(market: StandIn, loops: int) -> None:
+def show_memory_after_loops(market: StubMarket, loops: int) -> None:
     """Show what a process holds after so many loops, each with a check of its positions over the wire."""
     Path("loops.yaml").write_text(settings_text(market, token_names(4)))
     command = [
@@ -285,11 +287,11 @@ def loops_here(config: Path, loops: int) -> None:
         VirtualClock(now()),
         console=None,
         config=config,
-        dress=lambda changed: changed,
+        apply_overrides=lambda changed: changed,
         one_shot=True,
     ) as run:
         run.bot.start()
-        loop(run.bot, run.take_up, note)
+        loop(run.bot, run.reload_settings, note)
 
 
 if __name__ == "__main__":

@@ -31,16 +31,16 @@ sys.path.insert(0, str(ROOT))
 from marsshot.config.loader import read_settings  # noqa: E402 - after the path
 from marsshot.core.domain import Book, Position, TradeRow  # noqa: E402
 from marsshot.dashboard.app import create_app, warm_up  # noqa: E402
-from marsshot.dashboard.data.bot_snapshot import Sources  # noqa: E402
+from marsshot.dashboard.data.bot_snapshot import BotFiles  # noqa: E402
 from marsshot.dashboard.presentation import trade_list  # noqa: E402
-from marsshot.dashboard.security.access_control import Door  # noqa: E402
+from marsshot.dashboard.security.access_control import ServerAddress  # noqa: E402
 from marsshot.infra.atomic_files import Disk  # noqa: E402
 from positions_store import Store  # noqa: E402
 
 START, END = datetime(2025, 1, 1, tzinfo=UTC), datetime(2026, 1, 1, tzinfo=UTC)
 PAGES = ("/", "/trades", "/trades?side=SELL&page=20", "/decisions", "/log", "/chart/worth", "/chart/fall", "/pulse")
 REPEATS = 20
-HERE = "http://127.0.0.1:8377"
+BASE_URL = "http://127.0.0.1:8377"
 
 
 def main() -> int:
@@ -52,7 +52,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
         Path("config.yaml").write_text(settings, encoding="utf-8")
-        _write_life(trades)
+        _write_bot_files(trades)
         table = Table("Page", title=f"{trades} trades", title_justify="left")
         for column in ("first ms", "first CPU ms", "then ms", "then CPU ms", "kB"):
             table.add_column(column, justify="right")
@@ -65,7 +65,7 @@ def main() -> int:
 
 def _print_ratio(trades: int) -> None:
     fifty = _then(_client(), "/trades")[1]
-    trade_list.ROWS_A_PAGE = trades
+    trade_list.ROWS_PER_PAGE = trades
     everything = _then(_client(), "/trades")[1]
     Console().print(f"all trades on one page: {everything:.0f} CPU ms, {everything / fifty:.1f} times the page of 50")
 
@@ -73,7 +73,7 @@ def _print_ratio(trades: int) -> None:
 def _measured(page: str) -> tuple[str, ...]:
     client = _client()
     began, began_cpu = perf_counter(), process_time()
-    content = client.get(page, base_url=HERE).data
+    content = client.get(page, base_url=BASE_URL).data
     first, first_cpu = (perf_counter() - began) * 1000, (process_time() - began_cpu) * 1000
     then, then_cpu = _then(client, page)
     return f"{first:.0f}", f"{first_cpu:.0f}", f"{then:.1f}", f"{then_cpu:.1f}", f"{len(content) / 1000:.0f}"
@@ -81,11 +81,11 @@ def _measured(page: str) -> tuple[str, ...]:
 
 def _then(client: FlaskClient, page: str) -> tuple[float, float]:
     """Return the median wall and CPU milliseconds of further requests."""
-    client.get(page, base_url=HERE)
+    client.get(page, base_url=BASE_URL)
     walls, cpus = [], []
     for _ in range(REPEATS):
         began, began_cpu = perf_counter(), process_time()
-        answer = client.get(page, base_url=HERE)
+        answer = client.get(page, base_url=BASE_URL)
         walls.append((perf_counter() - began) * 1000)
         cpus.append((process_time() - began_cpu) * 1000)
         if answer.status_code != 200:  # noqa: PLR2004 - HTTP's "OK"
@@ -95,13 +95,13 @@ def _then(client: FlaskClient, page: str) -> tuple[float, float]:
 
 def _client() -> FlaskClient:
     config = Path("config.yaml")
-    sources = Sources(config, read_settings(config), lambda: END)
-    app = create_app(sources, Door("127.0.0.1", 8377), lambda: END)
-    warm_up(app, sources)
+    bot_files = BotFiles(config, read_settings(config), lambda: END)
+    app = create_app(bot_files, ServerAddress("127.0.0.1", 8377), lambda: END)
+    warm_up(app, bot_files)
     return app.test_client()
 
 
-def _write_life(trades: int) -> None:
+def _write_bot_files(trades: int) -> None:
     """Write the files of a bot that has traded for a year."""
     one = Decimal(1)
     held = Position(qty=one, entry_quote=one, entry_base=one, cost=one, max_price=one, opened_at="2025-12-01T00:30:00Z")

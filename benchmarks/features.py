@@ -23,7 +23,7 @@ from rich.table import Table
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.real_rows import LABEL_DAYS, YEAR, all_rows, year_until  # noqa: E402
+from benchmarks.training_rows import LABEL_DAYS, YEAR, all_rows, year_until  # noqa: E402
 from marsshot.model.features import FEATURES, RATIOS  # noqa: E402
 from marsshot.training import forest_search  # noqa: E402 - after the path
 from marsshot.training.cross_validation import PurgedWalkForward, hold_out  # noqa: E402
@@ -75,7 +75,7 @@ def main() -> None:
     parser.add_argument("--days-apart", type=int, default=73, help="days from one year's end to the next one's")
     parser.add_argument("--jobs", type=int, default=2)
     arguments = parser.parse_args()
-    rows = with_more(all_rows(arguments.data))
+    rows = with_extra_features(all_rows(arguments.data))
     found: dict[str, list[Measured]] = {}
     bases = []
     for year in years(rows, arguments.days_apart):
@@ -134,7 +134,7 @@ def ap(rows: pd.DataFrame, scores: Floats) -> float:
     return float(average_precision(rows["label"].to_numpy(), scores, day_weights(rows["date"])))
 
 
-def with_more(rows: pd.DataFrame) -> pd.DataFrame:
+def with_extra_features(rows: pd.DataFrame) -> pd.DataFrame:
     """Return the rows with HISTORY, RANKS and BTC; all of them look back only."""
     by_day = {name: rows.pivot(index="date", columns="symbol", values=name).asfreq("D") for name in USED}
     close, volume, cap = by_day["close"].transform(np.log), by_day["volume"], by_day["market_cap"]

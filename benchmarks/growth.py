@@ -68,12 +68,12 @@ def show(title: str, unit: str, sizes: Sequence[int], rows: Sequence[Row]) -> No
 def a_check(positions: int) -> Row:
     """Return seconds, CPU seconds and peak memory of one check."""
     from benchmarks.price_check import a_bot  # noqa: PLC0415 - of this process alone
-    from benchmarks.stand_in import StandIn  # noqa: PLC0415
+    from benchmarks.stub_market import StubMarket  # noqa: PLC0415
 
-    with StandIn(positions) as market, a_bot(market, positions) as bot:
+    with StubMarket(positions) as market, a_bot(market, positions) as bot:
         bot.intraday_check()
         market.slow(coinbase=0.1, binance=0.1)
-        forget_the_peak()
+        reset_peak_memory()
         begun, cpu = monotonic(), process_time()
         bot.intraday_check()
         return [monotonic() - begun, process_time() - cpu, peak_megabytes()]
@@ -81,25 +81,25 @@ def a_check(positions: int) -> Row:
 
 def a_pass(tokens: int) -> Row:
     """Return seconds, CPU seconds and peak memory of one pass, a first and small one having warmed everything up."""
-    from benchmarks.daily_pass import MEMORY, NOW, a_forest, one_pass, some_work  # noqa: PLC0415
-    from benchmarks.stand_in import nowhere, settings_text, token_names  # noqa: PLC0415
+    from benchmarks.daily_update import MEMORY, NOW, a_forest, one_pass, some_work  # noqa: PLC0415
+    from benchmarks.stub_market import settings_text, token_names, unreachable_market  # noqa: PLC0415
     from marsshot.model.model_files import save_model  # noqa: PLC0415
 
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
-        save_model(a_forest(100), {"trained": "on made-up rows"}, Path("model.pkl"))
-        Path("config.yaml").write_text(settings_text(nowhere(), token_names(tokens)))
+        save_model(a_forest(100), {"trained": "on synthetic rows"}, Path("model.pkl"))
+        Path("config.yaml").write_text(settings_text(unreachable_market(), token_names(tokens)))
         seconds = []
         for count in (10, tokens):
             work = some_work(count, 365)
-            held, begun = forget_the_peak(), monotonic()
+            held, begun = reset_peak_memory(), monotonic()
             with tempfile.TemporaryDirectory(dir=MEMORY) as cache:
                 cpu = one_pass(work, NOW, cache)
             seconds.append(monotonic() - begun)
         return [seconds[-1], cpu, peak_megabytes() - held]
 
 
-def forget_the_peak() -> float:
+def reset_peak_memory() -> float:
     """Let the peak begin anew; return what the process holds now, in MB of a million bytes."""
     Path("/proc/self/clear_refs").write_text("5")
     return _status("VmRSS")

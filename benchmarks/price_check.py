@@ -1,11 +1,11 @@
-"""The five-minute check beside the usual one (a request, a second's sleep, the next token), both in one run.
+"""The five-minute check beside a baseline (a request, a second's sleep, the next token), both in one run.
 
     python benchmarks/price_check.py [--positions 50] [--answer-seconds 0.1]
 
-The bot is the real one: python-binance, the book on disk, live mode, against the stand-in market in a process of its
+The bot is the real one: python-binance, the book on disk, live mode, against the stub market in a process of its
 own. Every second position has fallen under its stop-loss. Seconds since the check began: until the first sale was to
 be sent, and until the rules had judged every token (orders themselves are left out: one after the other, they take what
-Binance takes). The usual way's sleeps are counted, not slept.
+Binance takes). The baseline's sleeps are counted, not slept.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.stand_in import StandIn, now, settings_text, token_names
+from benchmarks.stub_market import StubMarket, now, settings_text, token_names
 from marsshot.bot.bootstrap import open_bot
 from marsshot.bot.bot import Bot
 from marsshot.config.loader import read_settings
 from marsshot.core.domain import Book, Position
 from marsshot.infra.clock import SystemClock
-from marsshot.portfolio.ledger import new_book, with_pass_done, with_position
+from marsshot.portfolio.ledger import new_book, with_daily_update_done, with_position
 from marsshot.portfolio.serialization import book_to_json
 from risk_manager import ExitDecision
 from trade_executor import TradeExecutor
 
-USUAL_SLEEP = 1.0
-CASES: dict[str, Callable[[StandIn], None]] = {
+BASELINE_SLEEP = 1.0
+CASES: dict[str, Callable[[StubMarket], None]] = {
     "all answer": lambda market: None,
     "one token hangs at Coinbase": lambda market: market.hang("coinbase", "T003-USD"),
     "Coinbase hangs": lambda market: market.hang("coinbase", "GET"),
@@ -50,7 +50,7 @@ CASES: dict[str, Callable[[StandIn], None]] = {
 
 
 @dataclass
-class Seen:
+class CheckTimings:
     """When things happened in one check, in seconds since its beginning."""
 
     judged: list[float] = field(default_factory=list)
@@ -61,36 +61,41 @@ class Seen:
 
 def main() -> None:
     """Measure every case."""
-    parser = argparse.ArgumentParser(description="Compare the five-minute check with the usual one.")
+    parser = argparse.ArgumentParser(description="Compare the five-minute check with a baseline.")
     parser.add_argument("--positions", type=int, default=50)
     parser.add_argument("--answer-seconds", type=float, default=0.1)
     arguments = parser.parse_args()
     count = arguments.positions
     table = Table(title=f"{count} positions, {arguments.answer_seconds} s per answer", title_justify="left")
-    for name in ("", "first sale", "all judged", "judged", "CPU", "usual way", "ratio"):
+    for name in ("", "first sale", "all judged", "judged", "CPU", "baseline", "ratio"):
         table.add_column(name, justify="right" if name else "left")
-    with StandIn(count) as market:
+    with StubMarket(count) as market:
         market.slow(coinbase=arguments.answer_seconds, binance=arguments.answer_seconds)
-        usual = the_usual_way(market, count)
+        baseline = baseline_check(market, count)
         for name, trouble in CASES.items():
-            seen = one_check(market, count, trouble)
+            timings = one_check(market, count, trouble)
             # A token that hangs is answered for by the other venue; it is the last to be judged.
-            figures = (f"{seen.sales[0]:.2f}", f"{seen.judged[-1]:.2f}", f"{len(seen.judged)}", f"{seen.cpu:.2f}")
-            table.add_row(name, *figures, f"{usual:.1f}", f"{usual / seen.judged[-1]:.0f}")
+            figures = (
+                f"{timings.sales[0]:.2f}",
+                f"{timings.judged[-1]:.2f}",
+                f"{len(timings.judged)}",
+                f"{timings.cpu:.2f}",
+            )
+            table.add_row(name, *figures, f"{baseline:.1f}", f"{baseline / timings.judged[-1]:.0f}")
     Console().print(table)
 
 
-def the_usual_way(market: StandIn, count: int) -> float:
+def baseline_check(market: StubMarket, count: int) -> float:
     """Ask for one price after the other; return the seconds, with a second's sleep after each counted in."""
     begun = monotonic()
     for token in token_names(count):
         requests.get(f"{market.url}/v2/prices/{token}-USD/spot", timeout=10).json()
-    return monotonic() - begun + count * USUAL_SLEEP
+    return monotonic() - begun + count * BASELINE_SLEEP
 
 
-def one_check(market: StandIn, count: int, trouble: Callable[[StandIn], None]) -> Seen:
+def one_check(market: StubMarket, count: int, trouble: Callable[[StubMarket], None]) -> CheckTimings:
     """Return what one check saw, a first and quiet one having warmed everything up."""
-    seen = Seen()
+    timings = CheckTimings()
     with a_bot(market, count) as bot:
         bot.intraday_check()
         for token in token_names(count)[::2]:
@@ -100,26 +105,26 @@ def one_check(market: StandIn, count: int, trouble: Callable[[StandIn], None]) -
 
         def sell(_executor: TradeExecutor, _symbol: str, _decision: ExitDecision, _price: Decimal) -> bool:
             if _decision.reason is not None:
-                seen.sales.append(monotonic() - begun)
+                timings.sales.append(monotonic() - begun)
             return True
 
         def judge(position: Position, price: Decimal, rules: object) -> ExitDecision:
-            seen.judged.append(monotonic() - begun)
+            timings.judged.append(monotonic() - begun)
             return decide(position, price, rules)  # type: ignore[arg-type]
 
         from risk_manager import decide_exit as decide  # noqa: PLC0415 - before it is replaced
 
         with patch.object(TradeExecutor, "exit", sell), patch("risk_manager.decide_exit", judge):
             bot.intraday_check()
-        seen.whole, seen.cpu = monotonic() - begun, process_time() - cpu
+        timings.whole, timings.cpu = monotonic() - begun, process_time() - cpu
     market.heal()
     for token in token_names(count)[::2]:
         market.price(token, "1")
-    return seen
+    return timings
 
 
 @contextmanager
-def a_bot(market: StandIn, count: int, **strategy: object) -> Iterator[Bot]:
+def a_bot(market: StubMarket, count: int, **strategy: object) -> Iterator[Bot]:
     """Yield a bot that holds so many positions, in a folder of its own, today's pass done."""
     before = Path.cwd()
     with tempfile.TemporaryDirectory() as folder:
@@ -133,7 +138,7 @@ def a_bot(market: StandIn, count: int, **strategy: object) -> Iterator[Bot]:
                 SystemClock(),
                 console=None,
                 config=Path("config.yaml"),
-                dress=lambda changed: changed,
+                apply_overrides=lambda changed: changed,
                 one_shot=True,
             ) as run:
                 run.bot.start()
@@ -149,7 +154,7 @@ def book_of(count: int, *, done_until: date = date(2100, 1, 1)) -> Book:
     for token in token_names(count):
         held = Position(qty=Decimal(100), entry_quote=one, entry_base=one, cost=Decimal(100), max_price=one)
         book = with_position(book, token, held)
-    return with_pass_done(book, done_until)
+    return with_daily_update_done(book, done_until)
 
 
 if __name__ == "__main__":

@@ -40,9 +40,9 @@ from sklearn.preprocessing import StandardScaler
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.real_rows import LABEL_DAYS, all_rows, year_until  # noqa: E402 - after the path
+from benchmarks.training_rows import LABEL_DAYS, all_rows, year_until  # noqa: E402 - after the path
 from marsshot.infra.csv_text import csv_text  # noqa: E402
-from marsshot.model.features import FEATURES, has_features, trained_on  # noqa: E402
+from marsshot.model.features import FEATURES, features_in, has_features  # noqa: E402
 from marsshot.model.model_files import load_model  # noqa: E402
 from marsshot.training.cross_validation import hold_out  # noqa: E402
 from marsshot.training.day_statistics import average_precision, day_weights  # noqa: E402
@@ -92,8 +92,8 @@ def main() -> None:
         os.chdir(folder)
         Path("rows.csv").write_bytes(content)
         data = read_training_data(Path("rows.csv"))
-        rows = data[has_features(data, trained_on(data.columns)).all(axis=1)].reset_index(drop=True)
-        ours, theirs = run_ours(rows), run_theirs(rows, arguments.candidates)
+        rows = data[has_features(data, features_in(data.columns)).all(axis=1)].reset_index(drop=True)
+        ours, theirs = run_ours(rows), run_reference_search(rows, arguments.candidates)
     show(len(rows), rows["symbol"].nunique(), ours, theirs, arguments.candidates)
 
 
@@ -120,7 +120,7 @@ def run_ours(rows: pd.DataFrame) -> Measured:
     )
 
 
-def run_theirs(rows: pd.DataFrame, candidates: int) -> Measured:
+def run_reference_search(rows: pd.DataFrame, candidates: int) -> Measured:
     """Measure a fraction of the other search, and fit the best candidate of it on the dates before the hold-out."""
     past, future = hold_out(rows["date"], HOLD_OUT_SHARE, LABEL_DAYS, EMBARGO_DAYS)
     values, labels = rows[list(FEATURES)].to_numpy(), rows["label"].to_numpy()

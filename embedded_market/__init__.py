@@ -1,6 +1,6 @@
 """The embedded market: stand-ins of LunarCrush, Coinbase and Binance spot on loopback HTTP, over recorded history.
 
-For demo mode and for tests. Trading rooms never import this package: they meet it on the wire only.
+For demo mode and for tests. The trading code never imports this package: it meets it over HTTP only.
 """
 
 from __future__ import annotations

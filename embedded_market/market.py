@@ -112,10 +112,10 @@ class EmbeddedMarket:
                 self.request_log.append(LoggedRequest(request.method, request.path, request.query))
             fault = self._fault_of(service, request) if self.faults.pending else None
             if fault is not None and not fault.kind.executes:
-                return _harmed(fault, b"")
+                return _apply_fault(fault, b"")
             payload = render(self._execute(service, request), keep_alive=request.keep_alive)
             if fault is not None:
-                return _harmed(fault, payload)
+                return _apply_fault(fault, payload)
             return Reply(payload, self.latency[service], close=not request.keep_alive)
 
     def _fault_of(self, service: str, request: Request) -> Fault | None:
@@ -136,7 +136,7 @@ def service_of(path: str) -> str:
     return "coinbase" if path.startswith("/v2/") else "binance"
 
 
-def _harmed(fault: Fault, payload: bytes) -> Reply:
+def _apply_fault(fault: Fault, payload: bytes) -> Reply:
     """Return what the fault makes of the answer. Every fault but a complete answer closes the connection."""
     match fault.kind:
         case FaultKind.STATUS | FaultKind.STATUS_AFTER:

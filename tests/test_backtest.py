@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 import backtest
-from marsshot.backtesting.history.market_history import read_recording
+from marsshot.backtesting.history.market_history import read_dataset
 from marsshot.training import forest_search
-from tests.helpers.backtest_builders import BUSY, CONFIG, FIRST, LAST, save_forest
+from tests.helpers.backtest_builders import CONFIG, FIRST, LAST, TIGHT_RULES, save_forest
 
 SPAN = ["--from", str(FIRST), "--to", str(LAST)]
-CHANGES = [part for key, value in BUSY.items() for part in ("--set", f"{key}={value}")]
+CHANGES = [part for key, value in TIGHT_RULES.items() for part in ("--set", f"{key}={value}")]
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(forest_search, "SEARCH_TREES", 4)
     monkeypatch.setattr(forest_search, "FINAL_TREES", 12)
-    save_forest(read_recording(None, None, None, None), FIRST, tmp_path / "model.pkl")
+    save_forest(read_dataset(None, None, None, None), FIRST, tmp_path / "model.pkl")
     return tmp_path
 
 

@@ -14,27 +14,27 @@ from typing import Any
 import pytest
 
 from tests.helpers.builders import ROOT
-from tests.market_data.test_lunarcrush import DAY, TODAY, Answer
-from tests.test_build_csv import CONFIG, Market
+from tests.market_data.test_lunarcrush import DAY, TODAY, StubResponse
+from tests.test_build_csv import CONFIG, StubLunarCrush
 
 TOKENS = ["ADA", "ARB", "FET", "LDO", "SOL"]
 
 
-class MarketOfToday(Market):
+class StubLunarCrushOfToday(StubLunarCrush):
     """Closes up to the present day, for a process that goes by the machine's own clock."""
 
-    def usual(self, request: Any) -> Answer:
-        answer = super().usual(request)
+    def default_answer(self, request: Any) -> StubResponse:
+        answer = super().default_answer(request)
         days = (int(datetime.now(UTC).timestamp()) - TODAY) // DAY
         for point in self.points:
             point["time"] += days * DAY
         self.config = {}
-        return Answer(body={"config": {}, "data": self.points}, headers=answer.headers)
+        return StubResponse(body={"config": {}, "data": self.points}, headers=answer.headers)
 
 
 @pytest.fixture
-def market() -> Iterator[MarketOfToday]:
-    market = MarketOfToday()
+def market() -> Iterator[StubLunarCrushOfToday]:
+    market = StubLunarCrushOfToday()
     yield market
     market.server.shutdown()
     market.server.server_close()
@@ -47,7 +47,7 @@ def start() -> subprocess.Popen[str]:
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGKILL])
 def test_a_stop_costs_no_request_but_the_one_that_was_under_way(
-    market: MarketOfToday, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop: signal.Signals
+    market: StubLunarCrushOfToday, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop: signal.Signals
 ) -> None:
     monkeypatch.chdir(tmp_path)
     config = CONFIG.format(mode="live", key="key", url=market.url)
@@ -58,7 +58,7 @@ def test_a_stop_costs_no_request_but_the_one_that_was_under_way(
         asked.set()
         stopped.wait(30)
 
-    market.script = [*[market.usual] * 4, hang]
+    market.script = [*[market.default_answer] * 4, hang]
     with start() as process:
         assert asked.wait(30)
         process.send_signal(stop)

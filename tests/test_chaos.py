@@ -1,6 +1,6 @@
 """The proof by disasters: nothing is lost or doubled; and it can fail: each safeguard taken away is missed at once.
 
-A sabotage takes one safeguard out of the product's own code; some seed among the first hundreds must then end badly.
+A mutation takes one safeguard out of the product's own code; some seed among the first hundreds must then end badly.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ import positions_store
 import risk_manager
 from marsshot.bot import bootstrap
 from marsshot.bot.bot import Bot
-from marsshot.bot.daily_update import DailyPass
-from marsshot.bot.price_feed import PriceDesk
+from marsshot.bot.daily_update import DailyUpdater
+from marsshot.bot.price_feed import PriceFeed
 from marsshot.chaos.run import run_seed
 from marsshot.core.domain import (
     ZERO,
@@ -39,16 +39,16 @@ from marsshot.core.errors import InputError, MarsShotError, RefusedOrderError, U
 from marsshot.exchange import order_tracker
 from marsshot.exchange.binance import connection
 from marsshot.exchange.binance.exchange import BinanceExchange
-from marsshot.exchange.order_tracker import OrderLife
+from marsshot.exchange.order_tracker import OrderTracker
 from marsshot.infra import atomic_files
 from marsshot.market_data import price_aggregator
-from marsshot.market_data.price_aggregator import PriceRound
+from marsshot.market_data.price_aggregator import PriceAggregator
 from marsshot.portfolio import ledger
 from positions_store import Store
 from tests.helpers.builders import ROOT
 from trade_executor import TradeExecutor
 
-ENOUGH = 400  # seeds after which a sabotage must have been found
+ENOUGH = 400  # seeds after which a mutation must have been found
 
 
 # --------------------------------------------------------------------------- the real thing
@@ -58,14 +58,14 @@ ENOUGH = 400  # seeds after which a sabotage must have been found
 def test_nothing_is_lost_or_doubled(first: int) -> None:
     for seed in range(first, first + 10):
         result = run_seed(seed)
-        assert result.verdict.lines() == [], f"python chaos.py --only {seed}"
+        assert result.violations.lines() == [], f"python chaos.py --only {seed}"
 
 
 def test_a_seed_is_a_run_that_can_be_had_again() -> None:
-    one, other = run_seed(7, listen=True), run_seed(7, listen=True)
-    assert one.story == other.story
-    assert any(line.startswith("bot, ") for line in one.story)
-    assert any(line.startswith("death") for line in one.story)
+    one, other = run_seed(7, verbose=True), run_seed(7, verbose=True)
+    assert one.timeline == other.timeline
+    assert any(line.startswith("bot, ") for line in one.timeline)
+    assert any(line.startswith("death") for line in one.timeline)
 
 
 def test_the_runs_see_every_kind_of_trouble() -> None:
@@ -74,9 +74,9 @@ def test_the_runs_see_every_kind_of_trouble() -> None:
         tally.add(run_seed(seed))
     kinds = "kill, power cut, wire fault, order fault, price fault, score fault, disk fault, clock jump, signal, owner"
     kinds += ", late price"
-    assert set(kinds.split(", ")) <= tally.happened.keys()
+    assert set(kinds.split(", ")) <= tally.event_counts.keys()
     assert tally.orders > 5 * tally.runs
-    assert tally.lives > 3 * tally.runs
+    assert tally.process_starts > 3 * tally.runs
 
 
 def _chaos(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -111,32 +111,32 @@ Patch = pytest.MonkeyPatch
 
 
 def send_before_the_intent_is_on_disk(patch: Patch) -> None:
-    def send(life: OrderLife, intent: Intent) -> Fill:
+    def send(life: OrderTracker, intent: Intent) -> Fill:
         try:
             report = life.exchange.send_market_order(intent)
         finally:
             life._store.save(ledger.with_intent(life._store.book, intent))
-        return life._settle(intent, report)
+        return life._book_outcome(intent, report)
 
-    patch.setattr(OrderLife, "_send", send)
+    patch.setattr(OrderTracker, "_send", send)
 
 
 def take_an_unknown_outcome_for_a_refusal(patch: Patch) -> None:
-    send = OrderLife._send
+    send = OrderTracker._send
 
-    def forgetful(life: OrderLife, intent: Intent) -> Fill:
+    def forgetful(life: OrderTracker, intent: Intent) -> Fill:
         try:
             return send(life, intent)
         except UnknownOutcomeError:
             life._store.save(ledger.without_intent(life._store.book, intent))
             raise
 
-    patch.setattr(OrderLife, "_send", forgetful)
+    patch.setattr(OrderTracker, "_send", forgetful)
 
 
 def believe_the_first_no_such_order(patch: Patch) -> None:
-    patch.setattr(order_tracker, "NEVER_ARRIVES_AFTER_MS", 0)
-    patch.setattr(order_tracker, "SECOND_LOOK_AFTER_MS", 0)
+    patch.setattr(order_tracker, "LOST_AFTER_MS", 0)
+    patch.setattr(order_tracker, "RECHECK_AFTER_MS", 0)
 
 
 def believe_a_refusal_that_is_none(patch: Patch) -> None:
@@ -159,7 +159,7 @@ def send_again_what_was_not_answered(patch: Patch) -> None:
 
 
 def book_a_fill_in_two_steps(patch: Patch) -> None:
-    def in_two_steps(life: OrderLife, intent: Intent, report: OrderReport) -> Fill:
+    def in_two_steps(life: OrderTracker, intent: Intent, report: OrderReport) -> Fill:
         if not report.is_final:
             raise UnknownOutcomeError("not final")
         if report.executed_base == 0:
@@ -171,20 +171,20 @@ def book_a_fill_in_two_steps(patch: Patch) -> None:
         life._store.save(booked)
         return fill
 
-    patch.setattr(OrderLife, "_settle", in_two_steps)
+    patch.setattr(OrderTracker, "_book_outcome", in_two_steps)
 
 
 def never_look_up(patch: Patch) -> None:
-    patch.setattr(OrderLife, "settle_unknown", lambda _life: None)
+    patch.setattr(OrderTracker, "resolve_unknown", lambda _life: None)
 
 
 def forget_the_fee_after_a_lost_answer(patch: Patch) -> None:
-    parts_of = BinanceExchange.parts_of
+    fetch_part_fills = BinanceExchange.fetch_part_fills
 
     def free(exchange: BinanceExchange, intent: Intent, order_id: int) -> tuple[PartFill, ...]:
-        return tuple(replace(part, commission=ZERO) for part in parts_of(exchange, intent, order_id))
+        return tuple(replace(part, commission=ZERO) for part in fetch_part_fills(exchange, intent, order_id))
 
-    patch.setattr(BinanceExchange, "parts_of", free)
+    patch.setattr(BinanceExchange, "fetch_part_fills", free)
 
 
 def count_what_was_bought_with_its_fee(patch: Patch) -> None:
@@ -192,33 +192,33 @@ def count_what_was_bought_with_its_fee(patch: Patch) -> None:
 
 
 def believe_trades_that_do_not_add_up(patch: Patch) -> None:
-    def unproved(life: OrderLife, intent: Intent, report: OrderReport) -> tuple[PartFill, ...]:
-        return report.parts if report.parts is not None else life.exchange.parts_of(intent, report.order_id)
+    def unproved(life: OrderTracker, intent: Intent, report: OrderReport) -> tuple[PartFill, ...]:
+        return report.parts if report.parts is not None else life.exchange.fetch_part_fills(intent, report.order_id)
 
-    patch.setattr(OrderLife, "_all_parts", unproved)
+    patch.setattr(OrderTracker, "_all_parts", unproved)
 
 
 def take_an_expired_order_for_nothing(patch: Patch) -> None:
-    settle = OrderLife._settle
+    settle = OrderTracker._book_outcome
 
-    def by_status(life: OrderLife, intent: Intent, report: OrderReport) -> Fill:
+    def by_status(life: OrderTracker, intent: Intent, report: OrderReport) -> Fill:
         return settle(life, intent, report if report.status == "FILLED" else replace(report, executed_base=ZERO))
 
-    patch.setattr(OrderLife, "_settle", by_status)
+    patch.setattr(OrderTracker, "_book_outcome", by_status)
 
 
 def number_orders_anew_after_a_restart(patch: Patch) -> None:
-    def reused(life: OrderLife) -> str:
+    def reused(life: OrderTracker) -> str:
         return f"ms-{life.exchange.now_ms() // 600_000}-{len(life._store.book.positions)}"
 
-    patch.setattr(OrderLife, "_new_id", reused)
+    patch.setattr(OrderTracker, "_new_id", reused)
 
 
 def write_the_book_in_place(patch: Patch) -> None:
     def in_place(where: atomic_files.Disk, path: Path, content: bytes, *, keep_backup: bool = False) -> None:
         where.write(path, content)
 
-    patch.setattr(positions_store, "replace_whole", in_place)
+    patch.setattr(positions_store, "replace_atomically", in_place)
 
 
 def never_sync_a_file(patch: Patch) -> None:
@@ -277,16 +277,16 @@ def keep_the_plan_in_memory(patch: Patch) -> None:
 
 
 def split_the_capital_anew_after_each_order(patch: Patch) -> None:
-    buy_outcome = DailyPass._buy_outcome
+    buy_outcome = DailyUpdater._buy_outcome
 
-    def anew(daily: DailyPass, buy: Any, prices: Mapping[str, Decimal], executor: TradeExecutor) -> str:
+    def anew(daily: DailyUpdater, buy: Any, prices: Mapping[str, Decimal], executor: TradeExecutor) -> str:
         open_buys = sum(1 for step in daily._plan().buys if not step.outcome)
         share = (executor.book.capital / (open_buys + 1)).quantize(Decimal("0.01"))
         steps = tuple(replace(s, amount=share, left=share) if s == buy else s for s in daily._plan().buys)
         daily._store.save(replace(executor.book, plan=replace(daily._plan(), buys=steps)))
         return buy_outcome(daily, replace(buy, amount=share, left=share), prices, executor)
 
-    patch.setattr(DailyPass, "_buy_outcome", anew)
+    patch.setattr(DailyUpdater, "_buy_outcome", anew)
 
 
 def set_the_flag_when_the_sale_is_tried(patch: Patch) -> None:
@@ -302,12 +302,12 @@ def set_the_flag_when_the_sale_is_tried(patch: Patch) -> None:
 
 
 def forget_that_a_part_was_sold(patch: Patch) -> None:
-    after = ledger._after_part_sold
+    after = ledger._after_partial_sale
 
     def forgetful(held: Position, intent: Intent, fill: Fill) -> Position:
         return replace(after(held, intent, fill), partial_sold=False)
 
-    patch.setattr(ledger, "_after_part_sold", forgetful)
+    patch.setattr(ledger, "_after_partial_sale", forgetful)
 
 
 def drop_a_position_whose_sale_failed(patch: Patch) -> None:
@@ -323,23 +323,23 @@ def drop_a_position_whose_sale_failed(patch: Patch) -> None:
 
 
 def sell_all_that_the_account_has(patch: Patch) -> None:
-    place = OrderLife.place
+    place = OrderTracker.place
 
-    def greedy(life: OrderLife, symbol: str, side: Side, reason: Any, rules: Any, **amount: Decimal) -> Fill:
+    def greedy(life: OrderTracker, symbol: str, side: Side, reason: Any, rules: Any, **amount: Decimal) -> Fill:
         if side is Side.SELL and reason != "partial_take_profit":
             free = life.exchange.account().free.get(rules.base_asset, ZERO)
             amount = {"quantity": floor_to_step(free, rules.lot_step)}
         return place(life, symbol, side, reason, rules, **amount)
 
-    patch.setattr(OrderLife, "place", greedy)
+    patch.setattr(OrderTracker, "place", greedy)
 
 
 def trade_while_an_order_of_the_token_is_in_doubt(patch: Patch) -> None:
-    patch.setattr(Book, "undecided", lambda _book, _symbol: False)
+    patch.setattr(Book, "has_pending_order", lambda _book, _symbol: False)
 
 
 def hurry_though_binance_asked_for_silence(patch: Patch) -> None:
-    patch.setattr(connection.BinanceWire, "_refuse_while_quiet", lambda _wire: None)
+    patch.setattr(connection.BinanceConnection, "_refuse_while_quiet", lambda _wire: None)
 
 
 def let_the_trailing_stop_go_to_sleep_under_its_start(patch: Patch) -> None:
@@ -360,32 +360,34 @@ def believe_any_price(patch: Patch) -> None:
 
 
 def take_a_late_price_for_one_of_this_round(patch: Patch) -> None:
-    begin, inboxes = PriceRound.__init__, dict[object, Any]()
+    begin, inboxes = PriceAggregator.__init__, dict[object, Any]()
 
-    def with_one_inbox(look: PriceRound, symbols: Any, settings: Any, coinbase: Any, exchange: Any, inbox: Any) -> None:
+    def with_one_inbox(
+        look: PriceAggregator, symbols: Any, settings: Any, coinbase: Any, exchange: Any, inbox: Any
+    ) -> None:
         begin(look, symbols, settings, coinbase, exchange, inboxes.setdefault(exchange, inbox))
 
-    patch.setattr(PriceRound, "__init__", with_one_inbox)
+    patch.setattr(PriceAggregator, "__init__", with_one_inbox)
 
 
 def let_a_slow_price_hold_up_the_others(patch: Patch) -> None:
-    begin = PriceDesk.__init__
+    begin = PriceFeed.__init__
 
-    def together(desk: PriceDesk, store: Store, clock: Any, *, all_at_once: bool = False, **how: Any) -> None:
+    def together(desk: PriceFeed, store: Store, clock: Any, *, all_at_once: bool = False, **how: Any) -> None:
         begin(desk, store, clock, all_at_once=True, **how)
 
-    patch.setattr(PriceDesk, "__init__", together)
+    patch.setattr(PriceFeed, "__init__", together)
 
 
 def wait_for_a_price_that_never_comes(patch: Patch) -> None:
-    patch.setattr(price_aggregator, "LONGEST_ROUND_SECONDS", float("inf"))
+    patch.setattr(price_aggregator, "HARD_TIMEOUT_SECONDS", float("inf"))
 
 
 def make_the_pass_again_whenever_asked(patch: Patch) -> None:
     is_done = Bot.daily_is_done
 
     def obliging(bot: Bot) -> bool:
-        return is_done(bot) and not bot.control.is_daily_asked()
+        return is_done(bot) and not bot.control.is_daily_update_requested()
 
     patch.setattr(Bot, "daily_is_done", obliging)
 
@@ -394,10 +396,10 @@ def stumble_in_every_cycle(patch: Patch) -> None:
     def stumbling(_bot: Bot) -> None:
         raise NameError("name 'warn' is not defined")
 
-    patch.setattr(Bot, "_make_sure", stumbling)
+    patch.setattr(Bot, "_resave_if_uncertain", stumbling)
 
 
-SABOTAGES = [
+MUTATIONS = [
     stumble_in_every_cycle,
     send_before_the_intent_is_on_disk,
     take_an_unknown_outcome_for_a_refusal,
@@ -434,7 +436,7 @@ SABOTAGES = [
 ]
 
 
-@pytest.mark.parametrize("sabotage", SABOTAGES, ids=lambda sabotage: sabotage.__name__)
-def test_a_missing_safeguard_is_found(sabotage: Callable[[Patch], None], monkeypatch: Patch) -> None:
-    sabotage(monkeypatch)
-    assert any(not run_seed(seed).verdict.is_clean for seed in range(ENOUGH))
+@pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.__name__)
+def test_a_missing_safeguard_is_found(mutation: Callable[[Patch], None], monkeypatch: Patch) -> None:
+    mutation(monkeypatch)
+    assert any(not run_seed(seed).violations.is_clean for seed in range(ENOUGH))

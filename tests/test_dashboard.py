@@ -20,14 +20,14 @@ import pytest
 from dashboard import main
 from marsshot.dashboard.security.access_control import TOKEN_VARIABLE
 from tests.helpers.builders import ROOT
-from tests.helpers.dashboard_harness import TOKEN, a_life
+from tests.helpers.dashboard_harness import TOKEN, write_bot_files
 
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv(TOKEN_VARIABLE, raising=False)
-    a_life()
+    write_bot_files()
     return tmp_path
 
 

@@ -1,4 +1,4 @@
-"""The program itself, in mode live, with its three services at a stand-in market of today: commands, codes, lines."""
+"""The program itself, in mode live, with its three services at an embedded market of today: commands, codes, lines."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from rich.console import Console
 
 import main
 from embedded_market import EmbeddedMarket, MarketServer
-from marsshot.bot.bootstrap import Run, open_bot
-from marsshot.bot.control_files import Control
+from marsshot.bot.bootstrap import RunningBot, open_bot
+from marsshot.bot.control_files import ControlFiles
 from marsshot.bot.daily_update import Progress
 from marsshot.bot.loop import loop
 from marsshot.config.loader import read_settings
@@ -34,26 +34,26 @@ from marsshot.core.errors import InputError, StopRequested
 from marsshot.infra import event_log
 from marsshot.infra.clock import VirtualClock
 from positions_store import read_trades
-from tests.helpers.process_harness import PROGRAM, House, open_house
-from tests.helpers.trading_harness import LOOK_UP, NEW_ORDER, TRADES, Told
+from tests.helpers.process_harness import PROGRAM, ProcessHarness, open_process_harness
+from tests.helpers.trading_harness import NEW_ORDER, QUERY_ORDER, TRADES, LogCapture
 
 D = Decimal
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    with open_house(tmp_path) as house:
-        yield house
+def harness(tmp_path: Path) -> Iterator[ProcessHarness]:
+    with open_process_harness(tmp_path) as harness:
+        yield harness
 
 
 # ------------------------------------------------------------------ the program, started
 
 
-def test_what_keeps_a_command_from_its_work_is_said_in_one_line(house: House) -> None:
+def test_what_keeps_a_command_from_its_work_is_said_in_one_line(harness: ProcessHarness) -> None:
     """Side by side: (arguments, environment) -> (exit code, what the line must hold)."""
-    folder = house.folder
+    folder = harness.folder
     (folder / "faulty.yaml").write_text("mode: live\nstrategy: {stop_loss_pct: 50}\nmood: good\n")
-    bare = house.config | {"binance_api": {"base_url": house.url}, "lunarcrush": {"base_url": house.url}}
+    bare = harness.config | {"binance_api": {"base_url": harness.url}, "lunarcrush": {"base_url": harness.url}}
     (folder / "keyless.yaml").write_text(yaml.safe_dump(bare))
     cases: list[tuple[list[str], int, list[str]]] = [
         (["nonsense"], 2, ["invalid choice"]),
@@ -72,7 +72,7 @@ def test_what_keeps_a_command_from_its_work_is_said_in_one_line(house: House) ->
         (["status"], 2, ["bot_state.json: there is no book yet"]),
     ]
     with ThreadPoolExecutor(2) as side_by_side:
-        answers = list(side_by_side.map(lambda case: house.run(*case[0]), cases))
+        answers = list(side_by_side.map(lambda case: harness.run(*case[0]), cases))
     for (arguments, code, lines), (got, out, error) in zip(cases, answers, strict=True):
         assert (got, out) == (code, ""), arguments
         for line in lines:
@@ -81,18 +81,20 @@ def test_what_keeps_a_command_from_its_work_is_said_in_one_line(house: House) ->
     assert not (folder / "trades.csv").exists()
 
 
-def test_without_a_model_the_pass_and_the_daemon_refuse_to_start(house: House) -> None:
+def test_without_a_model_the_pass_and_the_daemon_refuse_to_start(harness: ProcessHarness) -> None:
     for command in ("daily", "run"):
-        code, _, error = house.run(command)
+        code, _, error = harness.run(command)
         assert code == 2
         [line] = error.splitlines()
         assert re.search(r"model\.pkl: there is no such file.*python train_model\.py", line)
 
 
-def test_a_terminal_that_lacks_a_character_gets_another(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(house.folder)
-    house.config["language"] = "fr"
-    house.write_config()
+def test_a_terminal_that_lacks_a_character_gets_another(
+    harness: ProcessHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(harness.folder)
+    harness.config["language"] = "fr"
+    harness.write_config()
     shown = io.BytesIO()
     monkeypatch.setattr("sys.stdout", io.TextIOWrapper(shown, encoding="ascii"))
     main.main(["check"])
@@ -100,58 +102,58 @@ def test_a_terminal_that_lacks_a_character_gets_another(house: House, monkeypatc
     assert b"mod?le" in shown.getvalue()
 
 
-def test_a_day_by_hand(house: House) -> None:
-    house.put_model()
-    code, out, error = house.run("daily")
+def test_a_day_by_hand(harness: ProcessHarness) -> None:
+    harness.write_model()
+    code, out, error = harness.run("daily")
     assert (code, error) == (0, "")
     assert "Bought" in out
-    assert house.traded() == ["BUY ADA"]
-    spent = house.market.exchange.orders[1].request.quote_quantity
+    assert harness.traded() == ["BUY ADA"]
+    spent = harness.market.exchange.orders[1].request.quote_quantity
     assert spent == 1000
-    assert house.book()["last_daily_update"] == datetime.now(UTC).date().isoformat()
+    assert harness.book()["last_daily_update"] == datetime.now(UTC).date().isoformat()
 
-    code, out, _ = house.run("daily")
+    code, out, _ = harness.run("daily")
     assert code == 0
     assert "done already" in out
-    assert house.traded() == ["BUY ADA"], "nothing twice"
+    assert harness.traded() == ["BUY ADA"], "nothing twice"
 
-    code, out, _ = house.run("status", "--json")
+    code, out, _ = harness.run("status", "--json")
     facts = json.loads(out)
     assert code == 0
     assert list(facts["positions"]) == ["ADA"]
-    assert facts["last_daily_update"] == house.book()["last_daily_update"]
+    assert facts["last_daily_update"] == harness.book()["last_daily_update"]
 
-    house.market.set_price("ADA", "0.1")
-    code, out, _ = house.run("intraday")
+    harness.market.set_price("ADA", "0.1")
+    code, out, _ = harness.run("intraday")
     assert code == 0
-    assert house.traded() == ["BUY ADA", "SELL ADA"]
-    assert [row["reason"] for row in read_trades(house.folder / "trades.csv")] == ["daily_buy", "stop_loss"]
-    assert_files_are_for_their_owner_and_hold_no_secret(house)
+    assert harness.traded() == ["BUY ADA", "SELL ADA"]
+    assert [row["reason"] for row in read_trades(harness.folder / "trades.csv")] == ["daily_buy", "stop_loss"]
+    assert_files_are_for_their_owner_and_hold_no_secret(harness)
 
 
-def assert_files_are_for_their_owner_and_hold_no_secret(house: House) -> None:
-    names = {path.name for path in house.written()}
+def assert_files_are_for_their_owner_and_hold_no_secret(harness: ProcessHarness) -> None:
+    names = {path.name for path in harness.written_files()}
     assert {"bot_state.json", "bot_state.json.bak", "trades.csv", "bot.log", "model.in_use.pkl"} <= names
-    for path in house.written():
+    for path in harness.written_files():
         content = path.read_bytes()
-        assert not any(secret.encode() in content for secret in house.secrets), path
+        assert not any(secret.encode() in content for secret in harness.secrets), path
         if "cache" not in path.parts and not path.name.startswith("model."):
             assert path.stat().st_mode & 0o777 == 0o600, path
 
 
-def test_when_binance_is_down_a_command_says_so_and_leaves_everything_as_it_was(house: House) -> None:
-    house.put_model()
-    code, *_ = house.run("intraday")
+def test_when_binance_is_down_a_command_says_so_and_leaves_everything_as_it_was(harness: ProcessHarness) -> None:
+    harness.write_model()
+    code, *_ = harness.run("intraday")
     assert code == 0, "nothing is held, nothing can go wrong"
-    house.hold_ada()
-    before = house.book()
-    house.config["binance_api"]["base_url"] = "http://127.0.0.1:1"
-    house.write_config()
-    code, out, error = house.run("daily")
+    harness.add_ada_position()
+    before = harness.book()
+    harness.config["binance_api"]["base_url"] = "http://127.0.0.1:1"
+    harness.write_config()
+    code, out, error = harness.run("daily")
     assert code == 1
     assert "Binance does not answer" in out + error
-    assert house.book() == before
-    assert house.traded() == []
+    assert harness.book() == before
+    assert harness.traded() == []
 
 
 def wait_until(process: subprocess.Popen[str], text: str) -> str:
@@ -164,40 +166,40 @@ def wait_until(process: subprocess.Popen[str], text: str) -> str:
     raise AssertionError(f"the daemon ended: {seen} {process.stderr and process.stderr.read()}")
 
 
-def talk_to_the_daemon(house: House) -> None:
+def talk_to_the_daemon(harness: ProcessHarness) -> None:
     """Be refused its book; pause, resume, and have everything sold."""
-    code, _, error = house.run("run")
+    code, _, error = harness.run("run")
     assert code == 1
     assert error.count("\n") == 1
     assert "another MarsShot is running on this book" in error
 
-    code, out, _ = house.run("pause")
+    code, out, _ = harness.run("pause")
     assert (code, out.splitlines()[-1]) == (0, "The running bot has heard it")
-    assert (house.folder / "PAUSE").stat().st_mode & 0o777 == 0o600
-    _, out, _ = house.run("status", "--json")
+    assert (harness.folder / "PAUSE").stat().st_mode & 0o777 == 0o600
+    _, out, _ = harness.run("status", "--json")
     assert "PAUSE" in json.loads(out)["paused"]
-    assert house.run("resume")[:2] == (0, "Buying is allowed again\nThe running bot has heard it\n")
+    assert harness.run("resume")[:2] == (0, "Buying is allowed again\nThe running bot has heard it\n")
 
-    code, out, _ = house.run("sell-all", "--yes")
+    code, out, _ = harness.run("sell-all", "--yes")
     assert code == 0
     assert "Sold: " in out
     assert "Nothing is held any more" in out
-    assert (house.folder / "PAUSE").exists()
-    assert not (house.folder / "SELL_ALL").exists()
+    assert (harness.folder / "PAUSE").exists()
+    assert not (harness.folder / "SELL_ALL").exists()
 
 
-def test_the_daemon_by_the_side_of_other_commands(house: House) -> None:
+def test_the_daemon_by_the_side_of_other_commands(harness: ProcessHarness) -> None:
     """It makes the pass of the day, holds its book alone, hears pause and sell-all, and ends at SIGTERM."""
-    house.put_model()
-    daemon = house.start("run", quick=True)
+    harness.write_model()
+    daemon = harness.start("run", fast_loop=True)
     try:
         began = wait_until(daemon, "MarsShot runs in mode live")
         assert "0 positions, capital 1000.00 USDT" in began
         wait_until(daemon, "Daily pass of")
-        assert house.traded() == ["BUY ADA"]
+        assert harness.traded() == ["BUY ADA"]
 
-        talk_to_the_daemon(house)
-        assert house.traded() == ["BUY ADA", "SELL ADA"]
+        talk_to_the_daemon(harness)
+        assert harness.traded() == ["BUY ADA", "SELL ADA"]
 
         asked = time.monotonic()
         daemon.send_signal(signal.SIGTERM)
@@ -207,18 +209,18 @@ def test_the_daemon_by_the_side_of_other_commands(house: House) -> None:
         daemon.kill()
     assert (daemon.returncode, error) == (0, "")
     assert "MarsShot has stopped" in out
-    book = house.book()
+    book = harness.book()
     assert (book["positions"], book["intents"], book["plan"]) == ({}, {}, None)
-    assert_files_are_for_their_owner_and_hold_no_secret(house)
+    assert_files_are_for_their_owner_and_hold_no_secret(harness)
 
 
-def test_a_daemon_that_is_stopped_while_it_scores_leaves_nothing_behind(house: House) -> None:
-    house.put_model()
-    house.market.latency["lunarcrush"] = 30.0
-    daemon = house.start("run")
+def test_a_daemon_that_is_stopped_while_it_scores_leaves_nothing_behind(harness: ProcessHarness) -> None:
+    harness.write_model()
+    harness.market.latency["lunarcrush"] = 30.0
+    daemon = harness.start("run")
     try:
         wait_until(daemon, "MarsShot runs in mode live")
-        while house.market.requests["lunarcrush"] == 0:
+        while harness.market.requests["lunarcrush"] == 0:
             assert daemon.poll() is None
             time.sleep(0.05)
         daemon.send_signal(signal.SIGINT)
@@ -226,17 +228,17 @@ def test_a_daemon_that_is_stopped_while_it_scores_leaves_nothing_behind(house: H
     finally:
         daemon.kill()
     assert (daemon.returncode, error) == (0, "")
-    assert house.book()["plan"] is None
+    assert harness.book()["plan"] is None
 
 
 @pytest.mark.parametrize("command", [["status"], ["check"]])
-def test_a_reader_that_has_heard_enough_is_no_trouble(house: House, command: list[str]) -> None:
+def test_a_reader_that_has_heard_enough_is_no_trouble(harness: ProcessHarness, command: list[str]) -> None:
     """Such as `python main.py status | head -3`."""
-    house.run("intraday")
+    harness.run("intraday")
     reading, writing = os.pipe()
     os.close(reading)
     program = [sys.executable, str(PROGRAM), *command]
-    ended = subprocess.run(program, cwd=house.folder, stdout=writing, stderr=subprocess.PIPE, check=False)
+    ended = subprocess.run(program, cwd=harness.folder, stdout=writing, stderr=subprocess.PIPE, check=False)
     os.close(writing)
     assert (ended.returncode in {0, 1}, ended.stderr) == (True, b"")
 
@@ -244,15 +246,15 @@ def test_a_reader_that_has_heard_enough_is_no_trouble(house: House, command: lis
 # ------------------------------------------------------------------ SIGTERM while nobody answers
 
 
-def hang(house: House, service: str, match: str) -> None:
-    house.market.faults.add(service=service, match=match, kind="hang_before", seconds=60)
+def hang(harness: ProcessHarness, service: str, match: str) -> None:
+    harness.market.faults.add(service=service, match=match, kind="hang_before", seconds=60)
 
 
-def stop_when_all_hangs(house: House, *command: str) -> tuple[int, str]:
+def stop_when_all_hangs(harness: ProcessHarness, *command: str) -> tuple[int, str]:
     """Start the program; when every fault has been met, tell it to stop; return exit code and output."""
-    process = house.start(*command, quick=True)
+    process = harness.start(*command, fast_loop=True)
     try:
-        while house.market.faults.pending:
+        while harness.market.faults.pending:
             assert process.poll() is None
             time.sleep(0.02)
         process.send_signal(signal.SIGTERM)
@@ -264,41 +266,45 @@ def stop_when_all_hangs(house: House, *command: str) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize("question", ["/api/v3/time", "/api/v3/exchangeInfo", "/api/v3/account"])
-def test_a_daemon_that_binance_does_not_answer_at_its_start_ends_when_told_to(house: House, question: str) -> None:
-    hang(house, "binance", question)
-    code, out = stop_when_all_hangs(house, "run")
+def test_a_daemon_that_binance_does_not_answer_at_its_start_ends_when_told_to(
+    harness: ProcessHarness, question: str
+) -> None:
+    hang(harness, "binance", question)
+    code, out = stop_when_all_hangs(harness, "run")
     assert code == 0
     assert "MarsShot runs" not in out
     assert "MarsShot has stopped; no order is on its way" in out
 
 
-@pytest.mark.parametrize("question", [LOOK_UP, TRADES])
+@pytest.mark.parametrize("question", [QUERY_ORDER, TRADES])
 def test_a_daemon_that_is_stopped_over_the_look_up_of_an_order_leaves_it_to_the_next_start(
-    house: House, question: str
+    harness: ProcessHarness, question: str
 ) -> None:
-    house.put_model()
-    house.market.faults.add(service="binance", match=NEW_ORDER, kind="drop_after")
-    hang(house, "binance", question)
-    code, out = stop_when_all_hangs(house, "run")
+    harness.write_model()
+    harness.market.faults.add(service="binance", match=NEW_ORDER, kind="drop_after")
+    hang(harness, "binance", question)
+    code, out = stop_when_all_hangs(harness, "run")
     assert code == 0
     assert "MarsShot has stopped; 1 orders are in doubt" in out
-    assert house.book()["positions"] == {}
-    assert house.run("intraday")[0] == 0
-    assert house.book()["intents"] == {}
-    assert [row["symbol"] for row in read_trades(house.folder / "trades.csv")] == ["ADA"]
-    assert house.traded() == ["BUY ADA"]
+    assert harness.book()["positions"] == {}
+    assert harness.run("intraday")[0] == 0
+    assert harness.book()["intents"] == {}
+    assert [row["symbol"] for row in read_trades(harness.folder / "trades.csv")] == ["ADA"]
+    assert harness.traded() == ["BUY ADA"]
 
 
-def test_an_order_that_takes_long_is_waited_for_and_booked_however_often_the_bot_is_told_to_stop(house: House) -> None:
-    house.put_model()
+def test_an_order_that_takes_long_is_waited_for_and_booked_however_often_the_bot_is_told_to_stop(
+    harness: ProcessHarness,
+) -> None:
+    harness.write_model()
     arrived = threading.Event()
 
     def take_long() -> None:
         arrived.set()
         time.sleep(1)
 
-    house.market.binance.account.on_order = take_long
-    process = house.start("run", quick=True)
+    harness.market.binance.account.on_order = take_long
+    process = harness.start("run", fast_loop=True)
     try:
         assert arrived.wait(30)
         for _ in range(3):
@@ -310,8 +316,8 @@ def test_an_order_that_takes_long_is_waited_for_and_booked_however_often_the_bot
     assert (process.returncode, error) == (0, "")
     assert "Bought" in out
     assert "MarsShot has stopped; no order is on its way" in out
-    assert list(house.book()["positions"]) == ["ADA"]
-    assert house.book()["intents"] == {}
+    assert list(harness.book()["positions"]) == ["ADA"]
+    assert harness.book()["intents"] == {}
 
 
 @pytest.mark.parametrize(
@@ -324,121 +330,128 @@ def test_an_order_that_takes_long_is_waited_for_and_booked_however_often_the_bot
     ],
 )
 def test_a_command_that_nobody_answers_ends_when_told_to(
-    house: House, command: list[str], service: str, question: str
+    harness: ProcessHarness, command: list[str], service: str, question: str
 ) -> None:
-    house.put_model()
-    assert house.run("intraday")[0] == 0
-    house.hold_ada()
-    before = house.book()
-    hang(house, service, question)
-    code, out = stop_when_all_hangs(house, *command)
+    harness.write_model()
+    assert harness.run("intraday")[0] == 0
+    harness.add_ada_position()
+    before = harness.book()
+    hang(harness, service, question)
+    code, out = stop_when_all_hangs(harness, *command)
     assert (code, "put off" in out) == (1, False)
-    assert house.book()["positions"] == before["positions"]
-    assert house.traded() == []
+    assert harness.book()["positions"] == before["positions"]
+    assert harness.traded() == []
 
 
 @pytest.mark.parametrize("command", ["pause", "resume"])
-def test_pause_and_resume_need_no_daemon_and_no_network(house: House, command: str) -> None:
-    house.config["binance_api"]["base_url"] = "http://127.0.0.1:1"
-    house.write_config()
-    code, out, error = house.run(command)
+def test_pause_and_resume_need_no_daemon_and_no_network(harness: ProcessHarness, command: str) -> None:
+    harness.config["binance_api"]["base_url"] = "http://127.0.0.1:1"
+    harness.write_config()
+    code, out, error = harness.run(command)
     assert (code, error) == (0, "")
     assert out.count("\n") <= 2
-    assert (house.folder / "PAUSE").exists() is (command == "pause")
+    assert (harness.folder / "PAUSE").exists() is (command == "pause")
 
 
-def test_sell_all_without_a_daemon_sells_everything_and_pauses(house: House) -> None:
-    house.put_model()
-    assert house.run("daily")[0] == 0
-    code, out, _ = house.run("sell-all", "--yes")
+def test_sell_all_without_a_daemon_sells_everything_and_pauses(harness: ProcessHarness) -> None:
+    harness.write_model()
+    assert harness.run("daily")[0] == 0
+    code, out, _ = harness.run("sell-all", "--yes")
     assert code == 0
     assert "Nothing is held any more" in out
-    assert house.traded() == ["BUY ADA", "SELL ADA"]
-    assert (house.folder / "PAUSE").exists()
-    assert not (house.folder / "SELL_ALL").exists()
+    assert harness.traded() == ["BUY ADA", "SELL ADA"]
+    assert (harness.folder / "PAUSE").exists()
+    assert not (harness.folder / "SELL_ALL").exists()
 
 
-def test_sell_all_that_gets_no_answer_does_nothing(house: House) -> None:
-    code, *_ = house.run("sell-all")
+def test_sell_all_that_gets_no_answer_does_nothing(harness: ProcessHarness) -> None:
+    code, *_ = harness.run("sell-all")
     assert code != 0
-    assert not (house.folder / "SELL_ALL").exists()
+    assert not (harness.folder / "SELL_ALL").exists()
 
 
 # ------------------------------------------------------------------ the commands, in this process and a virtual time
 
 
 @pytest.fixture
-def told() -> Iterator[Told]:
-    told = Told()
-    yield told
-    event_log.log.removeHandler(told)
+def captured_log() -> Iterator[LogCapture]:
+    captured_log = LogCapture()
+    yield captured_log
+    event_log.log.removeHandler(captured_log)
 
 
-class Bench:
-    """The same house with the time in the test's hands."""
+class VirtualTimeHarness:
+    """The same harness in virtual time."""
 
-    def __init__(self, folder: Path, told: Told) -> None:
+    def __init__(self, folder: Path, captured_log: LogCapture) -> None:
         self.clock = VirtualClock(datetime(2021, 2, 15, 12, 0, tzinfo=UTC))
         self.market = EmbeddedMarket(clock=lambda: self.clock.now().timestamp(), balances={"USDT": "1500"})
         self.server = MarketServer(self.market)
         self.server.start()
-        self.house = House(folder, self.market, self.server.url)
-        self.told = told
+        self.harness = ProcessHarness(folder, self.market, self.server.url)
+        self.captured_log = captured_log
 
-    def opened(self, console: Console | None = None) -> AbstractContextManager[Run]:
+    def opened(self, console: Console | None = None) -> AbstractContextManager[RunningBot]:
         config = Path("config.yaml")
         return open_bot(
-            read_settings(config), self.clock, console=console, config=config, dress=lambda same: same, one_shot=True
+            read_settings(config),
+            self.clock,
+            console=console,
+            config=config,
+            apply_overrides=lambda same: same,
+            one_shot=True,
         )
 
     def listen(self) -> None:
-        event_log.log.addHandler(self.told)
+        event_log.log.addHandler(self.captured_log)
 
 
 @pytest.fixture
-def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: Told) -> Iterator[Bench]:
+def virtual_harness(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, captured_log: LogCapture
+) -> Iterator[VirtualTimeHarness]:
     monkeypatch.chdir(tmp_path)
     for variable in ("LUNARCRUSH_API_KEY", "BINANCE_API_KEY", "BINANCE_API_SECRET"):
         monkeypatch.delenv(variable, raising=False)
-    bench = Bench(tmp_path, told)
-    yield bench
-    bench.server.stop()
+    virtual_harness = VirtualTimeHarness(tmp_path, captured_log)
+    yield virtual_harness
+    virtual_harness.server.stop()
     event_log.stop_log()
 
 
-def test_a_pass_with_an_order_in_doubt_is_decided_within_two_minutes(bench: Bench) -> None:
-    bench.house.put_model()
-    bench.market.faults.add(service="binance", match=NEW_ORDER, kind="drop_before")
-    began = bench.clock.now()
-    with bench.opened() as run:
+def test_a_pass_with_an_order_in_doubt_is_decided_within_two_minutes(virtual_harness: VirtualTimeHarness) -> None:
+    virtual_harness.harness.write_model()
+    virtual_harness.market.faults.add(service="binance", match=NEW_ORDER, kind="drop_before")
+    began = virtual_harness.clock.now()
+    with virtual_harness.opened() as run:
         assert main._daily(run) == 0
-    assert bench.house.traded() == ["BUY ADA"]
-    assert timedelta(seconds=60) <= bench.clock.now() - began <= timedelta(seconds=120)
+    assert virtual_harness.harness.traded() == ["BUY ADA"]
+    assert timedelta(seconds=60) <= virtual_harness.clock.now() - began <= timedelta(seconds=120)
 
 
-def test_a_pass_whose_order_cannot_be_looked_up_is_left_to_the_next_start(bench: Bench) -> None:
-    bench.house.put_model()
-    bench.market.faults.add(service="binance", match=NEW_ORDER, kind="drop_after")
-    bench.market.faults.add(service="binance", match=LOOK_UP, kind="status", times=-1, status=502)
-    began = bench.clock.now()
-    with bench.opened() as run:
+def test_a_pass_whose_order_cannot_be_looked_up_is_left_to_the_next_start(virtual_harness: VirtualTimeHarness) -> None:
+    virtual_harness.harness.write_model()
+    virtual_harness.market.faults.add(service="binance", match=NEW_ORDER, kind="drop_after")
+    virtual_harness.market.faults.add(service="binance", match=QUERY_ORDER, kind="status", times=-1, status=502)
+    began = virtual_harness.clock.now()
+    with virtual_harness.opened() as run:
         assert main._daily(run) == 1
         assert run.bot.store.book.intents
-    assert bench.clock.now() - began <= timedelta(seconds=150)
-    bench.market.faults.clear()
-    with bench.opened() as run:
+    assert virtual_harness.clock.now() - began <= timedelta(seconds=150)
+    virtual_harness.market.faults.clear()
+    with virtual_harness.opened() as run:
         assert main._daily(run) == 0
         assert not run.bot.store.book.intents
-    assert bench.house.traded() == ["BUY ADA"], "not bought twice"
+    assert virtual_harness.harness.traded() == ["BUY ADA"], "not bought twice"
 
 
-def test_a_check_waits_for_an_order_in_doubt(bench: Bench) -> None:
-    bench.house.put_model()
-    with bench.opened() as run:
+def test_a_check_waits_for_an_order_in_doubt(virtual_harness: VirtualTimeHarness) -> None:
+    virtual_harness.harness.write_model()
+    with virtual_harness.opened() as run:
         main._daily(run)
-    bench.market.set_price("ADA", "0.1")
-    bench.market.faults.add(service="binance", match=NEW_ORDER, kind="drop_after")
-    with bench.opened() as run:
+    virtual_harness.market.set_price("ADA", "0.1")
+    virtual_harness.market.faults.add(service="binance", match=NEW_ORDER, kind="drop_after")
+    with virtual_harness.opened() as run:
         code = main._intraday(run)
         assert not run.bot.store.book.intents
         assert not run.bot.store.book.positions
@@ -446,22 +459,22 @@ def test_a_check_waits_for_an_order_in_doubt(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("fault", [{"kind": "drop_before"}, {"kind": "status", "status": 500}])
-def test_a_pass_without_lunarcrush_is_not_done(bench: Bench, fault: dict[str, Any]) -> None:
-    bench.house.put_model()
-    bench.market.faults.add(service="lunarcrush", match="", times=-1, **fault)
-    with bench.opened() as run:
+def test_a_pass_without_lunarcrush_is_not_done(virtual_harness: VirtualTimeHarness, fault: dict[str, Any]) -> None:
+    virtual_harness.harness.write_model()
+    virtual_harness.market.faults.add(service="lunarcrush", match="", times=-1, **fault)
+    with virtual_harness.opened() as run:
         assert main._daily(run) == 1
         assert run.bot.store.book.last_daily_update is None
         assert run.bot.daily_update() is Progress.LATER
 
 
-def test_a_stop_while_a_command_waits_ends_it(bench: Bench) -> None:
-    bench.house.put_model()
-    bench.market.faults.add(service="binance", match=NEW_ORDER, kind="drop_before")
-    bench.market.faults.add(service="binance", match=LOOK_UP, kind="status", times=-1, status=502)
-    with bench.opened() as run:
+def test_a_stop_while_a_command_waits_ends_it(virtual_harness: VirtualTimeHarness) -> None:
+    virtual_harness.harness.write_model()
+    virtual_harness.market.faults.add(service="binance", match=NEW_ORDER, kind="drop_before")
+    virtual_harness.market.faults.add(service="binance", match=QUERY_ORDER, kind="status", times=-1, status=502)
+    with virtual_harness.opened() as run:
         run.bot.daily_update()
-        bench.clock.stop()
+        virtual_harness.clock.stop()
         with pytest.raises(StopRequested):
             main._daily(run)
         assert run.bot.store.book.intents
@@ -470,17 +483,17 @@ def test_a_stop_while_a_command_waits_ends_it(bench: Bench) -> None:
 # ------------------------------------------------------------------ settings that change under way
 
 
-def test_changed_settings_are_taken_up(bench: Bench) -> None:
-    with bench.opened() as run:
-        bench.listen()
-        run.take_up()
-        assert not bench.told.of("settings.taken_up"), "nothing has changed"
-        bench.house.config["strategy"]["buy_threshold"] = 0.9
-        bench.house.config["tokens_daily"] = ["LINK"]
-        bench.house.write_config()
-        run.take_up()
-        run.take_up()
-        assert len(bench.told.of("settings.taken_up")) == 1
+def test_changed_settings_are_taken_up(virtual_harness: VirtualTimeHarness) -> None:
+    with virtual_harness.opened() as run:
+        virtual_harness.listen()
+        run.reload_settings()
+        assert not virtual_harness.captured_log.of("settings.taken_up"), "nothing has changed"
+        virtual_harness.harness.config["strategy"]["buy_threshold"] = 0.9
+        virtual_harness.harness.config["tokens_daily"] = ["LINK"]
+        virtual_harness.harness.write_config()
+        run.reload_settings()
+        run.reload_settings()
+        assert len(virtual_harness.captured_log.of("settings.taken_up")) == 1
         assert run.bot.settings.tokens_daily == ("LINK",)
         assert run.bot.settings.daily_rules.buy_threshold == D("0.9")
 
@@ -494,89 +507,91 @@ BREAKS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("change", [*BREAKS, "gone", "not YAML"])
-def test_changed_settings_that_do_not_hold_are_refused_once_and_the_old_ones_stay(bench: Bench, change: str) -> None:
-    with bench.opened() as run:
-        bench.listen()
+def test_changed_settings_that_do_not_hold_are_refused_once_and_the_old_ones_stay(
+    virtual_harness: VirtualTimeHarness, change: str
+) -> None:
+    with virtual_harness.opened() as run:
+        virtual_harness.listen()
         before = run.bot.settings
         if change == "gone":
             Path("config.yaml").unlink()
         elif change == "not YAML":
             Path("config.yaml").write_text("mode: [")
         else:
-            bench.house.config |= BREAKS[change]
-            bench.house.write_config()
-        run.take_up()
-        run.take_up()
-        refused = bench.told.of("settings.refused")
+            virtual_harness.harness.config |= BREAKS[change]
+            virtual_harness.harness.write_config()
+        run.reload_settings()
+        run.reload_settings()
+        refused = virtual_harness.captured_log.of("settings.refused")
         assert refused
         assert len(refused) == len(set(refused)), "each fault once"
         assert all("the old ones stay" in line and "\n" not in line for line in refused)
         assert run.bot.settings is before
 
 
-def test_settings_that_were_refused_are_taken_up_when_they_are_mended(bench: Bench) -> None:
-    with bench.opened() as run:
+def test_settings_that_were_refused_are_taken_up_when_they_are_mended(virtual_harness: VirtualTimeHarness) -> None:
+    with virtual_harness.opened() as run:
         good = Path("config.yaml").read_text()
         Path("config.yaml").write_text("mode: [")
-        run.take_up()
+        run.reload_settings()
         Path("config.yaml").write_text(good.replace("capital_initial: 1000", "capital_initial: 2000"))
-        run.take_up()
+        run.reload_settings()
         assert run.bot.settings.strategy.capital_initial == 2000
         assert run.bot.store.book.capital == 1000, "the book's capital is its own"
 
 
-def test_changed_settings_without_their_keys_are_refused(bench: Bench) -> None:
-    with bench.opened() as run:
+def test_changed_settings_without_their_keys_are_refused(virtual_harness: VirtualTimeHarness) -> None:
+    with virtual_harness.opened() as run:
         before = run.bot.settings
-        bench.house.config["binance_api"]["api_secret"] = ""
-        bench.house.write_config()
-        run.take_up()
+        virtual_harness.harness.config["binance_api"]["api_secret"] = ""
+        virtual_harness.harness.write_config()
+        run.reload_settings()
         assert run.bot.settings is before
 
 
-def test_a_new_secret_is_blanked_out_of_the_log(bench: Bench) -> None:
-    with bench.opened() as run:
-        bench.house.config["lunarcrush"]["api_key"] = "lunar-secret-2"
-        bench.house.write_config()
-        run.take_up()
-        event_log.say("test", "with the key lunar-secret-2")
+def test_a_new_secret_is_blanked_out_of_the_log(virtual_harness: VirtualTimeHarness) -> None:
+    with virtual_harness.opened() as run:
+        virtual_harness.harness.config["lunarcrush"]["api_key"] = "lunar-secret-2"
+        virtual_harness.harness.write_config()
+        run.reload_settings()
+        event_log.log_info("test", "with the key lunar-secret-2")
     assert "lunar-secret-2" not in Path("bot.log").read_text()
 
 
-def test_a_secret_never_reaches_the_log(bench: Bench) -> None:
-    with bench.opened():
+def test_a_secret_never_reaches_the_log(virtual_harness: VirtualTimeHarness) -> None:
+    with virtual_harness.opened():
         try:
-            raise ValueError(f"refused {bench.market.api_secret}")
+            raise ValueError(f"refused {virtual_harness.market.api_secret}")
         except ValueError:
-            event_log.log.exception("trouble with %s", bench.market.api_key)
+            event_log.log.exception("trouble with %s", virtual_harness.market.api_key)
     text = Path("bot.log").read_text()
     assert "refused ***" in text
-    assert not any(secret in text for secret in bench.house.secrets)
+    assert not any(secret in text for secret in virtual_harness.harness.secrets)
 
 
 # ------------------------------------------------------------------ the book's lock, its folder, the terminal
 
 
-def test_a_book_of_another_quote_asset_is_refused(bench: Bench) -> None:
-    with bench.opened():
+def test_a_book_of_another_quote_asset_is_refused(virtual_harness: VirtualTimeHarness) -> None:
+    with virtual_harness.opened():
         pass
-    bench.house.config["quote_asset"] = "USDC"
-    bench.house.write_config()
-    with pytest.raises(InputError, match="counts in USDT"), bench.opened():
+    virtual_harness.harness.config["quote_asset"] = "USDC"
+    virtual_harness.harness.write_config()
+    with pytest.raises(InputError, match="counts in USDT"), virtual_harness.opened():
         pass
 
 
-def test_a_daemon_without_a_model_watches_over_what_it_holds(bench: Bench) -> None:
-    with bench.opened():
+def test_a_daemon_without_a_model_watches_over_what_it_holds(virtual_harness: VirtualTimeHarness) -> None:
+    with virtual_harness.opened():
         pass
-    bench.house.hold_ada()
-    with bench.opened() as run:
-        bench.listen()
+    virtual_harness.harness.add_ada_position()
+    with virtual_harness.opened() as run:
+        virtual_harness.listen()
         main._check_model(run)
-        assert bench.told.of("model.missing")
-        bench.market.set_price("ADA", "0.2")
+        assert virtual_harness.captured_log.of("model.missing")
+        virtual_harness.market.set_price("ADA", "0.2")
         loop(run.bot, lambda: None, after_cycle=lambda: False)
-    assert bench.house.traded() == ["SELL ADA"]
+    assert virtual_harness.harness.traded() == ["SELL ADA"]
 
 
 class ClosedPipe(io.StringIO):
@@ -594,12 +609,14 @@ class FullDisk(io.StringIO):
 
 
 @pytest.mark.parametrize("output", [ClosedPipe(), FullDisk()], ids=["closed pipe", "full disk"])
-def test_a_line_that_cannot_be_printed_does_not_end_the_daemon(bench: Bench, output: io.StringIO) -> None:
-    with bench.opened():
+def test_a_line_that_cannot_be_printed_does_not_end_the_daemon(
+    virtual_harness: VirtualTimeHarness, output: io.StringIO
+) -> None:
+    with virtual_harness.opened():
         pass
-    bench.house.hold_ada()
-    with bench.opened(Console(file=output)) as run:
-        bench.market.set_price("ADA", "0.2")
+    virtual_harness.harness.add_ada_position()
+    with virtual_harness.opened(Console(file=output)) as run:
+        virtual_harness.market.set_price("ADA", "0.2")
         rounds = iter([True, True, False])
         try:
             loop(run.bot, lambda: None, after_cycle=lambda: next(rounds))
@@ -608,13 +625,13 @@ def test_a_line_that_cannot_be_printed_does_not_end_the_daemon(bench: Bench, out
         assert not run.bot.store.book.positions
 
 
-def test_a_sell_all_of_the_owners_is_heard_by_the_bot_that_runs(bench: Bench) -> None:
-    with bench.opened():
+def test_a_sell_all_of_the_owners_is_heard_by_the_bot_that_runs(virtual_harness: VirtualTimeHarness) -> None:
+    with virtual_harness.opened():
         pass
-    bench.house.hold_ada()
-    with bench.opened() as run:
-        control = Control(run.bot.settings)
-        control.ask_to_sell_all()
+    virtual_harness.harness.add_ada_position()
+    with virtual_harness.opened() as run:
+        control = ControlFiles(run.bot.settings)
+        control.request_sell_all()
         run.bot.cycle()
-        assert not control.is_to_sell_all()
-    assert bench.house.traded() == ["SELL ADA"]
+        assert not control.is_sell_all_requested()
+    assert virtual_harness.harness.traded() == ["SELL ADA"]

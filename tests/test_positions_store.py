@@ -18,10 +18,10 @@ import pytest
 
 from marsshot.core.domain import Book
 from marsshot.core.errors import InputError, OperatorNeededError, TemporaryError
-from marsshot.infra.atomic_files import Disk, replace_whole
+from marsshot.infra.atomic_files import Disk, replace_atomically
 from marsshot.portfolio.ledger import with_position
 from marsshot.portfolio.serialization import book_to_json
-from positions_store import TRADE_COLUMNS, Store, check_folder, load_state, read_trades, save_state, sole_writer
+from positions_store import TRADE_COLUMNS, Store, check_folder, load_state, read_trades, save_state, writer_lock
 from tests.helpers.builders import ROOT, D, a_book, a_position, a_trade
 
 OLD = a_book(capital=D(1000))
@@ -72,7 +72,7 @@ def refusal(path: Path, mode: str = "paper") -> str:
     return line
 
 
-class Crash(BaseException):
+class SimulatedCrash(BaseException):
     """The process ends here; nothing after it runs."""
 
 
@@ -84,7 +84,7 @@ class FailingDisk(Disk):
         self.steps: list[str] = []
         self._fail_at = fail_at
         self._when = when
-        self._error = error or Crash()
+        self._error = error or SimulatedCrash()
 
     @contextmanager
     def _step(self, name: str) -> Iterator[bool]:
@@ -197,7 +197,7 @@ def test_book_and_backup_can_be_read_by_their_owner_only(path: Path, trades: Pat
         store = Store(OLD, path, trades, Disk(), pytest.fail)
         store.save(OLD)
         store.save(replace(NEW, unwritten_trades=(a_trade(),)))
-        with sole_writer(path):
+        with writer_lock(path):
             files = sorted(path.parent.iterdir())
             assert [stat.S_IMODE(file.stat().st_mode) for file in files] == [0o600] * len(files)
     finally:
@@ -265,7 +265,7 @@ def test_a_death_at_any_step_leaves_the_old_book_or_the_new_one(path: Path, step
     first = a_book(capital=D(1))
     save_state(first, path, Disk())
     save_state(OLD, path, Disk())
-    with pytest.raises(Crash):
+    with pytest.raises(SimulatedCrash):
         save_state(NEW, path, FailingDisk(step, when))
     is_new = step == 5 and when != "before"
     assert load(path) == (NEW if is_new else OLD)
@@ -277,7 +277,7 @@ def test_a_death_at_any_step_leaves_the_old_book_or_the_new_one(path: Path, step
 @pytest.mark.parametrize("when", ["before", "half-way", "after"])
 @pytest.mark.parametrize("step", range(3))
 def test_a_death_during_the_very_first_save_is_still_a_first_start(path: Path, step: int, when: str) -> None:
-    with pytest.raises(Crash):
+    with pytest.raises(SimulatedCrash):
         save_state(NEW, path, FailingDisk(step, when))
     assert load(path) == (NEW if step == 2 and when != "before" else None)
 
@@ -314,12 +314,12 @@ def test_a_change_that_changes_nothing_writes_nothing(path: Path, trades: Path) 
 
 def test_a_file_without_backup_is_replaced_in_one_step_too(tmp_path: Path) -> None:
     path = tmp_path / "model.pkl"
-    replace_whole(Disk(), path, b"old")
+    replace_atomically(Disk(), path, b"old")
     for step in range(2):
-        with pytest.raises(Crash):
-            replace_whole(FailingDisk(step), path, b"new")
+        with pytest.raises(SimulatedCrash):
+            replace_atomically(FailingDisk(step), path, b"new")
         assert path.read_bytes() == b"old"
-    replace_whole(Disk(), path, b"new")
+    replace_atomically(Disk(), path, b"new")
     assert path.read_bytes() == b"new"
     assert not backup_of(path).exists()
 
@@ -329,8 +329,8 @@ def test_a_file_without_backup_is_replaced_in_one_step_too(tmp_path: Path) -> No
 HOLDER = """
 import sys
 from pathlib import Path
-from positions_store import sole_writer
-with sole_writer(Path(sys.argv[1])):
+from positions_store import writer_lock
+with writer_lock(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()
 """
@@ -352,7 +352,7 @@ def test_a_second_bot_on_the_same_book_is_refused(path: Path) -> None:
     with (
         held_by_another_process(path),
         pytest.raises(OperatorNeededError, match="another MarsShot is running on this book"),
-        sole_writer(path),
+        writer_lock(path),
     ):
         pytest.fail("two writers")
 
@@ -361,22 +361,22 @@ def test_the_lock_of_a_killed_bot_holds_nobody_up(path: Path) -> None:
     with held_by_another_process(path) as holder:
         holder.send_signal(signal.SIGKILL)
         holder.wait()
-        with sole_writer(path):
+        with writer_lock(path):
             assert path.with_name(path.name + ".lock").exists()
 
 
 def test_the_lock_ends_with_its_block(path: Path) -> None:
     for _ in range(2):
-        with sole_writer(path):
+        with writer_lock(path):
             pass
-    with pytest.raises(ZeroDivisionError), sole_writer(path):
+    with pytest.raises(ZeroDivisionError), writer_lock(path):
         raise ZeroDivisionError
-    with sole_writer(path):
+    with writer_lock(path):
         pass
 
 
 def test_two_books_in_one_folder_do_not_hold_each_other_up(tmp_path: Path) -> None:
-    with sole_writer(tmp_path / "bot_state.json"), sole_writer(tmp_path / "bot_state.paper.json"):
+    with writer_lock(tmp_path / "bot_state.json"), writer_lock(tmp_path / "bot_state.paper.json"):
         pass
 
 
@@ -459,7 +459,7 @@ def test_every_row_once_wherever_the_process_dies(
             for under_way in ("ms-8", "ms-9"):
                 dying.save(replace(dying.book, unwritten_trades=(*dying.book.unwritten_trades, a_trade(under_way))))
                 booked.append(under_way)
-        except Crash:
+        except SimulatedCrash:
             died_at.append(disk.steps[-1])
             on_disk = load(path)
             assert on_disk is not None
@@ -566,8 +566,8 @@ def test_a_book_that_the_disk_took_half_way_is_written_anew(path: Path, trades: 
     assert store.book == OLD
     disk.write(path, book_to_json(NEW).encode())
     disk.broken = False
-    store.make_sure()
+    store.resave_if_uncertain()
     assert load(path) == OLD
     path.unlink()
-    store.make_sure()
+    store.resave_if_uncertain()
     assert not path.exists(), "once is enough"

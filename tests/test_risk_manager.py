@@ -13,24 +13,24 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from marsshot.core.domain import ExitRules, Position, Reason
-from risk_manager import HOLD, ExitDecision, decide_exit, exit_levels, update_positions_in_intraday, watch
+from marsshot.core.domain import ExitRules, OrderReason, Position
+from risk_manager import HOLD, ExitDecision, decide_exit, exit_levels, update_positions_in_intraday, with_price_seen
 from tests.helpers.builders import EXIT_RULES, D, a_position, bought_at
 
 
 def check(position: Position, price: str, rules: ExitRules = EXIT_RULES) -> ExitDecision:
     """One check at this price: the position sees it, then the rules decide."""
-    return decide_exit(watch(position, D(price), rules), D(price), rules)
+    return decide_exit(with_price_seen(position, D(price), rules), D(price), rules)
 
 
-def reason_at(position: Position, price: str, rules: ExitRules = EXIT_RULES) -> Reason | None:
+def reason_at(position: Position, price: str, rules: ExitRules = EXIT_RULES) -> OrderReason | None:
     return check(position, price, rules).reason
 
 
 def after(position: Position, *prices: str) -> Position:
     """Return the position after it has seen these prices."""
     for price in prices:
-        position = watch(position, D(price), EXIT_RULES)
+        position = with_price_seen(position, D(price), EXIT_RULES)
     return position
 
 
@@ -38,7 +38,7 @@ def after(position: Position, *prices: str) -> Position:
 
 
 def test_fet_bought_at_10_cents_sells_a_fifth_when_it_has_doubled() -> None:
-    assert check(bought_at("0.10"), "0.20") == ExitDecision(Reason.PARTIAL_TAKE_PROFIT, D(20))
+    assert check(bought_at("0.10"), "0.20") == ExitDecision(OrderReason.PARTIAL_TAKE_PROFIT, D(20))
     assert check(bought_at("0.10"), "0.1999") == HOLD
 
 
@@ -50,9 +50,11 @@ def test_fet_sells_its_fifth_once_in_its_life() -> None:
 
 @pytest.mark.parametrize(
     ("price", "reason"),
-    [("0.2241", None), ("0.224", Reason.TRAILING_STOP), ("0.2239", Reason.TRAILING_STOP), ("0.3", None)],
+    [("0.2241", None), ("0.224", OrderReason.TRAILING_STOP), ("0.2239", OrderReason.TRAILING_STOP), ("0.3", None)],
 )
-def test_fet_armed_at_30_cents_with_its_high_at_32_is_sold_at_or_under_0_224(price: str, reason: Reason | None) -> None:
+def test_fet_armed_at_30_cents_with_its_high_at_32_is_sold_at_or_under_0_224(
+    price: str, reason: OrderReason | None
+) -> None:
     fet = after(bought_at("0.10", partial_sold=True), "0.30", "0.32")
     assert (fet.trailing_armed, fet.max_price) == (True, D("0.32"))
     assert reason_at(fet, price) is reason
@@ -64,9 +66,9 @@ def test_fet_is_armed_at_30_cents_and_not_before() -> None:
 
 
 @pytest.mark.parametrize(
-    ("price", "reason"), [("0.0501", None), ("0.05", Reason.STOP_LOSS), ("0.01", Reason.STOP_LOSS)]
+    ("price", "reason"), [("0.0501", None), ("0.05", OrderReason.STOP_LOSS), ("0.01", OrderReason.STOP_LOSS)]
 )
-def test_fet_is_sold_whole_at_5_cents_or_less(price: str, reason: Reason | None) -> None:
+def test_fet_is_sold_whole_at_5_cents_or_less(price: str, reason: OrderReason | None) -> None:
     decision = check(bought_at("0.10"), price)
     assert decision.reason is reason
     assert decision.quantity == (100 if reason else 0)
@@ -78,14 +80,14 @@ def test_fet_is_sold_whole_at_5_cents_or_less(price: str, reason: Reason | None)
 @pytest.mark.parametrize(
     ("price", "reason"),
     [
-        ("0.5", Reason.STOP_LOSS),
+        ("0.5", OrderReason.STOP_LOSS),
         ("0.500000000000000000000000000000000001", None),
         ("1.999999999999999999999999999999999999", None),
-        ("2", Reason.PARTIAL_TAKE_PROFIT),
+        ("2", OrderReason.PARTIAL_TAKE_PROFIT),
         ("1", None),
     ],
 )
-def test_a_price_at_its_level_counts_and_the_next_one_does_not(price: str, reason: Reason | None) -> None:
+def test_a_price_at_its_level_counts_and_the_next_one_does_not(price: str, reason: OrderReason | None) -> None:
     assert reason_at(a_position(), price) is reason
 
 
@@ -94,8 +96,10 @@ def test_thresholds_are_compared_as_exact_decimals() -> None:
     assert after(bought_at("0.10", qty="1"), "0.30").trailing_armed
 
 
-@pytest.mark.parametrize(("price", "reason"), [("10", Reason.STOP_LOSS), ("10.0000000000000000000000000001", None)])
-def test_an_entry_price_without_end_is_not_rounded(price: str, reason: Reason | None) -> None:
+@pytest.mark.parametrize(
+    ("price", "reason"), [("10", OrderReason.STOP_LOSS), ("10.0000000000000000000000000001", None)]
+)
+def test_an_entry_price_without_end_is_not_rounded(price: str, reason: OrderReason | None) -> None:
     # 100 quote for 3 base is 33.333...; 30 % of it is 10, exactly.
     rules = replace(EXIT_RULES, stop_loss_fall=D("0.7"))
     endless = a_position(qty=D(3), entry_base=D(3), max_price=D(100) / 3)
@@ -105,7 +109,7 @@ def test_an_entry_price_without_end_is_not_rounded(price: str, reason: Reason | 
 @pytest.mark.parametrize(("price", "armed"), [("100", True), ("99.99999999999999999999999999999", False)])
 def test_an_endless_entry_price_arms_at_its_exact_multiple(price: str, armed: bool) -> None:
     endless = a_position(qty=D(3), entry_base=D(3), max_price=D(100) / 3)
-    assert watch(endless, D(price), EXIT_RULES).trailing_armed is armed
+    assert with_price_seen(endless, D(price), EXIT_RULES).trailing_armed is armed
 
 
 def test_a_threshold_with_many_digits_is_not_rounded() -> None:
@@ -119,21 +123,21 @@ def test_a_threshold_with_many_digits_is_not_rounded() -> None:
 def test_a_jump_past_several_levels_arms_and_takes_the_partial_in_one_check() -> None:
     jumped = after(a_position(), "5")
     assert (jumped.trailing_armed, jumped.max_price) == (True, D(5))
-    assert check(a_position(), "5") == ExitDecision(Reason.PARTIAL_TAKE_PROFIT, D(20))
+    assert check(a_position(), "5") == ExitDecision(OrderReason.PARTIAL_TAKE_PROFIT, D(20))
 
 
 def test_a_full_exit_outranks_the_partial_one() -> None:
     fallen = a_position(trailing_armed=True, max_price=D(10))
-    assert check(fallen, "7") == ExitDecision(Reason.TRAILING_STOP, D(100))
-    assert check(fallen, "7.01") == ExitDecision(Reason.PARTIAL_TAKE_PROFIT, D(20))
+    assert check(fallen, "7") == ExitDecision(OrderReason.TRAILING_STOP, D(100))
+    assert check(fallen, "7.01") == ExitDecision(OrderReason.PARTIAL_TAKE_PROFIT, D(20))
 
 
 def test_the_stop_loss_outranks_the_trailing_stop() -> None:
-    assert reason_at(a_position(trailing_armed=True, max_price=D(3)), "0.5") is Reason.STOP_LOSS
+    assert reason_at(a_position(trailing_armed=True, max_price=D(3)), "0.5") is OrderReason.STOP_LOSS
 
 
 def test_a_full_exit_outranks_a_partial_sale_under_way() -> None:
-    assert reason_at(a_position(partial_left=D(5)), "0.5") is Reason.STOP_LOSS
+    assert reason_at(a_position(partial_left=D(5)), "0.5") is OrderReason.STOP_LOSS
 
 
 def test_the_partial_share_is_of_what_is_held() -> None:
@@ -147,7 +151,7 @@ def test_the_partial_share_is_of_what_is_held() -> None:
 
 def test_the_trailing_stop_stays_armed_below_three_times_the_entry() -> None:
     assert reason_at(after(a_position(partial_sold=True), "4", "2.9"), "2.81") is None
-    assert reason_at(after(a_position(partial_sold=True), "4", "2.9"), "2.8") is Reason.TRAILING_STOP
+    assert reason_at(after(a_position(partial_sold=True), "4", "2.9"), "2.8") is OrderReason.TRAILING_STOP
 
 
 def test_a_price_that_never_reached_its_trigger_arms_nothing() -> None:
@@ -166,8 +170,8 @@ def test_the_top_of_an_armed_position_rises_below_its_trigger_too() -> None:
 
 def test_a_position_that_saw_nothing_new_is_the_same_object() -> None:
     quiet, armed = a_position(), a_position(trailing_armed=True, max_price=D(4))
-    assert watch(quiet, D("2.99"), EXIT_RULES) is quiet
-    assert watch(armed, D(4), EXIT_RULES) is armed
+    assert with_price_seen(quiet, D("2.99"), EXIT_RULES) is quiet
+    assert with_price_seen(armed, D(4), EXIT_RULES) is armed
 
 
 # --------------------------------------------------------------------------- sales under way
@@ -175,20 +179,21 @@ def test_a_position_that_saw_nothing_new_is_the_same_object() -> None:
 
 @pytest.mark.parametrize("price", ["0.1", "1", "2", "9"])
 def test_what_is_left_of_a_full_sale_goes_at_the_next_check_whatever_the_price(price: str) -> None:
-    rest = a_position(qty=D(40), exit_pending=Reason.TRAILING_STOP)
-    assert check(rest, price) == ExitDecision(Reason.TRAILING_STOP, D(40))
+    rest = a_position(qty=D(40), exit_pending=OrderReason.TRAILING_STOP)
+    assert check(rest, price) == ExitDecision(OrderReason.TRAILING_STOP, D(40))
     assert check(rest, price).is_full
 
 
 def test_what_is_left_of_a_partial_sale_above_the_largest_order_goes_on() -> None:
-    assert check(a_position(partial_left=D(5)), "1.5") == ExitDecision(Reason.PARTIAL_TAKE_PROFIT, D(5))
-    assert check(a_position(qty=D(3), partial_left=D(5)), "1.5") == ExitDecision(Reason.PARTIAL_TAKE_PROFIT, D(3))
+    assert check(a_position(partial_left=D(5)), "1.5") == ExitDecision(OrderReason.PARTIAL_TAKE_PROFIT, D(5))
+    assert check(a_position(qty=D(3), partial_left=D(5)), "1.5") == ExitDecision(OrderReason.PARTIAL_TAKE_PROFIT, D(3))
 
 
 @pytest.mark.parametrize(
-    ("reason", "full"), [(reason, reason is not Reason.PARTIAL_TAKE_PROFIT) for reason in Reason if "buy" not in reason]
+    ("reason", "full"),
+    [(reason, reason is not OrderReason.PARTIAL_TAKE_PROFIT) for reason in OrderReason if "buy" not in reason],
 )
-def test_only_the_partial_sale_is_not_full(reason: Reason, full: bool) -> None:
+def test_only_the_partial_sale_is_not_full(reason: OrderReason, full: bool) -> None:
     assert ExitDecision(reason, D(1)).is_full is full
     assert not HOLD.is_full
 
@@ -222,7 +227,7 @@ def test_the_rules_hold_on_any_path_of_prices(
     partials = 0
     for price in path:
         assert held is not None
-        seen = watch(held, price, rules)
+        seen = with_price_seen(held, price, rules)
         decision = decide_exit(seen, price, rules)
         ratio = Fraction(price) / entry_price
         if top is not None or ratio >= Fraction(rules.trailing_start_multiple):
@@ -232,9 +237,9 @@ def test_the_rules_hold_on_any_path_of_prices(
         partial = ratio >= Fraction(rules.partial_exit_multiple) and not partials
 
         assert seen.max_price >= held.max_price
-        assert (decision.reason is Reason.STOP_LOSS) == stop_loss
-        assert (decision.reason is Reason.TRAILING_STOP) == (trailing and not stop_loss)
-        assert (decision.reason is Reason.PARTIAL_TAKE_PROFIT) == (partial and not trailing and not stop_loss)
+        assert (decision.reason is OrderReason.STOP_LOSS) == stop_loss
+        assert (decision.reason is OrderReason.TRAILING_STOP) == (trailing and not stop_loss)
+        assert (decision.reason is OrderReason.PARTIAL_TAKE_PROFIT) == (partial and not trailing and not stop_loss)
         assert 0 <= decision.quantity <= held.qty
         if decision.is_full:
             assert decision.quantity == held.qty
@@ -264,7 +269,7 @@ class FakeExecutor:
         self.held = dict(held)
         self.refused = refused
         self.undecided = undecided
-        self.asked: list[tuple[str, Reason | None, Decimal]] = []
+        self.asked: list[tuple[str, OrderReason | None, Decimal]] = []
 
     def positions(self) -> Mapping[str, Position]:
         return self.held
@@ -272,7 +277,7 @@ class FakeExecutor:
     def may_trade(self, symbol: str) -> bool:
         return symbol not in self.undecided
 
-    def keep(self, symbol: str, position: Position) -> None:
+    def save_position(self, symbol: str, position: Position) -> None:
         self.held[symbol] = position
 
     def exit(self, symbol: str, decision: ExitDecision, price: Decimal) -> bool:
@@ -292,7 +297,7 @@ def prices(**of: str) -> dict[str, Decimal]:
 def test_each_position_is_checked_at_its_own_price() -> None:
     executor = FakeExecutor({"FET": a_position(), "OP": a_position(), "ARB": a_position()})
     assert update_positions_in_intraday(prices(FET="0.5", OP="2", ARB="1"), EXIT_RULES, executor) == []
-    assert executor.asked == [("FET", Reason.STOP_LOSS, D(100)), ("OP", Reason.PARTIAL_TAKE_PROFIT, D(20))]
+    assert executor.asked == [("FET", OrderReason.STOP_LOSS, D(100)), ("OP", OrderReason.PARTIAL_TAKE_PROFIT, D(20))]
     assert executor.held == {"OP": a_position(qty=D(80), partial_sold=True), "ARB": a_position()}
 
 
@@ -306,12 +311,12 @@ def test_a_sale_that_failed_is_tried_again_at_the_next_check() -> None:
     executor = FakeExecutor({"FET": a_position()}, refused={"FET"})
     for _ in range(2):
         update_positions_in_intraday(prices(FET="2"), EXIT_RULES, executor)
-    assert executor.asked == [("FET", Reason.PARTIAL_TAKE_PROFIT, D(20))] * 2
+    assert executor.asked == [("FET", OrderReason.PARTIAL_TAKE_PROFIT, D(20))] * 2
     assert not executor.held["FET"].partial_sold
 
 
 def test_a_token_without_a_price_is_left_alone() -> None:
-    falling = a_position(exit_pending=Reason.STOP_LOSS)
+    falling = a_position(exit_pending=OrderReason.STOP_LOSS)
     executor = FakeExecutor({"FET": falling, "OP": a_position()})
     assert update_positions_in_intraday(prices(OP="0.5"), EXIT_RULES, executor) == []
     assert executor.held == {"FET": falling}
@@ -354,15 +359,15 @@ def test_at_each_level_the_rules_act_and_just_before_it_they_do_not(changes: dic
     held = bought_at("0.10", **changes)
     levels = exit_levels(held, EXIT_RULES)
     just = D("0.000001")
-    assert check(held, str(levels.stop_loss)).reason is Reason.STOP_LOSS
+    assert check(held, str(levels.stop_loss)).reason is OrderReason.STOP_LOSS
     if levels.trailing_stop is not None:
-        assert check(held, str(levels.trailing_stop)).reason is Reason.TRAILING_STOP
-        assert check(held, str(levels.trailing_stop + just)).reason is not Reason.TRAILING_STOP
+        assert check(held, str(levels.trailing_stop)).reason is OrderReason.TRAILING_STOP
+        assert check(held, str(levels.trailing_stop + just)).reason is not OrderReason.TRAILING_STOP
     else:
         assert levels.partial_exit is not None
         assert levels.trailing_start is not None
         assert check(held, str(levels.stop_loss + just)) == HOLD
-        assert check(held, str(levels.partial_exit)).reason is Reason.PARTIAL_TAKE_PROFIT
+        assert check(held, str(levels.partial_exit)).reason is OrderReason.PARTIAL_TAKE_PROFIT
         assert check(held, str(levels.partial_exit - just)) == HOLD
-        assert watch(held, levels.trailing_start, EXIT_RULES).trailing_armed
-        assert not watch(held, levels.trailing_start - just, EXIT_RULES).trailing_armed
+        assert with_price_seen(held, levels.trailing_start, EXIT_RULES).trailing_armed
+        assert not with_price_seen(held, levels.trailing_start - just, EXIT_RULES).trailing_armed

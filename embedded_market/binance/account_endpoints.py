@@ -171,7 +171,7 @@ class AccountEndpoints:
             price=board.price(base, now),
             average=board.average(base, now),
             bnb_price=board.price("BNB", now) if board.is_listed("BNB", now) else None,
-            is_over=board.is_over(base, now),
+            has_ended=board.has_ended(base, now),
         )
 
 

@@ -69,14 +69,14 @@ class BinanceApi:
     def handle(self, request: Request, now: float) -> Response:
         """Return the answer at a moment of the wire."""
         try:
-            return self._answer(request, now)
+            return self._respond(request, now)
         except BinanceError as error:
             body = {"code": error.code, "msg": error.message}
             return json_response(error.status, body, self._headers(now) | error.headers)
         except OrderRejectedError as error:
             return json_response(400, {"code": error.code, "msg": error.message}, self._headers(now))
 
-    def _answer(self, request: Request, now: float) -> Response:
+    def _respond(self, request: Request, now: float) -> Response:
         if request.path == "/api/v3/ticker/price" and (prices := self._cached_prices(request, now)):
             return prices
         route = self._routes.get((request.method, request.path))
@@ -190,7 +190,7 @@ class BinanceApi:
         return [name for name, p in self._exchange.pairs.items() if self._board.is_listed(p.rules.base, now)]
 
     def _status(self, pair: Pair, now: float) -> str:
-        return "BREAK" if self._board.is_over(pair.rules.base, now) and pair.status == "TRADING" else pair.status
+        return "BREAK" if self._board.has_ended(pair.rules.base, now) and pair.status == "TRADING" else pair.status
 
 
 class _Windows:

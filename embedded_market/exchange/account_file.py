@@ -58,7 +58,7 @@ def load_account(exchange: Exchange, path: Path) -> None:
         known.update(dict.fromkeys(known, Decimal(0)) | loaded)
     exchange.next_trade_id, exchange.update_time_ms = next_trade_id, updated
     for order in orders:
-        exchange.remember(order)
+        exchange.record_order(order)
 
 
 def saved_time(path: Path) -> float | None:

@@ -64,14 +64,14 @@ class Exchange:
         order = Order(
             request=request,
             order_id=order_id,
-            client_order_id=request.client_order_id or _made_up_id(order_id, moment.time_ms),
+            client_order_id=request.client_order_id or _generated_id(order_id, moment.time_ms),
             time_ms=moment.time_ms,
             executed_quantity=quantity,
             executed_quote=quote,
             status="EXPIRED" if expired else "FILLED",
             fills=tuple(self._settle(request, level, moment) for level in fills),
         )
-        self.remember(order)
+        self.record_order(order)
         self.update_time_ms = moment.time_ms
         return order
 
@@ -88,13 +88,13 @@ class Exchange:
             depth=pair.depth,
             width=pair.width,
         )
-        fills, expired = _walk(request, pair.rules, met)
+        fills, expired = _walk_book(request, pair.rules, met)
         if request.quote_quantity is not None and not fills:
             raise OrderRejectedError(_REJECTED, "Order book liquidity is less than `LOT_SIZE` filter minimum quantity.")
         self._check_balance(pair.rules, request, fills)
         return fills, expired
 
-    def remember(self, order: Order) -> None:
+    def record_order(self, order: Order) -> None:
         """Keep an order; a client order id used again finds the latest one."""
         self.orders[order.order_id] = order
         self._latest_by_client_id[order.request.symbol, order.client_order_id] = order
@@ -109,7 +109,7 @@ class Exchange:
     def _check_state(self, pair: Pair, request: MarketOrder, moment: Moment) -> None:
         if not self.can_trade:
             raise OrderRejectedError(_REJECTED, "This account may not place or cancel orders.")
-        if pair.status != "TRADING" or moment.is_over:
+        if pair.status != "TRADING" or moment.has_ended:
             # Both codes are seen in the wild for this text; a client has to read the text.
             raise OrderRejectedError(_REJECTED if pair.status == "HALT" else _FILTERED, "Market is closed.")
         if not pair.permitted:
@@ -168,7 +168,7 @@ def check_filters(rules: PairRules, request: MarketOrder, moment: Moment) -> Non
         raise OrderRejectedError(_FILTERED, f"Filter failure: {rules.notional_filter}")
 
 
-def _walk(request: MarketOrder, rules: PairRules, met: Iterable[Level]) -> tuple[list[Fill], bool]:
+def _walk_book(request: MarketOrder, rules: PairRules, met: Iterable[Level]) -> tuple[list[Fill], bool]:
     """Return the fills along the levels, and True if the book ended before the order was done."""
     rest = request.quantity if request.quantity is not None else request.quote_quantity or Decimal(0)
     fills: list[Fill] = []
@@ -187,5 +187,5 @@ def _fee_amount(amount: Decimal) -> Decimal:
     return amount.quantize(_FEE_UNIT, ROUND_DOWN)
 
 
-def _made_up_id(order_id: int, time_ms: int) -> str:
+def _generated_id(order_id: int, time_ms: int) -> str:
     return hashlib.blake2b(f"{order_id}:{time_ms}".encode(), digest_size=11).hexdigest()

@@ -39,7 +39,7 @@ class Moment:
     price: Decimal
     average: Decimal
     bnb_price: Decimal | None = None
-    is_over: bool = False
+    has_ended: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from embedded_market.lunarcrush.synthetic_scores import SocialScores
     from embedded_market.market_data.price_board import PriceBoard
 
-    EditAnswer = Callable[[str, dict[str, Any]], dict[str, Any]]
+    EditResponse = Callable[[str, dict[str, Any]], dict[str, Any]]
 
 NAMES = {
     "BTC": "Bitcoin",
@@ -59,7 +59,7 @@ class LunarCrushApi:
         """The key accepted; None: any."""
         self.requests_per_minute: int | None = None
         """Refuse more than this per minute of the market's clock; None: no limit."""
-        self.edit_answer: EditAnswer | None = None
+        self.edit_response: EditResponse | None = None
         """Called with the coin and the answer, to harm it: missing fields, wrong names, doubled days."""
         self._ids = {symbol: number for number, symbol in enumerate(_by_age(board), start=1)}
         self._closed_rows: dict[tuple[str, int], str] = {}
@@ -104,12 +104,12 @@ class LunarCrushApi:
             "generated": int(now),
         }
         rows = self._rows(coin, start, end, now)
-        return self._answer(coin, config, rows, headers)
+        return self._respond(coin, config, rows, headers)
 
-    def _answer(self, coin: str, config: dict[str, Any], rows: list[str], headers: dict[str, str]) -> Response:
+    def _respond(self, coin: str, config: dict[str, Any], rows: list[str], headers: dict[str, str]) -> Response:
         body = f'{{"config":{json.dumps(config)},"data":[{",".join(rows)}]}}'
-        if self.edit_answer is not None:
-            body = json.dumps(self.edit_answer(coin, json.loads(body)))
+        if self.edit_response is not None:
+            body = json.dumps(self.edit_response(coin, json.loads(body)))
         return Response(200, {"Content-Type": "application/json; charset=utf-8"} | headers, body.encode())
 
     def _config(self, coin: str, name: str, now: float) -> dict[str, Any]:

@@ -147,7 +147,7 @@ def _coin(symbol: str, bars: dict[int, DailyBar]) -> CoinHistory:
             bar = DailyBar(bar.open, bar.high, bar.low, bar.close, bar.volume, cap)
         full[day] = bar
         decimals = max(decimals, *(_decimals(p) for p in (bar.open, bar.high, bar.low, bar.close)))
-    return CoinHistory(symbol, full, days[0], days[-1], max(decimals, suited_decimals(bars[days[0]].close)))
+    return CoinHistory(symbol, full, days[0], days[-1], max(decimals, quote_decimals(bars[days[0]].close)))
 
 
 def _decimals(price: Decimal) -> int:
@@ -155,6 +155,6 @@ def _decimals(price: Decimal) -> int:
     return -exponent if isinstance(exponent, int) else 0
 
 
-def suited_decimals(price: Decimal) -> int:
+def quote_decimals(price: Decimal) -> int:
     """Return how many decimals a price of this size is quoted with: about five digits, two to eight decimals."""
     return min(max(4 - price.adjusted(), 2), MAX_DECIMALS)

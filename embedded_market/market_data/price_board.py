@@ -29,8 +29,8 @@ class PriceBoard:
         """Grows with every price set by hand, for caches of answers."""
         self._seed = seed
         self._shift = shift_days * SECONDS_PER_DAY
-        self._set: dict[str, Decimal] = {}
-        self._set_coinbase: dict[str, Decimal] = {}
+        self._overrides: dict[str, Decimal] = {}
+        self._coinbase_overrides: dict[str, Decimal] = {}
         self._path = lru_cache(maxsize=_CACHED_DAYS)(self._compute_path)
         self._coinbase_path = lru_cache(maxsize=_CACHED_DAYS)(self._compute_coinbase_path)
 
@@ -48,21 +48,21 @@ class PriceBoard:
         """True from the coin's first recorded day on."""
         return coin in self.history.coins and self.moment(now)[0] >= self.history.coins[coin].first_day
 
-    def is_over(self, coin: str, now: float) -> bool:
+    def has_ended(self, coin: str, now: float) -> bool:
         """True after the coin's last recorded day: its price stands still at the last close."""
         return self.moment(now)[0] > self.history.coins[coin].last_day
 
     def price(self, coin: str, now: float) -> Decimal:
         """Return Binance's last price."""
-        if coin in self._set:
-            return self._set[coin]
+        if coin in self._overrides:
+            return self._overrides[coin]
         day, step = self.moment(now)
         return self._path(coin, day).price(step)
 
     def text(self, coin: str, now: float) -> str:
         """Return Binance's last price with eight decimals, as it stands on the wire."""
-        if coin in self._set:
-            return f"{self._set[coin]:.{MAX_DECIMALS}f}"
+        if coin in self._overrides:
+            return f"{self._overrides[coin]:.{MAX_DECIMALS}f}"
         day, step = self.moment(now)
         path = self._path(coin, day)
         whole, part = divmod(path.ticks[step], 10**path.decimals)
@@ -81,7 +81,7 @@ class PriceBoard:
 
     def coinbase_text(self, coin: str, now: float) -> str:
         """Return Coinbase's spot price: Binance's with a small seeded difference, at most 0.2 %."""
-        by_hand = self._set_coinbase.get(coin, self._set.get(coin))
+        by_hand = self._coinbase_overrides.get(coin, self._overrides.get(coin))
         if by_hand is not None:
             return format(by_hand, "f")
         day, step = self.moment(now)
@@ -99,13 +99,13 @@ class PriceBoard:
 
     def set_price(self, symbol: str, price: str | None) -> None:
         """Hold the price of a coin (or pair) on Binance, and on Coinbase unless set there; None: history again."""
-        self._hold(self._set, symbol, price)
+        self._override_price(self._overrides, symbol, price)
 
     def set_coinbase_price(self, symbol: str, price: str | None) -> None:
         """Hold the price of a coin on Coinbase alone; None: history again."""
-        self._hold(self._set_coinbase, symbol, price)
+        self._override_price(self._coinbase_overrides, symbol, price)
 
-    def _hold(self, held: dict[str, Decimal], symbol: str, price: str | None) -> None:
+    def _override_price(self, held: dict[str, Decimal], symbol: str, price: str | None) -> None:
         coin = self.base_of(symbol)
         held.pop(coin, None)
         if price is not None:
@@ -114,7 +114,7 @@ class PriceBoard:
 
     def _compute_path(self, coin: str, day: int) -> DayPath:
         known = self.history.coins[coin]
-        bar = known.bars.get(day) or _standstill(known, day)
+        bar = known.bars.get(day) or _flat_bar(known, day)
         return day_path(bar, seed=self._seed, symbol=coin, day=date_of(day), decimals=known.decimals)
 
     def _compute_coinbase_path(self, coin: str, day: int) -> DayPath:
@@ -129,7 +129,7 @@ class PriceBoard:
         raise KeyError(f"no coin {symbol} in the history")
 
 
-def _standstill(coin: CoinHistory, day: int) -> DailyBar:
+def _flat_bar(coin: CoinHistory, day: int) -> DailyBar:
     """Return a flat bar at the last close before a day without one (a gap, or after the end)."""
     before = [known for known in coin.bars if known < day]
     price = coin.bars[max(before)].close if before else coin.bars[coin.first_day].open

@@ -20,7 +20,7 @@ from embedded_market.market import EmbeddedMarket
 from embedded_market.market_data.history import HistoryError, date_of, load_bundled_history, load_history
 from embedded_market.server.http_server import MarketServer
 
-_LOOK_SECONDS = 1.0
+_POLL_SECONDS = 1.0
 
 
 def main() -> int:
@@ -37,7 +37,7 @@ def main() -> int:
         with MarketServer(market, orders["port"]) as server:
             sys.stdout.write(json.dumps(_ready(market, server)) + "\n")
             sys.stdout.flush()
-            _wait_for_the_parent()
+            _wait_for_parent_exit()
     except (AccountFileError, HistoryError, OSError) as error:
         sys.stderr.write(f"embedded market: {error}\n")
         return 1
@@ -51,14 +51,14 @@ def _ready(market: EmbeddedMarket, server: MarketServer) -> dict[str, object]:
     return {"port": server.port, "days": list(days)}
 
 
-def _wait_for_the_parent() -> None:
+def _wait_for_parent_exit() -> None:
     """Return when the pipe is closed, or when the parent is gone although a sibling still holds the pipe open."""
     if os.name != "posix":
         sys.stdin.buffer.read()
         return
     parent = os.getppid()
     while os.getppid() == parent:
-        readable, _, _ = select.select([sys.stdin], [], [], _LOOK_SECONDS)
+        readable, _, _ = select.select([sys.stdin], [], [], _POLL_SECONDS)
         if readable and not sys.stdin.buffer.read(1):
             return
 

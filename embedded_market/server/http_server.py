@@ -29,7 +29,7 @@ class Connection(asyncio.Protocol):
         self._connections = connections
         self._transport: asyncio.Transport | None = None
         self._received = b""
-        self._waiting: asyncio.TimerHandle | None = None
+        self._delayed_reply: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport; asyncio has set TCP_NODELAY."""
@@ -41,8 +41,8 @@ class Connection(asyncio.Protocol):
         """Forget the client; an answer still waiting is not sent."""
         self._connections.discard(self)
         self._transport = None
-        if self._waiting is not None:
-            self._waiting.cancel()
+        if self._delayed_reply is not None:
+            self._delayed_reply.cancel()
 
     def data_received(self, data: bytes) -> None:
         """Answer as soon as a request is whole."""
@@ -55,7 +55,7 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
 
     def _answer_next(self) -> None:
-        while self._received and self._waiting is None and self._transport is not None:
+        while self._received and self._delayed_reply is None and self._transport is not None:
             try:
                 parsed = parse_request(self._received)
             except BadRequestError as error:
@@ -70,12 +70,12 @@ class Connection(asyncio.Protocol):
             reply = self._market.respond(request)
             if reply.delay > 0:
                 loop = asyncio.get_running_loop()
-                self._waiting = loop.call_later(reply.delay, self._send_late, reply)
+                self._delayed_reply = loop.call_later(reply.delay, self._send_late, reply)
             else:
                 self._send(reply)
 
     def _send_late(self, reply: Reply) -> None:
-        self._waiting = None
+        self._delayed_reply = None
         self._send(reply)
         self._answer_next()
 
@@ -146,7 +146,7 @@ class MarketServer:
         finally:
             self._ready.set()
         self._loop.run_forever()
-        self._loop.run_until_complete(self._shut(server))
+        self._loop.run_until_complete(self._close_server(server))
         self._loop.close()
 
     async def _listen(self) -> asyncio.Server:
@@ -155,7 +155,7 @@ class MarketServer:
         self._port = server.sockets[0].getsockname()[1]
         return server
 
-    async def _shut(self, server: asyncio.Server) -> None:
+    async def _close_server(self, server: asyncio.Server) -> None:
         server.close()
         for connection in list(self._connections):
             connection.close()

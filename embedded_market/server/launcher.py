@@ -90,7 +90,7 @@ class MarketProcess:
 
     def run(self) -> None:
         """Start the child and wait until it serves. Raises MarketProcessError."""
-        clock_file = self._share_the_clock()
+        clock_file = self._share_clock_file()
         project = Path(__file__).resolve().parents[2]
         paths = [str(project), *filter(None, [os.environ.get("PYTHONPATH")])]
         self._child = subprocess.Popen(
@@ -142,7 +142,7 @@ class MarketProcess:
         """End the child."""
         self.stop()
 
-    def _share_the_clock(self) -> Path:
+    def _share_clock_file(self) -> Path:
         """Move the clock into a file that the child maps as well; nobody needs its name once both have."""
         with tempfile.NamedTemporaryFile(prefix="embedded-market-clock-", delete=False) as file:
             file.write(bytes(self._clock))

@@ -11,7 +11,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from marsshot.accounting.gains import Movement
-from marsshot.core.catalog import Sentence
+from marsshot.core.catalog import LocalizedText
 from marsshot.core.domain import ZERO, Side
 from marsshot.core.errors import InputError
 
@@ -64,7 +64,9 @@ def records_of(rows: Sequence[Mapping[str, str]], quote_asset: str, name: str) -
         try:
             records.append(_record_of(row, quote_asset))
         except (KeyError, ValueError, ArithmeticError, AttributeError, TypeError):
-            raise InputError(Sentence("fault.trades.bad_line", path=name, line=number, quote=quote_asset)) from None
+            raise InputError(
+                LocalizedText("fault.trades.bad_line", path=name, line=number, quote=quote_asset)
+            ) from None
     return sorted(records, key=lambda record: record.time)
 
 

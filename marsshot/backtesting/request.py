@@ -1,4 +1,4 @@
-"""What a backtest is asked: settings with their changes, tokens, span, recording; checked before work begins.
+"""The request of a backtest: settings with their changes, tokens, span, dataset; validated before work begins.
 
 Reads files, runs nothing.
 """
@@ -11,8 +11,8 @@ from datetime import date, timedelta
 from pathlib import Path
 
 from embedded_market.market_data.history import date_of, unix_day
-from marsshot.backtesting.history.market_history import MARKET, Recording, read_recording
-from marsshot.backtesting.simulation.simulated_market import RecordedRules
+from marsshot.backtesting.history.market_history import MARKET, Dataset, read_dataset
+from marsshot.backtesting.simulation.simulated_market import RecordedPairRules
 from marsshot.backtesting.simulation.trading_costs import read_exchange_info
 from marsshot.bot.environment import DEMO_TOKENS
 from marsshot.config.loader import read_settings
@@ -23,12 +23,12 @@ ALL, TRAINING = "all", "training"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
-    """One question to the past. settings.tokens_daily are the tokens that may be bought."""
+class BacktestRequest:
+    """One backtest to run. settings.tokens_daily are the tokens that may be bought."""
 
     settings: Settings
-    recording: Recording
-    rules: RecordedRules
+    dataset: Dataset
+    rules: RecordedPairRules
     first: date
     last: date
     training_tokens: tuple[str, ...]
@@ -39,7 +39,7 @@ class Question:
         return self.first, self.last
 
 
-def read_question(
+def read_request(
     config: Path,
     *,
     changes: Mapping[str, str],
@@ -48,8 +48,8 @@ def read_question(
     rules: Path | None,
     first: date | None,
     last: date | None,
-) -> Question:
-    """Read and check all that a backtest is asked. Raises InputError.
+) -> BacktestRequest:
+    """Read and validate a backtest's request. Raises InputError.
 
     tokens: a list such as ADA,DOT, "all" that the data holds, "training": those of them that models learn from, or
     None: tokens_daily of the settings.
@@ -61,57 +61,57 @@ def read_question(
     settings = read_settings(config, {**changes, **chosen, "symbols": "{}"})
     training = DEMO_TOKENS if data is None else settings.training_tokens
     wanted = None if tokens == ALL else {*settings.tokens_daily, *training}
-    recording = read_recording(data, wanted, first, last)
+    dataset = read_dataset(data, wanted, first, last)
     if tokens in {ALL, TRAINING}:
-        there = tuple(one for one in recording.symbols if tokens == ALL or one in training)
+        there = tuple(one for one in dataset.symbols if tokens == ALL or one in training)
         settings = settings.model_copy(update={"tokens_daily": there})
-    first, last = _span(recording, settings.training.days, first, last)
-    _refuse_unknown(recording, settings.tokens_daily)
-    _refuse_gaps(recording, {*settings.tokens_daily, *MARKET}, first, last)
-    return Question(
+    first, last = _span(dataset, settings.training.days, first, last)
+    _refuse_unknown(dataset, settings.tokens_daily)
+    _refuse_gaps(dataset, {*settings.tokens_daily, *MARKET}, first, last)
+    return BacktestRequest(
         settings=settings,
-        recording=recording,
-        rules=RecordedRules(rows=read_exchange_info(rules), path=rules) if rules else RecordedRules(),
+        dataset=dataset,
+        rules=RecordedPairRules(rows=read_exchange_info(rules), path=rules) if rules else RecordedPairRules(),
         first=first,
         last=last,
-        training_tokens=tuple(token for token in training if token in recording.symbols),
+        training_tokens=tuple(token for token in training if token in dataset.symbols),
     )
 
 
-def _span(recording: Recording, training_days: int, first: date | None, last: date | None) -> tuple[date, date]:
+def _span(dataset: Dataset, training_days: int, first: date | None, last: date | None) -> tuple[date, date]:
     """Return the span asked for; by default all that is left after a model's worth of days."""
-    begins, ends = date_of(recording.history.first_day), date_of(recording.history.last_day)
+    begins, ends = date_of(dataset.history.first_day), date_of(dataset.history.last_day)
     first = first or min(begins + timedelta(days=training_days), ends)
     last = last or ends
     if not begins < first <= last <= ends:
         raise InputError(
-            f"{first} to {last} lies outside the data: {recording.name} has bars from {begins} to {ends}, "
+            f"{first} to {last} lies outside the data: {dataset.name} has bars from {begins} to {ends}, "
             "and the first day of a backtest needs the bar before it"
         )
     return first, last
 
 
-def _refuse_unknown(recording: Recording, tokens: Sequence[str]) -> None:
-    if unknown := [token for token in tokens if token not in recording.symbols]:
+def _refuse_unknown(dataset: Dataset, tokens: Sequence[str]) -> None:
+    if unknown := [token for token in tokens if token not in dataset.symbols]:
         raise InputError(
-            f"{recording.name}: has no bar of {', '.join(unknown)} up to the last day asked for; "
+            f"{dataset.name}: has no bar of {', '.join(unknown)} up to the last day asked for; "
             "name the tokens to trade with --tokens"
         )
 
 
-def _refuse_gaps(recording: Recording, tokens: Collection[str], first: date, last: date) -> None:
+def _refuse_gaps(dataset: Dataset, tokens: Collection[str], first: date, last: date) -> None:
     """Raise InputError about the first token with a hole in its record within the span, or the day before."""
     for token in sorted(tokens):
-        coin = recording.history.coins.get(token)
+        coin = dataset.history.coins.get(token)
         if coin is None:
-            raise InputError(f"{recording.name}: has no bar of {token}, and every score needs its daily change")
+            raise InputError(f"{dataset.name}: has no bar of {token}, and every score needs its daily change")
         begin, end = max(coin.first_day, unix_day(first) - 1), min(coin.last_day, unix_day(last))
         if missing := [day for day in range(begin, end + 1) if day not in coin.bars]:
             raise InputError(
-                f"{recording.name}: {token} has a gap: {len(missing)} days are missing, the first is "
+                f"{dataset.name}: {token} has a gap: {len(missing)} days are missing, the first is "
                 f"{date_of(missing[0])}; fill it, or leave the token out with --tokens"
             )
     for token in MARKET:
-        if recording.history.coins[token].last_day < unix_day(last) - 1:
-            ends = date_of(recording.history.coins[token].last_day)
-            raise InputError(f"{recording.name}: {token} ends on {ends}, and every score needs its daily change")
+        if dataset.history.coins[token].last_day < unix_day(last) - 1:
+            ends = date_of(dataset.history.coins[token].last_day)
+            raise InputError(f"{dataset.name}: {token} ends on {ends}, and every score needs its daily change")

@@ -1,4 +1,4 @@
-"""A question and what the past says to it: run, figures, and what the reader has to beware of."""
+"""The result of a backtest: the request, the run, its statistics, and caveats for the reader."""
 
 from __future__ import annotations
 
@@ -7,79 +7,83 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
-from marsshot.backtesting.analysis.run_statistics import Findings, findings_of
-from marsshot.backtesting.request import Question
-from marsshot.backtesting.scoring.daily_scores import ScoreBook
+from marsshot.backtesting.analysis.run_statistics import RunStatistics, run_statistics
+from marsshot.backtesting.request import BacktestRequest
+from marsshot.backtesting.scoring.daily_scores import DailyScores
 from marsshot.backtesting.scoring.walk_forward import Training
-from marsshot.backtesting.simulation.engine import Outcome, run
+from marsshot.backtesting.simulation.engine import RunResult, run
 from marsshot.core.errors import InputError
 
-MOST_ALARMS = 3
+MAX_ALARMS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """What came of a run, ready to be told."""
+class BacktestResult:
+    """The result of a backtest, ready to be reported."""
 
-    question: Question
-    outcome: Outcome
-    findings: Findings
+    request: BacktestRequest
+    run_result: RunResult
+    statistics: RunStatistics
     caveats: tuple[str, ...]
     model: str  # what gave the scores, in words
 
     @property
     def first(self) -> date:
         """The first day."""
-        return self.question.first
+        return self.request.first
 
     @property
     def last(self) -> date:
         """The last day."""
-        return self.question.last
+        return self.request.last
 
     @property
     def quote_asset(self) -> str:
         """What everything is counted in."""
-        return self.question.settings.quote_asset
+        return self.request.settings.quote_asset
 
 
-def answer(question: Question, scores: ScoreBook, model: str, trainings: Sequence[Training] = ()) -> Answer:
+def run_backtest(
+    request: BacktestRequest, scores: DailyScores, model: str, trainings: Sequence[Training] = ()
+) -> BacktestResult:
     """Run the bot and sum it up. Raises InputError where nothing was bought."""
-    outcome = run(question.settings, question.recording, scores, question.first, question.last, question.rules)
-    if not outcome.trades_csv:
-        raise InputError(_nothing_bought(question, scores))
-    return Answer(
-        question=question,
-        outcome=outcome,
-        findings=findings_of(outcome, question.settings.tokens_daily),
-        caveats=tuple(_caveats(question, outcome, scores, trainings)),
+    run_result = run(request.settings, request.dataset, scores, request.first, request.last, request.rules)
+    if not run_result.trades_csv:
+        raise InputError(_nothing_bought(request, scores))
+    return BacktestResult(
+        request=request,
+        run_result=run_result,
+        statistics=run_statistics(run_result, request.settings.tokens_daily),
+        caveats=tuple(_caveats(request, run_result, scores, trainings)),
         model=model,
     )
 
 
-def _nothing_bought(question: Question, scores: ScoreBook) -> str:
+def _nothing_bought(request: BacktestRequest, scores: DailyScores) -> str:
     known = [
         score.probability for day in scores.days.values() for score in day.values() if score.probability is not None
     ]
-    threshold = question.settings.strategy.buy_threshold
-    span = f"nothing was bought from {question.first} to {question.last}"
+    threshold = request.settings.strategy.buy_threshold
+    span = f"nothing was bought from {request.first} to {request.last}"
     if not known:
         return f"{span}: no token had a score on any day"
     highest = max(known).quantize(Decimal("0.001"))
     if highest < threshold:
         return f"{span}: the highest score was {highest}, strategy.buy_threshold is {threshold}"
-    return f"{span}: the capital of {question.settings.strategy.capital_initial} is under the smallest order"
+    return f"{span}: the capital of {request.settings.strategy.capital_initial} is under the smallest order"
 
 
-def _caveats(question: Question, outcome: Outcome, scores: ScoreBook, trainings: Sequence[Training]) -> list[str]:
-    recording, lines = question.recording, []
-    if not recording.has_recorded_scores:
+def _caveats(
+    request: BacktestRequest, run_result: RunResult, scores: DailyScores, trainings: Sequence[Training]
+) -> list[str]:
+    dataset, lines = request.dataset, []
+    if not dataset.has_recorded_scores:
         lines.append(
             "Stand-ins: Galaxy Score, AltRank and sentiment are computed from past prices and volumes; what LunarCrush "
             "really said then is not on record, and the model was trained on the stand-ins too."
         )
-    lines.append(_inside_the_day(question))
-    if recording.is_bundled:
+    lines.append(_intraday_coverage(request))
+    if dataset.is_bundled:
         lines.append(
             "The bundled history holds 14 coins that did well enough to be remembered, and mostly a bull market."
         )
@@ -87,20 +91,20 @@ def _caveats(question: Question, outcome: Outcome, scores: ScoreBook, trainings:
         lines.append("Only tokens that the data holds can be bought: coins that died and left no bars are not in it.")
     silent = [
         token
-        for token in question.settings.tokens_daily
+        for token in request.settings.tokens_daily
         if not any(day.get(token) and day[token].probability is not None for day in scores.days.values())
     ]
     if silent:
         lines.append(f"{len(silent)} tokens never had a score (too young, or a market cap is missing): {_some(silent)}")
-    if outcome.ended:
-        held = _some(sorted(outcome.ended))
+    if run_result.held_past_record_end:
+        held = _some(sorted(run_result.held_past_record_end))
         lines.append(f"Held beyond the end of their record, not sellable any more, counted at the last price: {held}")
-    if outcome.paused:
-        lines.append(f"Buying was paused at the end: {outcome.paused}")
-    alarms = list(dict.fromkeys(outcome.alarms))
-    lines += [f"Alarm: {line}" for line in alarms[:MOST_ALARMS]]
-    if len(alarms) > MOST_ALARMS:
-        lines.append(f"... and {len(alarms) - MOST_ALARMS} alarms more")
+    if run_result.paused:
+        lines.append(f"Buying was paused at the end: {run_result.paused}")
+    alarms = list(dict.fromkeys(run_result.alarms))
+    lines += [f"Alarm: {line}" for line in alarms[:MAX_ALARMS]]
+    if len(alarms) > MAX_ALARMS:
+        lines.append(f"... and {len(alarms) - MAX_ALARMS} alarms more")
     if trainings:
         first, last = trainings[0], trainings[-1]
         lines.append(
@@ -110,16 +114,16 @@ def _caveats(question: Question, outcome: Outcome, scores: ScoreBook, trainings:
     return lines
 
 
-def _inside_the_day(question: Question) -> str:
-    recording = question.recording
-    days = (question.last - question.first).days + 1
-    first = (question.first - date(1970, 1, 1)).days
+def _intraday_coverage(request: BacktestRequest) -> str:
+    dataset = request.dataset
+    days = (request.last - request.first).days + 1
+    first = (request.first - date(1970, 1, 1)).days
     inside = [
         len([day for day in bars.days if first <= day < first + days]) / days
-        for token in question.settings.tokens_daily
-        if (bars := recording.intraday.get(token))
+        for token in request.settings.tokens_daily
+        if (bars := dataset.intraday.get(token))
     ]
-    share = sum(inside) / len(question.settings.tokens_daily)
+    share = sum(inside) / len(request.settings.tokens_daily)
     if not share:
         return (
             "Inside the day only open, high, low and close are recorded; the way between them is a seeded random walk."

@@ -1,4 +1,4 @@
-"""One question with many settings: runs over the same scores, side by side, and how much of the best is luck."""
+"""A parameter sweep: many settings over the same scores, in parallel, and how likely the best is luck."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from joblib import Parallel, delayed
 from rich.console import Console
 from rich.table import Table
 
-from marsshot.backtesting.analysis.deflated_sharpe import CONVINCING, EVEN, deflated_sharpe
+from marsshot.backtesting.analysis.deflated_sharpe import CONVINCING_PROBABILITY, EVEN_ODDS, deflated_sharpe
 from marsshot.backtesting.analysis.performance import DAYS_A_YEAR, Floats, daily_returns
-from marsshot.backtesting.analysis.run_statistics import findings_of
-from marsshot.backtesting.history.market_history import Recording
-from marsshot.backtesting.request import Question
-from marsshot.backtesting.scoring.daily_scores import ScoreBook
+from marsshot.backtesting.analysis.run_statistics import run_statistics
+from marsshot.backtesting.history.market_history import Dataset
+from marsshot.backtesting.request import BacktestRequest
+from marsshot.backtesting.scoring.daily_scores import DailyScores
 from marsshot.backtesting.simulation.engine import run
-from marsshot.backtesting.simulation.simulated_market import RecordedRules
+from marsshot.backtesting.simulation.simulated_market import RecordedPairRules
 from marsshot.config.loader import read_settings
 from marsshot.config.settings import Settings, StrategySection
 from marsshot.core.errors import InputError
 
-MOST_CELLS = 1000
+MAX_CELLS = 1000
 STRATEGY = "strategy."
-COLOURS = ("red", "bright_red", "yellow", "bright_green", "green")  # of the lowest fifth to the highest
+HEAT_COLOURS = ("red", "bright_red", "yellow", "bright_green", "green")  # of the lowest fifth to the highest
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,32 +50,32 @@ class Grid:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class SweptCell:
+class CellResult:
     """What came of a cell. figures: in the order of Sweep.COLUMNS."""
 
     values: tuple[str, ...]
-    figures: tuple[float, ...]
+    metrics: tuple[float, ...]
     returns: Floats
 
     @property
     def sharpe(self) -> float:
         """The Sharpe ratio of a year; -inf where there is none, so that it is never the best."""
-        return self.figures[2] if math.isfinite(self.figures[2]) else -math.inf
+        return self.metrics[2] if math.isfinite(self.metrics[2]) else -math.inf
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Sweep:
+class SweepResult:
     """The whole grid."""
 
     COLUMNS: ClassVar[tuple[str, ...]] = ("total_return", "max_drawdown", "sharpe", "trades")
 
     keys: tuple[str, ...]
-    cells: tuple[SweptCell, ...]
+    cells: tuple[CellResult, ...]
     first: date
     last: date
 
     @property
-    def best(self) -> SweptCell:
+    def best(self) -> CellResult:
         """The cell with the highest Sharpe ratio."""
         return max(self.cells, key=lambda cell: cell.sharpe)
 
@@ -95,14 +95,16 @@ class Sweep:
         if math.isnan(self.probability):
             return text
         deflated = f"{text} The chance that it is better than the best of {count} without any skill is"
-        if self.probability < EVEN:
+        if self.probability < EVEN_ODDS:
             return f"{deflated} {self.probability:.0%}: the best cell is likely luck. Do not choose settings by it."
-        if self.probability < CONVINCING:
-            return f"{deflated} {self.probability:.0%}, under {CONVINCING:.0%}: it may well be luck; no proof."
+        if self.probability < CONVINCING_PROBABILITY:
+            return (
+                f"{deflated} {self.probability:.0%}, under {CONVINCING_PROBABILITY:.0%}: it may well be luck; no proof."
+            )
         return f"{deflated} {self.probability:.0%}: more than luck over this span; the next one may differ."
 
 
-def grid_of(specs: Sequence[tuple[str, str]], config: Path, changes: Mapping[str, str]) -> Grid:
+def parse_grid(specs: Sequence[tuple[str, str]], config: Path, changes: Mapping[str, str]) -> Grid:
     """Return the grid, every cell of it checked as settings are. Raises InputError.
 
     specs: a key of `strategy` and its values, such as 0.3,0.4,0.5 or 0.6:0.9:0.05 (the last one included).
@@ -117,8 +119,8 @@ def grid_of(specs: Sequence[tuple[str, str]], config: Path, changes: Mapping[str
             raise InputError(f"--sweep {key}: is given twice")
     axes = [_values(key, text) for key, text in specs]
     count = math.prod(len(axis) for axis in axes)
-    if count > MOST_CELLS:
-        raise InputError(f"--sweep: that makes {count} cells, at most {MOST_CELLS} are tried at once")
+    if count > MAX_CELLS:
+        raise InputError(f"--sweep: that makes {count} cells, at most {MAX_CELLS} are tried at once")
     cells = (
         Cell(values, read_settings(config, {**changes, **dict(zip(keys, values, strict=True))}).strategy)
         for values in itertools.product(*axes)
@@ -134,44 +136,44 @@ def _values(key: str, text: str) -> list[str]:
         count = int((last - first) / step)
     except (ValueError, InvalidOperation, ZeroDivisionError, OverflowError):
         raise InputError(f"--sweep {key}={text}: a range has the form 0.6:0.9:0.05 (first, last, step)") from None
-    if step <= 0 or not 0 <= count < MOST_CELLS:
-        raise InputError(f"--sweep {key}={text}: a range goes up from first to last, in at most {MOST_CELLS} steps")
+    if step <= 0 or not 0 <= count < MAX_CELLS:
+        raise InputError(f"--sweep {key}={text}: a range goes up from first to last, in at most {MAX_CELLS} steps")
     return [format(first + number * step, "f") for number in range(count + 1)]
 
 
-def sweep(question: Question, scores: ScoreBook, grid: Grid, jobs: int) -> Sweep:
+def sweep(request: BacktestRequest, scores: DailyScores, grid: Grid, jobs: int) -> SweepResult:
     """Run every cell, as many side by side as there are jobs."""
     work = (
-        delayed(_swept)(
+        delayed(_run_cell)(
             cell,
-            question.settings.model_copy(update={"strategy": cell.strategy}),
-            question.recording,
+            request.settings.model_copy(update={"strategy": cell.strategy}),
+            request.dataset,
             scores,
-            question.span,
-            question.rules,
+            request.span,
+            request.rules,
         )
         for cell in grid.cells
     )
-    swept: list[SweptCell] = Parallel(n_jobs=min(jobs, len(grid.cells)))(work)
-    return Sweep(keys=grid.keys, cells=tuple(swept), first=question.first, last=question.last)
+    cell_results: list[CellResult] = Parallel(n_jobs=min(jobs, len(grid.cells)))(work)
+    return SweepResult(keys=grid.keys, cells=tuple(cell_results), first=request.first, last=request.last)
 
 
-def _swept(
+def _run_cell(
     cell: Cell,
     settings: Settings,
-    recording: Recording,
-    scores: ScoreBook,
+    dataset: Dataset,
+    scores: DailyScores,
     span: tuple[date, date],
-    rules: RecordedRules,
-) -> SweptCell:
-    outcome = run(settings, recording, scores, *span, rules)
-    findings = findings_of(outcome, settings.tokens_daily)
-    figures = findings.figures["MarsShot"]
-    values = (figures.total_return, figures.max_drawdown, figures.sharpe, float(len(outcome.trades)))
-    return SweptCell(cell.values, values, daily_returns(findings.equity))
+    rules: RecordedPairRules,
+) -> CellResult:
+    run_result = run(settings, dataset, scores, *span, rules)
+    statistics = run_statistics(run_result, settings.tokens_daily)
+    metrics = statistics.metrics["MarsShot"]
+    values = (metrics.total_return, metrics.max_drawdown, metrics.sharpe, float(len(run_result.trades)))
+    return CellResult(cell.values, values, daily_returns(statistics.equity))
 
 
-def show_sweep(found: Sweep, console: Console) -> None:
+def show_sweep(found: SweepResult, console: Console) -> None:
     """Print the table, the heat map of two keys, and what to make of the best cell."""
     table = Table(
         title=f"{found.first} to {found.last}: {len(found.cells)} cells", title_justify="left", header_style="bold"
@@ -179,7 +181,7 @@ def show_sweep(found: Sweep, console: Console) -> None:
     for column in (*(key.removeprefix(STRATEGY) for key in found.keys), "Change", "Worst fall", "Sharpe", "Trades"):
         table.add_column(column, justify="right")
     for cell in found.cells:
-        change, fall, sharpe, trades = cell.figures
+        change, fall, sharpe, trades = cell.metrics
         marked = "bold" if cell is found.best else ""
         ratio = "-" if math.isnan(sharpe) else f"{sharpe:.2f}"
         table.add_row(*cell.values, f"{change:+.1%}", f"{fall:.1%}", ratio, f"{trades:.0f}", style=marked)
@@ -189,16 +191,16 @@ def show_sweep(found: Sweep, console: Console) -> None:
     console.print(found.verdict(), style="yellow", highlight=False, soft_wrap=True)
 
 
-def heat_map(found: Sweep) -> tuple[list[str], list[str], Floats] | None:
+def heat_map(found: SweepResult) -> tuple[list[str], list[str], Floats] | None:
     """Return the values down and across and the Sharpe ratios between them; None unless there are two keys."""
     if len(found.keys) != 2:  # noqa: PLR2004 - a map has two directions
         return None
     down, across = (list(dict.fromkeys(cell.values[axis] for cell in found.cells)) for axis in (0, 1))
-    sharpes = np.array([cell.figures[2] for cell in found.cells]).reshape(len(down), len(across))
+    sharpes = np.array([cell.metrics[2] for cell in found.cells]).reshape(len(down), len(across))
     return down, across, sharpes
 
 
-def _heat_table(found: Sweep, down: list[str], across: list[str], sharpes: Floats) -> Table:
+def _heat_table(found: SweepResult, down: list[str], across: list[str], sharpes: Floats) -> Table:
     names = [key.removeprefix(STRATEGY) for key in found.keys]
     title = f"Sharpe ratio: {names[0]} down, {names[1]} across"
     table = Table(title=title, title_justify="left", header_style="bold")
@@ -206,15 +208,15 @@ def _heat_table(found: Sweep, down: list[str], across: list[str], sharpes: Float
     for value in across:
         table.add_column(value, justify="right")
     for value, row in zip(down, sharpes, strict=True):
-        table.add_row(value, *(_warm(float(sharpe), sharpes) for sharpe in row))
+        table.add_row(value, *(_coloured(float(sharpe), sharpes) for sharpe in row))
     return table
 
 
-def _warm(sharpe: float, sharpes: Floats) -> str:
+def _coloured(sharpe: float, sharpes: Floats) -> str:
     """Return a ratio coloured by its place between the lowest and the highest."""
     if math.isnan(sharpe):
         return "-"
     low, high = float(np.nanmin(sharpes)), float(np.nanmax(sharpes))
     place = (sharpe - low) / (high - low) if high > low else 1.0
-    colour = COLOURS[min(int(place * len(COLOURS)), len(COLOURS) - 1)]
+    colour = HEAT_COLOURS[min(int(place * len(HEAT_COLOURS)), len(HEAT_COLOURS) - 1)]
     return f"[{colour}]{sharpe:.2f}[/]"

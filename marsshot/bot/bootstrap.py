@@ -1,6 +1,6 @@
-"""Puts the rooms together for one run: from settings and surroundings to a Bot that holds its book's lock.
+"""Puts the parts together for one run: from settings and environment to a Bot that holds its book's lock.
 
-Takes up a changed config.yaml when asked to. Holds no rule.
+Reloads a changed config.yaml when asked to. Holds no rule.
 """
 
 from __future__ import annotations
@@ -11,37 +11,37 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from marsshot.bot.bot import Bot
-from marsshot.bot.control_files import Control
-from marsshot.bot.journal import Diary
-from marsshot.bot.model_selector import ScoringDesk
-from marsshot.bot.scoring_process import ChildScorer, InlineScorer, Scorer
+from marsshot.bot.control_files import ControlFiles
+from marsshot.bot.journal import Journal
+from marsshot.bot.model_selector import ModelSelector
+from marsshot.bot.scoring_process import ChildScoringProcess, InlineScoringProcess, ScoringProcess
 from marsshot.config.loader import read_settings
 from marsshot.config.settings import Settings
-from marsshot.core.catalog import Sentence, Words
+from marsshot.core.catalog import Catalog, LocalizedText
 from marsshot.core.domain import Book
 from marsshot.core.errors import InputError
 from marsshot.exchange.base import Exchange
 from marsshot.exchange.binance.exchange import BinanceExchange
 from marsshot.exchange.paper import PaperExchange
 from marsshot.infra.atomic_files import Disk
-from marsshot.infra.background import SideBySide
+from marsshot.infra.background import WorkerPool
 from marsshot.infra.clock import Clock
 from marsshot.infra.console import Terminal
-from marsshot.infra.event_log import Secrets, alarm, say, start_log, stop_log, warn
-from marsshot.market_data.coinbase import SIDE_BY_SIDE, Coinbase
+from marsshot.infra.event_log import Secrets, log_error, log_info, log_warning, start_log, stop_log
+from marsshot.market_data.coinbase import MAX_CONNECTIONS, Coinbase
 from marsshot.portfolio.ledger import new_book
-from positions_store import Store, check_folder, load_state, sole_writer
+from positions_store import Store, check_folder, load_state, writer_lock
 
-BOOK, TRADES, MODEL, KEPT_MODEL = "bot_state.json", "trades.csv", "model.pkl", "model.in_use.pkl"
+BOOK, TRADES, MODEL, FALLBACK_MODEL = "bot_state.json", "trades.csv", "model.pkl", "model.in_use.pkl"
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class RunningBot:
     """One run of the bot, as long as its block lasts."""
 
     bot: Bot
-    desk: ScoringDesk
-    take_up: Callable[[], None]  # take up a changed config.yaml
+    model_selector: ModelSelector
+    reload_settings: Callable[[], None]  # reload a changed config.yaml
 
 
 def model_path(settings: Settings) -> Path:
@@ -57,48 +57,50 @@ def open_bot(
     *,
     console: Terminal | None,
     config: Path,
-    dress: Callable[[Settings], Settings],
+    apply_overrides: Callable[[Settings], Settings],
     one_shot: bool,
-) -> Iterator[Run]:
+) -> Iterator[RunningBot]:
     """Yield the bot of these settings, its book loaded and locked. Raises InputError or OperatorNeededError.
 
-    dress: what the surroundings make of settings read anew. one_shot: score in this process, there is nothing to
-    keep going meanwhile.
+    apply_overrides: what the environment makes of settings read anew. one_shot: score in this process, there is nothing
+    to keep going meanwhile.
     """
     disk = Disk()
     book_path = settings.file(BOOK)
     check_folder(book_path)
-    with sole_writer(book_path):
+    with writer_lock(book_path):
         # The daemon's lines stay as bot.log has them; who gives a command and looks on reads them in his language.
-        words = Words(settings.language) if one_shot and console is not None else None
-        secrets = start_log(settings.file(settings.logging.file), clock.now, settings.secrets, console, words)
+        catalog = Catalog(settings.language) if one_shot and console is not None else None
+        secrets = start_log(settings.file(settings.logging.file), clock.now, settings.secrets, console, catalog)
         try:
             store = open_store(settings, clock, book_path, disk)
-            scorer: Scorer = InlineScorer(clock) if one_shot or settings.mode == "demo" else ChildScorer()
-            desk = ScoringDesk(scorer, model_path(settings), disk, settings.file(KEPT_MODEL))
-            control, diary = Control(settings, disk), Diary(settings, disk)
+            scoring_process: ScoringProcess = (
+                InlineScoringProcess(clock) if one_shot or settings.mode == "demo" else ChildScoringProcess()
+            )
+            model_selector = ModelSelector(scoring_process, model_path(settings), disk, settings.file(FALLBACK_MODEL))
+            control, journal = ControlFiles(settings, disk), Journal(settings, disk)
             bot = Bot(
                 settings=settings,
                 clock=clock,
                 store=store,
                 exchange=trading_exchange(settings, clock, lambda: store.book),
                 coinbase=_coinbase(settings),
-                scores=desk.scores,
+                scores=model_selector.scores,
                 control=control,
-                diary=diary,
+                journal=journal,
             )
-            keeper = _SettingsKeeper(config, bot, desk, dress, secrets)
+            reloader = _SettingsReloader(config, bot, model_selector, apply_overrides, secrets)
             try:
-                yield Run(bot, desk, keeper.take_up)
+                yield RunningBot(bot, model_selector, reloader.reload_settings)
             finally:
-                diary.finish(store.book, clock.now())
-                desk.stop()
+                journal.flush(store.book, clock.now())
+                model_selector.stop()
                 bot.coinbase.close()
         finally:
             stop_log()
 
 
-def keys_needed(settings: Settings) -> tuple[str, ...]:
+def required_keys(settings: Settings) -> tuple[str, ...]:
     """Return the keys that trading in this mode needs."""
     if settings.mode == "demo":
         return ()
@@ -109,10 +111,10 @@ def keys_needed(settings: Settings) -> tuple[str, ...]:
 
 def _coinbase(settings: Settings) -> Coinbase:
     # The demo's Coinbase is on this machine and answers at once: more threads would only fight for the processor.
-    return Coinbase(settings.coinbase.base_url, 2 if settings.mode == "demo" else SIDE_BY_SIDE)
+    return Coinbase(settings.coinbase.base_url, 2 if settings.mode == "demo" else MAX_CONNECTIONS)
 
 
-def exchange_of(settings: Settings, clock: Clock, beside: SideBySide | None = None) -> BinanceExchange:
+def binance_of(settings: Settings, clock: Clock, worker_pool: WorkerPool | None = None) -> BinanceExchange:
     """Return Binance as these settings name it; paper mode never shows it a key."""
     keys, paper = settings.binance_api, settings.mode == "paper"
     return BinanceExchange(
@@ -120,13 +122,13 @@ def exchange_of(settings: Settings, clock: Clock, beside: SideBySide | None = No
         api_secret="" if paper else keys.api_secret.get_secret_value(),
         base_url=keys.base_url,
         clock=clock,
-        beside=beside,
+        worker_pool=worker_pool,
     )
 
 
 def trading_exchange(settings: Settings, clock: Clock, book: Callable[[], Book]) -> Exchange:
     """Return what orders of this mode go to. book: what the paper exchange's account holds."""
-    binance = exchange_of(settings, clock, None if settings.mode == "demo" else SideBySide(1, "binance-prices"))
+    binance = binance_of(settings, clock, None if settings.mode == "demo" else WorkerPool(1, "binance-prices"))
     return PaperExchange(binance, book) if settings.mode == "paper" else binance
 
 
@@ -138,12 +140,12 @@ def open_store(settings: Settings, clock: Clock, path: Path, disk: Disk) -> Stor
         _refuse_lost_book(path, settings.file(TRADES), disk)
         book = new_book(settings.mode, settings.quote_asset, settings.strategy.capital_initial, clock.now())
     if fault := _quote_fault(book, settings):
-        raise InputError(Sentence("fault.in_file", path=path, fault=fault))
+        raise InputError(LocalizedText("fault.in_file", path=path, fault=fault))
     trades = settings.file(TRADES)
-    store = Store(book, path, trades, disk, lambda text: warn("trades.not_written", text))
+    store = Store(book, path, trades, disk, lambda text: log_warning("trades.not_written", text))
     if first_start:
         store.save(book)
-        say("book.new", Sentence("log.new_book", capital=book.capital, quote=book.quote_asset, path=path))
+        log_info("book.new", LocalizedText("log.new_book", capital=book.capital, quote=book.quote_asset, path=path))
     store.write_trades()
     return store
 
@@ -151,54 +153,59 @@ def open_store(settings: Settings, clock: Clock, path: Path, disk: Disk) -> Stor
 def _refuse_lost_book(path: Path, trades: Path, disk: Disk) -> None:
     """Trades without a book are a lost book, not a first start: coins that the bot bought would be forgotten."""
     if disk.exists(trades):
-        raise InputError(Sentence("fault.book.lost_beside_trades", path=path, trades=trades))
+        raise InputError(LocalizedText("fault.book.lost_beside_trades", path=path, trades=trades))
 
 
 def _quote_fault(book: Book, settings: Settings) -> str:
     if book.quote_asset == settings.quote_asset:
         return ""
-    return Sentence("fault.book.other_quote", counted=book.quote_asset, set=settings.quote_asset)
+    return LocalizedText("fault.book.other_quote", counted=book.quote_asset, set=settings.quote_asset)
 
 
-class _SettingsKeeper:
-    """Takes up config.yaml when it has changed and holds good; refuses it, once per change, when it does not."""
+class _SettingsReloader:
+    """Reloads config.yaml when it has changed and is valid; refuses it, once per change, when it does not."""
 
     def __init__(
-        self, path: Path, bot: Bot, desk: ScoringDesk, dress: Callable[[Settings], Settings], secrets: Secrets
+        self,
+        path: Path,
+        bot: Bot,
+        model_selector: ModelSelector,
+        apply_overrides: Callable[[Settings], Settings],
+        secrets: Secrets,
     ) -> None:
         self._secrets = secrets
         self._path = path
         self._bot = bot
-        self._desk = desk
-        self._dress = dress
+        self._model_selector = model_selector
+        self._apply_overrides = apply_overrides
         self._seen = self._fingerprint()
 
-    def take_up(self) -> None:
-        """Take up the file if it has changed since it was last looked at."""
+    def reload_settings(self) -> None:
+        """Reload the file if it has changed since it was last looked at."""
         fingerprint = self._fingerprint()
-        if fingerprint == self._seen or self._desk.busy:
+        if fingerprint == self._seen or self._model_selector.busy:
             return
         self._seen = fingerprint
         try:
-            settings = self._dress(read_settings(self._path))
+            settings = self._apply_overrides(read_settings(self._path))
             self._refuse_what_needs_a_restart(settings)
         except InputError as error:
             for line in error.faults:
-                alarm("settings.refused", f"The changed settings are not used, the old ones stay. {line}")
+                log_error("settings.refused", f"The changed settings are not used, the old ones stay. {line}")
             return
-        self._adopt(settings)
-        say("settings.taken_up", f"The changed settings in {self._path} are in use")
+        self._apply(settings)
+        log_info("settings.taken_up", f"The changed settings in {self._path} are in use")
 
     def _refuse_what_needs_a_restart(self, settings: Settings) -> None:
         if settings.mode != self._bot.settings.mode:
             raise InputError(f"{self._path}: mode: a change from {self._bot.settings.mode} needs a restart")
         if fault := _quote_fault(self._bot.store.book, settings):
             raise InputError(f"{self._path}: the book {fault}")
-        if missing := settings.missing_keys(*keys_needed(settings)):
+        if missing := settings.missing_keys(*required_keys(settings)):
             raise InputError(*(f"{self._path}: {line}" for line in missing))
 
-    def _adopt(self, settings: Settings) -> None:
-        self._secrets.use(settings.secrets)
+    def _apply(self, settings: Settings) -> None:
+        self._secrets.add(settings.secrets)
         old, self._bot.settings = self._bot.settings, settings
         if (old.binance_api, old.coinbase) != (settings.binance_api, settings.coinbase):
             self._bot.coinbase.close()

@@ -1,6 +1,6 @@
 """The bot: what happens in one cycle, in which order. What is unknown is looked up first; exits go before entries.
 
-The same cycle serves live, paper and demo; only exchange, clock, disk and scorer differ. Holds no rule.
+The same cycle serves live, paper and demo; only exchange, clock, disk and scoring process differ. Holds no rule.
 """
 
 from __future__ import annotations
@@ -10,19 +10,19 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from marsshot.bot.command_inbox import Hearing
-from marsshot.bot.control_files import Control
-from marsshot.bot.daily_update import DailyPass, Progress
-from marsshot.bot.journal import Diary
-from marsshot.bot.price_feed import PriceDesk
-from marsshot.bot.reconciler import Reconciler, tell_not_compared
+from marsshot.bot.command_inbox import CommandInbox
+from marsshot.bot.control_files import ControlFiles
+from marsshot.bot.daily_update import DailyUpdater, Progress
+from marsshot.bot.journal import Journal
+from marsshot.bot.price_feed import PriceFeed
+from marsshot.bot.reconciler import Reconciler, log_not_compared
 from marsshot.config.settings import Settings
-from marsshot.core.catalog import words_of
-from marsshot.core.domain import Reason, Scoring
+from marsshot.core.catalog import catalog_of
+from marsshot.core.domain import OrderReason, Scoring
 from marsshot.core.errors import AccountTroubleError, TemporaryError
 from marsshot.exchange.base import Exchange
 from marsshot.infra.clock import Clock
-from marsshot.infra.event_log import say, warn
+from marsshot.infra.event_log import log_info, log_warning
 from marsshot.market_data.coinbase import SpotPrices
 from marsshot.portfolio.ledger import with_everything_for_sale
 from marsshot.strategy.daily_plan import is_daily_update_done, is_daily_update_due
@@ -30,24 +30,24 @@ from positions_store import Store
 from risk_manager import update_positions_in_intraday
 from trade_executor import TradeExecutor
 
-PRICE_LASTS = timedelta(seconds=60)  # sales take time; a token whose turn comes later gets a new price first
+MAX_PRICE_AGE = timedelta(seconds=60)  # sales take time; a token whose turn comes later gets a new price first
 
 Scores = Callable[[Collection[str], Settings], Scoring | None]
 
 
-class _Turn:
-    """Tells which tokens get their turn while the prices are fresh; the others are `late`."""
+class _FreshnessWindow:
+    """Tells which tokens get their turn while the prices are fresh; the others are `stale`."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._asked = clock.now()
-        self.late: list[str] = []
+        self._started_at = clock.now()
+        self.stale: list[str] = []
 
-    def comes_in_time(self, symbol: str) -> bool:
+    def is_price_fresh(self, symbol: str) -> bool:
         """Return whether the token's price is still fresh."""
-        if abs(self._clock.now() - self._asked) <= PRICE_LASTS:
+        if abs(self._clock.now() - self._started_at) <= MAX_PRICE_AGE:
             return True
-        self.late.append(symbol)
+        self.stale.append(symbol)
         return False
 
 
@@ -63,8 +63,8 @@ class Bot:
         exchange: Exchange,
         coinbase: SpotPrices,
         scores: Scores,
-        control: Control,
-        diary: Diary | None = None,
+        control: ControlFiles,
+        journal: Journal | None = None,
     ) -> None:
         self.settings = settings
         self.clock = clock
@@ -74,20 +74,20 @@ class Bot:
         exchange.keep_quiet_until(store.book.exchange_quiet_until_ms)
         self.executor = TradeExecutor(exchange, store, clock, self._pair)
         # The demo's time stands still while prices are fetched, and a demo is to be repeatable.
-        self.price_desk = PriceDesk(store, clock, all_at_once=settings.mode == "demo")
+        self.price_feed = PriceFeed(store, clock, all_at_once=settings.mode == "demo")
         self.reconciler = Reconciler(store, control)
-        self.daily_pass = DailyPass(
+        self.daily_updater = DailyUpdater(
             store=store,
             clock=clock,
             scores=lambda symbols: scores(symbols, self.settings),
             prices=self.usable_prices,
             control=control,
             reconciler=self.reconciler,
-            diary=diary,
+            journal=journal,
         )
-        self._diary = diary
+        self._journal = journal
         self._last_check: datetime | None = None
-        self._hearing = Hearing(control)
+        self._command_inbox = CommandInbox(control)
 
     def _pair(self, symbol: str) -> str:
         return self.settings.pair(symbol)
@@ -96,33 +96,33 @@ class Bot:
 
     def start(self) -> None:
         """Find out what became of the last orders, and whether book and exchange agree. A cycle does the same."""
-        self.executor.settle_unknown()
+        self.executor.resolve_unknown()
         self.reconcile()
 
     def cycle(self) -> None:
         """Do what is due now, and return."""
-        if self._hearing.listen():
-            self.daily_pass.not_before = None  # the owner asks for the pass, and does not want to wait
-        self._make_sure()
+        if self._command_inbox.poll():
+            self.daily_updater.not_before = None  # the owner asks for the daily update, and does not want to wait
+        self._resave_if_uncertain()
         self.store.write_trades()
         in_doubt = bool(self.store.book.intents)
-        self.executor.settle_unknown()
+        self.executor.resolve_unknown()
         is_decided = in_doubt and not self.store.book.intents
-        to_sell_all = self.control.is_to_sell_all()
-        if to_sell_all:
+        sell_all_requested = self.control.is_sell_all_requested()
+        if sell_all_requested:
             self.sell_all()
         elif self._check_is_due() or (is_decided and self.unsold()):  # a sale of everything waits for no check
             self.intraday_check()
         if self.daily_is_due() and not self.clock.stopping:
             self.daily_update()
-        self.remember_silence()
-        self._answer_the_owner(sold_all=to_sell_all)
+        self.save_quiet_period()
+        self._acknowledge_commands(sold_all=sell_all_requested)
 
-    def _make_sure(self) -> None:
+    def _resave_if_uncertain(self) -> None:
         try:
-            self.store.make_sure()
+            self.store.resave_if_uncertain()
         except TemporaryError as error:
-            warn("book.not_saved", error.said)
+            log_warning("book.not_saved", error.message)
 
     def next_due(self) -> datetime:
         """Return when the loop should look again at the latest."""
@@ -131,16 +131,16 @@ class Bot:
         if self._last_check is not None:
             moments.append(self._last_check + timedelta(seconds=self.settings.strategy.check_interval_seconds))
         if self.daily_is_due():
-            moments.append(self.daily_pass.not_before or now + timedelta(seconds=10))
+            moments.append(self.daily_updater.not_before or now + timedelta(seconds=10))
         else:
             moments.append(self.next_daily())
         if self.store.book.intents:
             moments.append(now + timedelta(seconds=10))
-        if 0 < (silence := self.seconds_of_silence()) < self.settings.strategy.check_interval_seconds:
+        if 0 < (silence := self.quiet_seconds_left()) < self.settings.strategy.check_interval_seconds:
             moments.append(now + timedelta(seconds=silence))
         return max(now, min(moments))
 
-    # ------------------------------------------------------------------ the daily pass
+    # ------------------------------------------------------------------ the daily update
 
     def daily_is_due(self) -> bool:
         """Return whether today's pass is to be made or gone on with: by the clock, as begun, or as asked for."""
@@ -150,14 +150,14 @@ class Bot:
         is_begun = book.plan is not None and book.plan.day == now.date()
         hour, minute = strategy.daily_update_hour_utc, strategy.daily_update_minute_utc
         is_due = is_daily_update_due(now, book.last_daily_update, hour, minute)
-        return is_due or is_begun or self.control.is_daily_wanted(now.date())
+        return is_due or is_begun or self.control.is_daily_update_requested_for(now.date())
 
     def daily_is_done(self) -> bool:
-        """Return whether today's pass is done."""
+        """Return whether today's daily update is done."""
         return is_daily_update_done(self.clock.now().date(), self.store.book.last_daily_update)
 
     def next_daily(self) -> datetime:
-        """Return the moment of the next daily pass that is not done."""
+        """Return the moment of the next daily update that is not done."""
         now = self.clock.now()
         strategy = self.settings.strategy
         today = now.replace(
@@ -166,12 +166,14 @@ class Bot:
         return today if today > now and not self.daily_is_done() else today + timedelta(days=1)
 
     def daily_update(self) -> Progress:
-        """Begin or go on with today's pass, whatever the hour."""
-        progress = self.daily_pass.daily_update(self.settings, self.executor)
-        if self._diary is not None:
-            self._diary.note_put_off(self._told(self.daily_pass.put_off_for), self.daily_pass.not_before)
+        """Begin or continue today's daily update, whatever the hour."""
+        progress = self.daily_updater.daily_update(self.settings, self.executor)
+        if self._journal is not None:
+            self._journal.note_postponement(
+                self._rendered(self.daily_updater.postponed_reason), self.daily_updater.not_before
+            )
             if progress is Progress.DONE:
-                self._diary.note_equity(self.store.book, self.clock.now())
+                self._journal.note_equity(self.store.book, self.clock.now())
         return progress
 
     # ------------------------------------------------------------------ the five-minute check
@@ -183,11 +185,11 @@ class Bot:
         since = (now - self._last_check).total_seconds()
         # A clock that was set back would otherwise keep the stop-loss waiting. And what could not be sold because the
         # exchange had asked for silence is sold when that is over, not minutes later.
-        was_silenced = -since < self.seconds_of_silence() <= 0
+        was_silenced = -since < self.quiet_seconds_left() <= 0
         return since < 0 or since >= self.settings.strategy.check_interval_seconds or was_silenced
 
     @property
-    def checked_at(self) -> datetime | None:
+    def last_check_at(self) -> datetime | None:
         """The moment of the last price check."""
         return self._last_check
 
@@ -204,19 +206,19 @@ class Bot:
         """
         self._last_check = self.clock.now()
         symbols = list(self.store.book.positions)
-        unsold, blind, waiting = list[str](), set[str](), symbols
+        unsold, unpriced, waiting = list[str](), set[str](), symbols
         seen: dict[str, Decimal] = {}
         while waiting:
-            blind |= set(waiting)
-            turn, rules = _Turn(self.clock), self.settings.exit_rules
-            for prices in self._prices_as_known(waiting):
+            unpriced |= set(waiting)
+            window, rules = _FreshnessWindow(self.clock), self.settings.exit_rules
+            for prices in self._stream_prices(waiting):
                 seen |= prices
-                blind -= prices.keys()
-                unsold += update_positions_in_intraday(prices, rules, self.executor, turn.comes_in_time)
-            waiting = turn.late
-        if self._diary is not None:
-            self._diary.note_check(self.store.book, seen, self.clock.now())
-        return not unsold and not blind
+                unpriced -= prices.keys()
+                unsold += update_positions_in_intraday(prices, rules, self.executor, window.is_price_fresh)
+            waiting = window.stale
+        if self._journal is not None:
+            self._journal.note_check(self.store.book, seen, self.clock.now())
+        return not unsold and not unpriced
 
     def sell_all(self) -> bool:
         """Mark every position for sale, in the book, and sell; what cannot be sold now goes at the next checks.
@@ -226,58 +228,60 @@ class Bot:
         before = self.store.book
         self.store.change(with_everything_for_sale)
         if self.store.book is not before:
-            say("control.sell_all", "Every position is to be sold, as asked for")
+            log_info("control.sell_all", "Every position is to be sold, as asked for")
         if not self.store.book.intents:  # a purchase in doubt may turn out to be one more position to sell
-            self.control.sell_all_noted()
+            self.control.acknowledge_sell_all()
         return self.intraday_check()
 
-    def _prices_as_known(self, symbols: Collection[str]) -> Iterator[Mapping[str, Decimal]]:
-        return self.price_desk.prices_as_known(symbols, self.settings, self.coinbase, self.executor.exchange)
+    def _stream_prices(self, symbols: Collection[str]) -> Iterator[Mapping[str, Decimal]]:
+        return self.price_feed.stream_prices(symbols, self.settings, self.coinbase, self.executor.exchange)
 
     def usable_prices(self, symbols: Collection[str]) -> Mapping[str, Decimal]:
         """Return the price to go by of each token that has one, once all are known."""
-        return self.price_desk.usable_prices(symbols, self.settings, self.coinbase, self.executor.exchange)
+        return self.price_feed.usable_prices(symbols, self.settings, self.coinbase, self.executor.exchange)
 
-    # ------------------------------------------------------------------ the owner's word
+    # ------------------------------------------------------------------ the owner's commands
 
-    def is_called(self) -> bool:
-        """Return whether the owner has said something that no cycle has heard yet. Never raises."""
-        return self._hearing.is_called()
+    def has_pending_command(self) -> bool:
+        """Return whether the owner has given a command that no cycle has read yet. Never raises."""
+        return self._command_inbox.has_pending_command()
 
     def unsold(self) -> dict[str, tuple[str, str]]:
         """Return of what was to be sold altogether the rest, by token, and why: a code, and what was said."""
         held = self.store.book.positions
-        return {symbol: self._why_unsold(symbol) for symbol in held if held[symbol].exit_pending is Reason.SELL_ALL}
+        return {
+            symbol: self._why_unsold(symbol) for symbol in held if held[symbol].exit_pending is OrderReason.SELL_ALL
+        }
 
     def _why_unsold(self, symbol: str) -> tuple[str, str]:
-        book, quote = self.store.book, self.price_desk.last_quotes.get(symbol)
-        if book.undecided(symbol):
+        book, quote = self.store.book, self.price_feed.last_quotes.get(symbol)
+        if book.has_pending_order(symbol):
             return "in_doubt", ""
         if book.is_disputed(symbol):
             return "disputed", ""
-        if f"too_small.{Reason.SELL_ALL}" in book.positions[symbol].said:
+        if f"too_small.{OrderReason.SELL_ALL}" in book.positions[symbol].said:
             return "too_small", ""
-        if self.seconds_of_silence() > 0:
+        if self.quiet_seconds_left() > 0:
             return "silenced", ""
         if quote is not None and quote.price is None:
             return "no_price", quote.note
-        return "refused", self.executor.troubles.get(symbol, "")
+        return "refused", self.executor.last_errors.get(symbol, "")
 
-    def _told(self, text: str) -> str:
+    def _rendered(self, text: str) -> str:
         """Return a text for the owner to read, in his language; where there is none, no catalogue is loaded for it."""
-        return words_of(self.settings.language).tell(text) if text else ""
+        return catalog_of(self.settings.language).render(text) if text else ""
 
-    def seconds_of_silence(self) -> float:
-        """Return for how long the exchange still wants to be left alone; below 0: since when it does not any more."""
+    def quiet_seconds_left(self) -> float:
+        """Return for how long the exchange still wants no requests; below 0: since when it does not any more."""
         return self.executor.exchange.quiet_until_ms / 1000 - self.clock.now().timestamp()
 
-    def _answer_the_owner(self, *, sold_all: bool) -> None:
-        """Let the commands that wait know: of today's pass, of pausing, of what could not be sold."""
-        is_wanted = self.control.is_daily_wanted(self.clock.now().date())
-        is_settled = self.daily_is_done() or self.daily_pass.not_before is not None or not is_wanted
-        self._hearing.answer_about_the_pass(is_settled=is_settled)
-        left = {symbol: (code, self._told(said)) for symbol, (code, said) in self.unsold().items()}
-        self._hearing.answer(left, sold_all=sold_all)
+    def _acknowledge_commands(self, *, sold_all: bool) -> None:
+        """Let the commands that wait know: of today's daily update, of pausing, of what could not be sold."""
+        is_wanted = self.control.is_daily_update_requested_for(self.clock.now().date())
+        is_settled = self.daily_is_done() or self.daily_updater.not_before is not None or not is_wanted
+        self._command_inbox.acknowledge_daily_update(is_settled=is_settled)
+        left = {symbol: (code, self._rendered(said)) for symbol, (code, said) in self.unsold().items()}
+        self._command_inbox.write_reply(left, sold_all=sold_all)
 
     # ------------------------------------------------------------------ what outlives the process
 
@@ -286,10 +290,10 @@ class Bot:
         try:
             self.reconciler.reconcile(self.settings, self.executor)
         except (TemporaryError, AccountTroubleError) as error:
-            tell_not_compared(error)
+            log_not_compared(error)
 
-    def remember_silence(self) -> None:
-        """Keep in the book until when the exchange wants to be left alone, for the next start."""
+    def save_quiet_period(self) -> None:
+        """Keep in the book until when the exchange wants no requests, for the next start."""
         moment_ms = self.executor.exchange.quiet_until_ms
         if moment_ms > self.store.book.exchange_quiet_until_ms:
             self.store.change(lambda book: replace(book, exchange_quiet_until_ms=moment_ms))

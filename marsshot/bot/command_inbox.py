@@ -1,4 +1,4 @@
-"""The owner's word as the bot has heard it, and the bot's answers, for the commands that wait for them.
+"""The owner's commands as the bot has read them, and the bot's replies, for the commands that wait for them.
 
 Reads and writes control files only, through control.py. Carries nothing out, and holds no rule.
 """
@@ -8,58 +8,61 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from marsshot.bot.control_files import Control, Heard
+from marsshot.bot.control_files import CommandReply, ControlFiles
 from marsshot.core.errors import TemporaryError
-from marsshot.infra.event_log import say, warn
+from marsshot.infra.event_log import log_info, log_warning
 
 
-class Hearing:
-    """What one bot has heard."""
+class CommandInbox:
+    """The commands that one bot has read."""
 
-    def __init__(self, control: Control) -> None:
+    def __init__(self, control: ControlFiles) -> None:
         self._control = control
-        self._heard = control.word()
-        self._answer = Heard(self._heard.paused)
+        self._last_commands = control.pending_commands()
+        self._last_reply = CommandReply(self._last_commands.paused)
 
-    def listen(self) -> bool:
-        """Hear the owner's word; return whether the pass has been asked for since the last time."""
-        before, self._heard = self._heard, self._control.word()
-        return self._heard.asks_for_daily and not before.asks_for_daily
+    def poll(self) -> bool:
+        """Read the pending commands; return whether the daily update has been requested since the last time."""
+        before, self._last_commands = self._last_commands, self._control.pending_commands()
+        return self._last_commands.daily_update_requested and not before.daily_update_requested
 
-    def is_called(self) -> bool:
-        """Return whether the owner has said something that has not been heard yet. Never raises."""
+    def has_pending_command(self) -> bool:
+        """Return whether the owner has given a command that has not been read yet. Never raises."""
         try:
-            return self._control.word() != self._heard
+            return self._control.pending_commands() != self._last_commands
         except OSError:  # a disk in trouble; the next cycle meets it where that is told
             return False
 
-    def answer_about_the_pass(self, *, is_settled: bool) -> None:
-        """Take the request for today's pass away, which a command waits for, if it was heard and is settled.
+    def acknowledge_daily_update(self, *, is_settled: bool) -> None:
+        """Remove the request for today's daily update, which a command waits for, if it was read and is settled.
 
-        Settled: the pass is done, or was tried and has to wait (why stands in the diary by then), or its day is over.
+        Settled: the daily update is done, or was tried and has to wait (why stands in the journal by then), or its day
+        is over.
         """
-        if not (self._heard.asks_for_daily and is_settled):
+        if not (self._last_commands.daily_update_requested and is_settled):
             return
         try:
-            self._control.daily_answered()
+            self._control.acknowledge_daily_request()
         except TemporaryError as error:
-            warn("control.not_answered", error.said)
+            log_warning("control.not_answered", error.message)
         else:
-            self._heard = self._heard._replace(asks_for_daily=False)  # so that the next request is heard as one
+            self._last_commands = self._last_commands._replace(
+                daily_update_requested=False
+            )  # so that the next request counts as one
 
-    def answer(self, left: Mapping[str, tuple[str, str]], *, sold_all: bool) -> None:
-        """Tell what was heard of pausing and selling, and what could not be sold and why, if that is new.
+    def write_reply(self, left: Mapping[str, tuple[str, str]], *, sold_all: bool) -> None:
+        """Reply what was read of pausing and selling, and what could not be sold and why, if that is new.
 
         sold_all: it is the answer to SELL_ALL.
         """
-        heard = Heard(bool(self._control.paused()), sold_all, left)
-        if not sold_all and heard == replace(self._answer, sold_all=False):
+        reply = CommandReply(bool(self._control.paused()), sold_all, left)
+        if not sold_all and reply == replace(self._last_reply, sold_all=False):
             return
-        if heard.paused is not self._answer.paused:
-            sentence = "Buying is paused; exits go on" if heard.paused else "Buying is allowed again"
-            say("control.heard", sentence, paused=heard.paused)
-        self._answer = replace(heard, sold_all=sold_all or bool(heard.left) or bool(self._answer.left))
+        if reply.paused is not self._last_reply.paused:
+            sentence = "Buying is paused; exits go on" if reply.paused else "Buying is allowed again"
+            log_info("control.heard", sentence, paused=reply.paused)
+        self._last_reply = replace(reply, sold_all=sold_all or bool(reply.left) or bool(self._last_reply.left))
         try:
-            self._control.answer(self._answer)
+            self._control.write_reply(self._last_reply)
         except OSError as error:
-            warn("control.not_answered", f"The answer to your command cannot be written ({error.strerror})")
+            log_warning("control.not_answered", f"The answer to your command cannot be written ({error.strerror})")

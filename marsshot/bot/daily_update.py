@@ -1,4 +1,4 @@
-"""The daily pass: scores, a plan on disk before its first order, then the plan worked off. Once per UTC date.
+"""The daily update: scores, a plan on disk before its first order, then the plan worked off. Once per UTC date.
 
 May stop at any line: what is planned is in the book, what is done is marked in the same step that booked it, and the
 next call does what is left. Rules are daily_plan.py's, orders trade_executor.py's.
@@ -12,20 +12,26 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import Enum
 
-from marsshot.bot.control_files import Control
-from marsshot.bot.daily_update_messages import no_probability, steps_of, tell_decisions, tell_unknown, what_was_done
-from marsshot.bot.journal import Diary
-from marsshot.bot.reconciler import Reconciler, tell_not_compared
+from marsshot.bot.control_files import ControlFiles
+from marsshot.bot.daily_update_messages import (
+    describe_outcome,
+    log_decisions,
+    log_unknown_outcome,
+    no_probability_text,
+    plan_steps,
+)
+from marsshot.bot.journal import Journal
+from marsshot.bot.reconciler import Reconciler, log_not_compared
 from marsshot.config.settings import Settings
-from marsshot.core.catalog import Sentence
-from marsshot.core.decisions import Action, Why
+from marsshot.core.catalog import LocalizedText
+from marsshot.core.decisions import Action, DecisionReason
 from marsshot.core.domain import (
     ZERO,
     Account,
     Book,
     DailyPlan,
+    OrderReason,
     PlannedBuy,
-    Reason,
     Scoring,
     TradingRules,
     utc_text,
@@ -40,26 +46,33 @@ from marsshot.core.errors import (
     UnknownOutcomeError,
 )
 from marsshot.infra.clock import Clock
-from marsshot.infra.event_log import alarm, note, say, warn
-from marsshot.portfolio.ledger import with_buy_outcome, with_pass_done, with_plan, with_sell_outcome
-from marsshot.strategy.daily_plan import NotNow, as_told, decide_daily_plan, left_undone, share_out, without_other_coins
+from marsshot.infra.event_log import log_error, log_file_only, log_info, log_warning
+from marsshot.portfolio.ledger import with_buy_outcome, with_daily_update_done, with_plan, with_sell_outcome
+from marsshot.strategy.daily_plan import (
+    Blocker,
+    allocate_capital,
+    decide_daily_plan,
+    left_undone,
+    sanitized,
+    without_other_coins,
+)
 from positions_store import Store
 from trade_executor import TradeExecutor
 
-RETRY_WITHOUT_SCORES = timedelta(minutes=10)
-RETRY_ORDERS = timedelta(minutes=1)
+SCORES_RETRY_INTERVAL = timedelta(minutes=10)
+ORDERS_RETRY_INTERVAL = timedelta(minutes=1)
 
 
 class Progress(Enum):
-    """Where the pass of today stands after a call."""
+    """Where today's daily update stands after a call."""
 
     DONE = "done"
     WAITING = "waiting"  # for scores under way, or for an order whose outcome is being looked up
     LATER = "later"  # not possible now; `not_before` says when to try again
 
 
-class DailyPass:
-    """The pass of one bot. Call `daily_update` every cycle while it is due; it returns at once."""
+class DailyUpdater:
+    """The daily update of one bot. Call `daily_update` every cycle while it is due; it returns at once."""
 
     def __init__(
         self,
@@ -68,9 +81,9 @@ class DailyPass:
         clock: Clock,
         scores: Callable[[Collection[str]], Scoring | None],
         prices: Callable[[Collection[str]], Mapping[str, Decimal]],
-        control: Control,
+        control: ControlFiles,
         reconciler: Reconciler,
-        diary: Diary | None = None,
+        journal: Journal | None = None,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -78,12 +91,12 @@ class DailyPass:
         self._prices = prices
         self._control = control
         self._reconciler = reconciler
-        self._diary = diary
+        self._journal = journal
         self.not_before: datetime | None = None
-        self.put_off_for = ""
+        self.postponed_reason = ""
 
     def daily_update(self, settings: Settings, executor: TradeExecutor) -> Progress:
-        """Begin today's pass, or do what is left of it."""
+        """Begin today's daily update, or do what is left of it."""
         if self.not_before is not None and self._clock.now() < self.not_before:
             return Progress.LATER
         self.not_before = None
@@ -91,15 +104,15 @@ class DailyPass:
             self._drop_old_plan()
             if self._store.book.plan is None and not self._make_plan(settings, executor):
                 return Progress.WAITING
-            return self._work_off(settings, executor)
+            return self._execute_plan(settings, executor)
         except StopRequested:
             raise
         except AccountTroubleError as error:
-            return self._later(RETRY_WITHOUT_SCORES, error.said, alarm)
+            return self._postpone(SCORES_RETRY_INTERVAL, error.message, log_error)
         except TemporaryError as error:
-            return self._later(RETRY_ORDERS, error.said, warn)
+            return self._postpone(ORDERS_RETRY_INTERVAL, error.message, log_warning)
         except MarsShotError as error:
-            return self._later(RETRY_WITHOUT_SCORES, error.said, alarm)
+            return self._postpone(SCORES_RETRY_INTERVAL, error.message, log_error)
 
     def draft(self, settings: Settings, executor: TradeExecutor) -> DailyPlan | None:
         """Return today's plan as far as it is to do, without sending an order; None while the scores are not there.
@@ -113,15 +126,15 @@ class DailyPass:
             to_do = {sell.symbol for sell in self._plan().sells if not sell.outcome}
             expected = (one.quote or ZERO for one in self._plan().decisions if one.symbol in to_do)
             found = self._binance_prices([buy.symbol for buy in self._plan().buys], executor)
-            self._share_out(found, executor, sum(expected, ZERO))
+            self._allocate_capital(found, executor, sum(expected, ZERO))
         return self._plan()
 
-    def _later(self, wait: timedelta, why: str, tell: Callable[..., None]) -> Progress:
+    def _postpone(self, wait: timedelta, why: str, log: Callable[..., None]) -> Progress:
         self.not_before = self._clock.now() + wait
-        # The same trouble comes back every few minutes: the owner hears of it once, the log each time.
-        sentence = Sentence("log.put_off", until=f"{self.not_before:%H:%M}", why=why)
-        (note if why == self.put_off_for else tell)("daily.later", sentence)
-        self.put_off_for = why
+        # The same trouble comes back every few minutes: the owner is told once, the log each time.
+        sentence = LocalizedText("log.put_off", until=f"{self.not_before:%H:%M}", why=why)
+        (log_file_only if why == self.postponed_reason else log)("daily.later", sentence)
+        self.postponed_reason = why
         return Progress.LATER
 
     # ------------------------------------------------------------------ the plan
@@ -130,9 +143,9 @@ class DailyPass:
         plan = self._store.book.plan
         if plan is None or plan.day == self._clock.now().date():
             return
-        left = tuple(step.symbol for step in steps_of(plan) if not step.outcome) or (Sentence("log.nothing"),)
+        left = tuple(step.symbol for step in plan_steps(plan) if not step.outcome) or (LocalizedText("log.nothing"),)
         self._store.change(lambda book: replace(book, plan=None))
-        warn("daily.dropped", Sentence("log.plan_dropped", day=plan.day, symbols=left))
+        log_warning("daily.dropped", LocalizedText("log.plan_dropped", day=plan.day, symbols=left))
 
     def _make_plan(self, settings: Settings, executor: TradeExecutor) -> bool:
         """Put today's plan into the book; False while the scores are not there."""
@@ -141,15 +154,15 @@ class DailyPass:
         try:
             scoring = self._scores(symbols)
         except TemporaryError as error:
-            raise NoScoresError(error.said) from None
+            raise NoScoresError(error.message) from None
         if scoring is None:
             return False
         for line in scoring.notes:
-            note("lunarcrush.note", line)
+            log_file_only("lunarcrush.note", line)
         if scoring.day != self._clock.now().date():
             return False  # midnight has passed meanwhile: those were yesterday's scores
         if all(score.probability is None for score in scoring.scores):
-            raise NoScoresError(no_probability(scoring))
+            raise NoScoresError(no_probability_text(scoring))
         executor.load_rules(symbols)
         self._compare_first(settings, executor)
         binance = executor.exchange.prices([settings.pair(symbol) for symbol in symbols])
@@ -162,20 +175,20 @@ class DailyPass:
             book.positions,
             {score.symbol: score for score in scores},
             self._prices(list(book.positions)) if book.positions else {},
-            {symbol: why for symbol in symbols if (why := self._not_for_sale(symbol, executor))},
+            {symbol: why for symbol in symbols if (why := self._blocker(symbol, executor))},
             rules,
             hit_bands=scoring.hit_bands,
         )
         plan = replace(plan, decided_at=utc_text(self._clock.now()))
         skipped = frozenset(one.symbol for one in plan.decisions if one.action is Action.SKIP_SALE)
         self._store.save(with_plan(self._store.book, plan, skipped))
-        tell_decisions(plan.decisions, rules)
+        log_decisions(plan.decisions, rules)
         self._note_decisions(settings)
         return True
 
     def _note_decisions(self, settings: Settings) -> None:
-        if self._diary is not None:
-            self._diary.note_decisions(self._plan(), settings)
+        if self._journal is not None:
+            self._journal.note_decisions(self._plan(), settings)
 
     def _compare_first(self, settings: Settings, executor: TradeExecutor) -> None:
         """Compare book and exchange before the plan; where that fails its sales go on, and its purchases wait."""
@@ -183,24 +196,24 @@ class DailyPass:
         try:
             self._reconciler.reconcile(settings, executor)
         except (TemporaryError, AccountTroubleError) as error:
-            tell_not_compared(error)
+            log_not_compared(error)
 
-    def _not_for_sale(self, symbol: str, executor: TradeExecutor) -> NotNow | None:
+    def _blocker(self, symbol: str, executor: TradeExecutor) -> Blocker | None:
         if self._control.paused():
-            return Why.PAUSED, as_told(self._control.reason())
-        if self._store.book.undecided(symbol):
-            return Why.ORDER_IN_DOUBT, ""
+            return DecisionReason.PAUSED, sanitized(self._control.reason())
+        if self._store.book.has_pending_order(symbol):
+            return DecisionReason.ORDER_IN_DOUBT, ""
         rules = executor.rules_of(symbol)
         if rules is None:
-            return Why.UNKNOWN_PAIR, ""
-        return (Why.NOT_TRADED, as_told(rules.why_not)) if rules.why_not else None
+            return DecisionReason.UNKNOWN_PAIR, ""
+        return (DecisionReason.NOT_TRADED, sanitized(rules.unavailable_reason)) if rules.unavailable_reason else None
 
     # ------------------------------------------------------------------ working it off
 
-    def _work_off(self, settings: Settings, executor: TradeExecutor) -> Progress:
+    def _execute_plan(self, settings: Settings, executor: TradeExecutor) -> Progress:
         to_sell = [step.symbol for step in self._plan().sells if not step.outcome]
         prices = self._prices(to_sell) if to_sell else {}
-        _one_after_another(to_sell, lambda symbol: self._sell(symbol, prices, executor))
+        _for_each_symbol(to_sell, lambda symbol: self._sell(symbol, prices, executor))
         if any(not sell.outcome for sell in self._plan().sells):
             return Progress.WAITING
         to_buy = [step.symbol for step in self._plan().buys if not step.outcome]
@@ -208,8 +221,8 @@ class DailyPass:
             self._reconciler.reconcile(settings, executor)
         found = self._binance_prices(to_buy, executor) if to_buy else {}
         if not self._plan().shared_out:
-            self._share_out(found, executor)
-        _one_after_another(to_buy, lambda symbol: self._buy(symbol, found, executor))
+            self._allocate_capital(found, executor)
+        _for_each_symbol(to_buy, lambda symbol: self._buy(symbol, found, executor))
         if any(not buy.outcome for buy in self._plan().buys):
             return Progress.WAITING
         self._finish(settings)
@@ -228,40 +241,44 @@ class DailyPass:
 
     def _sell(self, symbol: str, prices: Mapping[str, Decimal], executor: TradeExecutor) -> None:
         position = self._store.book.positions.get(symbol)
-        if self._store.book.undecided(symbol):
+        if self._store.book.has_pending_order(symbol):
             return
         if position is None:
             self._store.change(lambda book: with_sell_outcome(book, symbol, "sold"))
             return
         if self._store.book.is_disputed(symbol):
-            why = Sentence("outcome.disputed")
+            why = LocalizedText("outcome.disputed")
             self._store.change(lambda book: with_sell_outcome(book, symbol, left_undone(why)))
             return
         try:
             if (price := prices.get(symbol)) is None:
-                raise RefusedOrderError(Sentence("fault.order.no_price"))
-            outcome = executor.sell(symbol, position.qty, Reason.DAILY_SELL, price)
+                raise RefusedOrderError(LocalizedText("fault.order.no_price"))
+            outcome = executor.sell(symbol, position.qty, OrderReason.DAILY_SELL, price)
         except UnknownOutcomeError as error:
-            tell_unknown("log.sale_unknown", symbol, error)
+            log_unknown_outcome("log.sale_unknown", symbol, error)
             return
         except RefusedOrderError as error:
-            warn("order.refused", Sentence("log.not_sold_today", symbol=symbol, why=error.said), symbol=symbol)
-            outcome = left_undone(error.said)
+            log_warning(
+                "order.refused", LocalizedText("log.not_sold_today", symbol=symbol, why=error.message), symbol=symbol
+            )
+            outcome = left_undone(error.message)
         self._store.change(lambda book: with_sell_outcome(book, symbol, outcome))
 
-    def _share_out(self, prices: Mapping[str, Decimal], executor: TradeExecutor, expected: Decimal = ZERO) -> None:
+    def _allocate_capital(
+        self, prices: Mapping[str, Decimal], executor: TradeExecutor, expected: Decimal = ZERO
+    ) -> None:
         """Fix the amounts: from here on they stay, whatever happens. expected: what sales will still bring in."""
         if not any(not buy.outcome for buy in self._plan().buys):
             self._store.change(lambda book: replace(book, plan=replace(self._plan(), shared_out=True)))
             return
         account = executor.exchange.account()
         if not account.can_trade:
-            raise AccountTroubleError(Sentence("fault.binance.may_not_trade"))
+            raise AccountTroubleError(LocalizedText("fault.binance.may_not_trade"))
         book = self._store.book
         smallest = {}
         for buy in self._plan().buys:
             rules = executor.rules_of(buy.symbol)
-            if why := _why_not(rules, account):
+            if why := _unavailable_reason(rules, account):
                 book = with_buy_outcome(book, buy.symbol, left_undone(why))
             elif rules is not None:
                 smallest[buy.symbol] = rules.smallest_order(prices.get(buy.symbol))
@@ -271,44 +288,46 @@ class DailyPass:
         capital = min(book.capital - in_doubt, free) + expected
         if free < book.capital:
             facts = {"free": free, "quote": book.quote_asset, "counted": book.capital}
-            warn("daily.free_balance", Sentence("log.free_balance", **facts))
-        self._store.save(replace(book, plan=share_out(book.plan or self._plan(), capital, smallest)))
+            log_warning("daily.free_balance", LocalizedText("log.free_balance", **facts))
+        self._store.save(replace(book, plan=allocate_capital(book.plan or self._plan(), capital, smallest)))
 
     def _buy(self, symbol: str, prices: Mapping[str, Decimal], executor: TradeExecutor) -> None:
         buy = next(step for step in self._plan().buys if step.symbol == symbol)
-        if buy.outcome or self._store.book.undecided(symbol):
+        if buy.outcome or self._store.book.has_pending_order(symbol):
             return
         try:
             outcome = self._buy_outcome(buy, prices, executor)
         except UnknownOutcomeError as error:
-            tell_unknown("log.purchase_unknown", symbol, error)
+            log_unknown_outcome("log.purchase_unknown", symbol, error)
             return
         except InsufficientBalanceError as error:
-            self._leave_all(error.said)
+            self._skip_all_buys(error.message)
             return
         except RefusedOrderError as error:
-            warn("order.refused", Sentence("log.not_bought", symbol=symbol, why=error.said), symbol=symbol)
-            outcome = left_undone(error.said)
+            log_warning(
+                "order.refused", LocalizedText("log.not_bought", symbol=symbol, why=error.message), symbol=symbol
+            )
+            outcome = left_undone(error.message)
         self._store.change(lambda book: with_buy_outcome(book, symbol, outcome))
 
     def _buy_outcome(self, buy: PlannedBuy, prices: Mapping[str, Decimal], executor: TradeExecutor) -> str:
         left = buy.left or ZERO
         if why := self._control.paused():
-            return Sentence("outcome.paused", why=why)
+            return LocalizedText("outcome.paused", why=why)
         if (price := prices.get(buy.symbol)) is None:
-            raise RefusedOrderError(Sentence("fault.order.no_price"))
+            raise RefusedOrderError(LocalizedText("fault.order.no_price"))
         rules = executor.rules_of(buy.symbol)
         if left != buy.amount and rules is not None and left < rules.smallest_order(price):
             return "bought"  # what is left of an amount that took several orders
         return executor.buy(buy.symbol, left, price)
 
-    def _leave_all(self, why: str) -> None:
+    def _skip_all_buys(self, why: str) -> None:
         """Buy nothing more today, and say why."""
-        alarm("daily.no_more_buys", Sentence("log.no_more_buys", why=why))
+        log_error("daily.no_more_buys", LocalizedText("log.no_more_buys", why=why))
 
         def without_buys(book: Book) -> Book:
             for buy in self._plan().buys:
-                if not buy.outcome and not book.undecided(buy.symbol):
+                if not buy.outcome and not book.has_pending_order(buy.symbol):
                     book = with_buy_outcome(book, buy.symbol, left_undone(why))
             return replace(book, plan=replace(book.plan, shared_out=True)) if book.plan else book
 
@@ -317,13 +336,13 @@ class DailyPass:
     def _finish(self, settings: Settings) -> None:
         plan = self._plan()
         self._note_decisions(settings)
-        self._store.save(with_pass_done(self._store.book, plan.day))
-        self.put_off_for = ""
+        self._store.save(with_daily_update_done(self._store.book, plan.day))
+        self.postponed_reason = ""
         book = self._store.book
         facts = {"capital": book.capital, "quote": book.quote_asset, "count": len(book.positions)}
-        say(
+        log_info(
             "daily.done",
-            Sentence("log.pass_done", day=plan.day, done=what_was_done(plan), **facts),
+            LocalizedText("log.pass_done", day=plan.day, done=describe_outcome(plan), **facts),
             day=plan.day,
             capital=book.capital,
             asset=book.quote_asset,
@@ -331,7 +350,7 @@ class DailyPass:
         )
 
 
-def _one_after_another(symbols: Collection[str], work: Callable[[str], None]) -> None:
+def _for_each_symbol(symbols: Collection[str], work: Callable[[str], None]) -> None:
     """Do the work for each token; what is in one's way now does not stop the others, and is raised at the end."""
     in_the_way: TemporaryError | None = None
     for symbol in symbols:
@@ -343,13 +362,13 @@ def _one_after_another(symbols: Collection[str], work: Callable[[str], None]) ->
         raise in_the_way
 
 
-def _why_not(rules: TradingRules | None, account: Account) -> str:
+def _unavailable_reason(rules: TradingRules | None, account: Account) -> str:
     if rules is None:
-        return Sentence("fault.binance.no_pair")
+        return LocalizedText("fault.binance.no_pair")
     if not rules.tradable:
-        return rules.why_not
-    return "" if rules.permitted(account) else Sentence("pair.not_permitted")
+        return rules.unavailable_reason
+    return "" if rules.permitted(account) else LocalizedText("pair.not_permitted")
 
 
 class NoScoresError(MarsShotError):
-    """Not one token has a probability: the pass is not done, and is tried again."""
+    """Not one token has a probability: the daily update is not done, and is tried again."""

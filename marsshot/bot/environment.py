@@ -1,6 +1,6 @@
-"""What surrounds a run: in paper and live mode the real services and the real time, in demo mode the recorded market.
+"""The environment of a run: real services and real time in paper and live mode, the recorded market in demo mode.
 
-The one place that knows about embedded_market; the trading rooms see base URLs and a clock, never the difference.
+The one place that knows about embedded_market; the trading code sees base URLs and a clock, never the difference.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
-from marsshot.core.catalog import Sentence
+from marsshot.core.catalog import LocalizedText
 from marsshot.core.errors import InputError
 from marsshot.infra.clock import SystemClock, VirtualClock
 
@@ -29,36 +29,36 @@ DEMO_START = date(2021, 2, 21)
 DEMO_DAYS = 92
 # What the recorded market knows when the demo begins.
 DEMO_TOKENS = ("ADA", "BNB", "BTC", "DOGE", "DOT", "ETH", "LINK", "LTC", "LUNA", "MATIC", "SOL", "UNI", "XRP")
-_UNHURRIED = 10_000  # requests per minute: the recorded market has no plan to keep to
+_NO_REQUEST_LIMIT = 10_000  # requests per minute: the recorded market has no plan to keep to
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class Environment:
     """Settings with the addresses and keys to use, the clock to go by, and what does the same to settings read anew."""
 
     settings: Settings
     clock: SystemClock | VirtualClock
-    dress: Callable[[Settings], Settings]
+    apply_overrides: Callable[[Settings], Settings]
 
 
 @contextmanager
-def open_surroundings(
-    settings: Settings, *, keep_account: bool = False, look_only: bool = False
-) -> Iterator[Surroundings]:
-    """Yield the surroundings of this mode; demo mode's market ends with the block.
+def open_environment(
+    settings: Settings, *, keep_account: bool = False, read_only: bool = False
+) -> Iterator[Environment]:
+    """Yield the environment of this mode; demo mode's market ends with the block.
 
     keep_account: the demo's exchange goes on where the last command left it (balances and time are kept in a file).
-    look_only: it goes on from there too, but what happens is forgotten: the file may be another process's.
+    read_only: it goes on from there too, but what happens is forgotten: the file may be another process's.
     """
-    if look_only and settings.mode == "demo":
-        with _copied(settings.file(ACCOUNT)) as copy, _demo_market(settings, copy) as around:
-            yield around
+    if read_only and settings.mode == "demo":
+        with _copied(settings.file(ACCOUNT)) as copy, _demo_market(settings, copy) as environment:
+            yield environment
         return
     if settings.mode != "demo":
-        yield Surroundings(settings, SystemClock(), lambda changed: changed)
+        yield Environment(settings, SystemClock(), lambda changed: changed)
         return
-    with _demo_market(settings, settings.file(ACCOUNT) if keep_account else None) as around:
-        yield around
+    with _demo_market(settings, settings.file(ACCOUNT) if keep_account else None) as environment:
+        yield environment
 
 
 @contextmanager
@@ -71,7 +71,7 @@ def _copied(account_file: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def _demo_market(settings: Settings, account_file: Path | None) -> Iterator[Surroundings]:
+def _demo_market(settings: Settings, account_file: Path | None) -> Iterator[Environment]:
     from embedded_market.exchange.account_file import AccountFileError  # noqa: PLC0415 - demo mode only
     from embedded_market.server.launcher import MarketProcess, MarketProcessError  # noqa: PLC0415
 
@@ -81,12 +81,12 @@ def _demo_market(settings: Settings, account_file: Path | None) -> Iterator[Surr
         with MarketProcess(start=begin.timestamp(), balances=balances, account_file=account_file) as market:
             start = datetime.fromtimestamp(market.time, UTC)
             clock = VirtualClock(start, market.set_time)
-            dress = _dresser(market)
-            yield Surroundings(dress(settings), clock, dress)
+            apply_overrides = _overrides_for(market)
+            yield Environment(apply_overrides(settings), clock, apply_overrides)
     except AccountFileError as error:
-        raise InputError(Sentence("fault.demo.account", path=account_file, why=str(error))) from None
+        raise InputError(LocalizedText("fault.demo.account", path=account_file, why=str(error))) from None
     except MarketProcessError as error:
-        raise InputError(Sentence("fault.demo.market", why=str(error))) from None
+        raise InputError(LocalizedText("fault.demo.market", why=str(error))) from None
 
 
 def demo_end(start: datetime) -> datetime:
@@ -94,8 +94,8 @@ def demo_end(start: datetime) -> datetime:
     return start + timedelta(days=DEMO_DAYS)
 
 
-def _dresser(market: MarketProcess) -> Callable[[Settings], Settings]:
-    def dress(settings: Settings) -> Settings:
+def _overrides_for(market: MarketProcess) -> Callable[[Settings], Settings]:
+    def apply_overrides(settings: Settings) -> Settings:
         """Point the three services at the recorded market."""
         return settings.model_copy(
             update={
@@ -104,7 +104,7 @@ def _dresser(market: MarketProcess) -> Callable[[Settings], Settings]:
                     update={
                         "base_url": market.url,
                         "api_key": SecretStr(market.lunarcrush_key),
-                        "requests_per_minute": _UNHURRIED,
+                        "requests_per_minute": _NO_REQUEST_LIMIT,
                     }
                 ),
                 "coinbase": settings.coinbase.model_copy(update={"base_url": market.url}),
@@ -118,4 +118,4 @@ def _dresser(market: MarketProcess) -> Callable[[Settings], Settings]:
             }
         )
 
-    return dress
+    return apply_overrides

@@ -1,6 +1,7 @@
 """What the bot writes down for its owner to look up, and never needs itself: decisions.csv, equity.csv, seen.json.
 
-Losing them harms nothing, so no trouble with them ever reaches a pass or a check: it is told, once, and that is all.
+Losing them harms nothing, so no trouble with them ever reaches a daily update or a check: it is told, once, and that is
+all.
 """
 
 from __future__ import annotations
@@ -16,24 +17,24 @@ from decimal import Decimal
 from pathlib import Path
 
 from marsshot.config.settings import Settings
-from marsshot.core.catalog import Sentence, words_of
+from marsshot.core.catalog import LocalizedText, catalog_of
 from marsshot.core.domain import ZERO, Book, DailyPlan, is_usable_price, utc_text
 from marsshot.infra.atomic_files import Disk
-from marsshot.infra.event_log import warn
+from marsshot.infra.event_log import log_warning
 from marsshot.portfolio.serialization import decimal_text
 from marsshot.strategy.daily_plan import settled_decisions
-from marsshot.strategy.decision_reasons import COLUMNS, csv_row, in_order
+from marsshot.strategy.decision_reasons import COLUMNS, by_score, csv_row
 
 DECISIONS, EQUITY, SEEN = "decisions.csv", "equity.csv", "seen.json"
 EQUITY_COLUMNS = ("time", "capital", "positions", "equity")
-BETWEEN_EQUITY_ROWS = timedelta(hours=1)
-_END_BYTES = 1_000_000  # of a file, to be looked at: a day's rows are far fewer
+EQUITY_ROW_INTERVAL = timedelta(hours=1)
+_TAIL_BYTES = 1_000_000  # of a file, to be looked at: a day's rows are far fewer
 _LINE_BYTES = 1_000
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """The last price of each held token, and when it was seen; why today's pass is put off, and until when."""
+class LastSeen:
+    """The last price of each held token, when it was seen; why today's daily update is postponed, and until when."""
 
     prices: Mapping[str, tuple[Decimal, datetime]] = field(default_factory=dict)
     put_off: str = ""
@@ -41,44 +42,44 @@ class Seen:
     time: datetime | None = None  # of the last check
 
 
-class Diary:
+class Journal:
     """The files of one mode."""
 
     def __init__(self, settings: Settings, disk: Disk) -> None:
         self._disk = disk
-        self._decisions = Table(settings.file(DECISIONS), COLUMNS, disk)
-        self._equity = Table(settings.file(EQUITY), EQUITY_COLUMNS, disk, is_lasting=False)
+        self._decisions = AppendOnlyCsv(settings.file(DECISIONS), COLUMNS, disk)
+        self._equity = AppendOnlyCsv(settings.file(EQUITY), EQUITY_COLUMNS, disk, durable=False)
         self._seen_path = settings.file(SEEN)
-        self._seen = read_seen(self._seen_path, disk)
+        self._seen = read_last_seen(self._seen_path, disk)
         self._last_equity = _last_moment(settings.file(EQUITY), disk)
-        self._is_hurried = settings.mode == "demo"  # where an hour takes a moment, a file at each check is too much
+        self._is_demo = settings.mode == "demo"  # where an hour takes a moment, a file at each check is too much
         self._in_trouble = set[Path]()
 
     def note_decisions(self, plan: DailyPlan, settings: Settings) -> None:
         """Put what the plan decided into decisions.csv, in place of what is there of this day already."""
         if not plan.decisions:
             return
-        day, words = plan.day.isoformat(), words_of(settings.language)
-        decisions = in_order(settled_decisions(plan))
-        rows = [csv_row(day, plan.decided_at, one, settings.daily_rules, words) for one in decisions]
-        self._write(self._decisions.path, lambda: self._decisions.append(rows, instead_of=f"{day},"))
+        day, catalog = plan.day.isoformat(), catalog_of(settings.language)
+        decisions = by_score(settled_decisions(plan))
+        rows = [csv_row(day, plan.decided_at, one, settings.daily_rules, catalog) for one in decisions]
+        self._write(self._decisions.path, lambda: self._decisions.append(rows, replacing_prefix=f"{day},"))
 
     def note_check(self, book: Book, prices: Mapping[str, Decimal], now: datetime) -> None:
         """Keep the prices of the held tokens, and, once an hour, what everything is worth."""
         known = {**self._seen.prices, **{symbol: (price, now) for symbol, price in prices.items()}}
         seen = replace(self._seen, prices={one: known[one] for one in book.positions if one in known}, time=now)
-        is_hour_over = self._last_equity is None or abs(now - self._last_equity) >= BETWEEN_EQUITY_ROWS
-        if self._is_hurried and not is_hour_over:
+        is_hour_over = self._last_equity is None or abs(now - self._last_equity) >= EQUITY_ROW_INTERVAL
+        if self._is_demo and not is_hour_over:
             self._seen = seen
             return
-        self._keep(seen)
+        self._save_last_seen(seen)
         if is_hour_over:
             self.note_equity(book, now)
 
-    def finish(self, book: Book, now: datetime) -> None:
-        """Write down what was held back for the sake of speed."""
-        if self._is_hurried and self._seen.time is not None:
-            self._write(self._seen_path, lambda: self._disk.jot(self._seen_path, _seen_json(self._seen)))
+    def flush(self, book: Book, now: datetime) -> None:
+        """Write what was held back for the sake of speed."""
+        if self._is_demo and self._seen.time is not None:
+            self._write(self._seen_path, lambda: self._disk.write_unsynced(self._seen_path, _seen_json(self._seen)))
             self.note_equity(book, now)
 
     def note_equity(self, book: Book, now: datetime) -> None:
@@ -89,38 +90,38 @@ class Diary:
         self._write(self._equity.path, lambda: self._equity.append([row]))
         self._last_equity = now
 
-    def note_put_off(self, why: str, until: datetime | None) -> None:
-        """Keep why today's pass is put off; nothing once it is done."""
-        self._keep(replace(self._seen, put_off=why, put_off_until=until))
+    def note_postponement(self, why: str, until: datetime | None) -> None:
+        """Keep why today's daily update is postponed; nothing once it is done."""
+        self._save_last_seen(replace(self._seen, put_off=why, put_off_until=until))
 
-    def _keep(self, seen: Seen) -> None:
+    def _save_last_seen(self, seen: LastSeen) -> None:
         if seen == self._seen:
             return
         self._seen = seen
-        self._write(self._seen_path, lambda: self._disk.jot(self._seen_path, _seen_json(seen)))
+        self._write(self._seen_path, lambda: self._disk.write_unsynced(self._seen_path, _seen_json(seen)))
 
     def _write(self, path: Path, write: Callable[[], None]) -> None:
         try:
             write()
         except OSError as error:
             if path not in self._in_trouble:
-                warn("diary.not_written", Sentence("log.diary_not_written", path=path, why=error.strerror))
+                log_warning("diary.not_written", LocalizedText("log.diary_not_written", path=path, why=error.strerror))
             self._in_trouble.add(path)
         else:
             self._in_trouble.discard(path)
 
 
-def last_price(symbol: str, book: Book, seen: Seen) -> Decimal:
+def last_price(symbol: str, book: Book, seen: LastSeen) -> Decimal:
     """Return the last price that is known of a held token: one seen at a check, or the one it was bought at."""
     return seen.prices[symbol][0] if symbol in seen.prices else book.positions[symbol].entry_price
 
 
-def positions_worth(book: Book, seen: Seen) -> Decimal:
+def positions_worth(book: Book, seen: LastSeen) -> Decimal:
     """Return what the positions are worth at their last prices, in quote asset."""
     return sum((held.qty * last_price(symbol, book, seen) for symbol, held in book.positions.items()), ZERO)
 
 
-def _seen_json(seen: Seen) -> bytes:
+def _seen_json(seen: LastSeen) -> bytes:
     content = {
         "time": utc_text(seen.time) if seen.time else None,
         "prices": {
@@ -133,7 +134,7 @@ def _seen_json(seen: Seen) -> bytes:
     return f"{json.dumps(content)}\n".encode()
 
 
-def moment_of(text: str) -> datetime:
+def parse_moment(text: str) -> datetime:
     """Return the moment that a file tells. Raises ValueError, also for one that does not say that it is UTC."""
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:  # the beginning of a moment that a death cut off is a moment, too
@@ -141,20 +142,22 @@ def moment_of(text: str) -> datetime:
     return moment
 
 
-def read_seen(path: Path, disk: Disk) -> Seen:
+def read_last_seen(path: Path, disk: Disk) -> LastSeen:
     """Return what the last check saw; nothing where the file is gone or cannot be read."""
 
     def moment(text: object) -> datetime | None:
-        return moment_of(str(text)) if text else None
+        return parse_moment(str(text)) if text else None
 
     try:
         content = json.loads(disk.read(path))
-        prices = {symbol: (Decimal(one["price"]), moment_of(one["time"])) for symbol, one in content["prices"].items()}
+        prices = {
+            symbol: (Decimal(one["price"]), parse_moment(one["time"])) for symbol, one in content["prices"].items()
+        }
         usable = {symbol: one for symbol, one in prices.items() if is_usable_price(one[0])}
         until, time = moment(content["put_off_until"]), moment(content["time"])
-        return Seen(usable, str(content["put_off"]), until, time)
+        return LastSeen(usable, str(content["put_off"]), until, time)
     except (OSError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError):
-        return Seen()
+        return LastSeen()
 
 
 def read_equity(path: Path, disk: Disk) -> list[tuple[datetime, Decimal]]:
@@ -164,7 +167,7 @@ def read_equity(path: Path, disk: Disk) -> list[tuple[datetime, Decimal]]:
         for line in disk.read(path).decode("utf-8", errors="replace").splitlines():
             with suppress(ValueError, ArithmeticError):
                 time, _capital, _positions, equity = line.split(",")
-                moment, worth = moment_of(time), Decimal(equity)
+                moment, worth = parse_moment(time), Decimal(equity)
                 if worth.is_finite():
                     points.append((moment, worth))
     return points
@@ -172,34 +175,35 @@ def read_equity(path: Path, disk: Disk) -> list[tuple[datetime, Decimal]]:
 
 def _last_moment(path: Path, disk: Disk) -> datetime | None:
     with suppress(OSError):
-        end, _ = disk.read_end(path, _LINE_BYTES)
+        end, _ = disk.read_tail(path, _LINE_BYTES)
         for line in reversed(end.decode("utf-8", errors="replace").splitlines()):
             with suppress(ValueError):
-                return moment_of(line.split(",")[0])
+                return parse_moment(line.split(",")[0])
     return None
 
 
-class Table:
+class AppendOnlyCsv:
     """A CSV file that grows at its end."""
 
-    def __init__(self, path: Path, columns: Sequence[str], disk: Disk, *, is_lasting: bool = True) -> None:
+    def __init__(self, path: Path, columns: Sequence[str], disk: Disk, *, durable: bool = True) -> None:
         self.path = path
         self._columns = columns
         self._disk = disk
-        self._add = disk.append if is_lasting else disk.jot_at_end
+        self._add = disk.append if durable else disk.append_unsynced
 
-    def append(self, rows: Iterable[Sequence[str]], *, instead_of: str = "") -> None:
+    def append(self, rows: Iterable[Sequence[str]], *, replacing_prefix: str = "") -> None:
         """Add rows, after mending a last line that a death left unfinished. Raises OSError.
 
-        instead_of: rows at the file's end that begin like this are taken away, unless they are the same as the new.
+        replacing_prefix: rows at the file's end that begin like this are taken away, unless they are the same as the
+        new.
         """
         rows = list(rows)
         if not self._disk.exists(self.path):
             self._add(self.path, csv_bytes([self._columns, *rows]))
             return
-        end, before = self._disk.read_end(self.path, _END_BYTES)
+        end, before = self._disk.read_tail(self.path, _TAIL_BYTES)
         whole = end.rfind(b"\n") + 1
-        kept = _without_last(end[:whole], instead_of.encode()) if instead_of else whole
+        kept = _without_last(end[:whole], replacing_prefix.encode()) if replacing_prefix else whole
         if end[kept:] == csv_bytes(rows):
             return
         if kept < len(end):

@@ -10,42 +10,42 @@ from datetime import timedelta
 from marsshot.bot.bot import Bot
 from marsshot.core.errors import MarsShotError, StopRequested, TemporaryError
 from marsshot.infra.clock import Clock
-from marsshot.infra.event_log import log, warn
+from marsshot.infra.event_log import log, log_warning
 
-REST_AFTER_SURPRISE = timedelta(seconds=10)
+PAUSE_AFTER_UNEXPECTED_ERROR = timedelta(seconds=10)
 
 
 def loop(
     bot: Bot,
-    take_up: Callable[[], None],
+    reload_settings: Callable[[], None],
     after_cycle: Callable[[], bool] | None = None,
-    round_ended: Callable[[], None] = lambda: None,
+    cycle_ended: Callable[[], None] = lambda: None,
 ) -> None:
     """Cycle until the clock says stop, or until after_cycle returns False. No error ends it: it is logged and told.
 
-    take_up: takes up changed settings; called before a daily pass is begun. round_ended: called after each cycle that
-    has ended, in trouble that was foreseen too.
+    reload_settings: takes up changed settings; called before a daily update is begun. cycle_ended: called after each
+    cycle that has ended, in trouble that was foreseen too.
     """
     while not bot.clock.stopping:
         try:
             if bot.daily_is_due() and bot.store.book.plan is None:
-                take_up()
+                reload_settings()
             bot.cycle()
         except StopRequested:
             break
         except MarsShotError as error:
-            warn("cycle.failed", f"This round could not be finished, the next one tries again. {error}")
-            round_ended()
+            log_warning("cycle.failed", f"This round could not be finished, the next one tries again. {error}")
+            cycle_ended()
         except Exception:  # noqa: BLE001 - the one place: a bot with open positions does not end by a surprise
             log.exception("Something unforeseen happened; the bot goes on", extra={"event": "cycle.surprise"})
-            bot.clock.idle(bot.clock.now() + REST_AFTER_SURPRISE)
+            bot.clock.idle(bot.clock.now() + PAUSE_AFTER_UNEXPECTED_ERROR)
         else:
-            round_ended()
+            cycle_ended()
         if after_cycle is not None and not after_cycle():
             break
         bot.clock.idle(bot.next_due())
     with suppress(TemporaryError):  # a disk that refuses has been told of, and the next start asks again
-        bot.remember_silence()
+        bot.save_quiet_period()
 
 
 @contextmanager

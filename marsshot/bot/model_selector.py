@@ -1,4 +1,4 @@
-"""Which model a pass is scored with: a new model.pkl is taken up when it has scored, a broken one is refused and told.
+"""Which model a daily update is scored with: a new model.pkl once it has scored; a broken one is refused and told.
 
 A copy of the last good one is kept beside it, so that "the old one stays in use" outlives a restart. Decides no trade.
 """
@@ -8,72 +8,74 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
-from marsshot.bot.scoring_process import Scorer
+from marsshot.bot.scoring_process import ScoringProcess
 from marsshot.config.settings import Settings
-from marsshot.core.catalog import Sentence
+from marsshot.core.catalog import LocalizedText
 from marsshot.core.domain import Scoring
 from marsshot.core.errors import InputError
-from marsshot.infra.atomic_files import Disk, replace_whole
-from marsshot.infra.event_log import alarm, say
-from marsshot.model.integrity import read_checked
+from marsshot.infra.atomic_files import Disk, replace_atomically
+from marsshot.infra.event_log import log_error, log_info
+from marsshot.model.integrity import read_verified
 
 
-class ScoringDesk:
-    """Gets scores from a scorer, with the model that is to be used."""
+class ModelSelector:
+    """Gets scores from a scoring process, with the model that is to be used."""
 
-    def __init__(self, scorer: Scorer, model_path: Path, disk: Disk, kept_path: Path | None = None) -> None:
-        self._scorer = scorer
+    def __init__(
+        self, process: ScoringProcess, model_path: Path, disk: Disk, fallback_path: Path | None = None
+    ) -> None:
+        self._process = process
         self._model_path = model_path
-        self._kept_path = kept_path or model_path.with_name(f"{model_path.stem}.in_use{model_path.suffix}")
+        self._fallback_path = fallback_path or model_path.with_name(f"{model_path.stem}.in_use{model_path.suffix}")
         self._disk = disk
         self._refused = ""  # what was last told of the new model
-        self._asked: Path | None = None
+        self._requested_model: Path | None = None
 
     @property
     def busy(self) -> bool:
         """True while a scoring is under way."""
-        return self._scorer.busy
+        return self._process.busy
 
     def check(self) -> None:
         """Raise InputError unless there is a model to score with."""
-        self._choose()
+        self._select()
 
     def scores(self, symbols: Collection[str], settings: Settings) -> Scoring | None:
-        """Return the scores, or None while they are being made. Raises as the scorer does."""
-        if not self._scorer.busy:
-            self._asked = self._choose()
-            _tell_beginning(len(symbols) + 2, settings.lunarcrush.requests_per_minute)
-            self._scorer.begin(list(symbols), settings, self._asked)
+        """Return the scores, or None while they are being made. Raises as the scoring process does."""
+        if not self._process.busy:
+            self._requested_model = self._select()
+            _log_start(len(symbols) + 2, settings.lunarcrush.requests_per_minute)
+            self._process.start(list(symbols), settings, self._requested_model)
         try:
-            scoring = self._scorer.result()
+            scoring = self._process.result()
         except InputError as error:
-            if self._asked == self._kept_path or not self._is_good(self._kept_path):
+            if self._requested_model == self._fallback_path or not self._is_good(self._fallback_path):
                 raise
             self._refuse(error)
-            self._asked = self._kept_path
-            self._scorer.begin(list(symbols), settings, self._kept_path)
+            self._requested_model = self._fallback_path
+            self._process.start(list(symbols), settings, self._fallback_path)
             return None
-        if scoring is not None and self._asked == self._model_path:
-            self._keep()
+        if scoring is not None and self._requested_model == self._model_path:
+            self._save_fallback()
         return scoring
 
     def stop(self) -> None:
         """Give up what is under way."""
-        self._scorer.stop()
+        self._process.stop()
 
-    def _choose(self) -> Path:
+    def _select(self) -> Path:
         try:
-            read_checked(self._model_path)
+            read_verified(self._model_path)
         except InputError as error:
-            if not self._is_good(self._kept_path):
+            if not self._is_good(self._fallback_path):
                 raise
             self._refuse(error)
-            return self._kept_path
-        return self._kept_path if self._refused == self._fingerprint() else self._model_path
+            return self._fallback_path
+        return self._fallback_path if self._refused == self._fingerprint() else self._model_path
 
     def _is_good(self, path: Path) -> bool:
         try:
-            read_checked(path)
+            read_verified(path)
         except InputError:
             return False
         return True
@@ -81,7 +83,7 @@ class ScoringDesk:
     def _refuse(self, error: InputError) -> None:
         fingerprint = self._fingerprint()
         if fingerprint != self._refused:
-            alarm("model.refused", Sentence("log.model_refused", why=error.said))
+            log_error("model.refused", LocalizedText("log.model_refused", why=error.message))
         self._refused = fingerprint
 
     def _fingerprint(self) -> str:
@@ -91,23 +93,23 @@ class ScoringDesk:
             return "absent"
         return f"{status.st_ino}.{status.st_mtime_ns}.{status.st_size}"
 
-    def _keep(self) -> None:
+    def _save_fallback(self) -> None:
         """Keep a copy of the model that has just scored."""
         try:
-            content, _ = read_checked(self._model_path)
-            facts_path, kept_facts = self._model_path.with_suffix(".json"), self._kept_path.with_suffix(".json")
+            content, _ = read_verified(self._model_path)
+            facts_path, kept_facts = self._model_path.with_suffix(".json"), self._fallback_path.with_suffix(".json")
             if kept_facts.exists() and kept_facts.read_bytes() == facts_path.read_bytes():
                 return
-            replace_whole(self._disk, self._kept_path, content)
-            replace_whole(self._disk, kept_facts, facts_path.read_bytes())
+            replace_atomically(self._disk, self._fallback_path, content)
+            replace_atomically(self._disk, kept_facts, facts_path.read_bytes())
         except (InputError, OSError):
-            return  # replaced this very moment, or no room: the next pass tries again
+            return  # replaced this very moment, or no room: the next daily update tries again
         self._refused = ""
-        say("model.taken_up", Sentence("log.model_taken_up", path=self._model_path))
+        log_info("model.taken_up", LocalizedText("log.model_taken_up", path=self._model_path))
 
 
-def _tell_beginning(coins: int, requests_per_minute: int) -> None:
+def _log_start(coins: int, requests_per_minute: int) -> None:
     """Say that scores are being made, where that can take a while."""
     if coins > requests_per_minute:
         facts = {"coins": coins, "limit": requests_per_minute, "minutes": coins // requests_per_minute + 1}
-        say("daily.scoring", Sentence("log.scoring", **facts))
+        log_info("daily.scoring", LocalizedText("log.scoring", **facts))

@@ -12,26 +12,26 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from marsshot.config.settings import Settings
-from marsshot.core.catalog import Sentence
+from marsshot.core.catalog import LocalizedText
 from marsshot.core.errors import TemporaryError
 from marsshot.exchange.base import Exchange
 from marsshot.infra.background import Inbox
 from marsshot.infra.clock import Clock
-from marsshot.infra.event_log import say, warn
+from marsshot.infra.event_log import log_info, log_warning
 from marsshot.market_data.coinbase import SpotPrices
-from marsshot.market_data.price_aggregator import News, PriceRound, Quote
+from marsshot.market_data.price_aggregator import PriceAggregator, PriceUpdate, Quote
 from positions_store import Store
 
-COINBASE_STRAYS = "coinbase_strays"
-BEYOND_BELIEF = 10  # times up or down since the last price, on the word of one venue alone
-ALIKE = 2  # times up or down at most, for a second look to confirm such a price
-MEMORY = timedelta(hours=1)  # an older price says nothing about a jump
+COINBASE_DIVERGES = "coinbase_strays"
+MAX_JUMP_FACTOR = 10  # times up or down since the last price, on the word of one venue alone
+CONFIRMATION_FACTOR = 2  # times up or down at most, for a second look to confirm such a price
+MAX_PRICE_AGE = timedelta(hours=1)  # an older price says nothing about a jump
 
 
-class PriceDesk:
+class PriceFeed:
     """Prices for one book. all_at_once: hand them over together, in the book's order, once all are known.
 
-    new_inbox: makes what each look hears its venues through.
+    make_inbox: makes the inbox that each round receives its prices through.
     """
 
     def __init__(
@@ -40,126 +40,128 @@ class PriceDesk:
         clock: Clock,
         *,
         all_at_once: bool = False,
-        new_inbox: Callable[[], Inbox[News]] = Inbox,
+        make_inbox: Callable[[], Inbox[PriceUpdate]] = Inbox,
     ) -> None:
         self._store = store
         self._clock = clock
         self._all_at_once = all_at_once
-        self._new_inbox = new_inbox
+        self._make_inbox = make_inbox
         self.last_quotes: dict[str, Quote] = {}
-        self._believed: dict[str, tuple[Decimal, datetime]] = {}
-        self._doubted: dict[str, tuple[Decimal, datetime]] = {}
-        self._told: dict[str, str] = {}
+        self._accepted: dict[str, tuple[Decimal, datetime]] = {}
+        self._unconfirmed: dict[str, tuple[Decimal, datetime]] = {}
+        self._last_logged: dict[str, str] = {}
 
-    def prices_as_known(
+    def stream_prices(
         self, symbols: Collection[str], settings: Settings, coinbase: SpotPrices, exchange: Exchange
     ) -> Iterator[Mapping[str, Decimal]]:
         """Yield the price to go by of each token that has one, some tokens at a time, as soon as they are known.
 
         What is unusual is told once, until it changes. Raises StopRequested while it waits.
         """
-        memory = max(MEMORY, 2 * timedelta(seconds=settings.strategy.check_interval_seconds))
-        look = PriceRound(symbols, settings, coinbase, exchange, self._new_inbox())
-        for quotes in look.quotes(
-            lambda symbol, quote: self._will_do(symbol, quote, memory),
+        max_age = max(MAX_PRICE_AGE, 2 * timedelta(seconds=settings.strategy.check_interval_seconds))
+        aggregator = PriceAggregator(symbols, settings, coinbase, exchange, self._make_inbox())
+        for quotes in aggregator.quotes(
+            lambda symbol, quote: self._accepts_single_source(symbol, quote, max_age),
             lambda: self._clock.stopping,
             all_at_once=self._all_at_once,
         ):
-            self._remember_strays(quotes)
-            believed = {
-                symbol: self._believable(symbol, self._trusted(symbol, quote), memory)
+            self._save_divergence(quotes)
+            accepted = {
+                symbol: self._hold_back_jump(symbol, self._drop_distrusted(symbol, quote), max_age)
                 for symbol, quote in quotes.items()
             }
-            self.last_quotes |= believed
-            self._tell(believed, look.trouble)
-            yield {symbol: quote.price for symbol, quote in believed.items() if quote.price is not None}
+            self.last_quotes |= accepted
+            self._log_changes(accepted, aggregator.binance_problem)
+            yield {symbol: quote.price for symbol, quote in accepted.items() if quote.price is not None}
 
     def usable_prices(
         self, symbols: Collection[str], settings: Settings, coinbase: SpotPrices, exchange: Exchange
     ) -> Mapping[str, Decimal]:
         """Return the price to go by of each token that has one, once all are known."""
         prices: dict[str, Decimal] = {}
-        for known in self.prices_as_known(symbols, settings, coinbase, exchange):
+        for known in self.stream_prices(symbols, settings, coinbase, exchange):
             prices |= known
         return prices
 
-    def _tell(self, quotes: Mapping[str, Quote], trouble: str) -> None:
-        self._tell_once("*", Sentence("log.no_binance_prices", why=trouble) if trouble else "")
+    def _log_changes(self, quotes: Mapping[str, Quote], binance_problem: str) -> None:
+        self._log_once("*", LocalizedText("log.no_binance_prices", why=binance_problem) if binance_problem else "")
         for symbol, quote in quotes.items():
             # That Binance has none has just been told for all of them.
-            note = "" if trouble and quote.source == "Coinbase" and quote.agrees is None else quote.note
+            note = "" if binance_problem and quote.source == "Coinbase" and quote.agrees is None else quote.note
             key = "log.blind" if quote.price is None else "log.about"
-            self._tell_once(symbol, Sentence(key, subject=symbol, told=note) if note else "")
+            self._log_once(symbol, LocalizedText(key, subject=symbol, told=note) if note else "")
 
-    def _will_do(self, symbol: str, quote: Quote, memory: timedelta) -> bool:
+    def _accepts_single_source(self, symbol: str, quote: Quote, max_age: timedelta) -> bool:
         """Return whether one venue's price will do while the other is silent: nothing is odd about it."""
-        return self._trusted(symbol, quote).price is not None and not self._is_odd(symbol, quote, memory)
+        return self._drop_distrusted(symbol, quote).price is not None and not self._is_suspicious(
+            symbol, quote, max_age
+        )
 
-    def _remember_strays(self, quotes: Mapping[str, Quote]) -> None:
+    def _save_divergence(self, quotes: Mapping[str, Quote]) -> None:
         """Keep in the book of which tokens Coinbase's price is another thing's (a currency of the same name, say)."""
         held = self._store.book.positions
         changed = {
-            symbol: replace(held[symbol], said=held[symbol].said ^ {COINBASE_STRAYS})
+            symbol: replace(held[symbol], said=held[symbol].said ^ {COINBASE_DIVERGES})
             for symbol, quote in quotes.items()
-            if symbol in held and quote.agrees is (COINBASE_STRAYS in held[symbol].said)
+            if symbol in held and quote.agrees is (COINBASE_DIVERGES in held[symbol].said)
         }
         if not changed:
             return
         try:
             self._store.change(lambda book: replace(book, positions=dict(book.positions) | changed))
         except TemporaryError as error:
-            warn("book.not_saved", error.said)
+            log_warning("book.not_saved", error.message)
 
-    def _trusted(self, symbol: str, quote: Quote) -> Quote:
+    def _drop_distrusted(self, symbol: str, quote: Quote) -> Quote:
         """Take Coinbase's price away where it cannot be compared now and was wrong when it last could."""
         held = self._store.book.positions.get(symbol)
-        if held is None or quote.source != "Coinbase" or quote.agrees is not None or COINBASE_STRAYS not in held.said:
+        if held is None or quote.source != "Coinbase" or quote.agrees is not None or COINBASE_DIVERGES not in held.said:
             return quote
-        return Quote(None, "", Sentence("price.distrusted"))
+        return Quote(None, "", LocalizedText("price.distrusted"))
 
-    def _believable(self, symbol: str, quote: Quote, memory: timedelta) -> Quote:
+    def _hold_back_jump(self, symbol: str, quote: Quote, max_age: timedelta) -> Quote:
         """Let a jump beyond belief that one venue alone tells of wait until it is seen again."""
         price = quote.price
         if price is None:
             return quote
-        before = self._before(symbol, quote, memory)
-        is_odd = self._is_odd(symbol, quote, memory)
-        if before is not None and is_odd and not self._was_doubted(symbol, price, memory):
-            self._doubted[symbol] = price, self._clock.now()
-            return Quote(None, "", Sentence("price.jump", source=quote.source, price=price, before=before))
-        self._doubted.pop(symbol, None)
-        self._believed[symbol] = price, self._clock.now()
+        before = self._reference_price(symbol, quote, max_age)
+        is_suspicious = self._is_suspicious(symbol, quote, max_age)
+        if before is not None and is_suspicious and not self._confirms_doubted(symbol, price, max_age):
+            self._unconfirmed[symbol] = price, self._clock.now()
+            return Quote(None, "", LocalizedText("price.jump", source=quote.source, price=price, before=before))
+        self._unconfirmed.pop(symbol, None)
+        self._accepted[symbol] = price, self._clock.now()
         return quote
 
-    def _is_odd(self, symbol: str, quote: Quote, memory: timedelta) -> bool:
-        before, price = self._before(symbol, quote, memory), quote.price
+    def _is_suspicious(self, symbol: str, quote: Quote, max_age: timedelta) -> bool:
+        before, price = self._reference_price(symbol, quote, max_age), quote.price
         if price is None or before is None or quote.agrees is True:
             return False
-        return not _within(BEYOND_BELIEF, before, price)
+        return not _within(MAX_JUMP_FACTOR, before, price)
 
-    def _before(self, symbol: str, quote: Quote, memory: timedelta) -> Decimal | None:
+    def _reference_price(self, symbol: str, quote: Quote, max_age: timedelta) -> Decimal | None:
         """Return the price to measure a jump from: the last one, or the book's where Coinbase alone has one."""
-        since = self._clock.now() - memory
-        price, moment = self._believed.get(symbol, (None, since))
+        since = self._clock.now() - max_age
+        price, moment = self._accepted.get(symbol, (None, since))
         if price is not None and moment >= since:
             return price
         held = self._store.book.positions.get(symbol)
         return held.max_price if held is not None and quote.source == "Coinbase" and quote.agrees is None else None
 
-    def _was_doubted(self, symbol: str, price: Decimal, memory: timedelta) -> bool:
-        since = self._clock.now() - memory
-        doubted, moment = self._doubted.get(symbol, (None, since))
-        return doubted is not None and moment >= since and _within(ALIKE, doubted, price)
+    def _confirms_doubted(self, symbol: str, price: Decimal, max_age: timedelta) -> bool:
+        since = self._clock.now() - max_age
+        unconfirmed, moment = self._unconfirmed.get(symbol, (None, since))
+        return unconfirmed is not None and moment >= since and _within(CONFIRMATION_FACTOR, unconfirmed, price)
 
-    def _tell_once(self, topic: str, sentence: str) -> None:
-        if self._told.get(topic, "") == sentence:
+    def _log_once(self, topic: str, sentence: str) -> None:
+        if self._last_logged.get(topic, "") == sentence:
             return
         if sentence:
-            warn("price.note", sentence)
+            log_warning("price.note", sentence)
         else:
-            back = Sentence("log.prices_back")
-            say("price.normal", back if topic == "*" else Sentence("log.prices_normal", symbol=topic))
-        self._told[topic] = sentence
+            back = LocalizedText("log.prices_back")
+            log_info("price.normal", back if topic == "*" else LocalizedText("log.prices_normal", symbol=topic))
+        self._last_logged[topic] = sentence
 
 
 def _within(times: int, before: Decimal, price: Decimal) -> bool:

@@ -1,4 +1,4 @@
-"""Compares the book with the exchange, at start and before each daily pass; tells what differs, and pauses buying.
+"""Compares the book with the exchange, at start and before each daily update; tells what differs, and pauses buying.
 
 Nothing is sold or bought by it. A shortfall that the owner has been told of, and after which he has allowed buying
 again, is taken as it is: from then on the book counts what is really there.
@@ -10,20 +10,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from marsshot.bot.control_files import Control
+from marsshot.bot.control_files import ControlFiles
 from marsshot.config.settings import Settings
-from marsshot.core.catalog import Sentence
+from marsshot.core.catalog import LocalizedText
 from marsshot.core.domain import UNKNOWN_SALE, Book, TradingRules
 from marsshot.core.errors import MarsShotError
-from marsshot.infra.event_log import alarm, say, warn
+from marsshot.infra.event_log import log_error, log_info, log_warning
 from marsshot.portfolio.reconciliation import (
     Difference,
     balance_differences,
     since_ms,
-    tokens_to_look_into,
+    symbols_to_check,
     unknown_orders,
     with_comparison,
-    with_what_is_there,
+    with_exchange_quantity,
     without_explained,
 )
 from marsshot.portfolio.serialization import decimal_text
@@ -36,7 +36,7 @@ class Reconciler:
     """`is_due` until book and exchange have been compared; nothing may be bought before."""
 
     store: Store
-    control: Control
+    control: ControlFiles
     is_due: bool = True
 
     def reconcile(self, settings: Settings, executor: TradeExecutor) -> None:
@@ -54,44 +54,49 @@ class Reconciler:
         book = self.store.book
         seen = {
             symbol: executor.exchange.orders_since(executor.pair_of(symbol), since_ms(book, now_ms))
-            for symbol in tokens_to_look_into(book, account, rules, symbols)
+            for symbol in symbols_to_check(book, account, rules, symbols)
         }
         differences = without_explained([*balance_differences(book, account, rules), *unknown_orders(book, seen)])
         accepted = [one for one in differences if self._is_accepted(one)]
         open_ones = [one for one in differences if one not in accepted]
-        self._tell(open_ones)
+        self._report(open_ones)
         settled = any(one.topic.startswith((f"{UNKNOWN_SALE}.", "purchase.")) for one in accepted)
         self.store.change(
-            lambda book: with_comparison(_as_it_is(book, accepted, rules), now_ms, open_ones, settled=settled)
+            lambda book: with_comparison(
+                _adjusted_to_exchange(book, accepted, rules), now_ms, open_ones, settled=settled
+            )
         )
 
     def _is_accepted(self, difference: Difference) -> bool:
         """Return whether the owner was told of a shortfall or an unknown order, and has allowed buying since."""
         told = difference.topic in self.store.book.differences
-        can_be = difference.there is not None or difference.topic.startswith("purchase.")
+        can_be = difference.exchange_quantity is not None or difference.topic.startswith("purchase.")
         return told and can_be and not self.control.paused()
 
-    def _tell(self, differences: Sequence[Difference]) -> None:
+    def _report(self, differences: Sequence[Difference]) -> None:
         """Tell what is new. Buying is paused before the book says that it was told: a death in between tells twice."""
         new = [one for one in differences if one.topic not in self.store.book.differences]
         for one in new:
-            (alarm if one.pauses else warn)("book.differs", one.sentence, topic=one.topic)
+            (log_error if one.pauses else log_warning)("book.differs", one.sentence, topic=one.topic)
         if serious := [one.sentence for one in new if one.pauses]:
             self.control.pause("; ".join(serious))
-            say("control.paused", Sentence("log.paused"))
+            log_info("control.paused", LocalizedText("log.paused"))
 
 
-def _as_it_is(book: Book, accepted: Sequence[Difference], rules: dict[str, TradingRules | None]) -> Book:
+def _adjusted_to_exchange(book: Book, accepted: Sequence[Difference], rules: dict[str, TradingRules | None]) -> Book:
     for one in accepted:
         known = rules[one.symbol]
         held = book.positions.get(one.symbol)
-        if known is not None and held is not None and one.there is not None:
-            book = with_what_is_there(book, one, known.lot_step)
-            amounts = {"there": Decimal(decimal_text(one.there)), "counted": Decimal(decimal_text(held.qty))}
-            warn("book.adjusted", Sentence("log.adjusted", symbol=one.symbol, **amounts), symbol=one.symbol)
+        if known is not None and held is not None and one.exchange_quantity is not None:
+            book = with_exchange_quantity(book, one, known.lot_step)
+            amounts = {
+                "there": Decimal(decimal_text(one.exchange_quantity)),
+                "counted": Decimal(decimal_text(held.qty)),
+            }
+            log_warning("book.adjusted", LocalizedText("log.adjusted", symbol=one.symbol, **amounts), symbol=one.symbol)
     return book
 
 
-def tell_not_compared(error: MarsShotError) -> None:
+def log_not_compared(error: MarsShotError) -> None:
     """Tell that the comparison could not be made now."""
-    warn("book.not_compared", Sentence("log.not_compared", why=error.said))
+    log_warning("book.not_compared", LocalizedText("log.not_compared", why=error.message))

@@ -20,22 +20,22 @@ from time import monotonic
 from typing import IO, Protocol
 
 from marsshot.config.settings import Settings
-from marsshot.core.catalog import Sentence
+from marsshot.core.catalog import LocalizedText
 from marsshot.core.domain import Scoring
 from marsshot.core.errors import MarsShotError, TemporaryError
 from marsshot.infra.child_processes import module_command, module_environment
 from marsshot.infra.clock import Clock, SystemClock
-from marsshot.infra.event_log import say
+from marsshot.infra.event_log import log_info
 
 # How an answer ends that the files of the next version have written, beside a loop that is still of this one.
 _OF_ANOTHER_VERSION = (AttributeError, ImportError, TypeError, ValueError, LookupError, pickle.UnpicklingError)
-LONGEST_SCORING_SECONDS = 4 * 3600.0  # a thousand tokens at ten a minute take less than half of it
+MAX_SCORING_SECONDS = 4 * 3600.0  # a thousand tokens at ten a minute take less than half of it
 
 
-class Scorer(Protocol):
+class ScoringProcess(Protocol):
     """Begins a scoring, and tells when it is there."""
 
-    def begin(self, symbols: Sequence[str], settings: Settings, model_path: Path) -> None:
+    def start(self, symbols: Sequence[str], settings: Settings, model_path: Path) -> None:
         """Begin to score; a scoring under way is given up."""
 
     def result(self) -> Scoring | None:
@@ -43,20 +43,20 @@ class Scorer(Protocol):
 
     @property
     def busy(self) -> bool:
-        """True from `begin` until `result` has given something else than None."""
+        """True from `start` until `result` has given something else than None."""
 
     def stop(self) -> None:
         """Give up what is under way."""
 
 
-class InlineScorer:
+class InlineScoringProcess:
     """Scores while you wait."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._work: tuple[Sequence[str], Settings, Path] | None = None
 
-    def begin(self, symbols: Sequence[str], settings: Settings, model_path: Path) -> None:
+    def start(self, symbols: Sequence[str], settings: Settings, model_path: Path) -> None:
         """Note what to score."""
         self._work = (symbols, settings, model_path)
 
@@ -67,11 +67,11 @@ class InlineScorer:
         if self._work is None:
             return None
         (symbols, settings, model_path), self._work = self._work, None
-        return score_tokens(symbols, settings, self._clock, model_path, lambda line: say("lunarcrush.wait", line))
+        return score_tokens(symbols, settings, self._clock, model_path, lambda line: log_info("lunarcrush.wait", line))
 
     @property
     def busy(self) -> bool:
-        """True between `begin` and `result`."""
+        """True between `start` and `result`."""
         return self._work is not None
 
     def stop(self) -> None:
@@ -79,7 +79,7 @@ class InlineScorer:
         self._work = None
 
 
-class ChildScorer:
+class ChildScoringProcess:
     """Scores in a process that ends with its answer; nothing of it stays in this one.
 
     A plain child process: multiprocessing would load the daemon's main module into it as well, and leave a helper
@@ -88,10 +88,10 @@ class ChildScorer:
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
-        self._answer: IO[bytes] | None = None
-        self._begun = 0.0
+        self._output: IO[bytes] | None = None
+        self._started_at = 0.0
 
-    def begin(self, symbols: Sequence[str], settings: Settings, model_path: Path) -> None:
+    def start(self, symbols: Sequence[str], settings: Settings, model_path: Path) -> None:
         """Start the process; the settings, secrets included, go through a pipe, not through its arguments.
 
         Raises TemporaryError where the machine has no room for it.
@@ -99,43 +99,43 @@ class ChildScorer:
         self.stop()
         command = module_command(__name__)
         try:
-            self._answer = tempfile.TemporaryFile()  # noqa: SIM115 - open until the answer is there
+            self._output = tempfile.TemporaryFile()  # noqa: SIM115 - open until the answer is there
             self._process = subprocess.Popen(  # noqa: S603 - this module
-                command, stdin=subprocess.PIPE, stdout=self._answer, env=module_environment()
+                command, stdin=subprocess.PIPE, stdout=self._output, env=module_environment()
             )
         except OSError as error:
             self.stop()
-            raise TemporaryError(Sentence("fault.scores.not_started", why=error.strerror)) from None
-        self._begun = monotonic()
+            raise TemporaryError(LocalizedText("fault.scores.not_started", why=error.strerror)) from None
+        self._started_at = monotonic()
         assert self._process.stdin is not None  # noqa: S101 - asked for above
         with suppress(BrokenPipeError), self._process.stdin as question:  # it may have died: result() tells
             question.write(pickle.dumps((tuple(symbols), settings, model_path)))
 
     def result(self) -> Scoring | None:
         """Return the answer, or None while the process works. Raises TemporaryError if it died without one."""
-        if self._process is None or self._answer is None:
+        if self._process is None or self._output is None:
             return None
         if self._process.poll() is None:
             self._end_if_too_long()
             return None
-        self._answer.seek(0)
-        content = self._answer.read()
+        self._output.seek(0)
+        content = self._output.read()
         self.stop()
         if not content.endswith(pickle.STOP):
-            raise TemporaryError(Sentence("fault.scores.died"))
+            raise TemporaryError(LocalizedText("fault.scores.died"))
         try:
             answer = pickle.loads(content)  # noqa: S301 - our own process's answer
         except _OF_ANOTHER_VERSION:
-            raise TemporaryError(Sentence("fault.scores.other_version")) from None
+            raise TemporaryError(LocalizedText("fault.scores.other_version")) from None
         if isinstance(answer, Exception):
             raise answer
         assert isinstance(answer, Scoring)  # noqa: S101 - our own process's answer
         return answer
 
     def _end_if_too_long(self) -> None:
-        if monotonic() - self._begun > LONGEST_SCORING_SECONDS:
+        if monotonic() - self._started_at > MAX_SCORING_SECONDS:
             self.stop()
-            raise TemporaryError(Sentence("fault.scores.too_long"))
+            raise TemporaryError(LocalizedText("fault.scores.too_long"))
 
     @property
     def busy(self) -> bool:
@@ -147,12 +147,12 @@ class ChildScorer:
         if self._process is not None:
             self._process.kill()
             self._process.wait()
-        if self._answer is not None:
-            self._answer.close()
-        self._process = self._answer = None
+        if self._output is not None:
+            self._output.close()
+        self._process = self._output = None
 
 
-def _answer_in_a_child() -> None:
+def _child_main() -> None:
     """Score what stdin asks for, and leave the answer, or the error, on stdout."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
@@ -170,11 +170,11 @@ def _answer_in_a_child() -> None:
 
 
 def _plain(error: MarsShotError) -> MarsShotError:
-    """Return the error as one of errors.py: unpickling another would load its room, numpy and all, into the daemon."""
+    """Return the error as one of errors.py: unpickling another would load its module, numpy too, into the daemon."""
     kinds = [kind for kind in type(error).__mro__ if kind.__module__ == MarsShotError.__module__]
     plain: MarsShotError = kinds[0](*error.faults)
     return plain
 
 
 if __name__ == "__main__":
-    _answer_in_a_child()
+    _child_main()

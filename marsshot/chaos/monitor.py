@@ -1,4 +1,4 @@
-"""Looks on while a run goes on, and says when something is sold or bought that no rule asks for.
+"""Monitors a run while it goes on, and reports when something is sold or bought that no rule asks for.
 
 Judges by the market's true prices and by rules of its own: it shares no code with the bot's rules or bookkeeping.
 """
@@ -11,109 +11,113 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from marsshot.chaos.simulation import World
-from marsshot.chaos.violations import Verdict
+from marsshot.chaos.simulation import Simulation
+from marsshot.chaos.violations import Violations
 
 BOOK, SEEN = Path("bot_state.json"), Path("seen.json")
 # A rule goes by Coinbase's price while that is within a tenth of Binance's, so the true one may be off by as much.
-NEARLY = Decimal("1.12")
-HELD_UP_SECONDS = 0.2  # a rule acts on a price that is known, whatever other prices are still awaited
+PRICE_TOLERANCE = Decimal("1.12")
+MAX_HELD_UP_SECONDS = 0.2  # a rule acts on a price that is known, whatever other prices are still awaited
 
 
-class Witness:
+class Monitor:
     """Looks on while a run goes on: at every order that is sent, and at every book that replaces another."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
-        self.verdict = Verdict()
+    def __init__(self, simulation: Simulation) -> None:
+        self._simulation = simulation
+        self.violations = Violations()
         self.planned: dict[tuple[str, str], Decimal] = {}  # by day and token: the amount when it was first ordered
         self.intents: dict[str, dict[str, Any]] = {}  # every order that was sent, as the book had it
         self.outcomes: dict[tuple[str, str], str] = {}  # by day and token: how a planned purchase ended
         self._lowest_entry: dict[tuple[str, str], Decimal] = {}  # by token and opening: later orders may raise it
         self._before: dict[str, Any] = {"positions": {}}
-        world.wire.on_order = self._order_is_sent
-        world.system.on_rename = self._file_is_replaced
+        simulation.transport.on_order_sent = self._on_order_sent
+        simulation.filesystem.on_rename = self._on_file_replaced
 
     # ------------------------------------------------------------------ orders
 
-    def _order_is_sent(self, client_order_id: str) -> None:
-        book = json.loads(self._world.system.read(BOOK))
+    def _on_order_sent(self, client_order_id: str) -> None:
+        book = json.loads(self._simulation.filesystem.read(BOOK))
         intent = book["intents"].get(client_order_id)
         if intent is None:
             return  # what becomes of an order that the book does not know shows in the end
         held = book["positions"].get(intent["symbol"], {"qty": "0"})["qty"]
         self.intents[client_order_id] = intent | {"day": (book["plan"] or {}).get("day"), "held": held}
         if intent["side"] == "BUY":
-            self._judge_purchase(intent, book)
+            self._check_purchase(intent, book)
         else:
-            self._judge_sale(intent, book)
+            self._check_sale(intent, book)
 
-    def _judge_purchase(self, intent: dict[str, Any], book: dict[str, Any]) -> None:
+    def _check_purchase(self, intent: dict[str, Any], book: dict[str, Any]) -> None:
         symbol, plan = intent["symbol"], book["plan"]
         step = next((one for one in plan["buys"] if one["symbol"] == symbol), None) if plan else None
         if step is None or step["amount"] is None:
-            self.verdict.others.append(f"{symbol} bought without a plan")
+            self.violations.others.append(f"{symbol} bought without a plan")
             return
-        score = self._world.scores[date.fromisoformat(plan["day"])][symbol]
+        score = self._simulation.scores[date.fromisoformat(plan["day"])][symbol]
         if score is None or Decimal(score) < Decimal("0.70"):
-            self.verdict.others.append(f"{symbol} bought at score {score}")
+            self.violations.others.append(f"{symbol} bought at score {score}")
         amount = Decimal(step["amount"])
         if self.planned.setdefault((plan["day"], symbol), amount) != amount:
-            self.verdict.others.append(f"{symbol}: the amount of {plan['day']} changed after it was planned")
+            self.violations.others.append(f"{symbol}: the amount of {plan['day']} changed after it was planned")
 
-    def _judge_sale(self, intent: dict[str, Any], book: dict[str, Any]) -> None:
+    def _check_sale(self, intent: dict[str, Any], book: dict[str, Any]) -> None:
         symbol, reason = intent["symbol"], intent["reason"]
         held = book["positions"].get(symbol)
         if held is None:
-            self.verdict.others.append(f"{symbol} sold though it is not held")
+            self.violations.others.append(f"{symbol} sold though it is not held")
             return
         if Decimal(intent["quantity"]) > Decimal(held["qty"]):
-            self.verdict.others.append(f"{symbol}: more sold than held")
-        prices = self._world.prices_to_go_by(symbol)
+            self.violations.others.append(f"{symbol}: more sold than held")
+        prices = self._simulation.acceptable_prices(symbol)
         if held["exit_pending"] != reason and not any(self._is_due(reason, symbol, held, book, one) for one in prices):
-            self.verdict.others.append(f"{symbol} sold by {reason} at {prices[-1]}, entry {held['entry_price']}")
-        held_up = self._world.later.held_up_seconds(symbol)
-        if reason != "daily_sell" and held_up > HELD_UP_SECONDS:
-            self.verdict.others.append(f"{symbol}: its {reason} waited {held_up:.1f} s for the prices of others")
+            self.violations.others.append(f"{symbol} sold by {reason} at {prices[-1]}, entry {held['entry_price']}")
+        held_up = self._simulation.delayed_responses.seconds_held_up(symbol)
+        if reason != "daily_sell" and held_up > MAX_HELD_UP_SECONDS:
+            self.violations.others.append(f"{symbol}: its {reason} waited {held_up:.1f} s for the prices of others")
 
     def _is_due(self, reason: str, symbol: str, held: dict[str, Any], book: dict[str, Any], price: Decimal) -> bool:
         entry = Decimal(held["entry_price"])
         if reason == "stop_loss":
-            return price <= entry / 2 * NEARLY
+            return price <= entry / 2 * PRICE_TOLERANCE
         if reason == "trailing_stop":
             top = Decimal(held["max_price"])
             lowest = min(entry, self._lowest_entry.get((symbol, held["opened_at"]), entry))
-            was_there = self._world.highest[symbol] * NEARLY >= top >= lowest * 3 / NEARLY
-            return bool(held["trailing_armed"]) and was_there and price <= top * Decimal("0.7") * NEARLY
+            was_there = self._simulation.highest_prices[symbol] * PRICE_TOLERANCE >= top >= lowest * 3 / PRICE_TOLERANCE
+            return bool(held["trailing_armed"]) and was_there and price <= top * Decimal("0.7") * PRICE_TOLERANCE
         if reason == "partial_take_profit":
-            return not held["partial_sold"] and (held["partial_left"] is not None or price * NEARLY >= entry * 2)
+            return not held["partial_sold"] and (
+                held["partial_left"] is not None or price * PRICE_TOLERANCE >= entry * 2
+            )
         if reason == "daily_sell":
-            score = self._world.scores[date.fromisoformat(book["plan"]["day"])][symbol] if book["plan"] else None
+            score = self._simulation.scores[date.fromisoformat(book["plan"]["day"])][symbol] if book["plan"] else None
             return score is not None and Decimal(score) < Decimal("0.30")
-        return reason == "sell_all" and self._world.told_to_sell_all
+        return reason == "sell_all" and self._simulation.sell_all_was_requested
 
     # ------------------------------------------------------------------ prices
 
-    def _judge_prices(self, seen: dict[str, Any]) -> None:
+    def _check_prices(self, seen: dict[str, Any]) -> None:
         """Hold the prices that a check has just gone by against the true ones of its time."""
-        second = f"{self._world.clock.now():%Y-%m-%dT%H:%M:%SZ}"
+        second = f"{self._simulation.clock.now():%Y-%m-%dT%H:%M:%SZ}"
         for symbol, last in seen["prices"].items():
-            price, true = Decimal(last["price"]), self._world.prices_to_go_by(symbol)
-            if last["time"] == second and not any(one / NEARLY <= price <= one * NEARLY for one in true):
-                self.verdict.others.append(f"{symbol}: a check went by {price}, the market stands at {true[-1]}")
+            price, true = Decimal(last["price"]), self._simulation.acceptable_prices(symbol)
+            if last["time"] == second and not any(
+                one / PRICE_TOLERANCE <= price <= one * PRICE_TOLERANCE for one in true
+            ):
+                self.violations.others.append(f"{symbol}: a check went by {price}, the market stands at {true[-1]}")
 
     # ------------------------------------------------------------------ books
 
-    def _file_is_replaced(self, path: Path, content: bytes) -> None:
+    def _on_file_replaced(self, path: Path, content: bytes) -> None:
         if path == SEEN:
-            self._judge_prices(json.loads(content))
+            self._check_prices(json.loads(content))
         if path != BOOK:
             return
         book = json.loads(content)
         sold = {row["symbol"] for row in book["unwritten_trades"] if row["side"] == "SELL"}
         in_doubt = {intent["symbol"] for intent in book["intents"].values()}  # a purchase that is booked once more
         for symbol in self._before["positions"].keys() - book["positions"].keys() - sold - in_doubt:
-            self.verdict.losses.append(f"the position in {symbol} was dropped without a sale")
+            self.violations.losses.append(f"the position in {symbol} was dropped without a sale")
         for symbol, held in book["positions"].items():
             entry, key = Decimal(held["entry_price"]), (symbol, held["opened_at"])
             self._lowest_entry[key] = min(entry, self._lowest_entry.get(key, entry))
@@ -122,10 +126,10 @@ class Witness:
                 self.outcomes[book["plan"]["day"], buy["symbol"]] = buy["outcome"]
         self._before = book
 
-    def begin_again(self) -> None:
+    def on_restart(self) -> None:
         """Take the book that is there after a death as the one before the next."""
-        if self._world.system.exists(BOOK):
-            self._before = _json_or(self._world.system.read(BOOK), self._before)
+        if self._simulation.filesystem.exists(BOOK):
+            self._before = _json_or(self._simulation.filesystem.read(BOOK), self._before)
 
 
 def _json_or(content: bytes, otherwise: dict[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,6 @@
-"""Coinbase's spot prices on one simulated machine: some late, some unknown, some nonsense, some beyond belief.
+"""Coinbase's spot prices on one simulated machine: some late, some unknown, some malformed, some implausible.
 
-What is beyond belief is so in another way each time: the same nonsense twice is what the bot's rule believes.
+What is implausible is so in another way each time: the same implausible price twice is what the bot's rule believes.
 """
 
 from __future__ import annotations
@@ -13,43 +13,50 @@ from functools import partial
 from embedded_market.coinbase.api import CoinbaseApi
 from embedded_market.http_messages import Request
 from embedded_market.market_data.price_board import PriceBoard
-from marsshot.chaos.delayed_responses import Later
-from marsshot.chaos.fault_schedule import Fate
-from marsshot.chaos.skewed_clock import StrayingClock
-from marsshot.market_data.coinbase import HearSpot, read_spot_price
+from marsshot.chaos.delayed_responses import DelayedResponses
+from marsshot.chaos.fault_schedule import FaultSchedule
+from marsshot.chaos.skewed_clock import SkewedClock
+from marsshot.market_data.coinbase import SpotPricesCallback, read_spot_price
 
-BEYOND_BELIEF = "beyond belief"
+IMPLAUSIBLE = "beyond belief"
 
 
 class SimulatedCoinbase:
-    """What the bot sees of Coinbase in one life."""
+    """What the bot sees of Coinbase in one process."""
 
-    def __init__(self, api: CoinbaseApi, board: PriceBoard, clock: StrayingClock, fate: Fate, later: Later) -> None:
+    def __init__(
+        self,
+        api: CoinbaseApi,
+        board: PriceBoard,
+        clock: SkewedClock,
+        fault_schedule: FaultSchedule,
+        delayed_responses: DelayedResponses,
+    ) -> None:
         self._api = api
         self._board = board
         self._clock = clock
-        self._fate = fate
-        self._later = later
-        self._last_away: dict[str, int] = {}  # by asset: powers of ten between the last nonsense and the true price
+        self._faults = fault_schedule
+        self._delayed = delayed_responses
+        self._last_exponent: dict[str, int] = {}  # by asset: powers of ten between the last nonsense and the true price
 
-    def spot_prices_soon(self, assets: Collection[str], hear: HearSpot) -> None:
+    def request_spot_prices(self, assets: Collection[str], callback: SpotPricesCallback) -> None:
         """Answer for each asset, or say why not, now or later; a late answer tells the price of when it was asked."""
         for asset in assets:
-            hear({asset: self._later.seconds})
-            self._later.answer(asset, partial(hear, {asset: self._price(asset)}))
+            callback({asset: self._delayed.seconds})
+            self._delayed.schedule(asset, partial(callback, {asset: self._price(asset)}))
 
-    def give_up(self) -> None:
+    def cancel_pending(self) -> None:
         """Do nothing: everything has been asked for, and will be answered."""
 
     def close(self) -> None:
         """Do nothing."""
 
     def _price(self, asset: str) -> Decimal | str:
-        if self._fate.chance(self._fate.wire_trouble):
-            self._fate.note("price fault", asset)
-            text = self._fate.choose((BEYOND_BELIEF, "0", "-3", "NaN", "", "soon", "1e999", None))
-            if text == BEYOND_BELIEF:
-                text = format(self._board.price(asset, 0).scaleb(self._away(asset)), "f")
+        if self._faults.chance(self._faults.network_fault_rate):
+            self._faults.record_event("price fault", asset)
+            text = self._faults.choose((IMPLAUSIBLE, "0", "-3", "NaN", "", "soon", "1e999", None))
+            if text == IMPLAUSIBLE:
+                text = format(self._board.price(asset, 0).scaleb(self._implausible_exponent(asset)), "f")
             if text is None:
                 return "does not answer in time"
             body = json.dumps({"data": {"amount": text, "base": asset, "currency": "USD"}}).encode()
@@ -58,9 +65,9 @@ class SimulatedCoinbase:
         response = self._api.handle(request, self._clock.true_now.timestamp())
         return read_spot_price(response.body, asset) if response.status == 200 else "does not know it"  # noqa: PLR2004
 
-    def _away(self, asset: str) -> int:
+    def _implausible_exponent(self, asset: str) -> int:
         """Return how many powers of ten a price is to be off; never nearly as many as the last time."""
-        last = self._last_away.get(asset, 0)
+        last = self._last_exponent.get(asset, 0)
         powers = [power for power in range(-11, 12) if abs(power) >= 2 and abs(power - last) >= 3]  # noqa: PLR2004
-        self._last_away[asset] = self._fate.choose(powers)
-        return self._last_away[asset]
+        self._last_exponent[asset] = self._faults.choose(powers)
+        return self._last_exponent[asset]

@@ -14,22 +14,22 @@ from pathlib import Path
 
 from rich.console import Console
 
-from marsshot.bot.bootstrap import BOOK, keys_needed, model_path
-from marsshot.bot.control_files import Control
-from marsshot.bot.environment import open_surroundings
+from marsshot.bot.bootstrap import BOOK, model_path, required_keys
+from marsshot.bot.control_files import ControlFiles
+from marsshot.bot.environment import open_environment
 from marsshot.commands.check_findings import Finding, Level
 from marsshot.commands.check_venues import venue_findings
-from marsshot.commands.status import next_pass, pause_reason
+from marsshot.commands.status import next_daily_update, pause_reason
 from marsshot.config.settings import Settings
-from marsshot.core.catalog import Words
+from marsshot.core.catalog import Catalog
 from marsshot.core.domain import Book
 from marsshot.core.errors import InputError
 from marsshot.infra.atomic_files import Disk
 from marsshot.infra.clock import SystemClock
-from positions_store import check_folder, is_held, load_state
+from positions_store import check_folder, is_locked, load_state
 
 FREE_BYTES_NEEDED = 200_000_000
-OLD_MODEL = timedelta(days=30)
+STALE_MODEL_AGE = timedelta(days=30)
 STYLES = {Level.GOOD: "green", Level.NOTE: "yellow", Level.BAD: "bold red"}
 
 
@@ -38,140 +38,144 @@ def run_check(settings: Settings, *, ask_all: bool = False) -> int:
 
     ask_all: ask LunarCrush about every token, however long its limit makes that take.
     """
-    words, console = Words(settings.language), Console()
-    marks = {level: words.say(f"check.{level}") for level in Level}
+    catalog, console = Catalog(settings.language), Console()
+    marks = {level: catalog.text(f"check.{level}") for level in Level}
     width = max(map(len, marks.values()))
     bad = 0
-    for finding in _findings(settings, words, ask_all=ask_all):
+    for finding in _findings(settings, catalog, ask_all=ask_all):
         mark = marks[finding.level].ljust(width)
         console.print(mark, style=STYLES[finding.level], end=" ", highlight=False)
-        console.print(_line(finding, words), markup=False, highlight=False, soft_wrap=True)
+        console.print(_line(finding, catalog), markup=False, highlight=False, soft_wrap=True)
         bad += finding.level is Level.BAD
-    console.print(words.say("check.to_mend", count=bad) if bad else words.say("check.all_well"), highlight=False)
+    console.print(catalog.text("check.to_mend", count=bad) if bad else catalog.text("check.all_well"), highlight=False)
     return 1 if bad else 0
 
 
-def _line(finding: Finding, words: Words) -> str:
+def _line(finding: Finding, catalog: Catalog) -> str:
     if not finding.remedy:
-        return words.say("check.line", subject=finding.subject, text=finding.text)
-    return words.say("check.line_with_remedy", subject=finding.subject, text=finding.text, remedy=finding.remedy)
+        return catalog.text("check.line", subject=finding.subject, text=finding.text)
+    return catalog.text("check.line_with_remedy", subject=finding.subject, text=finding.text, remedy=finding.remedy)
 
 
-def _findings(settings: Settings, words: Words, *, ask_all: bool) -> Iterator[Finding]:
+def _findings(settings: Settings, catalog: Catalog, *, ask_all: bool) -> Iterator[Finding]:
     tokens = len(settings.tokens_daily)
     yield _good(
-        words,
+        catalog,
         "config",
-        words.say("check.config_well", mode=settings.mode, count=tokens, quote=settings.quote_asset),
+        catalog.text("check.config_well", mode=settings.mode, count=tokens, quote=settings.quote_asset),
     )
-    missing = settings.missing_keys(*keys_needed(settings))
-    yield _keys(settings, missing, words)
-    yield _guarded("folder", lambda: _folder(settings, words), words)
-    book, finding = _book(settings, words)
+    missing = settings.missing_keys(*required_keys(settings))
+    yield _keys(settings, missing, catalog)
+    yield _guarded("folder", lambda: _folder(settings, catalog), catalog)
+    book, finding = _book(settings, catalog)
     yield finding
     capital = book.capital if book else settings.strategy.capital_initial if finding.level is Level.GOOD else None
-    yield from _passes(settings, book, words)
+    yield from _passes(settings, book, catalog)
     with ThreadPoolExecutor(1) as side_by_side:  # loading the model takes as long as asking the venues
-        model = side_by_side.submit(_guarded, "model", lambda: _model(settings, words), words)
+        model = side_by_side.submit(_guarded, "model", lambda: _model(settings, catalog), catalog)
         if not missing:
-            with open_surroundings(settings, look_only=True) as around:
-                yield from venue_findings(around, book, capital, words, ask_all=ask_all)
+            with open_environment(settings, read_only=True) as environment:
+                yield from venue_findings(environment, book, capital, catalog, ask_all=ask_all)
         yield model.result()
 
 
-def _good(words: Words, subject: str, text: str) -> Finding:
-    return Finding(Level.GOOD, words.say(f"subject.{subject}"), text)
+def _good(catalog: Catalog, subject: str, text: str) -> Finding:
+    return Finding(Level.GOOD, catalog.text(f"subject.{subject}"), text)
 
 
-def _guarded(subject: str, look: Callable[[], Finding], words: Words) -> Finding:
+def _guarded(subject: str, look: Callable[[], Finding], catalog: Catalog) -> Finding:
     try:
         return look()
     except InputError as error:
-        finding, *remedy = re.split(r"\s?; ", words.tell(*error.faults), maxsplit=1)
-        return Finding(Level.BAD, words.say(f"subject.{subject}"), finding, *remedy)
+        finding, *remedy = re.split(r"\s?; ", catalog.render(*error.faults), maxsplit=1)
+        return Finding(Level.BAD, catalog.text(f"subject.{subject}"), finding, *remedy)
 
 
-def _keys(settings: Settings, missing: list[str], words: Words) -> Finding:
+def _keys(settings: Settings, missing: list[str], catalog: Catalog) -> Finding:
     if not missing:
-        return _good(words, "keys", words.say("check.keys_well" if settings.mode != "demo" else "check.keys_demo"))
+        return _good(catalog, "keys", catalog.text("check.keys_well" if settings.mode != "demo" else "check.keys_demo"))
     names = ", ".join(line.split(":")[0] for line in missing)
     return Finding(
         Level.BAD,
-        words.say("subject.keys"),
-        words.say("check.keys_missing", keys=names),
-        words.say("check.keys_remedy"),
+        catalog.text("subject.keys"),
+        catalog.text("check.keys_missing", keys=names),
+        catalog.text("check.keys_remedy"),
     )
 
 
-def _folder(settings: Settings, words: Words) -> Finding:
+def _folder(settings: Settings, catalog: Catalog) -> Finding:
     check_folder(settings.file(BOOK))
     free = shutil.disk_usage(Path.cwd()).free
     if free < FREE_BYTES_NEEDED:
-        text = words.say("check.disk_full", megabytes=free // 1_000_000)
-        return Finding(Level.BAD, words.say("subject.folder"), text, words.say("check.disk_remedy"))
-    return _good(words, "folder", words.say("check.disk_well", gigabytes=free / 1e9))
+        text = catalog.text("check.disk_full", megabytes=free // 1_000_000)
+        return Finding(Level.BAD, catalog.text("subject.folder"), text, catalog.text("check.disk_remedy"))
+    return _good(catalog, "folder", catalog.text("check.disk_well", gigabytes=free / 1e9))
 
 
-def _book(settings: Settings, words: Words) -> tuple[Book | None, Finding]:
+def _book(settings: Settings, catalog: Catalog) -> tuple[Book | None, Finding]:
     found: list[Book] = []
 
     def look() -> Finding:
         book = load_state(settings.file(BOOK), settings.mode, Disk())
         if book is None:
-            text = words.say("check.book_none", capital=settings.strategy.capital_initial, quote=settings.quote_asset)
-            return _good(words, "book", text)
+            text = catalog.text(
+                "check.book_none", capital=settings.strategy.capital_initial, quote=settings.quote_asset
+            )
+            return _good(catalog, "book", text)
         found.append(book)
         facts = {"count": len(book.positions), "capital": book.capital, "quote": book.quote_asset}
         if book.intents:
-            text = words.say("check.book_doubts", doubts=len(book.intents), **facts)
-            return Finding(Level.NOTE, words.say("subject.book"), text)
-        return _good(words, "book", words.say("check.book_well", **facts))
+            text = catalog.text("check.book_doubts", doubts=len(book.intents), **facts)
+            return Finding(Level.NOTE, catalog.text("subject.book"), text)
+        return _good(catalog, "book", catalog.text("check.book_well", **facts))
 
-    finding = _guarded("book", look, words)
+    finding = _guarded("book", look, catalog)
     return (found[0] if found else None), finding
 
 
-def _passes(settings: Settings, book: Book | None, words: Words) -> Iterator[Finding]:
-    control = Control(settings)
+def _passes(settings: Settings, book: Book | None, catalog: Catalog) -> Iterator[Finding]:
+    control = ControlFiles(settings)
     if control.paused():
-        reason = control.reason() or words.say("status.by_you")
-        if words.language != "en":  # the bot's own reasons stand in PAUSE in English
-            reason = pause_reason(reason, book, words)
-        text = words.say("status.paused", reason=reason)
-        yield Finding(Level.NOTE, words.say("subject.buying"), text)
+        reason = control.reason() or catalog.text("status.by_you")
+        if catalog.language != "en":  # the bot's own reasons stand in PAUSE in English
+            reason = pause_reason(reason, book, catalog)
+        text = catalog.text("status.paused", reason=reason)
+        yield Finding(Level.NOTE, catalog.text("subject.buying"), text)
     else:
-        yield _good(words, "buying", words.say("check.buying_well"))
-    running = words.say("check.running" if _runs(settings) else "check.not_running")
+        yield _good(catalog, "buying", catalog.text("check.buying_well"))
+    running = catalog.text("check.running" if _is_bot_running(settings) else "check.not_running")
     if settings.mode == "demo":
-        yield _good(words, "pass", words.say("check.pass_demo", running=running))
+        yield _good(catalog, "pass", catalog.text("check.pass_demo", running=running))
         return
-    moment = next_pass(book, settings, SystemClock().now())
+    moment = next_daily_update(book, settings, SystemClock().now())
     when = (
-        words.say("check.now") if moment == "due now" else words.say("check.at", moment=datetime.fromisoformat(moment))
+        catalog.text("check.now")
+        if moment == "due now"
+        else catalog.text("check.at", moment=datetime.fromisoformat(moment))
     )
-    yield _good(words, "pass", words.say("check.pass", when=when, running=running))
+    yield _good(catalog, "pass", catalog.text("check.pass", when=when, running=running))
 
 
-def _runs(settings: Settings) -> bool:
+def _is_bot_running(settings: Settings) -> bool:
     """Return whether a bot runs; in a folder that cannot be written, which is told already, none can."""
     try:
-        return is_held(settings.file(BOOK))
+        return is_locked(settings.file(BOOK))
     except InputError:
         return False
 
 
-def _model(settings: Settings, words: Words) -> Finding:
+def _model(settings: Settings, catalog: Catalog) -> Finding:
     from marsshot.model.model_files import load_model  # noqa: PLC0415 - scikit-learn is slow to load, and only wanted here
 
-    path, subject = model_path(settings), words.say("subject.model")
+    path, subject = model_path(settings), catalog.text("subject.model")
     loaded = load_model(path)
     features = len(loaded.features)
     try:
         trained = datetime.fromisoformat(str(loaded.facts.get("trained_at")))
         age = SystemClock().now() - trained
     except (ValueError, TypeError):
-        return Finding(Level.NOTE, subject, words.say("check.model_ageless", file=path, features=features))
-    text = words.say("check.model_well", file=path, age=age, features=features)
-    if age > OLD_MODEL:
-        return Finding(Level.NOTE, subject, text, words.say("check.model_remedy"))
+        return Finding(Level.NOTE, subject, catalog.text("check.model_ageless", file=path, features=features))
+    text = catalog.text("check.model_well", file=path, age=age, features=features)
+    if age > STALE_MODEL_AGE:
+        return Finding(Level.NOTE, subject, text, catalog.text("check.model_remedy"))
     return Finding(Level.GOOD, subject, text)

@@ -1,4 +1,4 @@
-"""What `main.py check` finds: a value. Imports no other room."""
+"""What `main.py check` finds: a value. Imports no other module."""
 
 from __future__ import annotations
 

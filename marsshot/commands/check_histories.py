@@ -9,12 +9,12 @@ from decimal import Decimal
 from time import monotonic
 
 from marsshot.config.settings import Settings
-from marsshot.core.catalog import Words
+from marsshot.core.catalog import Catalog
 from marsshot.core.errors import MarsShotError
 from marsshot.infra.clock import Clock
 from marsshot.market_data.lunarcrush import FIELDS, LunarCrush, SourceRefusedError
 
-PATIENCE_SECONDS = 8.0
+TIME_BUDGET_SECONDS = 8.0
 
 
 @dataclass(slots=True)
@@ -22,34 +22,36 @@ class Histories:
     """The last closes, by token, in USD; what was wrong with some; which were not asked; why none could be asked."""
 
     closes: dict[str, Decimal] = field(default_factory=dict)
-    troubles: dict[str, str] = field(default_factory=dict)
+    errors: dict[str, str] = field(default_factory=dict)
     not_asked: list[str] = field(default_factory=list)
     refused: str = ""
 
 
-def ask_histories(tokens: Collection[str], settings: Settings, clock: Clock, *, ask_all: bool) -> Histories:
+def fetch_last_closes(tokens: Collection[str], settings: Settings, clock: Clock, *, ask_all: bool) -> Histories:
     """Ask for the history of each token, and of BTC and ETH, which every score needs. Never raises MarsShotError.
 
     What the cache has of today costs no request. ask_all: wait for the limit instead of leaving tokens out.
     """
     from ml_decision import open_lunarcrush  # noqa: PLC0415 - pandas is slow to load, and only wanted here
 
-    words = Words(settings.language)
-    client = open_lunarcrush(settings, clock if ask_all else _Impatient(clock), lambda line: _tell(words.tell(line)))
+    catalog = Catalog(settings.language)
+    client = open_lunarcrush(
+        settings, clock if ask_all else _NonWaitingClock(clock), lambda line: _print_line(catalog.render(line))
+    )
     found, began = Histories(), monotonic()
     for token in dict.fromkeys(("BTC", "ETH", *tokens)):
-        if not ask_all and monotonic() - began > PATIENCE_SECONDS:
+        if not ask_all and monotonic() - began > TIME_BUDGET_SECONDS:
             found.not_asked.append(token)
             continue
         try:
             found.closes[token] = _last_close(token, settings, client)
-        except NotNowError:
+        except WouldWaitError:
             found.not_asked.append(token)
         except SourceRefusedError as error:
-            found.refused = error.said
+            found.refused = error.message
             break
         except MarsShotError as error:
-            found.troubles[token] = error.said
+            found.errors[token] = error.message
     return found
 
 
@@ -58,15 +60,15 @@ def _last_close(token: str, settings: Settings, client: LunarCrush) -> Decimal:
     return Decimal(repr(float(bars.values[bars.has_close()][-1, FIELDS.index("close")])))
 
 
-def _tell(line: str) -> None:
+def _print_line(line: str) -> None:
     print(line, file=sys.stderr)  # noqa: T201
 
 
-class NotNowError(MarsShotError):
+class WouldWaitError(MarsShotError):
     """Looking now would mean to wait."""
 
 
-class _Impatient:
+class _NonWaitingClock:
     """A clock that does not wait: what would have to is not looked at now."""
 
     stopping = False
@@ -76,8 +78,8 @@ class _Impatient:
         self.idle = clock.idle
         self.stop = clock.stop
         self.wait_for = clock.wait_for
-        self.in_one_piece = clock.in_one_piece
+        self.uninterruptible = clock.uninterruptible
 
     def sleep(self, seconds: float) -> None:
         """Refuse to wait."""
-        raise NotNowError(f"would take {seconds:.0f} s")
+        raise WouldWaitError(f"would take {seconds:.0f} s")

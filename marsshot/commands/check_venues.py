@@ -10,26 +10,26 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from decimal import Decimal
 
-from marsshot.bot.bootstrap import exchange_of
-from marsshot.bot.environment import Surroundings
+from marsshot.bot.bootstrap import binance_of
+from marsshot.bot.environment import Environment
 from marsshot.commands.check_findings import Finding, Level
-from marsshot.commands.check_histories import Histories, ask_histories
+from marsshot.commands.check_histories import Histories, fetch_last_closes
 from marsshot.config.settings import Settings
-from marsshot.core.catalog import Words
+from marsshot.core.catalog import Catalog
 from marsshot.core.domain import EXACT, Account, Book, TradingRules
 from marsshot.core.errors import MarsShotError
-from marsshot.exchange.binance.exchange import BinanceExchange, KeyRights
+from marsshot.exchange.binance.exchange import ApiKeyPermissions, BinanceExchange
 from marsshot.infra.clock import Clock
 from marsshot.market_data.coinbase import Coinbase
 from marsshot.market_data.price_aggregator import Quote, fetch_prices_for_symbols
-from marsshot.portfolio.difference_messages import difference_in_words
+from marsshot.portfolio.difference_messages import difference_text
 from marsshot.portfolio.reconciliation import balance_differences
 
 SMALL_CLOCK_ERROR_MS = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class VenueData:
     """What the venues have said of the tokens."""
 
     rules: Mapping[str, TradingRules]  # by pair
@@ -40,41 +40,41 @@ class Found:
 
 
 def venue_findings(
-    around: Surroundings, book: Book | None, capital: Decimal | None, words: Words, *, ask_all: bool
+    environment: Environment, book: Book | None, capital: Decimal | None, catalog: Catalog, *, ask_all: bool
 ) -> Iterator[Finding]:
     """Yield what is found at Binance, Coinbase and LunarCrush.
 
     capital: what the bot may use, in quote asset; None where the book does not say.
     """
-    settings = around.settings
+    settings = environment.settings
     tokens = list(dict.fromkeys((*(book.positions if book else ()), *settings.tokens_daily)))
-    binance = exchange_of(settings, around.clock)
+    binance = binance_of(settings, environment.clock)
     with ThreadPoolExecutor(1) as side_by_side:
-        histories = side_by_side.submit(ask_histories, tokens, settings, around.clock, ask_all=ask_all)
+        histories = side_by_side.submit(fetch_last_closes, tokens, settings, environment.clock, ask_all=ask_all)
         try:
-            yield _clock(binance, around.clock, words)
+            yield _clock(binance, environment.clock, catalog)
             account = None
             if settings.mode != "paper":
-                account, finding = _account(binance, settings, words)
+                account, finding = _account(binance, settings, catalog)
                 yield finding
             if settings.mode == "live":
-                yield _key(binance, words)
+                yield _key(binance, catalog)
             rules = binance.trading_rules([settings.pair(token) for token in tokens])
             prices = binance.prices([settings.pair(token) for token in tokens])
             quotes = _quotes(tokens, settings, binance)
         except MarsShotError as error:
-            text = " ".join(words.tell(*error.faults).split())
-            yield Finding(Level.BAD, "Binance", text, words.say("check.binance_remedy"))
-            yield from _lunarcrush(histories.result(), tokens, settings, words)
+            text = " ".join(catalog.render(*error.faults).split())
+            yield Finding(Level.BAD, "Binance", text, catalog.text("check.binance_remedy"))
+            yield from _lunarcrush(histories.result(), tokens, settings, catalog)
             return
         by_token = {token: prices[settings.pair(token)] for token in tokens if settings.pair(token) in prices}
-        found = Found(rules, quotes, by_token, histories.result(), account)
-    yield from _tokens(tokens, found, settings, words)
-    yield from _lunarcrush(found.histories, tokens, settings, words)
+        venue_data = VenueData(rules, quotes, by_token, histories.result(), account)
+    yield from _tokens(tokens, venue_data, settings, catalog)
+    yield from _lunarcrush(venue_data.histories, tokens, settings, catalog)
     if capital is not None:
-        yield _sizes(found, book, capital, settings, words)
+        yield _sizes(venue_data, book, capital, settings, catalog)
     if book is not None and account is not None:
-        yield from _differences(book, found, settings, words)
+        yield from _differences(book, venue_data, settings, catalog)
 
 
 def _quotes(tokens: Collection[str], settings: Settings, binance: BinanceExchange) -> Mapping[str, Quote]:
@@ -88,146 +88,171 @@ def _quotes(tokens: Collection[str], settings: Settings, binance: BinanceExchang
 # --------------------------------------------------------------------------- Binance: clock, account, key
 
 
-def _clock(binance: BinanceExchange, clock: Clock, words: Words) -> Finding:
+def _clock(binance: BinanceExchange, clock: Clock, catalog: Catalog) -> Finding:
     error_ms = binance.server_ms() - int(clock.now().timestamp() * 1000)
-    subject = words.say("subject.clock")
+    subject = catalog.text("subject.clock")
     if abs(error_ms) <= SMALL_CLOCK_ERROR_MS:
-        return Finding(Level.GOOD, subject, words.say("check.clock_well", milliseconds=abs(error_ms)))
+        return Finding(Level.GOOD, subject, catalog.text("check.clock_well", milliseconds=abs(error_ms)))
     key = "check.clock_behind" if error_ms > 0 else "check.clock_ahead"
-    text = words.say(key, seconds=abs(error_ms) / 1000)
-    return Finding(Level.BAD, subject, text, words.say("check.clock_remedy"))
+    text = catalog.text(key, seconds=abs(error_ms) / 1000)
+    return Finding(Level.BAD, subject, text, catalog.text("check.clock_remedy"))
 
 
-def _account(binance: BinanceExchange, settings: Settings, words: Words) -> tuple[Account | None, Finding]:
-    subject = words.say("subject.account")
+def _account(binance: BinanceExchange, settings: Settings, catalog: Catalog) -> tuple[Account | None, Finding]:
+    subject = catalog.text("subject.account")
     try:
         account = binance.account()
     except MarsShotError as error:
-        return None, Finding(Level.BAD, subject, words.tell(error.said), words.say("check.account_remedy"))
+        return None, Finding(Level.BAD, subject, catalog.render(error.message), catalog.text("check.account_remedy"))
     if not account.can_trade:
-        return account, Finding(Level.BAD, subject, words.say("check.no_trade"), words.say("check.no_trade_remedy"))
+        return account, Finding(
+            Level.BAD, subject, catalog.text("check.no_trade"), catalog.text("check.no_trade_remedy")
+        )
     free = account.free.get(settings.quote_asset, Decimal(0))
-    return account, Finding(Level.GOOD, subject, words.say("check.account_well", free=free, quote=settings.quote_asset))
+    return account, Finding(
+        Level.GOOD, subject, catalog.text("check.account_well", free=free, quote=settings.quote_asset)
+    )
 
 
-def _key(binance: BinanceExchange, words: Words) -> Finding:
+def _key(binance: BinanceExchange, catalog: Catalog) -> Finding:
     """Tell what the key may do; where Binance does not say, that is told, and is no fault."""
-    subject = words.say("subject.key")
+    subject = catalog.text("subject.key")
     try:
-        rights: KeyRights | None = binance.key_rights()
+        rights: ApiKeyPermissions | None = binance.api_key_permissions()
     except MarsShotError:
         rights = None
     if rights is None:
-        return Finding(Level.NOTE, subject, words.say("check.key_unknown"), words.say("check.key_look"))
+        return Finding(Level.NOTE, subject, catalog.text("check.key_unknown"), catalog.text("check.key_look"))
     if rights.may_withdraw:
-        return Finding(Level.BAD, subject, words.say("check.key_withdraws"), words.say("check.key_withdraws_remedy"))
+        return Finding(
+            Level.BAD, subject, catalog.text("check.key_withdraws"), catalog.text("check.key_withdraws_remedy")
+        )
     if not rights.may_trade:
-        return Finding(Level.BAD, subject, words.say("check.key_no_trade"), words.say("check.key_no_trade_remedy"))
-    if not rights.is_for_some_addresses:
-        return Finding(Level.NOTE, subject, words.say("check.key_anywhere"), words.say("check.key_anywhere_remedy"))
-    return Finding(Level.GOOD, subject, words.say("check.key_well"))
+        return Finding(
+            Level.BAD, subject, catalog.text("check.key_no_trade"), catalog.text("check.key_no_trade_remedy")
+        )
+    if not rights.is_ip_restricted:
+        return Finding(
+            Level.NOTE, subject, catalog.text("check.key_anywhere"), catalog.text("check.key_anywhere_remedy")
+        )
+    return Finding(Level.GOOD, subject, catalog.text("check.key_well"))
 
 
 # --------------------------------------------------------------------------- the tokens on all three
 
 
-def _tokens(tokens: Collection[str], found: Found, settings: Settings, words: Words) -> Iterator[Finding]:
-    silent = [quote for quote in found.quotes.values() if "does not answer" in quote.note or "answered" in quote.note]
-    if silent and len(silent) == len(found.quotes):
-        yield Finding(Level.BAD, "Coinbase", words.say("check.coinbase_silent"), words.say("check.coinbase_remedy"))
+def _tokens(tokens: Collection[str], venue_data: VenueData, settings: Settings, catalog: Catalog) -> Iterator[Finding]:
+    silent = [
+        quote for quote in venue_data.quotes.values() if "does not answer" in quote.note or "answered" in quote.note
+    ]
+    if silent and len(silent) == len(venue_data.quotes):
+        yield Finding(
+            Level.BAD, "Coinbase", catalog.text("check.coinbase_silent"), catalog.text("check.coinbase_remedy")
+        )
     for token in tokens:
-        yield _at_binance(token, found, settings, words) or _priced(token, found, settings, words)
+        yield _at_binance(token, venue_data, settings, catalog) or _priced(token, venue_data, settings, catalog)
 
 
-def _at_binance(token: str, found: Found, settings: Settings, words: Words) -> Finding | None:
+def _at_binance(token: str, venue_data: VenueData, settings: Settings, catalog: Catalog) -> Finding | None:
     """Return what keeps a token from being traded at Binance, if anything does."""
-    rule = found.rules.get(settings.pair(token))
+    rule = venue_data.rules.get(settings.pair(token))
     if rule is None:
-        text = words.say("check.unknown_pair", pair=settings.pair(token))
-        return Finding(Level.BAD, token, text, words.say("check.name_or_drop"))
+        text = catalog.text("check.unknown_pair", pair=settings.pair(token))
+        return Finding(Level.BAD, token, text, catalog.text("check.name_or_drop"))
     if not rule.tradable:
-        return Finding(Level.BAD, token, words.say("check.not_tradable", why=rule.why_not), words.say("check.drop"))
-    if found.account is not None and not rule.permitted(found.account):
-        text = words.say("check.not_permitted", pair=rule.pair)
-        return Finding(Level.BAD, token, text, words.say("check.not_permitted_remedy"))
+        return Finding(
+            Level.BAD,
+            token,
+            catalog.text("check.not_tradable", why=rule.unavailable_reason),
+            catalog.text("check.drop"),
+        )
+    if venue_data.account is not None and not rule.permitted(venue_data.account):
+        text = catalog.text("check.not_permitted", pair=rule.pair)
+        return Finding(Level.BAD, token, text, catalog.text("check.not_permitted_remedy"))
     return None
 
 
-def _priced(token: str, found: Found, settings: Settings, words: Words) -> Finding:
+def _priced(token: str, venue_data: VenueData, settings: Settings, catalog: Catalog) -> Finding:
     """Tell whether the prices of the three venues are of the same coin."""
-    quote, binance = found.quotes[token], found.binance.get(token)
-    if token in found.histories.troubles:
-        return Finding(Level.BAD, token, words.tell(found.histories.troubles[token]), words.say("check.name_or_drop"))
-    close = found.histories.closes.get(token)
+    quote, binance = venue_data.quotes[token], venue_data.binance.get(token)
+    if token in venue_data.histories.errors:
+        return Finding(
+            Level.BAD, token, catalog.render(venue_data.histories.errors[token]), catalog.text("check.name_or_drop")
+        )
+    close = venue_data.histories.closes.get(token)
     if close is not None and binance is not None:
         distance = EXACT.abs(EXACT.subtract(close, binance))
         if distance > EXACT.multiply(binance, settings.strategy.max_history_divergence):
-            text = words.say("check.other_history", close=close, price=binance)
-            return Finding(Level.BAD, token, text, words.say("check.name"))
+            text = catalog.text("check.other_history", close=close, price=binance)
+            return Finding(Level.BAD, token, text, catalog.text("check.name"))
     if quote.price is None:
-        return Finding(Level.BAD, token, words.say("check.no_price", why=quote.note), words.say("check.network"))
+        return Finding(Level.BAD, token, catalog.text("check.no_price", why=quote.note), catalog.text("check.network"))
     if quote.agrees is False:
-        text = words.say("check.other_price", price=binance or quote.price)
-        return Finding(Level.BAD, token, text, words.say("check.name_coinbase"))
-    history = words.say("check.close", close=close) if close is not None else words.say("check.not_asked")
-    text = words.say("check.token", price=quote.price, source=quote.source, history=history)
+        text = catalog.text("check.other_price", price=binance or quote.price)
+        return Finding(Level.BAD, token, text, catalog.text("check.name_coinbase"))
+    history = catalog.text("check.close", close=close) if close is not None else catalog.text("check.not_asked")
+    text = catalog.text("check.token", price=quote.price, source=quote.source, history=history)
     if not quote.note:
         return Finding(Level.GOOD, token, text)
-    note = words.say("check.only_binance") if quote.source == "Binance" else words.tell(quote.note)
-    return Finding(Level.NOTE, token, words.say("check.token_noted", text=text, note=note))
+    note = catalog.text("check.only_binance") if quote.source == "Binance" else catalog.render(quote.note)
+    return Finding(Level.NOTE, token, catalog.text("check.token_noted", text=text, note=note))
 
 
-def _lunarcrush(histories: Histories, tokens: Collection[str], settings: Settings, words: Words) -> Iterator[Finding]:
-    for coin, trouble in histories.troubles.items():
+def _lunarcrush(
+    histories: Histories, tokens: Collection[str], settings: Settings, catalog: Catalog
+) -> Iterator[Finding]:
+    for coin, error_text in histories.errors.items():
         if coin not in tokens:  # BTC or ETH: no token has a score without them
-            yield Finding(Level.BAD, coin, words.tell(trouble), words.say("check.lunarcrush_remedy"))
+            yield Finding(Level.BAD, coin, catalog.render(error_text), catalog.text("check.lunarcrush_remedy"))
     if histories.refused:
-        yield Finding(Level.BAD, "LunarCrush", words.tell(histories.refused), words.say("check.lunarcrush_remedy"))
+        yield Finding(
+            Level.BAD, "LunarCrush", catalog.render(histories.refused), catalog.text("check.lunarcrush_remedy")
+        )
     elif histories.not_asked:
         limit = settings.lunarcrush.requests_per_minute
         minutes = len(histories.not_asked) // limit + 1
-        text = words.say("check.not_all", tokens=", ".join(histories.not_asked), limit=limit)
-        yield Finding(Level.NOTE, "LunarCrush", text, words.say("check.ask_all", minutes=minutes))
-    elif not histories.troubles:
-        yield Finding(Level.GOOD, "LunarCrush", words.say("check.all_asked"))
+        text = catalog.text("check.not_all", tokens=", ".join(histories.not_asked), limit=limit)
+        yield Finding(Level.NOTE, "LunarCrush", text, catalog.text("check.ask_all", minutes=minutes))
+    elif not histories.errors:
+        yield Finding(Level.GOOD, "LunarCrush", catalog.text("check.all_asked"))
 
 
 # --------------------------------------------------------------------------- money
 
 
-def _sizes(found: Found, book: Book | None, capital: Decimal, settings: Settings, words: Words) -> Finding:
+def _sizes(venue_data: VenueData, book: Book | None, capital: Decimal, settings: Settings, catalog: Catalog) -> Finding:
     """Compare what one purchase would get with the smallest orders."""
-    subject, quote = words.say("subject.sizes"), settings.quote_asset
+    subject, quote = catalog.text("subject.sizes"), settings.quote_asset
     smallest = {
-        token: rule.smallest_order(found.binance.get(token))
+        token: rule.smallest_order(venue_data.binance.get(token))
         for token in settings.tokens_daily
-        if (rule := found.rules.get(settings.pair(token))) is not None
+        if (rule := venue_data.rules.get(settings.pair(token))) is not None
     }
-    if found.account is not None:
-        capital = min(capital, found.account.free.get(quote, Decimal(0)))
+    if venue_data.account is not None:
+        capital = min(capital, venue_data.account.free.get(quote, Decimal(0)))
     count = len(settings.tokens_daily)
     if not smallest:
-        return Finding(Level.BAD, subject, words.say("check.sizes_none"), words.say("check.name_or_drop"))
+        return Finding(Level.BAD, subject, catalog.text("check.sizes_none"), catalog.text("check.name_or_drop"))
     dearest = max(smallest.values())
     facts = {"capital": capital, "count": count, "share": capital / count, "smallest": dearest, "quote": quote}
-    text = words.say("check.sizes", **facts)
+    text = catalog.text("check.sizes", **facts)
     if capital >= count * dearest:
         return Finding(Level.GOOD, subject, text)
     if capital >= min(smallest.values()) or (book is not None and book.positions):
         enough = int(capital // dearest)
-        some = words.say("check.sizes_some", enough=enough) if enough else words.say("check.sizes_invested")
+        some = catalog.text("check.sizes_some", enough=enough) if enough else catalog.text("check.sizes_invested")
         return Finding(Level.NOTE, subject, text, some)
-    return Finding(Level.BAD, subject, text, words.say("check.sizes_remedy", quote=quote))
+    return Finding(Level.BAD, subject, text, catalog.text("check.sizes_remedy", quote=quote))
 
 
-def _differences(book: Book, found: Found, settings: Settings, words: Words) -> Iterator[Finding]:
+def _differences(book: Book, venue_data: VenueData, settings: Settings, catalog: Catalog) -> Iterator[Finding]:
     """Compare the book with the account's balances."""
-    assert found.account is not None  # noqa: S101 - asked by the caller
-    rules = {symbol: found.rules.get(settings.pair(symbol)) for symbol in book.positions}
-    differences = balance_differences(book, found.account, rules)
+    assert venue_data.account is not None  # noqa: S101 - asked by the caller
+    rules = {symbol: venue_data.rules.get(settings.pair(symbol)) for symbol in book.positions}
+    differences = balance_differences(book, venue_data.account, rules)
     for one in differences:
-        text = difference_in_words(one.topic, one.sentence, book, words)
-        remedy = words.say("check.differs_remedy") if one.pauses else ""
-        yield Finding(Level.BAD if one.pauses else Level.NOTE, words.say("subject.balances"), text, remedy)
+        text = difference_text(one.topic, one.sentence, book, catalog)
+        remedy = catalog.text("check.differs_remedy") if one.pauses else ""
+        yield Finding(Level.BAD if one.pauses else Level.NOTE, catalog.text("subject.balances"), text, remedy)
     if not differences:
-        yield Finding(Level.GOOD, words.say("subject.balances"), words.say("check.balances_well"))
+        yield Finding(Level.GOOD, catalog.text("subject.balances"), catalog.text("check.balances_well"))

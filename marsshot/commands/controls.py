@@ -1,4 +1,4 @@
-"""`main.py sell-all`, `pause`, `resume`: the owner's word, carried out by the bot that runs or here, and its outcome.
+"""`main.py sell-all`, `pause`, `resume`: the owner's commands, carried out by the running bot or here, and its outcome.
 
 Waits for the running bot, and takes over where that ends in the middle. Holds no rule.
 """
@@ -11,103 +11,103 @@ from decimal import Decimal
 from math import ceil
 from pathlib import Path
 
-from marsshot.bot.bootstrap import BOOK, TRADES, Run, keys_needed
-from marsshot.bot.control_files import SELL_ALL, Control, Heard
-from marsshot.bot.session import DECIDED_WITHIN_SECONDS, once, settle
+from marsshot.bot.bootstrap import BOOK, TRADES, RunningBot, required_keys
+from marsshot.bot.control_files import SELL_ALL, CommandReply, ControlFiles
+from marsshot.bot.session import ORDER_RESOLUTION_SECONDS, resolve_unknown_orders, run_once
 from marsshot.config.settings import Settings
-from marsshot.core.catalog import Sentence, Words
-from marsshot.core.domain import Reason
+from marsshot.core.catalog import Catalog, LocalizedText
+from marsshot.core.domain import OrderReason
 from marsshot.core.errors import InputError, OperatorNeededError, TemporaryError
 from marsshot.infra.atomic_files import Disk
 from marsshot.infra.clock import SystemClock
-from positions_store import is_held, load_state, read_trades
+from positions_store import is_locked, load_state, read_trades
 
-ANSWERS_WITHIN_SECONDS = 20.0  # a bot that runs hears of a file within a second, unless it is in the middle of orders
-SILENCES_TO_SIT_OUT = 3  # of at most two minutes each, where Binance asks to be left alone in the middle of it
-WAITING = {"in_doubt", "silenced"}  # why something is unsold that may be otherwise soon
+REPLY_TIMEOUT_SECONDS = 20.0  # a running bot reads a file within a second, unless it is in the middle of orders
+MAX_QUIET_PERIODS = 3  # of at most two minutes each, where Binance asks for no requests in the middle of it
+RETRYABLE_CODES = {"in_doubt", "silenced"}  # why something is unsold that may be otherwise soon
 
 
 # --------------------------------------------------------------------------- sell-all
 
 
-def sell_all(settings: Settings, config: Path, *, is_sure: bool) -> int:
+def sell_all(settings: Settings, config: Path, *, assume_yes: bool) -> int:
     """Sell every position and pause buying; print what came of it. Returns 1 where something is left to be sold."""
-    words, control = Words(settings.language), Control(settings)
-    if not is_sure and not _owner_says_yes(words):
-        print(words.say("sell_all.nothing_done"))  # noqa: T201
+    catalog, control = Catalog(settings.language), ControlFiles(settings)
+    if not assume_yes and not _confirm(catalog):
+        print(catalog.text("sell_all.nothing_done"))  # noqa: T201
         return 1
-    if missing := settings.missing_keys(*keys_needed(settings)):
+    if missing := settings.missing_keys(*required_keys(settings)):
         raise InputError(*missing)
     before = {row["client_order_id"] for row in _trades(settings)}
-    control.forget_answers()
+    control.clear_reply()
     control.pause()
-    control.ask_to_sell_all()
-    left = _carried_out(settings, config, control)
+    control.request_sell_all()
+    left = _sell_and_wait(settings, config, control)
     sold = [row for row in _trades(settings) if row["client_order_id"] not in before and row["side"] == "SELL"]
-    for line in _outcome_lines(sold, left, settings, words):
+    for line in _outcome_lines(sold, left, settings, catalog):
         print(line)  # noqa: T201
     return 0 if all(code == "too_small" for code, _ in left.values()) else 1
 
 
-def _owner_says_yes(words: Words) -> bool:
+def _confirm(catalog: Catalog) -> bool:
     try:
-        return input(f"{words.say('sell_all.sure')} ").strip().lower() in {"yes", words.say("sell_all.yes")}
+        return input(f"{catalog.text('sell_all.sure')} ").strip().lower() in {"yes", catalog.text("sell_all.yes")}
     except EOFError:
         return False
 
 
-def _carried_out(settings: Settings, config: Path, control: Control) -> Mapping[str, tuple[str, str]]:
+def _sell_and_wait(settings: Settings, config: Path, control: ControlFiles) -> Mapping[str, tuple[str, str]]:
     """See to it that everything is sold, by the bot that runs or here; return what is left, by token, and why."""
-    clock, patience = SystemClock(), DECIDED_WITHIN_SECONDS
-    while patience > 0:
-        if not is_held(settings.file(BOOK)):  # nobody runs, or the one who did has died in the middle of it
+    clock, seconds_left = SystemClock(), ORDER_RESOLUTION_SECONDS
+    while seconds_left > 0:
+        if not is_locked(settings.file(BOOK)):  # nobody runs, or the one who did has died in the middle of it
             try:
-                return _sold_here(settings, config)
+                return _sell_locally(settings, config)
             except OperatorNeededError:
                 continue  # it has begun to run this very moment
-        if (left := _answer(settings, control)) is not None:
+        if (left := _running_bot_reply(settings, control)) is not None:
             return left
         clock.sleep(1.0)
-        patience -= 1.0
-    if control.is_to_sell_all():
-        raise TemporaryError(Sentence("sell_all.not_heard"))
-    answer = control.answered()
-    return answer.left if answer else dict.fromkeys(_held(settings), ("refused", ""))
+        seconds_left -= 1.0
+    if control.is_sell_all_requested():
+        raise TemporaryError(LocalizedText("sell_all.not_heard"))
+    reply = control.read_reply()
+    return reply.left if reply else dict.fromkeys(_held(settings), ("refused", ""))
 
 
-def _sold_here(settings: Settings, config: Path) -> Mapping[str, tuple[str, str]]:
+def _sell_locally(settings: Settings, config: Path) -> Mapping[str, tuple[str, str]]:
     left: dict[str, tuple[str, str]] = {}
-    words = Words(settings.language)
+    catalog = Catalog(settings.language)
 
-    def sell(run: Run) -> int:
-        bot, silences = run.bot, SILENCES_TO_SIT_OUT
+    def sell(run: RunningBot) -> int:
+        bot, silences = run.bot, MAX_QUIET_PERIODS
         bot.sell_all()
         if bot.store.book.intents:
-            settle(bot)
+            resolve_unknown_orders(bot)
             bot.sell_all()
         while silences and any(code == "silenced" for code, _ in bot.unsold().values()):
-            seconds, silences = bot.seconds_of_silence(), silences - 1
-            if seconds > DECIDED_WITHIN_SECONDS:
+            seconds, silences = bot.quiet_seconds_left(), silences - 1
+            if seconds > ORDER_RESOLUTION_SECONDS:
                 break
             with suppress(OSError):  # nobody may be there to read it; that ends no sale
-                print(words.say("sell_all.silence", seconds=ceil(seconds)), flush=True)  # noqa: T201
+                print(catalog.text("sell_all.silence", seconds=ceil(seconds)), flush=True)  # noqa: T201
             bot.clock.sleep(seconds)
             bot.sell_all()
         left.update(bot.unsold())
         return 0
 
-    if once(settings, config, sell, console=None):
+    if run_once(settings, config, sell, console=None):
         return dict.fromkeys(_held(settings), ("stopped", ""))
     return left
 
 
-def _answer(settings: Settings, control: Control) -> Mapping[str, tuple[str, str]] | None:
+def _running_bot_reply(settings: Settings, control: ControlFiles) -> Mapping[str, tuple[str, str]] | None:
     """Return what the running bot has left unsold, or None while it is at it."""
-    if control.is_to_sell_all():
+    if control.is_sell_all_requested():
         return None
-    answer = control.answered()
-    if answer is not None and answer.sold_all and not any(code in WAITING for code, _ in answer.left.values()):
-        return answer.left
+    reply = control.read_reply()
+    if reply is not None and reply.sold_all and not any(code in RETRYABLE_CODES for code, _ in reply.left.values()):
+        return reply.left
     return None if _held(settings) else {}
 
 
@@ -121,11 +121,11 @@ def _trades(settings: Settings) -> list[dict[str, str]]:
 
 
 def _outcome_lines(
-    sold: list[dict[str, str]], left: Mapping[str, tuple[str, str]], settings: Settings, words: Words
+    sold: list[dict[str, str]], left: Mapping[str, tuple[str, str]], settings: Settings, catalog: Catalog
 ) -> list[str]:
     quote = settings.quote_asset
     lines = [
-        words.say(
+        catalog.text(
             "sell_all.sold",
             symbol=row["symbol"],
             qty=Decimal(row["qty"]),
@@ -135,61 +135,63 @@ def _outcome_lines(
             asset=quote,
         )
         for row in sold
-        if row["reason"] == Reason.SELL_ALL
+        if row["reason"] == OrderReason.SELL_ALL
     ]
     for symbol, (code, said) in left.items():
-        why = words.say(f"unsold.{code}", said=said)
-        lines.append(words.say("sell_all.left", symbol=symbol, why=why))
+        why = catalog.text(f"unsold.{code}", said=said)
+        lines.append(catalog.text("sell_all.left", symbol=symbol, why=why))
     if not lines:
-        lines.append(words.say("sell_all.nothing_held"))
+        lines.append(catalog.text("sell_all.nothing_held"))
     ending = "sell_all.done" if not left else "sell_all.rest"
-    return [*lines, words.say(ending)]
+    return [*lines, catalog.text(ending)]
 
 
 # --------------------------------------------------------------------------- pause, resume
 
 
 def pause(settings: Settings) -> int:
-    """Allow no new buys; say so when the running bot has heard it."""
-    words, control = Words(settings.language), Control(settings)
+    """Allow no new buys; say so when the running bot has confirmed it."""
+    catalog, control = Catalog(settings.language), ControlFiles(settings)
     if control.paused():
         control.pause()
-        print(words.say("pause.was_set"))  # noqa: T201
+        print(catalog.text("pause.was_set"))  # noqa: T201
         return 0
-    control.forget_answers()
+    control.clear_reply()
     control.pause()
-    print(words.say("pause.set"))  # noqa: T201
-    return _confirmed(settings, control, lambda heard: heard.paused, words)
+    print(catalog.text("pause.set"))  # noqa: T201
+    return _wait_for_confirmation(settings, control, lambda reply: reply.paused, catalog)
 
 
 def resume(settings: Settings) -> int:
-    """Allow new buys again; say so when the running bot has heard it. Raises TemporaryError where that cannot be."""
-    words, control = Words(settings.language), Control(settings)
-    if control.is_to_sell_all():
-        raise TemporaryError(Sentence("resume.sell_all_waits", file=settings.file(SELL_ALL)))
-    control.forget_answers()
+    """Allow new buys again; say so when the running bot has confirmed it. Raises TemporaryError where it cannot."""
+    catalog, control = Catalog(settings.language), ControlFiles(settings)
+    if control.is_sell_all_requested():
+        raise TemporaryError(LocalizedText("resume.sell_all_waits", file=settings.file(SELL_ALL)))
+    control.clear_reply()
     was_paused = control.resume()
     if control.paused():
-        raise TemporaryError(Sentence("resume.live_is_paused"))
+        raise TemporaryError(LocalizedText("resume.live_is_paused"))
     if not was_paused:
-        print(words.say("resume.not_needed"))  # noqa: T201
+        print(catalog.text("resume.not_needed"))  # noqa: T201
         return 0
-    print(words.say("resume.done"))  # noqa: T201
-    return _confirmed(settings, control, lambda heard: not heard.paused, words)
+    print(catalog.text("resume.done"))  # noqa: T201
+    return _wait_for_confirmation(settings, control, lambda reply: not reply.paused, catalog)
 
 
-def _confirmed(settings: Settings, control: Control, agrees: Callable[[Heard], bool], words: Words) -> int:
-    """Wait for the running bot to say that it has heard it, and print that."""
-    clock, patience = SystemClock(), ANSWERS_WITHIN_SECONDS
-    while is_held(settings.file(BOOK)):
-        heard = control.answered()
-        if heard is not None and agrees(heard):
-            print(words.say("control.confirmed"))  # noqa: T201
+def _wait_for_confirmation(
+    settings: Settings, control: ControlFiles, is_confirmed: Callable[[CommandReply], bool], catalog: Catalog
+) -> int:
+    """Wait for the running bot to confirm it, and print that."""
+    clock, seconds_left = SystemClock(), REPLY_TIMEOUT_SECONDS
+    while is_locked(settings.file(BOOK)):
+        reply = control.read_reply()
+        if reply is not None and is_confirmed(reply):
+            print(catalog.text("control.confirmed"))  # noqa: T201
             return 0
-        if patience <= 0:
-            print(words.say("control.not_confirmed"))  # noqa: T201
+        if seconds_left <= 0:
+            print(catalog.text("control.not_confirmed"))  # noqa: T201
             return 0
         clock.sleep(1.0)
-        patience -= 1.0
-    print(words.say("control.nobody_runs"))  # noqa: T201
+        seconds_left -= 1.0
+    print(catalog.text("control.nobody_runs"))  # noqa: T201
     return 0

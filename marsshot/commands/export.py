@@ -16,10 +16,10 @@ from marsshot.accounting.accounts import Row, cash_after, fill_rows, gain_column
 from marsshot.accounting.euro_rates import read_euro_rates
 from marsshot.accounting.trade_records import TradeRecord, records_of
 from marsshot.config.settings import Settings
-from marsshot.core.catalog import Sentence, Words
+from marsshot.core.catalog import Catalog, LocalizedText
 from marsshot.core.domain import ZERO, Book
 from marsshot.core.errors import InputError, TemporaryError
-from marsshot.infra.atomic_files import Disk, replace_whole
+from marsshot.infra.atomic_files import Disk, replace_atomically
 from marsshot.infra.clock import SystemClock
 from marsshot.portfolio.serialization import decimal_text
 from positions_store import load_state, read_trades
@@ -33,9 +33,9 @@ def run_export(settings: Settings, year: int, rates_file: Path | None) -> int:
     trades = settings.file("trades.csv")
     records = records_of(_rows(trades, book), book.quote_asset if book else settings.quote_asset, str(trades))
     if not records:
-        raise InputError(Sentence("fault.trades.none", path=trades))
+        raise InputError(LocalizedText("fault.trades.none", path=trades))
     rates = read_euro_rates(rates_file) if rates_file else None
-    now, words = SystemClock().now(), Words(settings.language)
+    now, catalog = SystemClock().now(), Catalog(settings.language)
     gains = gain_rows(records, year, rates)
     tables = {
         "fills": fill_rows(records, year, rates),
@@ -45,8 +45,8 @@ def run_export(settings: Settings, year: int, rates_file: Path | None) -> int:
     for name, rows in tables.items():
         path = FOLDER / settings.file(f"{year}_{name}.csv")
         _write(path, rows, gain_columns(in_euros=rates is not None) if name == "gains" else ())
-        print(words.say("export.written", path=path, count=len(rows)))  # noqa: T201
-    for line in [*_sums(gains, year, records[0].quote_asset, words), *_doubts(records, gains, book, words)]:
+        print(catalog.text("export.written", path=path, count=len(rows)))  # noqa: T201
+    for line in [*_sums(gains, year, records[0].quote_asset, catalog), *_doubts(records, gains, book, catalog)]:
         print(line)  # noqa: T201
     return 0
 
@@ -56,7 +56,7 @@ def _rows(trades: Path, book: Book | None) -> list[Mapping[str, str]]:
     try:
         rows: list[Mapping[str, str]] = list(read_trades(trades))
     except (OSError, UnicodeDecodeError, csv.Error):
-        raise InputError(Sentence("fault.trades.unreadable", path=trades)) from None
+        raise InputError(LocalizedText("fault.trades.unreadable", path=trades)) from None
     known = {row.get("client_order_id") for row in rows}
     late = [asdict(row) for row in (book.unwritten_trades if book else ()) if row.client_order_id not in known]
     return rows + [
@@ -73,15 +73,15 @@ def _write(path: Path, rows: Sequence[Row], columns: Sequence[str]) -> None:
     writer.writerows(rows)
     try:
         path.parent.mkdir(mode=0o700, exist_ok=True)
-        replace_whole(Disk(), path, text.getvalue().encode())
+        replace_atomically(Disk(), path, text.getvalue().encode())
     except OSError as error:
-        raise TemporaryError(Sentence("fault.file.unwritable", path=path, why=error.strerror)) from None
+        raise TemporaryError(LocalizedText("fault.file.unwritable", path=path, why=error.strerror)) from None
 
 
-def _sums(gains: Sequence[Row], year: int, quote_asset: str, words: Words) -> list[str]:
+def _sums(gains: Sequence[Row], year: int, quote_asset: str, catalog: Catalog) -> list[str]:
     """Return the year's results in one line for each currency."""
     if not gains:
-        return [words.say("export.no_sales", year=str(year))]
+        return [catalog.text("export.no_sales", year=str(year))]
     lines = []
     for suffix, name in (("", quote_asset), ("_eur", "EUR")):
         if f"proceeds{suffix}" in gains[0]:
@@ -90,23 +90,23 @@ def _sums(gains: Sequence[Row], year: int, quote_asset: str, words: Words) -> li
                 for column in ("proceeds", "gain_fifo", "gain_average")
             )
             facts = {"year": str(year), "sales": len(gains), "currency": name}
-            lines.append(words.say("export.sums", proceeds=proceeds, fifo=fifo, average=average, **facts))
+            lines.append(catalog.text("export.sums", proceeds=proceeds, fifo=fifo, average=average, **facts))
     return lines
 
 
-def _doubts(records: Sequence[TradeRecord], gains: Sequence[Row], book: Book | None, words: Words) -> list[str]:
+def _doubts(records: Sequence[TradeRecord], gains: Sequence[Row], book: Book | None, catalog: Catalog) -> list[str]:
     """Return what the accountant has to know before trusting the sums."""
     lines = []
     if count := sum(bool(row["quantity_without_cost"]) for row in gains):
-        lines.append(words.say("export.without_cost", count=count))
+        lines.append(catalog.text("export.without_cost", count=count))
     if count := sum(bool(record.unvalued_fees) for record in records):
-        lines.append(words.say("export.fees_not_valued", count=count))
+        lines.append(catalog.text("export.fees_not_valued", count=count))
     if book is None:
-        return [*lines, words.say("export.no_book")]
+        return [*lines, catalog.text("export.no_book")]
     left, held = held_after(records), _held_by(book, records)
     left[book.quote_asset], held[book.quote_asset] = cash_after(records, book.capital_started), book.capital
     return lines + [
-        words.say("export.differs", asset=asset, orders=left.get(asset, ZERO), book=held.get(asset, ZERO))
+        catalog.text("export.differs", asset=asset, orders=left.get(asset, ZERO), book=held.get(asset, ZERO))
         for asset in sorted(left | held)
         if left.get(asset, ZERO) != held.get(asset, ZERO)
     ]

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from marsshot.bot.journal import EQUITY
 from marsshot.config.settings import NOTIFY_VARIABLE, Settings
-from marsshot.core.catalog import Sentence, Words
+from marsshot.core.catalog import Catalog, LocalizedText
 from marsshot.core.errors import InputError
 from marsshot.monitoring.messages import Message
 from marsshot.monitoring.messenger import send
@@ -15,14 +15,14 @@ from marsshot.monitoring.messenger import send
 def run_notify_test(settings: Settings) -> int:
     """Send and say what came of it. Returns 0 if every service took the message, else 1. Raises InputError."""
     if not settings.notify:
-        raise InputError(Sentence("fault.notify_empty", variable=NOTIFY_VARIABLE))
-    words = Words(settings.language)
-    message = Message(title=words.say("message.test_title"), body=words.say("message.test"), with_picture=True)
+        raise InputError(LocalizedText("fault.notify_empty", variable=NOTIFY_VARIABLE))
+    catalog = Catalog(settings.language)
+    message = Message(title=catalog.text("message.test_title"), body=catalog.text("message.test"), with_chart=True)
     failed = 0
     for number, url in enumerate(settings.notify, start=1):
         address = url.get_secret_value()
         (taken,) = send([address], message, settings.file(EQUITY))
         failed += not taken
         facts = {"number": number, "scheme": urlsplit(address).scheme}
-        print(words.say("notify_test.taken" if taken else "notify_test.not_taken", **facts))  # noqa: T201
+        print(catalog.text("notify_test.taken" if taken else "notify_test.not_taken", **facts))  # noqa: T201
     return 1 if failed else 0

@@ -1,6 +1,6 @@
-"""`main.py daily --plan`: the orders that the daily pass would send now, and why. Sends none and writes nothing.
+"""`main.py daily --plan`: the orders that the daily update would send now, and why. Sends none and writes nothing.
 
-Works beside a running bot: it needs no lock, and what the pass would write stays in memory.
+Works beside a running bot: it needs no lock, and what the daily update would write stays in memory.
 """
 
 from __future__ import annotations
@@ -11,37 +11,37 @@ from pathlib import Path
 
 from rich.console import Console
 
-from marsshot.bot.bootstrap import BOOK, KEPT_MODEL, keys_needed, model_path, open_store, trading_exchange
+from marsshot.bot.bootstrap import BOOK, FALLBACK_MODEL, model_path, open_store, required_keys, trading_exchange
 from marsshot.bot.bot import Bot
-from marsshot.bot.control_files import Control
-from marsshot.bot.environment import Surroundings, open_surroundings
-from marsshot.bot.model_selector import ScoringDesk
-from marsshot.bot.scoring_process import InlineScorer
+from marsshot.bot.control_files import ControlFiles
+from marsshot.bot.environment import Environment, open_environment
+from marsshot.bot.model_selector import ModelSelector
+from marsshot.bot.scoring_process import InlineScoringProcess
 from marsshot.config.settings import Settings
-from marsshot.core.catalog import Sentence, Words
+from marsshot.core.catalog import Catalog, LocalizedText
 from marsshot.core.domain import DailyPlan
 from marsshot.core.errors import InputError, TemporaryError
 from marsshot.infra.atomic_files import Disk
-from marsshot.infra.event_log import log, show_on
+from marsshot.infra.event_log import log, log_to_console
 from marsshot.market_data.coinbase import Coinbase
 from marsshot.strategy.daily_plan import settled_decisions
-from marsshot.strategy.decision_reasons import decision_sentence, in_order
+from marsshot.strategy.decision_reasons import by_score, decision_text
 
 
 def show_plan(settings: Settings) -> int:
-    """Print what the daily pass would do now; return 0. Raises MarsShotError where it could not."""
-    if missing := settings.missing_keys(*keys_needed(settings)):
+    """Print what the daily update would do now; return 0. Raises MarsShotError where it could not."""
+    if missing := settings.missing_keys(*required_keys(settings)):
         raise InputError(*missing)
-    words = Words(settings.language)
-    with open_surroundings(settings, look_only=True) as around:
-        handler = show_on(Console(stderr=True), around.clock.now, around.settings.secrets, words)
+    catalog = Catalog(settings.language)
+    with open_environment(settings, read_only=True) as environment:
+        handler = log_to_console(Console(stderr=True), environment.clock.now, environment.settings.secrets, catalog)
         handler.addFilter(_is_of_interest)
         try:
-            plan, is_done = _drafted(around)
+            plan, is_done = _draft_plan(environment)
         finally:
             log.removeHandler(handler)
     console = Console()
-    for line in plan_lines(plan, settings, words, is_done=is_done):
+    for line in plan_lines(plan, settings, catalog, is_done=is_done):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     return 0
 
@@ -51,11 +51,13 @@ def _is_of_interest(record: logging.LogRecord) -> bool:
     return record.levelno >= logging.WARNING or getattr(record, "event", "") in {"daily.scoring", "lunarcrush.wait"}
 
 
-def _drafted(around: Surroundings) -> tuple[DailyPlan, bool]:
+def _draft_plan(environment: Environment) -> tuple[DailyPlan, bool]:
     """Return the plan, and whether today's pass is done already."""
-    settings, clock, disk = around.settings, around.clock, SketchDisk()
+    settings, clock, disk = environment.settings, environment.clock, OverlayDisk()
     store = open_store(settings, clock, settings.file(BOOK), disk)
-    desk = ScoringDesk(InlineScorer(clock), model_path(settings), disk, settings.file(KEPT_MODEL))
+    model_selector = ModelSelector(
+        InlineScoringProcess(clock), model_path(settings), disk, settings.file(FALLBACK_MODEL)
+    )
     coinbase = Coinbase(settings.coinbase.base_url)
     try:
         bot = Bot(
@@ -64,42 +66,42 @@ def _drafted(around: Surroundings) -> tuple[DailyPlan, bool]:
             store=store,
             exchange=trading_exchange(settings, clock, lambda: store.book),
             coinbase=coinbase,
-            scores=desk.scores,
-            control=Control(settings, disk),
+            scores=model_selector.scores,
+            control=ControlFiles(settings, disk),
         )
         bot.start()
         plan = None
         for _ in range(2):  # a model that turns out to be broken gives way to the one before
-            plan = plan or bot.daily_pass.draft(settings, bot.executor)
+            plan = plan or bot.daily_updater.draft(settings, bot.executor)
     finally:
-        desk.stop()
+        model_selector.stop()
         coinbase.close()
     if plan is None:
-        raise TemporaryError(Sentence("fault.scores.not_now"))
+        raise TemporaryError(LocalizedText("fault.scores.not_now"))
     return plan, bot.daily_is_done()
 
 
-def plan_lines(plan: DailyPlan, settings: Settings, words: Words, *, is_done: bool) -> Iterator[str]:
+def plan_lines(plan: DailyPlan, settings: Settings, catalog: Catalog, *, is_done: bool) -> Iterator[str]:
     """Yield the orders that are to be sent, then the reason for every token."""
-    yield words.say("plan.done_already" if is_done else "plan.heading", day=plan.day)
+    yield catalog.text("plan.done_already" if is_done else "plan.heading", day=plan.day)
     decisions = {one.symbol: one for one in settled_decisions(plan)}
     orders = []
     for sell in (step for step in plan.sells if not step.outcome):
         worth = decisions[sell.symbol].quote if sell.symbol in decisions else None
-        about = "" if worth is None else words.say("plan.about", quote=worth, asset=settings.quote_asset)
-        orders.append(words.say("plan.sell", symbol=sell.symbol, about=about))
+        about = "" if worth is None else catalog.text("plan.about", quote=worth, asset=settings.quote_asset)
+        orders.append(catalog.text("plan.sell", symbol=sell.symbol, about=about))
     orders += [
-        words.say("plan.buy", symbol=buy.symbol, quote=buy.left, asset=settings.quote_asset)
+        catalog.text("plan.buy", symbol=buy.symbol, quote=buy.left, asset=settings.quote_asset)
         for buy in plan.buys
         if not buy.outcome and buy.left is not None
     ]
-    yield from (f"  {line}" for line in orders or [words.say("plan.no_order")])
-    yield words.say("plan.why")
-    yield from (f"  {words.tell(decision_sentence(one, settings.daily_rules))}" for one in in_order(decisions.values()))
-    yield words.say("plan.nothing_sent")
+    yield from (f"  {line}" for line in orders or [catalog.text("plan.no_order")])
+    yield catalog.text("plan.why")
+    yield from (f"  {catalog.render(decision_text(one, settings.daily_rules))}" for one in by_score(decisions.values()))
+    yield catalog.text("plan.nothing_sent")
 
 
-class SketchDisk(Disk):
+class OverlayDisk(Disk):
     """The real files to read; what is written stays in memory, and is read from there."""
 
     def __init__(self) -> None:
@@ -127,7 +129,7 @@ class SketchDisk(Disk):
         """Keep the file with the content at its end."""
         self._written[path] = (self.read(path) if self.exists(path) else b"") + content
 
-    def make_last(self, path: Path) -> None:
+    def ensure_synced(self, path: Path) -> None:
         """Do nothing: nothing is to last."""
 
     def truncate(self, path: Path, length: int) -> None:
@@ -142,10 +144,10 @@ class SketchDisk(Disk):
         """Keep in mind that it is taken away."""
         self._written[path] = None
 
-    def jot(self, path: Path, content: bytes) -> None:
+    def write_unsynced(self, path: Path, content: bytes) -> None:
         """Keep the content."""
         self._written[path] = content
 
-    def jot_at_end(self, path: Path, content: bytes) -> None:
+    def append_unsynced(self, path: Path, content: bytes) -> None:
         """Keep the file with the content at its end."""
         self.append(path, content)

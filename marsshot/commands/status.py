@@ -11,17 +11,17 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from marsshot.bot.control_files import Control
-from marsshot.bot.journal import EQUITY, SEEN, Seen, moment_of, positions_worth, read_equity, read_seen
-from marsshot.commands.status_view import pass_lines, status_lines
+from marsshot.bot.control_files import ControlFiles
+from marsshot.bot.journal import EQUITY, SEEN, LastSeen, parse_moment, positions_worth, read_equity, read_last_seen
+from marsshot.commands.status_view import daily_update_lines, status_lines
 from marsshot.config.settings import Settings
-from marsshot.core.catalog import Sentence, Words
-from marsshot.core.domain import Book, ExitRules, Position, Reason, utc_text
+from marsshot.core.catalog import Catalog, LocalizedText
+from marsshot.core.domain import Book, ExitRules, OrderReason, Position, utc_text
 from marsshot.core.errors import InputError
 from marsshot.infra.atomic_files import Disk
 from marsshot.infra.clock import SystemClock
 from marsshot.infra.console import terminal
-from marsshot.portfolio.difference_messages import difference_in_words
+from marsshot.portfolio.difference_messages import difference_text
 from marsshot.portfolio.serialization import decimal_text
 from marsshot.strategy.daily_plan import is_daily_update_done, is_daily_update_due
 from positions_store import load_state, read_trades
@@ -32,36 +32,36 @@ PROFIT_DAYS = {"7_days": 7, "30_days": 30}
 
 def show_status(settings: Settings, *, as_json: bool) -> int:
     """Print the state of the bot; return 0. Raises InputError where there is no book, or none that can be trusted."""
-    book, seen, now = _kept(settings)
-    control = Control(settings)
+    book, seen, now = _load_state(settings)
+    control = ControlFiles(settings)
     facts = status_facts(book, settings, control.paused(), now, seen)
     if as_json:
         print(json.dumps(facts, indent=1))  # noqa: T201
         return 0
-    words = Words(settings.language)
-    facts |= {"differences": [difference_in_words(*one, book, words) for one in book.differences.items()]}
-    _print(status_lines(facts | _why_paused(control, book, words), now, words))
+    catalog = Catalog(settings.language)
+    facts |= {"differences": [difference_text(*one, book, catalog) for one in book.differences.items()]}
+    _print(status_lines(facts | _why_paused(control, book, catalog), now, catalog))
     return 0
 
 
-def show_pass(settings: Settings, day: date) -> int:
-    """Print how the pass of a day, which was asked for, stands; return 0 if it is done, else 1. Raises InputError."""
-    book, seen, now = _kept(settings)
-    control, words = Control(settings), Words(settings.language)
+def show_daily_update(settings: Settings, day: date) -> int:
+    """Print how the requested daily update of a day stands; return 0 if it is done, else 1. Raises InputError."""
+    book, seen, now = _load_state(settings)
+    control, catalog = ControlFiles(settings), Catalog(settings.language)
     facts = status_facts(book, settings, control.paused(), now, seen)
     is_done = is_daily_update_done(day, book.last_daily_update)
     if not is_done and seen.put_off:
-        _print([words.say("beside.daily_waits", why=seen.put_off)])
-    _print(pass_lines(facts | _why_paused(control, book, words), words))
+        _print([catalog.text("beside.daily_waits", why=seen.put_off)])
+    _print(daily_update_lines(facts | _why_paused(control, book, catalog), catalog))
     return 0 if is_done else 1
 
 
-def _kept(settings: Settings) -> tuple[Book, Seen, datetime]:
+def _load_state(settings: Settings) -> tuple[Book, LastSeen, datetime]:
     """Return the book, what the last check saw, and the present moment; the demo has a time of its own."""
     book = load_state(settings.file("bot_state.json"), settings.mode, Disk())
     if book is None:
-        raise InputError(Sentence("fault.book.not_yet", path=settings.file("bot_state.json")))
-    seen, now = read_seen(settings.file(SEEN), Disk()), SystemClock().now()
+        raise InputError(LocalizedText("fault.book.not_yet", path=settings.file("bot_state.json")))
+    seen, now = read_last_seen(settings.file(SEEN), Disk()), SystemClock().now()
     return book, seen, (seen.time or now) if settings.mode == "demo" else now
 
 
@@ -71,21 +71,21 @@ def _print(lines: Iterable[str]) -> None:
         shown.print(line, style=None, markup=False, highlight=False, soft_wrap=True)
 
 
-def _why_paused(control: Control, book: Book, words: Words) -> dict[str, str]:
-    return {"pause_reason": pause_reason(control.reason(), book, words)}
+def _why_paused(control: ControlFiles, book: Book, catalog: Catalog) -> dict[str, str]:
+    return {"pause_reason": pause_reason(control.reason(), book, catalog)}
 
 
-def pause_reason(reason: str, book: Book | None, words: Words) -> str:
+def pause_reason(reason: str, book: Book | None, catalog: Catalog) -> str:
     """Return why buying is paused; what differs stands in lines of its own, in the owner's language."""
     is_ours = any(sentence in reason for sentence in book.differences.values()) if book else False
-    return words.say("status.by_difference") if is_ours else reason
+    return catalog.text("status.by_difference") if is_ours else reason
 
 
 def status_facts(
-    book: Book, settings: Settings, paused: str, now: datetime, seen: Seen | None = None
+    book: Book, settings: Settings, paused: str, now: datetime, seen: LastSeen | None = None
 ) -> dict[str, Any]:
     """Return the state as plain values; amounts are decimal texts in quote asset, moments UTC in ISO 8601."""
-    seen = seen or Seen()
+    seen = seen or LastSeen()
     trades = _trades(settings.file("trades.csv"), book)
     worth = positions_worth(book, seen)
     equity = book.capital + worth
@@ -102,7 +102,7 @@ def status_facts(
         "realised_profit": decimal_text(_realised_profit(settings.file("trades.csv"), trades)),
         "last_daily_update": book.last_daily_update.isoformat() if book.last_daily_update else None,
         "last_daily_outcome": _outcome(book, trades),
-        "next_daily_update": next_pass(book, settings, now),
+        "next_daily_update": next_daily_update(book, settings, now),
         "put_off": seen.put_off,
         "put_off_until": utc_text(seen.put_off_until) if seen.put_off_until else None,
         "plan_under_way": book.plan is not None,
@@ -116,8 +116,8 @@ def status_facts(
     }
 
 
-def next_pass(book: Book | None, settings: Settings, now: datetime) -> str:
-    """Return when the next daily pass is, in ISO 8601, or that it is due now."""
+def next_daily_update(book: Book | None, settings: Settings, now: datetime) -> str:
+    """Return when the next daily update is, in ISO 8601, or that it is due now."""
     last = book.last_daily_update if book else None
     strategy = settings.strategy
     hour, minute = strategy.daily_update_hour_utc, strategy.daily_update_minute_utc
@@ -156,7 +156,7 @@ def _realised_profit(path: Path, trades: Sequence[Mapping[str, str]]) -> Decimal
 
 
 def _unreadable(path: Path) -> InputError:
-    return InputError(Sentence("fault.trades.unreadable", path=path))
+    return InputError(LocalizedText("fault.trades.unreadable", path=path))
 
 
 def _profits(
@@ -170,7 +170,7 @@ def _profits(
     moments = {"today": midnight} | {name: now - timedelta(days=days) for name, days in PROFIT_DAYS.items()}
     started = None
     with suppress(ValueError):
-        started = moment_of(book.started_at)
+        started = parse_moment(book.started_at)
 
     def gained_since(moment: datetime) -> str | None:
         if started is not None and started >= moment:
@@ -183,17 +183,17 @@ def _profits(
 
 
 def _outcome(book: Book, trades: Sequence[Mapping[str, str]]) -> dict[str, list[str]]:
-    """Return what the last daily pass sold and bought, by token."""
+    """Return what the last daily update sold and bought, by token."""
     day = book.last_daily_update.isoformat() if book.last_daily_update else "never"
 
-    def traded(reason: Reason) -> list[str]:
+    def traded(reason: OrderReason) -> list[str]:
         rows = (row for row in trades if str(row.get("time")).startswith(day) and row.get("reason") == reason)
         return list(dict.fromkeys(str(row["symbol"]) for row in rows))
 
-    return {"sold": traded(Reason.DAILY_SELL), "bought": traded(Reason.DAILY_BUY)}
+    return {"sold": traded(OrderReason.DAILY_SELL), "bought": traded(OrderReason.DAILY_BUY)}
 
 
-def _position_facts(symbol: str, held: Position, rules: ExitRules, seen: Seen) -> dict[str, Any]:
+def _position_facts(symbol: str, held: Position, rules: ExitRules, seen: LastSeen) -> dict[str, Any]:
     levels = exit_levels(held, rules)
     price, moment = seen.prices.get(symbol, (None, None))
 

@@ -1,4 +1,4 @@
-"""Words for what is wrong in config.yaml: key, value, what is allowed; never the value of a secret.
+"""Texts for what is wrong in config.yaml: key, value, what is allowed; never the value of a secret.
 
 Pure. What the keys may hold stands in settings.py.
 """
@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from marsshot.config.settings import SECRET_VARIABLES
-from marsshot.core.catalog import Sentence
+from marsshot.core.catalog import LocalizedText
 
 SECRET_KEYS = {".".join(path) for path in SECRET_VARIABLES.values()}
 
@@ -52,72 +52,72 @@ def fault_lines(error: ValidationError, content: Mapping[str, Any]) -> list[str]
     return [_line(fault, content) for fault in error.errors() if not _follows_from_another(fault, content)]
 
 
-def told(key: object) -> str:
+def displayed_key(key: object) -> str:
     """Return a key's name if it is like the names of this file; anything else may be a secret that slipped."""
-    return str(key) if re.fullmatch(r"[a-z][a-z_]{0,30}", str(key)) else Sentence("fault.config.hidden_key")
+    return str(key) if re.fullmatch(r"[a-z][a-z_]{0,30}", str(key)) else LocalizedText("fault.config.hidden_key")
 
 
 def _line(fault: Any, content: Mapping[str, Any]) -> str:
     key = ".".join(str(part) for part in fault["loc"] if part != "[key]")
     if fault["type"] == "missing":
         if key in _MEANING:
-            return Sentence("fault.config.missing_meaning", key=key, meaning=_meaning(key))
-        return Sentence("fault.config.missing", key=key)
+            return LocalizedText("fault.config.missing_meaning", key=key, meaning=_meaning(key))
+        return LocalizedText("fault.config.missing", key=key)
     if fault["type"] == "extra_forbidden":
-        return Sentence("fault.config.unknown_key", key=_place(fault["loc"]))
+        return LocalizedText("fault.config.unknown_key", key=_dotted_path(fault["loc"]))
     value = _shown(key, fault["loc"], content)
-    return Sentence("fault.config.not_allowed", key=key, value=value, allowed=_allowed(key, fault))
+    return LocalizedText("fault.config.not_allowed", key=key, value=value, allowed=_allowed(key, fault))
 
 
-def _place(location: Sequence[object]) -> str:
+def _dotted_path(location: Sequence[object]) -> str:
     *section, name = location
-    known = told(name) if _holds_secrets(section) else str(name)
-    return Sentence("fault.config.within", section=".".join(map(str, section)), key=known) if section else known
+    known = displayed_key(name) if _holds_secrets(section) else str(name)
+    return LocalizedText("fault.config.within", section=".".join(map(str, section)), key=known) if section else known
 
 
 def _follows_from_another(fault: Any, content: Mapping[str, Any]) -> bool:
     """Return whether a list is called too short only because its entries are faulty, which is told already."""
-    return fault["type"] == "too_short" and bool(_at(fault["loc"], content))
+    return fault["type"] == "too_short" and bool(_value_at(fault["loc"], content))
 
 
 def _holds_secrets(section: Sequence[object]) -> bool:
     return not section or section[0] in {path[0] for path in SECRET_VARIABLES.values()}
 
 
-def _meaning(key: str) -> Sentence:
-    return Sentence(f"fault.config.meaning.{key.removeprefix('strategy.')}")
+def _meaning(key: str) -> LocalizedText:
+    return LocalizedText(f"fault.config.meaning.{key.removeprefix('strategy.')}")
 
 
 def _allowed(key: str, fault: Any) -> str:
     """Return what is allowed; in pydantic's own English where that is a kind of fault that no key of today can have."""
     kind, context = fault["type"], fault.get("ctx", {})
     if key in _MEANING:
-        return Sentence("fault.config.must_be", meaning=_meaning(key))
+        return LocalizedText("fault.config.must_be", meaning=_meaning(key))
     if kind == "value_error":
-        said: str = context["error"].args[0]
-        return said
+        message: str = context["error"].args[0]
+        return message
     if kind == "string_pattern_mismatch":
-        return Sentence("fault.config.allowed.ticker")
+        return LocalizedText("fault.config.allowed.ticker")
     if kind not in _ALLOWED:
         return str(fault["msg"])
     limit = next((str(context[name]) for name in ("gt", "ge", "lt", "le") if name in context), "")
-    return Sentence(f"fault.config.allowed.{kind}", limit=limit)
+    return LocalizedText(f"fault.config.allowed.{kind}", limit=limit)
 
 
 def _shown(key: str, location: tuple[int | str, ...], content: Mapping[str, Any]) -> str:
     if "[key]" in location:
         return repr(location[-2])
-    value = _at(location, content)
+    value = _value_at(location, content)
     if key in SECRET_KEYS or location[0] == "notify" or (len(location) == 1 and _holds_secrets(location)):
-        return Sentence("fault.config.hidden_value")
+        return LocalizedText("fault.config.hidden_value")
     if isinstance(value, str) and "@" in value:
-        return Sentence("fault.config.hidden_password")
+        return LocalizedText("fault.config.hidden_password")
     if value is None:
-        return Sentence("fault.config.empty_value")
+        return LocalizedText("fault.config.empty_value")
     return str(value) if isinstance(value, Decimal) else repr(value)
 
 
-def _at(location: Sequence[int | str], content: Any) -> Any:
+def _value_at(location: Sequence[int | str], content: Any) -> Any:
     for part in location:
         try:
             content = content[part]

@@ -17,9 +17,9 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from marsshot.config.faults import fault_lines, told
+from marsshot.config.faults import displayed_key, fault_lines
 from marsshot.config.settings import NOTIFY_VARIABLE, SECRET_VARIABLES, Settings
-from marsshot.core.catalog import LANGUAGES, Language, Sentence, words_of
+from marsshot.core.catalog import LANGUAGES, Language, LocalizedText, catalog_of
 from marsshot.core.errors import InputError, MarsShotError
 
 # What a tag that does not fit its value, or a number that is far too long, ends with.
@@ -34,14 +34,14 @@ class _ConfigLoader(yaml.SafeLoader):
         for key_node, _ in node.value:
             key = self.construct_object(key_node, deep=True)
             if not isinstance(key, str | int | Decimal | bool):
-                raise _faulty(Sentence("fault.config.key_not_plain"), key_node)
+                raise _faulty(LocalizedText("fault.config.key_not_plain"), key_node)
             if key in seen:
-                raise _faulty(Sentence("fault.twice", key=told(key)), key_node)
+                raise _faulty(LocalizedText("fault.twice", key=displayed_key(key)), key_node)
             seen.add(key)
         return super().construct_mapping(node, deep)
 
 
-def _faulty(problem: Sentence, node: yaml.Node) -> yaml.MarkedYAMLError:
+def _faulty(problem: LocalizedText, node: yaml.Node) -> yaml.MarkedYAMLError:
     return yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
 
 
@@ -66,7 +66,7 @@ def read_settings(path: Path, changes: Mapping[str, str] | None = None) -> Setti
     """
     content = _read_yaml(path)
     for key, text in (changes or {}).items():
-        content = _changed(content, key.split("."), _parsed(text, key))
+        content = _with_change(content, key.split("."), _parsed(text, key))
     return check_settings(content, path, os.environ)
 
 
@@ -80,29 +80,29 @@ def language_of(path: Path) -> Language:
     return next((language for language in LANGUAGES if named and language == named[1]), "en")
 
 
-def in_its_language(error: MarsShotError, path: Path) -> str:
+def localized_error(error: MarsShotError, path: Path) -> str:
     """Return what an error says, in the language that config.yaml names."""
-    return words_of(language_of(path)).tell(*error.faults)
+    return catalog_of(language_of(path)).render(*error.faults)
 
 
-def _changed(content: object, keys: list[str], value: object) -> dict[Any, Any]:
+def _with_change(content: object, keys: list[str], value: object) -> dict[Any, Any]:
     held = _as_mapping(content)
     if len(keys) == 1:
         return {**held, keys[0]: value}
-    return {**held, keys[0]: _changed(held.get(keys[0]), keys[1:], value)}
+    return {**held, keys[0]: _with_change(held.get(keys[0]), keys[1:], value)}
 
 
 def _parsed(text: str, key: str) -> object:
     try:
         return yaml.load(text, Loader=_ConfigLoader)  # noqa: S506 - a SafeLoader, made stricter
     except (yaml.YAMLError, *_NOT_A_VALUE):
-        raise InputError(Sentence("fault.config.no_value", key=key, text=repr(text[:40]))) from None
+        raise InputError(LocalizedText("fault.config.no_value", key=key, text=repr(text[:40]))) from None
 
 
 def check_settings(content: object, path: Path, environment: Any) -> Settings:
     """Check what the file holds, the environment's secrets put over it. Raises InputError."""
     if not isinstance(content, dict):
-        raise InputError(Sentence("fault.config.no_settings", path=path))
+        raise InputError(LocalizedText("fault.config.no_settings", path=path))
     for variable, (section, key) in SECRET_VARIABLES.items():
         if value := environment.get(variable, "").strip():
             held = content.get(section)
@@ -116,7 +116,7 @@ def check_settings(content: object, path: Path, environment: Any) -> Settings:
     except ValidationError as error:
         faults = fault_lines(error, content) + faults
     if faults:
-        raise InputError(*(Sentence("fault.in_file", path=path, fault=line) for line in faults))
+        raise InputError(*(LocalizedText("fault.in_file", path=path, fault=line) for line in faults))
     return settings
 
 
@@ -126,17 +126,19 @@ def _list_faults(content: Mapping[str, Any]) -> list[str]:
     for key in ("tokens_daily", "training_tokens"):
         tokens = [token for token in _as_list(content.get(key)) if isinstance(token, str)]
         faults += [
-            Sentence("fault.config.token_twice", key=key, token=token, count=n)
+            LocalizedText("fault.config.token_twice", key=key, token=token, count=n)
             for token, n in Counter(tokens).items()
             if n > 1
         ]
     daily = {token for token in _as_list(content.get("tokens_daily")) if isinstance(token, str)}
     quote = content.get("quote_asset", "USDT")
     if isinstance(quote, str) and quote in daily:
-        faults.append(Sentence("fault.config.quote_in_tokens", quote=quote))
+        faults.append(LocalizedText("fault.config.quote_in_tokens", quote=quote))
     names = _as_mapping(content.get("symbols"))
     assets = Counter(str(_as_mapping(names.get(token)).get("binance") or token) for token in daily)
-    return faults + [Sentence("fault.config.same_pair", count=n, asset=asset) for asset, n in assets.items() if n > 1]
+    return faults + [
+        LocalizedText("fault.config.same_pair", count=n, asset=asset) for asset, n in assets.items() if n > 1
+    ]
 
 
 def _pair_faults(content: Mapping[str, Any]) -> list[str]:
@@ -146,7 +148,7 @@ def _pair_faults(content: Mapping[str, Any]) -> list[str]:
     if isinstance(sell, bool) or isinstance(buy, bool):
         return []
     if isinstance(sell, Decimal | int) and isinstance(buy, Decimal | int) and sell >= buy:
-        return [Sentence("fault.config.thresholds", sell=str(sell), buy=str(buy))]
+        return [LocalizedText("fault.config.thresholds", sell=str(sell), buy=str(buy))]
     return []
 
 
@@ -162,26 +164,26 @@ def _read_yaml(path: Path) -> object:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise InputError(Sentence("fault.config.no_file", path=path)) from None
+        raise InputError(LocalizedText("fault.config.no_file", path=path)) from None
     except OSError as error:
-        raise InputError(Sentence("fault.file.unreadable", path=path, why=error.strerror)) from None
+        raise InputError(LocalizedText("fault.file.unreadable", path=path, why=error.strerror)) from None
     except UnicodeDecodeError:
-        raise InputError(Sentence("fault.config.no_text", path=path)) from None
+        raise InputError(LocalizedText("fault.config.no_text", path=path)) from None
     try:
         return yaml.load(text, Loader=_ConfigLoader)  # noqa: S506 - a SafeLoader, made stricter
     except yaml.MarkedYAMLError as error:
         raise InputError(_yaml_fault(error, path)) from None
     except yaml.YAMLError as error:
-        raise InputError(Sentence("fault.config.no_yaml", path=path, problem=str(error).splitlines()[0])) from None
+        raise InputError(LocalizedText("fault.config.no_yaml", path=path, problem=str(error).splitlines()[0])) from None
     except _NOT_A_VALUE:
-        raise InputError(Sentence("fault.config.bad_tag", path=path)) from None
+        raise InputError(LocalizedText("fault.config.bad_tag", path=path)) from None
 
 
 def _yaml_fault(error: yaml.MarkedYAMLError, path: Path) -> str:
     mark = error.problem_mark or error.context_mark
     line = mark.line + 1 if mark else 1
-    if isinstance(error.problem, Sentence):
-        return Sentence("fault.in_line", path=path, line=line, fault=error.problem)
+    if isinstance(error.problem, LocalizedText):
+        return LocalizedText("fault.in_line", path=path, line=line, fault=error.problem)
     # What stands in quotes is taken from the file, and may be a key with a blank missing before it.
     problem = re.sub(r"'[^'<\s]{4,}'", "'...'", error.problem or error.context or "is not YAML")
-    return Sentence("fault.config.bad_line", path=path, line=line, problem=problem)
+    return LocalizedText("fault.config.bad_line", path=path, line=line, problem=problem)

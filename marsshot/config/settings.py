@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, StringConstraints
 
 from marsshot.config.training_tokens import DEFAULT_TRAINING_TOKENS
-from marsshot.core.catalog import Language, Sentence
+from marsshot.core.catalog import Language, LocalizedText
 from marsshot.core.domain import EXACT, ONE, DailyRules, ExitRules
 
 SECRET_VARIABLES = {
@@ -49,20 +49,20 @@ def _number(value: object) -> object:
     """Accept a YAML number only: text and yes/no are no numbers."""
     if isinstance(value, Decimal) or (isinstance(value, int) and not isinstance(value, bool)):
         return Decimal(value)
-    raise ValueError(Sentence("fault.config.needed.number"))
+    raise ValueError(LocalizedText("fault.config.needed.number"))
 
 
 def _secret(value: object) -> object:
     if isinstance(value, str) and not re.search(r"\s", value.strip()):
         return value.strip()
-    raise ValueError(Sentence("fault.config.needed.secret"))
+    raise ValueError(LocalizedText("fault.config.needed.secret"))
 
 
 def _ping_url(value: object) -> object:
     """Check a URL that is a secret: whoever knows it can keep the alarm silent."""
     url = str(_secret(value))
     if url and not _is_secure(url):
-        raise ValueError(Sentence("fault.config.needed.ping_url"))
+        raise ValueError(LocalizedText("fault.config.needed.ping_url"))
     return url
 
 
@@ -80,7 +80,7 @@ def _notify_url(value: object) -> object:
     """Check that this may be one of Apprise's URLs; Apprise itself is asked when a message is sent."""
     url = str(_secret(value))
     if not re.match(r"[a-z][a-z0-9]*://.", url):
-        raise ValueError(Sentence("fault.config.needed.notify_url"))
+        raise ValueError(LocalizedText("fault.config.needed.notify_url"))
     return url
 
 
@@ -90,14 +90,14 @@ def _origin(value: str) -> str:
     try:
         _ = parts.port
     except ValueError:
-        raise ValueError(Sentence("fault.config.needed.port")) from None
+        raise ValueError(LocalizedText("fault.config.needed.port")) from None
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ValueError(Sentence("fault.config.needed.origin"))
+        raise ValueError(LocalizedText("fault.config.needed.origin"))
     too_much = parts.path not in {"", "/"} or parts.query or parts.fragment or parts.username or parts.password
     if too_much or re.search(r"[\s?#]", value):
-        raise ValueError(Sentence("fault.config.needed.origin_alone"))
+        raise ValueError(LocalizedText("fault.config.needed.origin_alone"))
     if parts.scheme == "http" and not is_loopback(parts.hostname):
-        raise ValueError(Sentence("fault.config.needed.https"))
+        raise ValueError(LocalizedText("fault.config.needed.https"))
     return value.rstrip("/")
 
 
@@ -155,7 +155,7 @@ class BinanceSection(_Section):
 
 def _log_file(value: str) -> str:
     if not Path(value).name or Path(value).name in RESERVED_FILES:
-        raise ValueError(Sentence("fault.config.needed.log_file"))
+        raise ValueError(LocalizedText("fault.config.needed.log_file"))
     return value
 
 
@@ -239,7 +239,7 @@ class Settings(_Section):
 
     @property
     def daily_rules(self) -> DailyRules:
-        """The daily pass, in units that name themselves."""
+        """The daily update, in units that name themselves."""
         strategy = self.strategy
         return DailyRules(
             buy_threshold=strategy.buy_threshold,
@@ -294,7 +294,7 @@ class Settings(_Section):
             "binance_api.api_secret": self.binance_api.api_secret,
         }
         return [
-            Sentence("fault.key_missing", key=key, mode=self.mode, variable=variables[key])
+            LocalizedText("fault.key_missing", key=key, mode=self.mode, variable=variables[key])
             for key in needed
             if not sections[key].get_secret_value()
         ]

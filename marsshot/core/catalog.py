@@ -1,8 +1,8 @@
 """What the owner reads, in the language that he has chosen: one catalogue, locales/en.yaml and locales/fr.yaml.
 
 A sentence is asked for by its key; numbers, days and moments in it get the language's form. What goes wrong deep in the
-program is a Sentence: English by itself, as bot.log and the book want it, and told in another language at the edge.
-Knows no rule, and of the world outside nothing but its own catalogue and the command that the owner types.
+program is a LocalizedText: English by itself, as bot.log and the book want it, and told in another language at the
+edge. Knows no rule, and of the world outside nothing but its own catalogue and the command that the owner types.
 """
 
 from __future__ import annotations
@@ -26,22 +26,22 @@ COMMAND_VARIABLE = "MARSSHOT_COMMAND"  # of the environment: what the owner type
 
 # Many times faster, where PyYAML has been built with it.
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_NARROW_SPACE, _FIRM_SPACE = "\u202f", "\u00a0"
+_NARROW_SPACE, _NO_BREAK_SPACE = "\u202f", "\u00a0"
 _FORMS = {"money": ",.2f", "gain": "+,.2f", "percent": ".1%", "change": "+.1%", "score": ".3f"}
 # How a catalogue ends that is out of reach, broken, or another version's.
-_NO_WORDS = (OSError, LookupError, TypeError, ValueError, ArithmeticError, yaml.YAMLError)
-_SIGNIFICANT = 6  # digits of a price
-_LONGEST_IN_SECONDS, _LONGEST_IN_MINUTES, _LONGEST_IN_HOURS = 90, 90, 48
+_CATALOG_ERRORS = (OSError, LookupError, TypeError, ValueError, ArithmeticError, yaml.YAMLError)
+_SIGNIFICANT_DIGITS = 6  # digits of a price
+_MAX_IN_SECONDS, _MAX_IN_MINUTES, _MAX_IN_HOURS = 90, 90, 48
 
 
-class Words(Formatter):
-    """The sentences of one language."""
+class Catalog(Formatter):
+    """The texts of one language."""
 
-    def __init__(self, language: Language, known: Mapping[str, str] | None = None) -> None:
+    def __init__(self, language: Language, texts: Mapping[str, str] | None = None) -> None:
         self.language = language
-        self._sentences = sentences(language) if known is None else known
+        self._texts = load_texts(language) if texts is None else texts
 
-    def say(self, key: str, /, **values: object) -> str:
+    def text(self, key: str, /, **values: object) -> str:
         """Return the sentence of this key with the values in their places.
 
         In the catalogue `{x}` stands for a text, a sentence, a number, a day, a moment (UTC), a span of time, or a
@@ -50,21 +50,21 @@ class Words(Formatter):
         commas between the texts, `{x:aside}` puts what there is to say in brackets, after a blank.
         Raises KeyError for a key or a value that is missing: a mistake in the program, which the tests look for.
         """
-        return self.vformat(self._sentences[key], (), values)
+        return self.vformat(self._texts[key], (), values)
 
-    def tell(self, *texts: str) -> str:
+    def render(self, *texts: str) -> str:
         """Return the texts, a line each: sentences of the catalogue in this language, any other text as it is."""
-        return "\n".join(self._told(one) if isinstance(one, Sentence) else one for one in texts)
+        return "\n".join(self._rendered(one) if isinstance(one, LocalizedText) else one for one in texts)
 
-    def _told(self, sentence: Sentence) -> str:
+    def _rendered(self, sentence: LocalizedText) -> str:
         try:
-            return self.say(sentence.key, **sentence.values)
-        except _NO_WORDS:
+            return self.text(sentence.key, **sentence.values)
+        except _CATALOG_ERRORS:
             return str(sentence)
 
-    def knows(self, key: str) -> bool:
+    def has_key(self, key: str) -> bool:
         """Return whether there is such a key."""
-        return key in self._sentences
+        return key in self._texts
 
     def format_field(self, value: Any, format_spec: str) -> str:
         """Return a value in the language's form."""
@@ -73,7 +73,7 @@ class Words(Formatter):
         if isinstance(value, date):
             return self._day(value)
         if isinstance(value, timedelta):
-            return self._span(value)
+            return self._duration(value)
         if isinstance(value, Decimal | float | int) and not isinstance(value, bool):
             return self._number(value, format_spec)
         return str(format(value, format_spec))
@@ -81,8 +81,8 @@ class Words(Formatter):
     def _text(self, value: str | tuple[str, ...], form: str) -> str:
         if isinstance(value, tuple):
             semicolon = " ; " if self.language == "fr" else "; "
-            return (", " if form == "list" else semicolon).join(map(self.tell, value))
-        text = self.tell(value)
+            return (", " if form == "list" else semicolon).join(map(self.render, value))
+        text = self.render(value)
         if form == "aside":
             return f" ({' '.join(text.split())})" if text else ""
         return format(text, form)
@@ -98,21 +98,21 @@ class Words(Formatter):
             text = format(value, _FORMS.get(form, form) or ("f" if isinstance(value, Decimal) else ""))
         if self.language == "en":
             return text.replace("%", " %")
-        return text.translate({ord(","): _NARROW_SPACE, ord("."): ",", ord("%"): f"{_FIRM_SPACE}%"})
+        return text.translate({ord(","): _NARROW_SPACE, ord("."): ",", ord("%"): f"{_NO_BREAK_SPACE}%"})
 
-    def _span(self, span: timedelta) -> str:
+    def _duration(self, span: timedelta) -> str:
         seconds = max(0, int(span.total_seconds()))
-        if seconds < _LONGEST_IN_SECONDS:
+        if seconds < _MAX_IN_SECONDS:
             return f"{seconds} s"
-        if seconds < _LONGEST_IN_MINUTES * 60:
+        if seconds < _MAX_IN_MINUTES * 60:
             return f"{seconds // 60} min"
-        if seconds < _LONGEST_IN_HOURS * 3600:
+        if seconds < _MAX_IN_HOURS * 3600:
             return f"{seconds // 3600} h"
-        return f"{seconds // 86_400} {self._sentences['unit.days']}"
+        return f"{seconds // 86_400} {self._texts['unit.days']}"
 
 
-class Sentence(str):
-    """A sentence of the catalogue in English, which keeps its key and values for `Words.tell`.
+class LocalizedText(str):
+    """A sentence of the catalogue in English, which keeps its key and values for `Words.render`.
 
     It is a text like any other: compared, logged and written down in English. Joined to another text it is no longer a
     sentence; what belongs together is one sentence with the other as a value. Never raises: while a bot runs, its
@@ -122,57 +122,57 @@ class Sentence(str):
     key: str
     values: Mapping[str, object]
 
-    def __new__(cls, key: str, /, **values: object) -> Sentence:
+    def __new__(cls, key: str, /, **values: object) -> LocalizedText:
         """Say it in English, and keep what it was made of."""
         try:
-            text = _english().say(key, **values)
-        except _NO_WORDS:
+            text = _english().text(key, **values)
+        except _CATALOG_ERRORS:
             text = " ".join((key, *(f"{name}={value}" for name, value in values.items())))
         sentence = super().__new__(cls, text)
         sentence.key, sentence.values = key, values
         return sentence
 
-    def __reduce__(self) -> tuple[Callable[..., Sentence], tuple[str, Mapping[str, object]]]:
+    def __reduce__(self) -> tuple[Callable[..., LocalizedText], tuple[str, Mapping[str, object]]]:
         """Be made anew from key and values: what the scoring process says reaches the owner in his language."""
-        return _sentence, (self.key, self.values)
+        return _localized_text, (self.key, self.values)
 
 
-def _sentence(key: str, values: Mapping[str, object]) -> Sentence:
-    return Sentence(key, **values)
+def _localized_text(key: str, values: Mapping[str, object]) -> LocalizedText:
+    return LocalizedText(key, **values)
 
 
 @cache
-def _english() -> Words:
-    return Words("en")
+def _english() -> Catalog:
+    return Catalog("en")
 
 
-def words_of(language: Language) -> Words:
-    """Return the words of a language; English, or none at all, where catalogues are out of reach. Never raises.
+def catalog_of(language: Language) -> Catalog:
+    """Return the catalogue of a language; English, or none at all, where catalogues are out of reach. Never raises.
 
-    For those who must not be stopped by it: `tell` does without a catalogue, too. A bot asks once when it starts; what
-    it says later needs no file then.
+    For those who must not be stopped by it: `render` does without a catalogue, too. A bot asks once when it starts;
+    what it says later needs no file then.
     """
     try:
-        return Words(language)
-    except _NO_WORDS:
-        return words_of("en") if language != "en" else Words("en", {})
+        return Catalog(language)
+    except _CATALOG_ERRORS:
+        return catalog_of("en") if language != "en" else Catalog("en", {})
 
 
 def _rounded(price: Decimal) -> Decimal:
     """Return a price with at most six significant digits, or all that stand before the point."""
-    places = max(0, _SIGNIFICANT - 1 - price.adjusted()) if price else 0
+    places = max(0, _SIGNIFICANT_DIGITS - 1 - price.adjusted()) if price else 0
     return round(price, places) if -price.as_tuple().exponent > places else price  # type: ignore[operator]
 
 
 @cache
-def sentences(language: Language) -> Mapping[str, str]:
+def load_texts(language: Language) -> Mapping[str, str]:
     """Return the catalogue of a language: `status.paused` is the key of `paused` under `status`."""
     content = yaml.load((FOLDER / f"{language}.yaml").read_text(encoding="utf-8"), Loader=_LOADER)  # noqa: S506 - safe
     command = os.environ.get(COMMAND_VARIABLE, "")
-    return {key: as_called(text, command) for key, text in _flat(content, "")}
+    return {key: with_command_name(text, command) for key, text in _flatten(content, "")}
 
 
-def as_called(text: str, command: str) -> str:
+def with_command_name(text: str, command: str) -> str:
     """Return a text with its commands as this owner types them: `marsshot status` in place of `python main.py status`.
 
     command: such as marsshot; empty where the program is called by its files' names.
@@ -184,9 +184,11 @@ def as_called(text: str, command: str) -> str:
     return re.sub(r"python (?=\w+\.py)", lambda _: f"{command} ", text.replace("python main.py", command))
 
 
-def _flat(content: object, place: str) -> list[tuple[str, str]]:
+def _flatten(content: object, place: str) -> list[tuple[str, str]]:
     if isinstance(content, dict):
-        return [pair for name, inner in content.items() for pair in _flat(inner, f"{place}.{name}" if place else name)]
+        return [
+            pair for name, inner in content.items() for pair in _flatten(inner, f"{place}.{name}" if place else name)
+        ]
     if not isinstance(content, str):
         raise TypeError(f"{place}: a text is needed, put it in quotes")
     return [(place, content)]

@@ -1,6 +1,6 @@
-"""What a daily pass may decide about a token, and why: the codes, the decision, what the model had been right about.
+"""What a daily update may decide about a token, and why: the codes, the decision, what the model had been right about.
 
-Frozen values. Imports no other room.
+Frozen values. Imports no other module.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import ClassVar
 
 
 class Action(StrEnum):
-    """What a daily pass does about a token."""
+    """What a daily update does about a token."""
 
     BUY = "buy"
     SELL = "sell"
@@ -21,8 +21,8 @@ class Action(StrEnum):
     LEAVE = "leave"  # not held, and not bought
 
 
-class Why(StrEnum):
-    """Why a daily pass does that; words for it stand in the catalogue under `why`."""
+class DecisionReason(StrEnum):
+    """Why a daily update does that; texts for it stand in the catalogue under `why`."""
 
     AT_BUY_THRESHOLD = "at_buy_threshold"
     BELOW_BUY_THRESHOLD = "below_buy_threshold"
@@ -46,7 +46,7 @@ class Why(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """What a daily pass decided about one token, and why.
+    """What a daily update decided about one token, and why.
 
     told: what a venue or the owner said besides, in words. hit_rate: the share of days on which the model was right
     among the hit_rows days that it had never seen and scored like this one; none where the model does not say.
@@ -59,7 +59,7 @@ class Decision:
     held: bool
     probability: Decimal | None
     action: Action
-    reason: Why
+    reason: DecisionReason
     told: str = ""
     hit_rate: Decimal | None = None
     hit_rows: int | None = None
@@ -75,6 +75,6 @@ class HitBand:
     rows: int
     hit_rate: Decimal
 
-    def holds(self, probability: Decimal) -> bool:
+    def contains(self, probability: Decimal) -> bool:
         """Return whether a score belongs here; 1 belongs to the band that ends with it."""
         return self.lowest <= probability < self.below or probability == self.below == 1

@@ -1,7 +1,7 @@
 """The values everyone shares: positions, orders, fills, plans, the book.
 
 Frozen dataclasses; a change is `dataclasses.replace`. Money and quantities are Decimal, never float.
-Imports no other room but decisions.py, reads no clock, file or network.
+Imports no other module but decisions.py, reads no clock, file or network.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from decimal import Context, Decimal, Inexact, InvalidOperation
 from enum import StrEnum
 from typing import ClassVar
 
-from marsshot.core.decisions import Decision, HitBand, Why
+from marsshot.core.decisions import Decision, DecisionReason, HitBand
 
 EXACT = Context(prec=400, traps=[Inexact, InvalidOperation])
 """Products of this context are exact or an error: thresholds are compared without rounding."""
 
 ZERO, ONE = Decimal(0), Decimal(1)
 UNKNOWN_SALE = "sale"  # begins the topic of such a difference between book and exchange
-LARGEST_EXPONENT = 40  # no price, amount or rate has more digits than this before or after the point
+MAX_EXPONENT = 40  # no price, amount or rate has more digits than this before or after the point
 
 
 class Side(StrEnum):
@@ -31,7 +31,7 @@ class Side(StrEnum):
     SELL = "SELL"
 
 
-class Reason(StrEnum):
+class OrderReason(StrEnum):
     """Why an order is sent."""
 
     DAILY_BUY = "daily_buy"
@@ -58,7 +58,7 @@ class ExitRules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DailyRules:
-    """The daily pass."""
+    """The daily update."""
 
     buy_threshold: Decimal  # probability at or above which a token is bought
     sell_threshold: Decimal  # probability under which a held token is sold
@@ -77,7 +77,7 @@ class TradingRules:
     base_asset: str
     quote_asset: str
     tradable: bool
-    why_not: str  # empty when tradable
+    unavailable_reason: str  # empty when tradable
     lot_step: Decimal
     min_quantity: Decimal
     max_market_quantity: Decimal | None
@@ -101,8 +101,8 @@ def is_usable_price(price: Decimal) -> bool:
     return (
         price.is_finite()
         and price > 0
-        and abs(price.adjusted()) <= LARGEST_EXPONENT
-        and len(price.as_tuple().digits) <= LARGEST_EXPONENT
+        and abs(price.adjusted()) <= MAX_EXPONENT
+        and len(price.as_tuple().digits) <= MAX_EXPONENT
     )
 
 
@@ -145,7 +145,7 @@ class Intent:
     base_asset: str
     lot_step: Decimal  # what a full sale leaves under one step is dust
     side: Side
-    reason: Reason
+    reason: OrderReason
     created_ms: int  # exchange time
     quantity: Decimal | None = None
     quote_amount: Decimal | None = None
@@ -163,7 +163,7 @@ def is_our_order(client_order_id: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SeenOrder:
+class ExecutedOrder:
     """An order that the exchange says the account has executed, whoever sent it."""
 
     client_order_id: str
@@ -242,7 +242,7 @@ class Position:
     partial_sold: bool = False
     partial_left: Decimal | None = None  # base asset; a partial sale above the largest order is under way
     did_skip_sell_once: bool = False
-    exit_pending: Reason | None = None  # a full sale filled in part: the rest goes at the next check
+    exit_pending: OrderReason | None = None  # a full sale filled in part: the rest goes at the next check
     opened_at: str = ""  # UTC, ISO 8601
     said: frozenset[str] = frozenset()  # what the owner has been told once already
 
@@ -342,14 +342,14 @@ class Book:
     reconciled_ms: int = 0  # exchange time up to which the orders at the exchange were compared with the book
     booked_orders: Mapping[str, int] = field(default_factory=dict)  # booked since then: client order id, exchange time
     differences: Mapping[str, str] = field(default_factory=dict)  # from the exchange, and how the owner was told
-    exchange_quiet_until_ms: int = 0  # by our clock: the exchange asked to be left alone until then
+    exchange_quiet_until_ms: int = 0  # by our clock: the exchange asked for no requests until then
 
     def __post_init__(self) -> None:
         """Refuse a book that cannot be true."""
         if any(amount < 0 for amount in self.dust.values()):
             raise ValueError("dust must not be under 0")
 
-    def undecided(self, symbol: str) -> bool:
+    def has_pending_order(self, symbol: str) -> bool:
         """Return whether an order of this token may be on its way."""
         return any(intent.symbol == symbol for intent in self.intents.values())
 
@@ -360,14 +360,14 @@ class Book:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """What the model says of one token. Without a probability, `why_not` says why there is none."""
+    """What the model says of one token. Without a probability, `unavailable_reason` says why there is none."""
 
     symbol: str
     probability: Decimal | None
-    why_not: str = ""
+    unavailable_reason: str = ""
     last_close: Decimal | None = None  # LunarCrush, yesterday's closed bar, USD
     temporary: bool = False  # the source could not answer now; asking again later may help
-    reason: Why = Why.NOT_SCORED  # without a probability
+    reason: DecisionReason = DecisionReason.NOT_SCORED  # without a probability
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """The errors, named by what the bot does next. str() of each is one line for the owner, in English.
 
-`said` is the same line as the owner's language needs it: a sentence of the catalogue where the error was given one.
+`message` is the same line as the owner's language needs it: a sentence of the catalogue where the error was given one.
 
-Imports no other room.
+Imports no other module.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ class MarsShotError(Exception):
     exit_code = 1
 
     @property
-    def said(self) -> str:
+    def message(self) -> str:
         """The line as it was given."""
         line = self.args[0] if len(self.args) == 1 else str(self)
         return line if isinstance(line, str) else str(line)
@@ -22,7 +22,7 @@ class MarsShotError(Exception):
     @property
     def faults(self) -> tuple[str, ...]:
         """The lines as they were given."""
-        return (self.said,)
+        return (self.message,)
 
 
 class InputError(MarsShotError):

@@ -1,4 +1,4 @@
-"""Puts the pages, their guard and their files together. Holds no page."""
+"""Assembles the Flask app: pages, request security, the bot's files. Holds no page."""
 
 from __future__ import annotations
 
@@ -14,62 +14,64 @@ from flask import Flask, Response, g, make_response, redirect, render_template, 
 from jinja2 import StrictUndefined
 from werkzeug.exceptions import HTTPException
 
-from marsshot.core.catalog import LANGUAGES, Words
-from marsshot.core.domain import Reason
-from marsshot.dashboard.data.bot_snapshot import Sources
+from marsshot.core.catalog import LANGUAGES, Catalog
+from marsshot.core.domain import OrderReason
+from marsshot.dashboard.data.bot_snapshot import BotFiles
 from marsshot.dashboard.presentation.time_charts import BOKEH_SCRIPT, bokeh_script
-from marsshot.dashboard.security.access_control import Door
-from marsshot.dashboard.security.request_security import Guard
-from marsshot.dashboard.views.control_actions import Buttons
+from marsshot.dashboard.security.access_control import ServerAddress
+from marsshot.dashboard.security.request_security import RequestSecurity
+from marsshot.dashboard.views.control_actions import ControlActions
 from marsshot.dashboard.views.pages import Pages
 
 PAGES = ("overview", "decisions", "trades", "model", "log")
 THEMES = ("auto", "light", "dark")
 REFRESH_SECONDS = 5
-A_YEAR = 31_536_000
-FOREVER = f"public, max-age={A_YEAR}, immutable"
+ONE_YEAR_SECONDS = 31_536_000
+CACHE_FOREVER = f"public, max-age={ONE_YEAR_SECONDS}, immutable"
 
 
-def create_app(sources: Sources, door: Door, now: Callable[[], datetime]) -> Flask:
-    """Return the pages of these files, behind this door. now: for logins and spans of time."""
+def create_app(bot_files: BotFiles, server_address: ServerAddress, now: Callable[[], datetime]) -> Flask:
+    """Return the app that shows these files at this address. now: for logins and spans of time."""
     app = Flask(__name__)
-    app.config["SEND_FILE_MAX_AGE_DEFAULT"] = A_YEAR  # the address changes with the content
+    app.config["SEND_FILE_MAX_AGE_DEFAULT"] = ONE_YEAR_SECONDS  # the address changes with the content
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
-    app.before_request(lambda: setattr(g, "words", _words(sources)))
-    guard = Guard(app, door, now, lambda: sources.settings.secrets)
-    assets = {name: asset_address(name) for name in ("dashboard.css", "dashboard.js", "icon.svg")}
+    app.before_request(lambda: setattr(g, "words", _chosen_catalog(bot_files)))
+    request_security = RequestSecurity(app, server_address, now, lambda: bot_files.settings.secrets)
+    assets = {name: asset_url(name) for name in ("dashboard.css", "dashboard.js", "icon.svg")}
 
-    app.context_processor(lambda: _shared(sources, guard, assets))
-    app.register_error_handler(HTTPException, _explained)
-    app.add_url_rule("/prefer", "prefer", lambda: _prefer(pages_behind(door), door))
+    app.context_processor(lambda: _template_globals(bot_files, request_security, assets))
+    app.register_error_handler(HTTPException, _render_error)
+    app.add_url_rule("/prefer", "prefer", lambda: _save_preference(visible_pages(server_address), server_address))
     app.add_url_rule(f"/{BOKEH_SCRIPT}", "bokeh_script", _bokeh)
-    Pages(sources).add_to(app)
-    if door.token:
-        Buttons(sources, guard).add_to(app)
+    Pages(bot_files).register_routes(app)
+    if server_address.token:
+        ControlActions(bot_files, request_security).register_routes(app)
     return app
 
 
-def warm_up(app: Flask, sources: Sources) -> None:
+def warm_up(app: Flask, bot_files: BotFiles) -> None:
     """Read and make beforehand what the first visitor would have to wait for."""
     for name in app.jinja_env.list_templates(extensions=["html"]):
         app.jinja_env.get_template(name)
-    sources.look("facts", "trades", "decisions", "equity", "card")
-    sources.closes()
+    bot_files.snapshot("facts", "trades", "decisions", "equity", "card")
+    bot_files.closes()
     _bokeh_content()
 
 
-def pages_behind(door: Door) -> tuple[str, ...]:
+def visible_pages(server_address: ServerAddress) -> tuple[str, ...]:
     """Return the pages that there are; the buttons only where there is a token."""
-    return (*PAGES, "control") if door.token else PAGES
+    return (*PAGES, "control") if server_address.token else PAGES
 
 
-def _shared(sources: Sources, guard: Guard, assets: Mapping[str, str]) -> dict[str, Any]:
+def _template_globals(
+    bot_files: BotFiles, request_security: RequestSecurity, assets: Mapping[str, str]
+) -> dict[str, Any]:
     """Return what every template may use."""
     return {
-        "say": g.words.say,
-        "tell": g.words.tell,
-        "knows": g.words.knows,
+        "say": g.words.text,
+        "tell": g.words.render,
+        "knows": g.words.has_key,
         "form": g.words.format_field,
         "day_of": day_of,
         "language": g.words.language,
@@ -77,23 +79,23 @@ def _shared(sources: Sources, guard: Guard, assets: Mapping[str, str]) -> dict[s
         "theme": _theme(),
         "themes": THEMES,
         "nonce": g.nonce,
-        "mode": sources.settings.mode,
-        "pages": pages_behind(guard.door),
-        "has_token": bool(guard.door.token),
-        "is_open": not guard.door.token or guard.is_logged_in,
-        "form_key": guard.form_key,
-        "reasons": [reason.value for reason in Reason],
+        "mode": bot_files.settings.mode,
+        "pages": visible_pages(request_security.server_address),
+        "has_token": bool(request_security.server_address.token),
+        "is_open": not request_security.server_address.token or request_security.is_logged_in,
+        "csrf_token": request_security.csrf_token,
+        "reasons": [reason.value for reason in OrderReason],
         "refresh_seconds": REFRESH_SECONDS,
-        "version": sources.version,
+        "version": bot_files.version,
         "assets": assets,
         "bokeh": f"/{BOKEH_SCRIPT}",
     }
 
 
-def _words(sources: Sources) -> Words:
+def _chosen_catalog(bot_files: BotFiles) -> Catalog:
     """Return the catalogue in the language that the browser chose; else in the bot's."""
     chosen = request.cookies.get("language")
-    return Words(next((one for one in LANGUAGES if one == chosen), sources.settings.language))
+    return Catalog(next((one for one in LANGUAGES if one == chosen), bot_files.settings.language))
 
 
 def _theme() -> str:
@@ -101,17 +103,19 @@ def _theme() -> str:
     return next((one for one in THEMES if one == chosen), "auto")
 
 
-def _prefer(pages: tuple[str, ...], door: Door) -> Response:
+def _save_preference(pages: tuple[str, ...], server_address: ServerAddress) -> Response:
     """Keep a language or a theme in the browser, and go back to the page."""
     back = request.args.get("back", "")
     answer = make_response(redirect(url_for(back if back in pages else "overview")))
     for name, allowed in (("language", LANGUAGES), ("theme", THEMES)):
         if (value := request.args.get(name, "")) in allowed:
-            answer.set_cookie(name, value, max_age=A_YEAR, secure=door.is_https, httponly=True, samesite="Strict")
+            answer.set_cookie(
+                name, value, max_age=ONE_YEAR_SECONDS, secure=server_address.is_https, httponly=True, samesite="Strict"
+            )
     return answer
 
 
-def _explained(error: HTTPException) -> tuple[str, int]:
+def _render_error(error: HTTPException) -> tuple[str, int]:
     """Say in one line what is wrong with a request."""
     return render_template("message.html", page="", error=error), error.code or 500
 
@@ -124,8 +128,8 @@ def day_of(moment: str) -> date | str:
         return moment
 
 
-def asset_address(name: str) -> str:
-    """Return the address of a file of panel/static, another one for other content."""
+def asset_url(name: str) -> str:
+    """Return the address of a file of static/, another one for other content."""
     content = (Path(__file__).parent / "static" / name).read_bytes()
     return f"/static/{name}?v={sha256(content).hexdigest()[:12]}"
 
@@ -133,7 +137,7 @@ def asset_address(name: str) -> str:
 def _bokeh() -> Response:
     """Return the script that draws, packed where the browser can unpack it."""
     plain, packed = _bokeh_content()
-    answer = Response(mimetype="text/javascript", headers={"Cache-Control": FOREVER, "Vary": "Accept-Encoding"})
+    answer = Response(mimetype="text/javascript", headers={"Cache-Control": CACHE_FOREVER, "Vary": "Accept-Encoding"})
     if "gzip" in request.headers.get("Accept-Encoding", ""):
         answer.headers["Content-Encoding"] = "gzip"
         answer.set_data(packed)

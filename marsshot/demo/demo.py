@@ -13,71 +13,71 @@ from time import monotonic
 
 from rich.console import Console
 
-from marsshot.bot.bootstrap import BOOK, TRADES, Run, open_bot
+from marsshot.bot.bootstrap import BOOK, TRADES, RunningBot, open_bot
 from marsshot.bot.bot import Bot
-from marsshot.bot.environment import ACCOUNT, DEMO_DAYS, demo_end, open_surroundings
+from marsshot.bot.environment import ACCOUNT, DEMO_DAYS, demo_end, open_environment
 from marsshot.bot.journal import DECISIONS, EQUITY, SEEN
 from marsshot.bot.loop import loop, stopped_by_signals
 from marsshot.config.settings import Settings
-from marsshot.core.catalog import Sentence, Words
+from marsshot.core.catalog import Catalog, LocalizedText
 from marsshot.core.errors import MarsShotError
 from marsshot.demo.view import DemoView
-from marsshot.infra.event_log import say
+from marsshot.infra.event_log import log_info
 from marsshot.reporting.demo_summary import DayPoint, Summary, draw_equity, show_summary
-from positions_store import read_trades, sole_writer
+from positions_store import read_trades, writer_lock
 
-PICTURE = "equity.png"
+EQUITY_CHART = "equity.png"
 
 
 def run_demo(settings: Settings, config: Path) -> int:
     """Live through the demo and sum it up. Returns the exit code."""
-    console, words = Console(), Words(settings.language)
+    console, catalog = Console(), Catalog(settings.language)
     begun = monotonic()
-    _begin_anew(settings)
-    view = DemoView(console, DEMO_DAYS, words)
+    _remove_old_files(settings)
+    view = DemoView(console, DEMO_DAYS, catalog)
     with (
-        open_surroundings(settings, keep_account=True) as around,
+        open_environment(settings, keep_account=True) as environment,
         open_bot(
-            around.settings,
-            around.clock,
+            environment.settings,
+            environment.clock,
             console=None if view.is_live else console,
             config=config,
-            dress=around.dress,
+            apply_overrides=environment.apply_overrides,
             one_shot=True,
         ) as run,
-        stopped_by_signals(around.clock),
+        stopped_by_signals(environment.clock),
     ):
-        run.desk.check()
-        journey = _Journey(run, view, demo_end(around.clock.now()))
-        say("demo.started", Sentence("demo.begins", days=DEMO_DAYS))
-        with view.watching(around.clock.now):
-            loop(run.bot, run.take_up, journey.after_cycle)
+        run.model_selector.check()
+        journey = _DemoRecorder(run, view, demo_end(environment.clock.now()))
+        log_info("demo.started", LocalizedText("demo.begins", days=DEMO_DAYS))
+        with view.watching(environment.clock.now):
+            loop(run.bot, run.reload_settings, journey.after_cycle)
         journey.note_day()
         finished = journey.is_over
-        say("demo.ended", Sentence("demo.ends", seconds=monotonic() - begun))
-        summary = journey.summary(read_trades(around.settings.file(TRADES)))
-    picture = settings.file(PICTURE)
-    draw_equity(summary, picture, words)
-    show_summary(summary, console, picture, words)
+        log_info("demo.ended", LocalizedText("demo.ends", seconds=monotonic() - begun))
+        summary = journey.summary(read_trades(environment.settings.file(TRADES)))
+    picture = settings.file(EQUITY_CHART)
+    draw_equity(summary, picture, catalog)
+    show_summary(summary, console, picture, catalog)
     if not finished:
-        console.print(words.say("demo.stopped", command="[bold]python main.py[/]"), highlight=False)
+        console.print(catalog.text("demo.stopped", command="[bold]python main.py[/]"), highlight=False)
     return 0
 
 
-def _begin_anew(settings: Settings) -> None:
+def _remove_old_files(settings: Settings) -> None:
     """Take away what an earlier demo left: its exchange is gone, so its book means nothing any more."""
     book = settings.file(BOOK)
     left = [settings.file(name) for name in (TRADES, DECISIONS, EQUITY, SEEN, ACCOUNT)]
-    with sole_writer(book):
+    with writer_lock(book):
         for path in (book, book.with_name(book.name + ".bak"), *left):
             with suppress(FileNotFoundError):
                 path.unlink()
 
 
-class _Journey:
+class _DemoRecorder:
     """Looks over the bot's shoulder: one point of the equity curve a day, and the live table."""
 
-    def __init__(self, run: Run, view: DemoView, end: datetime) -> None:
+    def __init__(self, run: RunningBot, view: DemoView, end: datetime) -> None:
         self._bot: Bot = run.bot
         self._view = view
         self._end = end

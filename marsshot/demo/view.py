@@ -18,7 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from marsshot.bot.bot import Bot
-from marsshot.core.catalog import Words
+from marsshot.core.catalog import Catalog
 from marsshot.core.domain import Position
 from marsshot.infra.event_log import log
 from marsshot.reporting.demo_summary import DayPoint
@@ -31,25 +31,25 @@ DAYS_BETWEEN_LINES = 10
 class _LastEvents(logging.Handler):
     """Keeps the last lines for the table; the daily "done" lines are left to the log."""
 
-    def __init__(self, lines: deque[str], now: Callable[[], datetime], words: Words) -> None:
+    def __init__(self, lines: deque[str], now: Callable[[], datetime], catalog: Catalog) -> None:
         super().__init__()
         self._lines = lines
         self._now = now
-        self._words = words
+        self._catalog = catalog
 
     def emit(self, record: logging.LogRecord) -> None:
         if not getattr(record, "quiet", False) and getattr(record, "event", "") != "daily.done":
-            text = self._words.tell(record.msg) if isinstance(record.msg, str) else record.getMessage()
-            self._lines.append(f"{_shortly(self._now(), self._words)}  {text}")
+            text = self._catalog.render(record.msg) if isinstance(record.msg, str) else record.getMessage()
+            self._lines.append(f"{_shortly(self._now(), self._catalog)}  {text}")
 
 
 class DemoView:
     """The view of one demo run."""
 
-    def __init__(self, console: Console, days: int, words: Words) -> None:
+    def __init__(self, console: Console, days: int, catalog: Catalog) -> None:
         self._console = console
         self._days = days
-        self._words = words
+        self._catalog = catalog
         self.is_live = console.is_terminal and not console.is_dumb_terminal
         self._lines: deque[str] = deque(maxlen=EVENTS_SHOWN)
         self._live: Live | None = None
@@ -62,7 +62,7 @@ class DemoView:
         if not self.is_live:
             yield
             return
-        handler = _LastEvents(self._lines, now, self._words)
+        handler = _LastEvents(self._lines, now, self._catalog)
         log.addHandler(handler)
         try:
             with Live(console=self._console, auto_refresh=False, transient=True) as self._live:
@@ -83,9 +83,9 @@ class DemoView:
         if points and day >= self._last_line + DAYS_BETWEEN_LINES:
             self._last_line = day - day % DAYS_BETWEEN_LINES
             point = points[-1]
-            day_text = self._words.format_field(point.day, "")
+            day_text = self._catalog.format_field(point.day, "")
             facts = {"day": day, "days": self._days, "worth": point.equity, "cash": point.capital}
-            line = self._words.say("demo.line", **facts)
+            line = self._catalog.text("demo.line", **facts)
             self._console.print(f"{day_text}  {line}", highlight=False, soft_wrap=True)
 
     def _frame(self, bot: Bot, points: list[DayPoint], day: int) -> Panel:
@@ -94,55 +94,55 @@ class DemoView:
             (held.qty * (_price(bot, symbol) or held.entry_price) for symbol, held in book.positions.items()),
             Decimal(0),
         )
-        gain, words = worth / book.capital_started - 1, self._words
+        gain, catalog = worth / book.capital_started - 1, self._catalog
         head = Text.assemble(
-            (_fully(bot.clock.now(), words), "bold"),
-            f"   {words.say('demo.worth', worth=worth, quote=book.quote_asset)} (",
-            (words.format_field(gain, "change"), _colour(gain)),
-            f")   {words.say('demo.cash', cash=book.capital)}   {words.say('demo.btc', change=_btc(points))}",
+            (_fully(bot.clock.now(), catalog), "bold"),
+            f"   {catalog.text('demo.worth', worth=worth, quote=book.quote_asset)} (",
+            (catalog.format_field(gain, "change"), _colour(gain)),
+            f")   {catalog.text('demo.cash', cash=book.capital)}   {catalog.text('demo.btc', change=_btc(points))}",
         )
         events = Text("\n".join(self._lines), overflow="ellipsis", no_wrap=True, style="dim")
         bar = ProgressBar(total=self._days, completed=day)
         return Panel(
-            Group(head, bar, Text(), _positions(bot, words), Text(), events),
-            title=words.say("demo.title"),
-            subtitle=f"{words.say('demo.day', day=day, days=self._days)}   {words.say('demo.end')}",
+            Group(head, bar, Text(), _positions(bot, catalog), Text(), events),
+            title=catalog.text("demo.title"),
+            subtitle=f"{catalog.text('demo.day', day=day, days=self._days)}   {catalog.text('demo.end')}",
         )
 
 
-def _positions(bot: Bot, words: Words) -> Table:
-    table = Table(words.say("demo.column.token"), expand=True, box=None, header_style="bold")
+def _positions(bot: Bot, catalog: Catalog) -> Table:
+    table = Table(catalog.text("demo.column.token"), expand=True, box=None, header_style="bold")
     for column in ("quantity", "entry", "price", "gain", "worth"):
-        table.add_column(words.say(f"demo.column.{column}"), justify="right")
-    table.add_column(words.say("demo.column.rules"))
+        table.add_column(catalog.text(f"demo.column.{column}"), justify="right")
+    table.add_column(catalog.text("demo.column.rules"))
     for symbol, held in sorted(bot.store.book.positions.items()):
         price = _price(bot, symbol) or held.entry_price
         gain = price / held.entry_price - 1
         table.add_row(
             symbol,
-            words.format_field(held.qty, ".6g"),
-            words.format_field(held.entry_price, ".6g"),
-            words.format_field(price, ".6g"),
-            Text(words.format_field(gain, "change"), style=_colour(gain)),
-            words.format_field(held.qty * price, ".2f"),
-            ", ".join(_rules(held, words)),
+            catalog.format_field(held.qty, ".6g"),
+            catalog.format_field(held.entry_price, ".6g"),
+            catalog.format_field(price, ".6g"),
+            Text(catalog.format_field(gain, "change"), style=_colour(gain)),
+            catalog.format_field(held.qty * price, ".2f"),
+            ", ".join(_rules(held, catalog)),
         )
     if not bot.store.book.positions:
-        table.add_row(Text(words.say("demo.no_positions"), style="dim"))
+        table.add_row(Text(catalog.text("demo.no_positions"), style="dim"))
     return table
 
 
-def _rules(held: Position, words: Words) -> Iterator[str]:
+def _rules(held: Position, catalog: Catalog) -> Iterator[str]:
     if held.partial_sold:
-        yield words.say("demo.part_sold")
+        yield catalog.text("demo.part_sold")
     if held.trailing_armed:
-        yield words.say("demo.trailing", top=held.max_price)
+        yield catalog.text("demo.trailing", top=held.max_price)
     if held.did_skip_sell_once:
-        yield words.say("demo.skipped")
+        yield catalog.text("demo.skipped")
 
 
 def _price(bot: Bot, symbol: str) -> Decimal | None:
-    quote = bot.price_desk.last_quotes.get(symbol)
+    quote = bot.price_feed.last_quotes.get(symbol)
     return quote.price if quote else None
 
 
@@ -152,12 +152,12 @@ def _btc(points: list[DayPoint]) -> Decimal:
     return points[-1].prices["BTC"] / points[0].prices["BTC"] - 1
 
 
-def _shortly(moment: datetime, words: Words) -> str:
-    return f"{moment:%d/%m %H:%M}" if words.language == "fr" else f"{moment:%d %b %H:%M}"
+def _shortly(moment: datetime, catalog: Catalog) -> str:
+    return f"{moment:%d/%m %H:%M}" if catalog.language == "fr" else f"{moment:%d %b %H:%M}"
 
 
-def _fully(moment: datetime, words: Words) -> str:
-    return words.format_field(moment, "") if words.language == "fr" else f"{moment:%a %d %b %Y %H:%M} UTC"
+def _fully(moment: datetime, catalog: Catalog) -> str:
+    return catalog.format_field(moment, "") if catalog.language == "fr" else f"{moment:%a %d %b %Y %H:%M} UTC"
 
 
 def _colour(gain: Decimal) -> str:

@@ -10,10 +10,10 @@ from collections.abc import Callable, Collection, Mapping
 from decimal import Decimal
 from typing import Protocol
 
-from marsshot.core.domain import Account, Intent, OrderReport, PartFill, SeenOrder, TradingRules
+from marsshot.core.domain import Account, ExecutedOrder, Intent, OrderReport, PartFill, TradingRules
 from marsshot.core.errors import MarsShotError
 
-HearPrices = Callable[[Mapping[str, Decimal] | MarsShotError], None]
+PricesCallback = Callable[[Mapping[str, Decimal] | MarsShotError], None]
 
 
 class Exchange(Protocol):
@@ -28,8 +28,8 @@ class Exchange(Protocol):
     def prices(self, pairs: Collection[str]) -> Mapping[str, Decimal]:
         """Return the last prices of the pairs that exist, in one request. Raises TemporaryError."""
 
-    def prices_soon(self, pairs: Collection[str], hear: HearPrices) -> None:
-        """Ask for the last prices of the pairs that exist; `hear` is told them once, or why there are none.
+    def request_prices(self, pairs: Collection[str], callback: PricesCallback) -> None:
+        """Ask for the last prices of the pairs that exist; `callback` is told them once, or why there are none.
 
         Never raises. May be told at once or later, in another thread.
         """
@@ -46,10 +46,10 @@ class Exchange(Protocol):
     def find_order(self, intent: Intent) -> OrderReport | None:
         """Look an order up by its client order id; None where the exchange does not know it. Never raises a guess."""
 
-    def parts_of(self, intent: Intent, order_id: int) -> tuple[PartFill, ...]:
+    def fetch_part_fills(self, intent: Intent, order_id: int) -> tuple[PartFill, ...]:
         """Return the trades of an order, with their commissions. Raises TemporaryError or AccountTroubleError."""
 
-    def orders_since(self, pair: str, moment_ms: int) -> list[SeenOrder]:
+    def orders_since(self, pair: str, moment_ms: int) -> list[ExecutedOrder]:
         """Return the account's orders of a pair that executed from that exchange time on, whoever sent them.
 
         Raises TemporaryError or AccountTroubleError.
@@ -57,7 +57,7 @@ class Exchange(Protocol):
 
     @property
     def quiet_until_ms(self) -> int:
-        """Until when, by our clock, the exchange has asked to be left alone."""
+        """Until when, by our clock, the exchange has asked for no requests."""
 
     def keep_quiet_until(self, moment_ms: int) -> None:
         """Send nothing before that moment of our clock."""

@@ -1,6 +1,6 @@
-"""An order's life: intent on disk, then the wire, then fill and book in one step; what is unknown is looked up.
+"""An order's life: intent on disk, then the request, then fill and book in one step; what is unknown is looked up.
 
-The process may die at any line: before the intent is saved nothing was sent; after it, `settle_unknown` (which is also
+The process may die at any line: before the intent is saved nothing was sent; after it, `resolve_unknown` (which is also
 what start-up runs) asks the exchange what became of it. A client order id finds an order, it does not prevent a
 second one: every attempt has a new id. Decides nothing about what to trade.
 """
@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from marsshot.core.catalog import Sentence
-from marsshot.core.domain import ZERO, Book, Fill, Intent, OrderReport, PartFill, Reason, Side, TradingRules
+from marsshot.core.catalog import LocalizedText
+from marsshot.core.domain import ZERO, Book, Fill, Intent, OrderReason, OrderReport, PartFill, Side, TradingRules
 from marsshot.core.errors import (
     AccountTroubleError,
     ClockRefusedError,
@@ -22,20 +22,20 @@ from marsshot.core.errors import (
 )
 from marsshot.exchange.base import Exchange
 from marsshot.infra.clock import Clock
-from marsshot.infra.event_log import say, warn
+from marsshot.infra.event_log import log_info, log_warning
 from marsshot.portfolio.ledger import with_fill, with_intent, without_intent
 from marsshot.portfolio.serialization import decimal_text
 from positions_store import Store
 
 # recvWindow (5 s) and Binance's own 10 s, four times over: an order that Binance does not know by then was never run.
-NEVER_ARRIVES_AFTER_MS = 60_000
+LOST_AFTER_MS = 60_000
 # A first "no such order" may come from a server that lags; a second one, this much later, is believed.
-SECOND_LOOK_AFTER_MS = 2_000
+RECHECK_AFTER_MS = 2_000
 # An intent that waited longer than this before it could be sent is given up: its look-up would begin too late.
-SEND_WITHIN_MS = 10_000
+MAX_SEND_DELAY_MS = 10_000
 
 
-class OrderLife:
+class OrderTracker:
     """Sends orders of one book to one exchange, one at a time, and finds out what became of them."""
 
     def __init__(self, exchange: Exchange, store: Store, clock: Clock) -> None:
@@ -48,7 +48,7 @@ class OrderLife:
         self,
         symbol: str,
         side: Side,
-        reason: Reason,
+        reason: OrderReason,
         rules: TradingRules,
         *,
         quantity: Decimal | None = None,
@@ -87,84 +87,88 @@ class OrderLife:
     def _send(self, intent: Intent) -> Fill:
         if self._clock.stopping:
             raise StopRequested("no new order is begun while the bot stops")
-        with self._clock.in_one_piece():
+        with self._clock.uninterruptible():
             self._store.save(with_intent(self._store.book, intent))
             try:
-                if self.exchange.now_ms() - intent.created_ms > SEND_WITHIN_MS:
-                    raise TemporaryError(Sentence("fault.order.stood_still"))
+                if self.exchange.now_ms() - intent.created_ms > MAX_SEND_DELAY_MS:
+                    raise TemporaryError(LocalizedText("fault.order.stood_still"))
                 report = self.exchange.send_market_order(intent)
             except UnknownOutcomeError:
                 raise
             except MarsShotError:
                 self._store.save(without_intent(self._store.book, intent))
                 raise
-            return self._settle(intent, report)
+            return self._book_outcome(intent, report)
 
-    def _settle(self, intent: Intent, report: OrderReport) -> Fill:
+    def _book_outcome(self, intent: Intent, report: OrderReport) -> Fill:
         """Book a finished order. Raises UnknownOutcomeError while it is not, RefusedOrderError if nothing executed."""
         if not report.is_final:
-            raise UnknownOutcomeError(Sentence("fault.order.is", order=intent.client_order_id, status=report.status))
+            raise UnknownOutcomeError(
+                LocalizedText("fault.order.is", order=intent.client_order_id, status=report.status)
+            )
         if report.executed_base == 0:
             self._store.save(without_intent(self._store.book, intent))
-            raise RefusedOrderError(Sentence("fault.order.nothing_executed", status=report.status))
+            raise RefusedOrderError(LocalizedText("fault.order.nothing_executed", status=report.status))
         fill = _fill_of(report, self._all_parts(intent, report))
         before = self._store.book
         self._store.save(with_fill(before, intent, fill))
-        _tell(intent, fill, before)
+        _log_fill(intent, fill, before)
         return fill
 
     def _all_parts(self, intent: Intent, report: OrderReport) -> tuple[PartFill, ...]:
         if report.parts is not None:
             return report.parts
         try:
-            parts = self.exchange.parts_of(intent, report.order_id)
+            parts = self.exchange.fetch_part_fills(intent, report.order_id)
         except StopRequested:
             raise
         except MarsShotError as error:
-            raise UnknownOutcomeError(Sentence("fault.order.no_trades", why=error.said)) from None
+            raise UnknownOutcomeError(LocalizedText("fault.order.no_trades", why=error.message)) from None
         if sum((part.quantity for part in parts), ZERO) != report.executed_base:
-            raise UnknownOutcomeError(Sentence("fault.order.odd_trades"))
+            raise UnknownOutcomeError(LocalizedText("fault.order.odd_trades"))
         return parts
 
     # ------------------------------------------------------------------ what is not known
 
-    def settle_unknown(self) -> None:
+    def resolve_unknown(self) -> None:
         """Look up every order whose outcome is not known; start-up and every cycle begin with this."""
         for intent in list(self._store.book.intents.values()):
             try:
                 self._look_up(intent)
             except (RefusedOrderError, UnknownOutcomeError) as error:
-                text = Sentence("log.about", subject=intent.symbol, told=error.said)
-                say("order.looked_up", text, client_order_id=intent.client_order_id)
+                text = LocalizedText("log.about", subject=intent.symbol, told=error.message)
+                log_info("order.looked_up", text, client_order_id=intent.client_order_id)
             except (TemporaryError, AccountTroubleError) as error:
-                warn("order.still_unknown", Sentence("log.still_unknown", symbol=intent.symbol, why=error.said))
+                log_warning(
+                    "order.still_unknown", LocalizedText("log.still_unknown", symbol=intent.symbol, why=error.message)
+                )
 
     def _look_up(self, intent: Intent) -> None:
         # The time is asked before the order: what is unknown now was unknown at that time too.
         server_ms = self.exchange.server_ms()
         report = self.exchange.find_order(intent)
         if report is not None:
-            self._settle(intent, report)
-        elif self._never_arrives(intent, server_ms):
+            self._book_outcome(intent, report)
+        elif self._is_lost(intent, server_ms):
             self._refuse_if_traded(intent)
             self._store.save(without_intent(self._store.book, intent))
-            side = Sentence(f"action.{intent.side.lower()}")
-            text = Sentence("log.never_arrived", symbol=intent.symbol, side=side)
-            say("order.never_arrived", text, client_order_id=intent.client_order_id)
+            side = LocalizedText(f"action.{intent.side.lower()}")
+            text = LocalizedText("log.never_arrived", symbol=intent.symbol, side=side)
+            log_info("order.never_arrived", text, client_order_id=intent.client_order_id)
 
     def _refuse_if_traded(self, intent: Intent) -> None:
         """Raise UnknownOutcomeError if the account's trades know the order that the look-up does not: that one lags."""
-        earliest_ms = min(intent.created_ms, self._first_missed_ms[intent.client_order_id]) - NEVER_ARRIVES_AFTER_MS
+        earliest_ms = min(intent.created_ms, self._first_missed_ms[intent.client_order_id]) - LOST_AFTER_MS
         seen = self.exchange.orders_since(intent.pair, earliest_ms)
         if any(order.client_order_id == intent.client_order_id for order in seen):
-            raise UnknownOutcomeError(Sentence("fault.order.look_up_lags"))
+            raise UnknownOutcomeError(LocalizedText("fault.order.look_up_lags"))
 
-    def _never_arrives(self, intent: Intent, server_ms: int) -> bool:
+    def _is_lost(self, intent: Intent, server_ms: int) -> bool:
         """Return whether an order that Binance does not know now cannot execute any more."""
         first_missed_ms = self._first_missed_ms.setdefault(intent.client_order_id, server_ms)
         # A clock that went wrong may have stamped the order with a time to come: then the first look counts.
         sent_ms = min(intent.created_ms, first_missed_ms)
-        return server_ms - first_missed_ms >= SECOND_LOOK_AFTER_MS and server_ms - sent_ms >= NEVER_ARRIVES_AFTER_MS
+        return server_ms - first_missed_ms >= RECHECK_AFTER_MS and server_ms - sent_ms >= LOST_AFTER_MS
 
 
 def _fill_of(report: OrderReport, parts: tuple[PartFill, ...]) -> Fill:
@@ -183,12 +187,12 @@ def _fill_of(report: OrderReport, parts: tuple[PartFill, ...]) -> Fill:
     )
 
 
-def _tell(intent: Intent, fill: Fill, before: Book) -> None:
+def _log_fill(intent: Intent, fill: Fill, before: Book) -> None:
     held = before.positions.get(intent.symbol)
     gain = None
     if intent.side is Side.SELL and held is not None:
         gain = fill.price / held.entry_price - 1
-    say(
+    log_info(
         "order.filled",
         _filled(intent, fill, gain, before.quote_asset),
         side=intent.side.value,
@@ -205,15 +209,15 @@ def _tell(intent: Intent, fill: Fill, before: Book) -> None:
     )
 
 
-def _filled(intent: Intent, fill: Fill, gain: Decimal | None, asset: str) -> Sentence:
+def _filled(intent: Intent, fill: Fill, gain: Decimal | None, asset: str) -> LocalizedText:
     key = "log.bought" if intent.side is Side.BUY else "log.sold" if gain is None else "log.sold_with_gain"
-    return Sentence(
+    return LocalizedText(
         key,
         quantity=Decimal(decimal_text(fill.base)),
         symbol=intent.symbol,
         quote=fill.quote,
         asset=asset,
         price=fill.price,
-        reason=Sentence(f"log.reason.{intent.reason}"),
+        reason=LocalizedText(f"log.reason.{intent.reason}"),
         gain=gain,
     )

@@ -9,25 +9,25 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from decimal import Decimal
 
-from marsshot.core.catalog import Sentence
+from marsshot.core.catalog import LocalizedText
 from marsshot.core.domain import (
     ZERO,
     Account,
     Book,
+    ExecutedOrder,
     Intent,
     OrderReport,
     PartFill,
-    SeenOrder,
     Side,
     TradingRules,
     floor_to_step,
 )
 from marsshot.core.errors import InsufficientBalanceError, RefusedOrderError, TemporaryError
-from marsshot.exchange.base import Exchange, HearPrices
+from marsshot.exchange.base import Exchange, PricesCallback
 
 TAKER_FEE = Decimal("0.001")  # Binance's standard taker commission, in the asset received
 SLIPPAGE = Decimal("0.0005")  # half the spread and the depth of a small order, as a fraction of the price
-_ATOM = Decimal("0.00000001")
+_MIN_UNIT = Decimal("0.00000001")
 
 
 class PaperExchange:
@@ -49,9 +49,9 @@ class PaperExchange:
         """Return the market's last prices."""
         return self._market.prices(pairs)
 
-    def prices_soon(self, pairs: Collection[str], hear: HearPrices) -> None:
+    def request_prices(self, pairs: Collection[str], callback: PricesCallback) -> None:
         """Ask the market for its last prices."""
-        self._market.prices_soon(pairs, hear)
+        self._market.request_prices(pairs, callback)
 
     def trading_rules(self, pairs: Collection[str]) -> Mapping[str, TradingRules]:
         """Return the pairs' real rules."""
@@ -67,13 +67,15 @@ class PaperExchange:
         rules = self.trading_rules([intent.pair]).get(intent.pair)
         price = self.prices([intent.pair]).get(intent.pair)
         if rules is None or not rules.tradable:
-            raise RefusedOrderError(rules.why_not if rules else Sentence("check.unknown_pair", pair=intent.pair))
+            raise RefusedOrderError(
+                rules.unavailable_reason if rules else LocalizedText("check.unknown_pair", pair=intent.pair)
+            )
         if price is None:
-            raise TemporaryError(Sentence("fault.binance.no_price", pair=intent.pair))
+            raise TemporaryError(LocalizedText("fault.binance.no_price", pair=intent.pair))
         part = _bought(intent, rules, price) if intent.side is Side.BUY else _sold(intent, rules, price)
         _refuse_small(intent, part, price, rules)
         if intent.side is Side.BUY and part.quote > self._book().capital:
-            raise InsufficientBalanceError(Sentence("fault.order.paper_too_little"))
+            raise InsufficientBalanceError(LocalizedText("fault.order.paper_too_little"))
         return OrderReport(
             client_order_id=intent.client_order_id,
             order_id=self._book().order_serial,
@@ -88,17 +90,17 @@ class PaperExchange:
         """Return None: an order whose answer was not booked was never executed."""
         return None
 
-    def parts_of(self, intent: Intent, order_id: int) -> tuple[PartFill, ...]:
+    def fetch_part_fills(self, intent: Intent, order_id: int) -> tuple[PartFill, ...]:
         """Return nothing: every answer carries its fills."""
         return ()
 
-    def orders_since(self, pair: str, moment_ms: int) -> list[SeenOrder]:
+    def orders_since(self, pair: str, moment_ms: int) -> list[ExecutedOrder]:
         """Return nothing: there is no account but the book."""
         return []
 
     @property
     def quiet_until_ms(self) -> int:
-        """Until when, by our clock, Binance has asked to be left alone."""
+        """Until when, by our clock, Binance has asked for no requests."""
         return self._market.quiet_until_ms
 
     def keep_quiet_until(self, moment_ms: int) -> None:
@@ -107,17 +109,17 @@ class PaperExchange:
 
 
 def _bought(intent: Intent, rules: TradingRules, price: Decimal) -> PartFill:
-    paid = (price * (1 + SLIPPAGE)).quantize(_ATOM)
+    paid = (price * (1 + SLIPPAGE)).quantize(_MIN_UNIT)
     quantity = intent.quantity or floor_to_step((intent.quote_amount or ZERO) / paid, rules.lot_step)
-    fee = (quantity * TAKER_FEE).quantize(_ATOM)
-    return PartFill(paid, quantity, (quantity * paid).quantize(_ATOM), fee, rules.base_asset)
+    fee = (quantity * TAKER_FEE).quantize(_MIN_UNIT)
+    return PartFill(paid, quantity, (quantity * paid).quantize(_MIN_UNIT), fee, rules.base_asset)
 
 
 def _sold(intent: Intent, rules: TradingRules, price: Decimal) -> PartFill:
-    got = (price * (1 - SLIPPAGE)).quantize(_ATOM)
+    got = (price * (1 - SLIPPAGE)).quantize(_MIN_UNIT)
     quantity = intent.quantity or ZERO
-    quote = (quantity * got).quantize(_ATOM)
-    return PartFill(got, quantity, quote, (quote * TAKER_FEE).quantize(_ATOM), rules.quote_asset)
+    quote = (quantity * got).quantize(_MIN_UNIT)
+    return PartFill(got, quantity, quote, (quote * TAKER_FEE).quantize(_MIN_UNIT), rules.quote_asset)
 
 
 def _refuse_small(intent: Intent, part: PartFill, price: Decimal, rules: TradingRules) -> None:

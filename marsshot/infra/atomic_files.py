@@ -17,14 +17,14 @@ _NEW = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
 _AT_THE_END = os.O_WRONLY | os.O_CREAT | os.O_APPEND
 
 
-class System:
+class SystemCalls:
     """The operating system's calls, one to one. All raise OSError."""
 
     def read(self, path: Path) -> bytes:
         """Return the whole file."""
         return path.read_bytes()
 
-    def read_end(self, path: Path, length: int) -> tuple[bytes, int]:
+    def read_tail(self, path: Path, length: int) -> tuple[bytes, int]:
         """Return the last bytes of a file, at most so many, and how many there are before them."""
         with path.open("rb") as file:
             before = max(0, file.seek(0, os.SEEK_END) - length)
@@ -71,16 +71,16 @@ class System:
 class Disk:
     """Files as the bot needs them: what a call has written is on the disk when it returns."""
 
-    def __init__(self, system: System | None = None) -> None:
-        self._system = system or System()
+    def __init__(self, system: SystemCalls | None = None) -> None:
+        self._system = system or SystemCalls()
 
     def read(self, path: Path) -> bytes:
         """Return the whole file. Raises OSError."""
         return self._system.read(path)
 
-    def read_end(self, path: Path, length: int) -> tuple[bytes, int]:
+    def read_tail(self, path: Path, length: int) -> tuple[bytes, int]:
         """Return the last bytes of a file, at most so many, and how many there are before them. Raises OSError."""
-        return self._system.read_end(path, length)
+        return self._system.read_tail(path, length)
 
     def exists(self, path: Path) -> bool:
         """Return whether there is such a file."""
@@ -106,13 +106,13 @@ class Disk:
             self._system.close(descriptor)
         self._sync_folder(path.parent)
 
-    def jot(self, path: Path, content: bytes) -> None:
+    def write_unsynced(self, path: Path, content: bytes) -> None:
         """Replace a small file in one step; a power cut may take it, which must harm nothing. Raises OSError."""
         scratch = path.with_name(path.name + ".tmp")
         self._put(scratch, _NEW, content)
         self._system.rename(scratch, path)
 
-    def jot_at_end(self, path: Path, content: bytes) -> None:
+    def append_unsynced(self, path: Path, content: bytes) -> None:
         """Add to the end of a file; a power cut may take it, which must harm nothing. Raises OSError."""
         self._put(path, _AT_THE_END, content)
 
@@ -124,7 +124,7 @@ class Disk:
         finally:
             self._system.close(descriptor)
 
-    def make_last(self, path: Path) -> None:
+    def ensure_synced(self, path: Path) -> None:
         """See down to the disk what an earlier process may have written and not synced. Raises OSError."""
         descriptor = self._system.open(path, os.O_WRONLY)
         try:
@@ -169,7 +169,7 @@ class Disk:
                 raise
 
 
-def replace_whole(disk: Disk, path: Path, content: bytes, *, keep_backup: bool = False) -> None:
+def replace_atomically(disk: Disk, path: Path, content: bytes, *, keep_backup: bool = False) -> None:
     """Replace a file in one step: a crash leaves the old one or the new one, never half of either.
 
     keep_backup: the previous content stays beside it as NAME.bak. Raises OSError.

@@ -1,4 +1,4 @@
-"""Now and sleep. Time is always aware UTC; nobody else in the house reads a clock.
+"""Now and sleep. Time is always aware UTC; no other module reads a clock.
 
 SystemClock is the real one and wakes early when the owner stops the bot; VirtualClock is as fast as it can go.
 """
@@ -14,9 +14,9 @@ from queue import Empty, SimpleQueue
 from typing import Protocol, TypeVar
 
 from marsshot.core.errors import StopRequested
-from marsshot.infra.background import begun
+from marsshot.infra.background import run_in_thread
 
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 
 
 class Clock(Protocol):
@@ -31,13 +31,13 @@ class Clock(Protocol):
     def idle(self, until: datetime) -> None:
         """Rest until the loop should look again, at most until the moment given. Never raises."""
 
-    def wait_for(self, ask: Callable[[], Answer]) -> Answer:
+    def wait_for(self, call: Callable[[], Result]) -> Result:
         """Return what the call returns. Raises StopRequested when the bot is to stop: the answer is done without.
 
         For questions that change nothing. The call may still be under way then: nobody uses what it uses any more.
         """
 
-    def in_one_piece(self) -> AbstractContextManager[None]:
+    def uninterruptible(self) -> AbstractContextManager[None]:
         """Bring what the block does to its end: its questions are waited for when the bot is to stop, too."""
 
     def stop(self) -> None:
@@ -53,7 +53,7 @@ class _Stoppable:
 
     def __init__(self) -> None:
         self._stopping = False
-        self._pieces = 0  # blocks under way that are to come to their end
+        self._uninterruptible_depth = 0  # blocks under way that are to come to their end
 
     @property
     def stopping(self) -> bool:
@@ -65,27 +65,27 @@ class _Stoppable:
         self._stopping = True
 
     @contextmanager
-    def in_one_piece(self) -> Iterator[None]:
+    def uninterruptible(self) -> Iterator[None]:
         """Bring what the block does to its end: its questions are waited for when the bot is to stop, too."""
-        self._pieces += 1
+        self._uninterruptible_depth += 1
         try:
             yield
         finally:
-            self._pieces -= 1
+            self._uninterruptible_depth -= 1
 
 
-class TimelessClock(_Stoppable):
+class SimulatedClock(_Stoppable):
     """A clock whose time passes only when it is told to: no answer is awaited, whoever gives it."""
 
-    def wait_for(self, ask: Callable[[], Answer]) -> Answer:
+    def wait_for(self, call: Callable[[], Result]) -> Result:
         """Return what the call returns. Raises StopRequested if the bot is to stop, or was told so meanwhile."""
-        self._refuse_to_wait()
-        answer = ask()
-        self._refuse_to_wait()
+        self._raise_if_stopping()
+        answer = call()
+        self._raise_if_stopping()
         return answer
 
-    def _refuse_to_wait(self) -> None:
-        if self._stopping and not self._pieces:
+    def _raise_if_stopping(self) -> None:
+        if self._stopping and not self._uninterruptible_depth:
             raise StopRequested("stopped while an answer was awaited")
 
 
@@ -93,21 +93,21 @@ class SystemClock(_Stoppable):
     """The real time. `stop()` may be called from a signal handler."""
 
     LOOP_SECONDS = 10.0
-    GLANCE_SECONDS = 1.0
-    LOOK_SECONDS = 0.05
+    COMMAND_POLL_SECONDS = 1.0
+    ANSWER_POLL_SECONDS = 0.05
 
     def __init__(self) -> None:
         super().__init__()
         # Python's one lock that a signal handler may use, whatever it has interrupted: an Event waits for ever there.
         self._wake: SimpleQueue[None] = SimpleQueue()
-        self.on_use: Callable[[], object] = lambda: None
-        """Hears whenever somebody asks for the time."""
-        self.is_called: Callable[[], bool] = lambda: False
+        self.on_read: Callable[[], object] = lambda: None
+        """Called whenever somebody asks for the time."""
+        self.has_pending_command: Callable[[], bool] = lambda: False
         """Whether somebody wants the loop to look at once; asked every second while it rests."""
 
     def now(self) -> datetime:
         """Return the present moment, aware, UTC."""
-        self.on_use()
+        self.on_read()
         return datetime.now(UTC)
 
     def sleep(self, seconds: float) -> None:
@@ -118,21 +118,23 @@ class SystemClock(_Stoppable):
     def idle(self, until: datetime) -> None:
         """Rest ten seconds, or less if something is due before, or somebody calls."""
         left = min(self.LOOP_SECONDS, (until - self.now()).total_seconds())
-        while left > 0 and not self._stops_within(min(left, self.GLANCE_SECONDS)) and not self.is_called():
-            left -= self.GLANCE_SECONDS
+        while (
+            left > 0 and not self._stops_within(min(left, self.COMMAND_POLL_SECONDS)) and not self.has_pending_command()
+        ):
+            left -= self.COMMAND_POLL_SECONDS
 
-    def wait_for(self, ask: Callable[[], Answer]) -> Answer:
+    def wait_for(self, call: Callable[[], Result]) -> Result:
         """Return what the call returns. Raises StopRequested when the bot is to stop: the answer is done without.
 
         Asked in a thread that the process does not wait for: a look-up of the host's name cannot be broken off.
         """
         # Nobody waits for the other threads, so they may take their time.
-        if self._pieces or threading.current_thread() is not threading.main_thread():
-            return ask()
+        if self._uninterruptible_depth or threading.current_thread() is not threading.main_thread():
+            return call()
         if self._stopping:
             raise StopRequested("stopped before asking")
-        answer = begun(ask)
-        while not futures.wait((answer,), self.LOOK_SECONDS).done:
+        answer = run_in_thread(call)
+        while not futures.wait((answer,), self.ANSWER_POLL_SECONDS).done:
             if self._stopping:
                 raise StopRequested("stopped while an answer was awaited")
         try:
@@ -154,8 +156,8 @@ class SystemClock(_Stoppable):
         return self._stopping
 
 
-class VirtualClock(TimelessClock):
-    """A clock that jumps. `on_move` hears of every new time (unix seconds), for a stand-in market to follow."""
+class VirtualClock(SimulatedClock):
+    """A clock that jumps. `on_move` is called with every new time (unix seconds), for a stand-in market to follow."""
 
     def __init__(self, start: datetime, on_move: Callable[[float], None] | None = None) -> None:
         if start.tzinfo is None:

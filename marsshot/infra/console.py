@@ -16,7 +16,7 @@ class Terminal(Protocol):
         """Show a line."""
 
 
-class Plain:
+class PlainTerminal:
     """Lines as they are, each at once."""
 
     def print(self, text: str, /, *, style: str | None, markup: bool, highlight: bool, soft_wrap: bool) -> None:
@@ -28,7 +28,7 @@ class Plain:
 def terminal() -> Terminal:
     """Return what shows lines on stdout."""
     if not sys.stdout.isatty():
-        return Plain()
+        return PlainTerminal()
     from rich.console import Console  # noqa: PLC0415 - for people who look on
 
     return Console()

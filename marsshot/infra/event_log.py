@@ -14,7 +14,7 @@ from datetime import datetime
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
-from marsshot.core.catalog import Sentence, Words
+from marsshot.core.catalog import Catalog, LocalizedText
 from marsshot.core.errors import InputError
 from marsshot.infra.console import Terminal
 
@@ -22,27 +22,27 @@ log = logging.getLogger("marsshot")
 
 LOG_BYTES, LOG_FILES = 5_000_000, 5
 # Libraries that would write signed requests, or answers about the account, into whatever log is set to DEBUG.
-TALKATIVE = ("urllib3", "requests", "binance", "websockets", "asyncio")
+NOISY_LOGGERS = ("urllib3", "requests", "binance", "websockets", "asyncio")
 
 
-def say(event: str, sentence: str, *, level: int = logging.INFO, **details: object) -> None:
+def log_info(event: str, sentence: str, *, level: int = logging.INFO, **details: object) -> None:
     """Tell what happened: a sentence for people, an event name and fields for the file."""
     log.log(level, sentence, extra={"event": event, "details": details})
 
 
-def note(event: str, sentence: str, **details: object) -> None:
+def log_file_only(event: str, sentence: str, **details: object) -> None:
     """Tell the file alone."""
     log.info(sentence, extra={"event": event, "details": details, "quiet": True})
 
 
-def warn(event: str, sentence: str, **details: object) -> None:
+def log_warning(event: str, sentence: str, **details: object) -> None:
     """Tell of trouble that the bot copes with."""
-    say(event, sentence, level=logging.WARNING, **details)
+    log_info(event, sentence, level=logging.WARNING, **details)
 
 
-def alarm(event: str, sentence: str, **details: object) -> None:
+def log_error(event: str, sentence: str, **details: object) -> None:
     """Tell of trouble that needs a person."""
-    say(event, sentence, level=logging.ERROR, **details)
+    log_info(event, sentence, level=logging.ERROR, **details)
 
 
 class Secrets:
@@ -50,45 +50,45 @@ class Secrets:
 
     def __init__(self, values: Iterable[str]) -> None:
         self._values: list[str] = []
-        self.use(values)
+        self.add(values)
 
-    def use(self, values: Iterable[str]) -> None:
+    def add(self, values: Iterable[str]) -> None:
         """Blank these out as well from now on, the longest first: one may begin with another."""
         self._values = sorted({*self._values, *values}, key=len, reverse=True)
 
-    def blanked(self, text: str) -> str:
+    def redact(self, text: str) -> str:
         """Return the text without secrets."""
         for secret in self._values:
             text = text.replace(secret, "***")
         return text
 
 
-class _Blanked(logging.Formatter):
+class _RedactingFormatter(logging.Formatter):
     """Stamps lines with the bot's own clock (the demo's is virtual) and blanks secrets out."""
 
     def __init__(
-        self, now: Callable[[], datetime], secrets: Secrets, *, for_people: bool, words: Words | None = None
+        self, now: Callable[[], datetime], secrets: Secrets, *, for_console: bool, catalog: Catalog | None = None
     ) -> None:
         super().__init__("%(message)s")
         self._now = now
         self._secrets = secrets
-        self._for_people = for_people
-        self._words = words
+        self._for_console = for_console
+        self._catalog = catalog
 
     def format(self, record: logging.LogRecord) -> str:
         text = super().format(record)
-        if self._words is not None and isinstance(record.msg, Sentence):
-            text = self._words.tell(record.msg)
+        if self._catalog is not None and isinstance(record.msg, LocalizedText):
+            text = self._catalog.render(record.msg)
         stamp = self._now()
-        if self._for_people:
+        if self._for_console:
             mark = "" if record.levelno < logging.WARNING else "! "
             line = f"{stamp:%Y-%m-%d %H:%M}  {mark}{text}"
         else:
             details = getattr(record, "details", {}).items()
-            fields = "".join(f" {key}={shlex.quote(self._secrets.blanked(str(value)))}" for key, value in details)
+            fields = "".join(f" {key}={shlex.quote(self._secrets.redact(str(value)))}" for key, value in details)
             event = getattr(record, "event", record.name)
             line = f"{stamp:%Y-%m-%dT%H:%M:%SZ} {record.levelname} {event}{fields} | {text}"
-        return self._secrets.blanked(line)
+        return self._secrets.redact(line)
 
 
 class _ConsoleHandler(logging.Handler):
@@ -108,15 +108,15 @@ class _ConsoleHandler(logging.Handler):
             return  # bot.log has the line; a terminal that is gone must not end a bot with open positions
 
 
-def _owner_only(name: str, flags: int) -> int:
+def _open_private(name: str, flags: int) -> int:
     return os.open(name, flags, 0o600)
 
 
-class _OwnerOnlyFile(RotatingFileHandler):
+class _PrivateRotatingFileHandler(RotatingFileHandler):
     """A rotating log that only its owner can read."""
 
     def _open(self):  # type: ignore[no-untyped-def]
-        return open(self.baseFilename, self.mode, encoding="utf-8", opener=_owner_only)
+        return open(self.baseFilename, self.mode, encoding="utf-8", opener=_open_private)
 
 
 def start_log(
@@ -124,37 +124,39 @@ def start_log(
     now: Callable[[], datetime],
     secrets: Iterable[str],
     console: Terminal | None,
-    words: Words | None = None,
+    catalog: Catalog | None = None,
 ) -> Secrets:
     """Send all lines to the rotating file, and to the console if one is given. Raises InputError.
 
-    words: the language of the console's lines, for a command whose owner looks on; without it they are in English, as
+    catalog: the language of the console's lines, for a command whose owner looks on; without it they are in English, as
     the file's always are. Returns the secrets that are blanked out, for more to be added.
     """
     known = Secrets(secrets)
     stop_log()
     try:
-        file = _OwnerOnlyFile(path, maxBytes=LOG_BYTES, backupCount=LOG_FILES, encoding="utf-8")
+        file = _PrivateRotatingFileHandler(path, maxBytes=LOG_BYTES, backupCount=LOG_FILES, encoding="utf-8")
     except OSError as error:
-        raise InputError(Sentence("fault.file.log", path=path, why=error.strerror)) from None
-    file.setFormatter(_Blanked(now, known, for_people=False))
+        raise InputError(LocalizedText("fault.file.log", path=path, why=error.strerror)) from None
+    file.setFormatter(_RedactingFormatter(now, known, for_console=False))
     log.addHandler(file)
     if console is not None:
         shown = _ConsoleHandler(console)
-        shown.setFormatter(_Blanked(now, known, for_people=True, words=words))
+        shown.setFormatter(_RedactingFormatter(now, known, for_console=True, catalog=catalog))
         log.addHandler(shown)
     log.setLevel(logging.INFO)
     log.propagate = False
-    for name in TALKATIVE:
+    for name in NOISY_LOGGERS:
         logging.getLogger(name).setLevel(logging.WARNING)
     logging.raiseExceptions = False  # a full disk is no reason to print a line, secrets and all, to stderr
     return known
 
 
-def show_on(console: Terminal, now: Callable[[], datetime], secrets: Iterable[str], words: Words) -> logging.Handler:
+def log_to_console(
+    console: Terminal, now: Callable[[], datetime], secrets: Iterable[str], catalog: Catalog
+) -> logging.Handler:
     """Print lines on the console alone, for a command that writes nothing; return the handler, to be removed."""
     handler = _ConsoleHandler(console)
-    handler.setFormatter(_Blanked(now, Secrets(secrets), for_people=True, words=words))
+    handler.setFormatter(_RedactingFormatter(now, Secrets(secrets), for_console=True, catalog=catalog))
     log.addHandler(handler)
     log.setLevel(logging.INFO)
     log.propagate = False

@@ -13,21 +13,21 @@ from functools import cache
 _M_ARENA_MAX = -8  # glibc's malloc.h
 
 
-def share_one_heap() -> None:
+def use_single_arena() -> None:
     """Let all threads that are still to come use one heap."""
-    if (mallopt := _of_the_c_library("mallopt")) is not None:
+    if (mallopt := _libc_function("mallopt")) is not None:
         mallopt(_M_ARENA_MAX, 1)
 
 
-def give_back() -> bool:
+def trim_heap() -> bool:
     """Give back what is free; takes less than a millisecond. Returns True: go on."""
-    if (trim := _of_the_c_library("malloc_trim")) is not None:
+    if (trim := _libc_function("malloc_trim")) is not None:
         trim(0)
     return True
 
 
 @cache
-def _of_the_c_library(name: str) -> Callable[..., int] | None:
+def _libc_function(name: str) -> Callable[..., int] | None:
     try:
         return getattr(ctypes.CDLL(None), name, None)
     except (OSError, TypeError):  # a system without a C library to be asked

@@ -1,4 +1,4 @@
-"""Which certificates this process trusts: one table of root certificates for all its connections.
+"""Which certificates this process trusts: one shared context of root certificates for all its connections.
 
 requests and urllib3 make a table for each connection, nearly a megabyte each. Sends nothing.
 """
@@ -14,12 +14,12 @@ from typing import Any
 from certifi import where
 from requests.adapters import HTTPAdapter
 
-from marsshot.core.catalog import Sentence
+from marsshot.core.catalog import LocalizedText
 from marsshot.core.errors import InputError
 
 
 @cache
-def one_trust() -> ssl.SSLContext:
+def shared_ssl_context() -> ssl.SSLContext:
     """Return the one context; it checks certificate and host name.
 
     It trusts what requests does: certifi's list, or, alone, what the environment names in its place.
@@ -30,12 +30,12 @@ def one_trust() -> ssl.SSLContext:
     try:
         return ssl.create_default_context(cafile=bundle)
     except OSError as error:  # an ssl.SSLError, too: no certificate in it
-        raise InputError(Sentence("fault.file.unreadable", path=bundle, why=error.strerror or error)) from None
+        raise InputError(LocalizedText("fault.file.unreadable", path=bundle, why=error.strerror or error)) from None
 
 
-class TrustingAlike(HTTPAdapter):
+class SharedContextAdapter(HTTPAdapter):
     """HTTPS of requests by the one table."""
 
     def init_poolmanager(self, *arguments: Any, **parameters: Any) -> None:
         """Let every connection check certificates by the one context."""
-        super().init_poolmanager(*arguments, ssl_context=one_trust(), **parameters)
+        super().init_poolmanager(*arguments, ssl_context=shared_ssl_context(), **parameters)

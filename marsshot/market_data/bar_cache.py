@@ -72,7 +72,7 @@ def merged(old: DailyBars, new: DailyBars) -> DailyBars:
 
 
 @dataclass(frozen=True, slots=True)
-class HeldBars:
+class CachedBars:
     """What the cache holds of a coin, and what was asked for to get it."""
 
     bars: DailyBars
@@ -93,7 +93,7 @@ class BarCache:
         self._base_url = base_url
         self._paths: dict[str, Path] = {}
 
-    def load(self, symbol: str, coin: str) -> HeldBars | None:
+    def load(self, symbol: str, coin: str) -> CachedBars | None:
         """Return what is held of a coin, or None if there is nothing usable."""
         try:
             content = self._path(coin).read_bytes()
@@ -101,15 +101,15 @@ class BarCache:
         except (OSError, ValueError, TypeError, KeyError):
             return None
 
-    def save(self, coin: str, held: HeldBars, *, durable: bool = False) -> None:
+    def save(self, coin: str, cached: CachedBars, *, durable: bool = False) -> None:
         """Replace what is held of a coin; durable: wait until the disk has it. Raises OSError."""
-        days = held.bars.days.astype("datetime64[D]").astype("<i8").tobytes()
-        numbers = days + held.bars.values.astype("<f8").tobytes()
+        days = cached.bars.days.astype("datetime64[D]").astype("<i8").tobytes()
+        numbers = days + cached.bars.values.astype("<f8").tobytes()
         head = {
             **self._identity(coin),
-            "asked_from": str(held.asked_from),
-            "asked_on": str(held.asked_on),
-            "rows": len(held.bars.days),
+            "asked_from": str(cached.asked_from),
+            "asked_on": str(cached.asked_on),
+            "rows": len(cached.bars.days),
             "crc32": zlib.crc32(numbers),
         }
         if not self._folder.is_dir():
@@ -126,7 +126,7 @@ class BarCache:
             self._paths[coin] = self._folder / f"{plain}-{digest}.bars"
         return self._paths[coin]
 
-    def _parse(self, content: bytes, symbol: str, coin: str) -> HeldBars:
+    def _parse(self, content: bytes, symbol: str, coin: str) -> CachedBars:
         line, _, numbers = content.partition(b"\n")
         head = json.loads(line)
         rows = int(head["rows"])
@@ -137,7 +137,7 @@ class BarCache:
         days = np.frombuffer(numbers, "<i8", rows).astype("datetime64[D]")
         values = np.frombuffer(numbers, "<f8", offset=8 * rows).reshape(rows, len(FIELDS)).astype(np.float64)
         asked = (np.datetime64(head["asked_from"], "D"), np.datetime64(head["asked_on"], "D"))
-        return HeldBars(DailyBars(symbol, days, values), *asked)
+        return CachedBars(DailyBars(symbol, days, values), *asked)
 
 
 def replace_file(path: Path, content: bytes, *, durable: bool = True) -> Fingerprint:

@@ -1,4 +1,4 @@
-"""Daily history of a token from LunarCrush: pacing, retries, and an on-disk cache of closed bars.
+"""Daily history of a token from LunarCrush: rate limit, retries, and an on-disk cache of closed bars.
 
 `daily_bars` is the only question. The running day is never part of an answer. Knows no rules and no features.
 """
@@ -16,24 +16,24 @@ import requests
 from requests.auth import AuthBase
 from tenacity import RetryCallState, Retrying, retry_if_exception_type
 
-from marsshot.core.catalog import Sentence
+from marsshot.core.catalog import LocalizedText
 from marsshot.core.errors import MarsShotError, StopRequested, TemporaryError
 from marsshot.infra.clock import Clock
-from marsshot.market_data.bar_cache import FIELDS, BarCache, DailyBars, HeldBars, merged
+from marsshot.market_data.bar_cache import FIELDS, BarCache, CachedBars, DailyBars, merged
 from marsshot.market_data.lunarcrush_parser import bars_from_points, read_answer
-from marsshot.market_data.rate_limiter import Pacer, asked_to_wait, seconds_to_new_day, seconds_to_reset
+from marsshot.market_data.rate_limiter import RateLimiter, requested_delay, seconds_to_new_day, seconds_to_reset
 
 __all__ = ["FIELDS", "DailyBars", "LunarCrush", "NotTrackedError", "QuotaSpentError", "SourceRefusedError"]
 
 USER_AGENT = "MarsShot/1.0"  # requests without one are turned away with 403
 TIMEOUT_SECONDS = (5, 60)  # to connect, and between two pieces of the answer
 ATTEMPTS = 5
-LONGEST_WAIT_SECONDS = 120.0
+MAX_WAIT_SECONDS = 120.0
 REVISED_DAYS = 3  # LunarCrush may still change the latest ones
-TROUBLED_TOKENS = 3  # so many failures in a row: the source is down, further tokens get one attempt each
+MAX_FAILED_TOKENS = 3  # so many failures in a row: the source is down, further tokens get one attempt each
 QUOTA_PAUSE_SECONDS = 540.0  # where no end is told: shorter than the ten minutes after which the daily pass tries again
 DAY = np.timedelta64(1, "D")
-_NOT_KNOWN = {400, 404, 410, 422}
+_NOT_TRACKED_STATUSES = {400, 404, 410, 422}
 _REFUSALS = {401, 402, 403}  # that have words of their own in the catalogue, under fault.lunarcrush.refused
 
 
@@ -50,9 +50,9 @@ class QuotaSpentError(TemporaryError):
 
     def __init__(self, symbol: str, until: datetime | None) -> None:
         if until is None:
-            super().__init__(Sentence("fault.lunarcrush.quota", symbol=symbol))
+            super().__init__(LocalizedText("fault.lunarcrush.quota", symbol=symbol))
         else:
-            super().__init__(Sentence("fault.lunarcrush.quota_until", symbol=symbol, until=until))
+            super().__init__(LocalizedText("fault.lunarcrush.quota_until", symbol=symbol, until=until))
         self.until = until
 
 
@@ -73,7 +73,7 @@ class _Bearer(AuthBase):
 
 
 class LunarCrush:
-    """One server, one key. `notify` hears one line whenever there is a wait or trouble that is coped with."""
+    """One server, one key. `notify` is called with one line whenever there is a wait or trouble that is coped with."""
 
     def __init__(
         self,
@@ -90,7 +90,7 @@ class LunarCrush:
         self._clock = clock
         self._notify = notify
         self._cache = BarCache(cache_dir, self._base_url)
-        self._pacer = Pacer(requests_per_minute, cache_dir / "requests.json", clock)
+        self._rate_limiter = RateLimiter(requests_per_minute, cache_dir / "requests.json", clock)
         self._session = requests.Session()
         self._session.auth = _Bearer(api_key)
         self._session.headers.update({"User-Agent": USER_AGENT, "Accept": "application/json"})
@@ -102,7 +102,7 @@ class LunarCrush:
             stop=lambda state: state.attempt_number >= self._attempts,
             wait=_wait_seconds,
             retry=retry_if_exception_type(_TryAgainError),
-            before_sleep=self._tell_of_wait,
+            before_sleep=self._report_wait,
             reraise=True,
         )
 
@@ -114,38 +114,38 @@ class LunarCrush:
         """
         today = np.datetime64(self._clock.now().date(), "D")
         first = today - days * DAY
-        held = self._cache.load(symbol, coin)
-        if held is not None and not _is_of_use(held, first, today):
-            held = None
-        start = first if held is None else max(first, _ask_from(held, today))
-        if held is None or start < today:
-            held = self._brought_up_to_date(symbol, coin, held, start, today)
-        bars = held.bars.between(first, today)
+        cached = self._cache.load(symbol, coin)
+        if cached is not None and not _is_reusable(cached, first, today):
+            cached = None
+        start = first if cached is None else max(first, _refetch_from(cached, today))
+        if cached is None or start < today:
+            cached = self._refreshed(symbol, coin, cached, start, today)
+        bars = cached.bars.between(first, today)
         if not bars.has_close().any():
-            raise NotTrackedError(Sentence("fault.lunarcrush.no_close", symbol=symbol, coin=coin, days=days))
+            raise NotTrackedError(LocalizedText("fault.lunarcrush.no_close", symbol=symbol, coin=coin, days=days))
         return bars
 
     def seconds_for(self, requests_to_come: int) -> float:
         """Return how long the limit of requests per minute alone makes so many more requests take."""
-        return self._pacer.seconds_for(requests_to_come)
+        return self._rate_limiter.seconds_for(requests_to_come)
 
-    def _brought_up_to_date(
-        self, symbol: str, coin: str, held: HeldBars | None, start: np.datetime64, today: np.datetime64
-    ) -> HeldBars:
-        points = self._ask(symbol, coin, start, today)
+    def _refreshed(
+        self, symbol: str, coin: str, cached: CachedBars | None, start: np.datetime64, today: np.datetime64
+    ) -> CachedBars:
+        points = self._fetch_points(symbol, coin, start, today)
         answer = bars_from_points(symbol, points, start, today)
-        is_new = held is None  # the whole history: worth the wait until the disk has it, the latest days are not
-        if held is None:
-            held = HeldBars(answer, start, today)
+        is_new = cached is None  # the whole history: worth the wait until the disk has it, the latest days are not
+        if cached is None:
+            cached = CachedBars(answer, start, today)
         else:
-            held = HeldBars(merged(held.bars, answer), held.asked_from, today)
+            cached = CachedBars(merged(cached.bars, answer), cached.asked_from, today)
         try:
-            self._cache.save(coin, held, durable=is_new)
+            self._cache.save(coin, cached, durable=is_new)
         except OSError as error:
-            self._notify(Sentence("lunarcrush.not_kept", symbol=symbol, why=error.strerror))
-        return held
+            self._notify(LocalizedText("lunarcrush.not_kept", symbol=symbol, why=error.strerror))
+        return cached
 
-    def _ask(self, symbol: str, coin: str, start: np.datetime64, end: np.datetime64) -> list[object]:
+    def _fetch_points(self, symbol: str, coin: str, start: np.datetime64, end: np.datetime64) -> list[object]:
         """Return the points from start to the last second before end."""
         if self._now() < self._quota_pause_until:
             raise QuotaSpentError(symbol, self._quota_spent_until)
@@ -163,25 +163,27 @@ class LunarCrush:
     @property
     def _attempts(self) -> int:
         """How often a token is tried: once only where others have been in vain."""
-        return ATTEMPTS if self._failures_in_a_row < TROUBLED_TOKENS else 1
+        return ATTEMPTS if self._failures_in_a_row < MAX_FAILED_TOKENS else 1
 
     def _attempt(self, symbol: str, coin: str, start: np.datetime64, end: np.datetime64) -> list[object]:
         response = self._send(symbol, coin, start, end)
-        self._mind_limits(symbol, response)
+        self._note_limits(symbol, response)
         self._check_status(symbol, coin, response)
         try:
             config, points = read_answer(response.content)
         except ValueError as error:
-            raise _TryAgainError(Sentence("fault.lunarcrush.odd_answer", symbol=symbol, answer=error.args[0])) from None
+            raise _TryAgainError(
+                LocalizedText("fault.lunarcrush.odd_answer", symbol=symbol, answer=error.args[0])
+            ) from None
         told = str(config.get("symbol") or coin)
         if not coin.isdigit() and told.casefold() != coin.casefold():
-            raise NotTrackedError(Sentence("fault.lunarcrush.other_coin", symbol=symbol, told=told, coin=coin))
+            raise NotTrackedError(LocalizedText("fault.lunarcrush.other_coin", symbol=symbol, told=told, coin=coin))
         return points
 
     def _send(self, symbol: str, coin: str, start: np.datetime64, end: np.datetime64) -> requests.Response:
         if self._clock.stopping:
             raise StopRequested("stopped before asking LunarCrush")
-        self._pacer.wait_for_turn()
+        self._rate_limiter.acquire()
         self.requests_made += 1
         first, limit = (int(day.astype("datetime64[s]").astype(np.int64)) for day in (start, end))
         span: dict[str, str | int] = {"bucket": "day", "start": first, "end": limit - 1}
@@ -190,22 +192,22 @@ class LunarCrush:
         try:
             return self._clock.wait_for(get)
         except requests.Timeout:
-            raise _TryAgainError(Sentence("fault.lunarcrush.late", symbol=symbol)) from None
+            raise _TryAgainError(LocalizedText("fault.lunarcrush.late", symbol=symbol)) from None
         except (requests.exceptions.InvalidHeader, UnicodeError):
-            raise SourceRefusedError(Sentence("fault.lunarcrush.odd_key")) from None
+            raise SourceRefusedError(LocalizedText("fault.lunarcrush.odd_key")) from None
         except requests.RequestException as error:
             # str(error) may run over lines and repeats the address; the kind says enough.
             why = type(error).__name__
-            raise _TryAgainError(Sentence("fault.lunarcrush.no_answer", symbol=symbol, why=why)) from None
+            raise _TryAgainError(LocalizedText("fault.lunarcrush.no_answer", symbol=symbol, why=why)) from None
         finally:
-            self._pacer.answered()
+            self._rate_limiter.count_at_response()
 
-    def _mind_limits(self, symbol: str, response: requests.Response) -> None:
+    def _note_limits(self, symbol: str, response: requests.Response) -> None:
         """Heed what the answer says of the limits. Raises QuotaSpentError if that of the day refused the request."""
         headers = response.headers
         if response.ok and headers.get("x-rate-limit-minute-remaining") == "0":
             rest = seconds_to_reset(headers, self._now())
-            self._pacer.hold_until(self._now() + min(rest or 0.0, LONGEST_WAIT_SECONDS))
+            self._rate_limiter.hold_until(self._now() + min(rest or 0.0, MAX_WAIT_SECONDS))
         refused = response.status_code == requests.codes.too_many_requests
         is_last = headers.get("x-rate-limit-day-remaining") == "0"
         if ((refused or response.ok) and is_last) or (refused and b"daily" in response.content.lower()):
@@ -222,34 +224,34 @@ class LunarCrush:
         status = response.status_code
         if status == requests.codes.ok:
             return
-        if status in _NOT_KNOWN:
-            raise NotTrackedError(Sentence("fault.lunarcrush.unknown", symbol=symbol, coin=coin, status=status))
+        if status in _NOT_TRACKED_STATUSES:
+            raise NotTrackedError(LocalizedText("fault.lunarcrush.unknown", symbol=symbol, coin=coin, status=status))
         if status in {408, 425, 429} or status >= 500 or 200 < status < 300:  # noqa: PLR2004 - HTTP
-            rest = asked_to_wait(response.headers, self._now(), is_limit=status == requests.codes.too_many_requests)
-            raise _TryAgainError(Sentence("fault.lunarcrush.answered", symbol=symbol, status=status), rest)
+            rest = requested_delay(response.headers, self._now(), is_limit=status == requests.codes.too_many_requests)
+            raise _TryAgainError(LocalizedText("fault.lunarcrush.answered", symbol=symbol, status=status), rest)
         if 300 <= status < 400:  # noqa: PLR2004 - HTTP
-            raise SourceRefusedError(Sentence("fault.lunarcrush.redirect", status=status))
+            raise SourceRefusedError(LocalizedText("fault.lunarcrush.redirect", status=status))
         kind = status if status in _REFUSALS else "other"
-        raise SourceRefusedError(Sentence(f"fault.lunarcrush.refused.{kind}", status=status))
+        raise SourceRefusedError(LocalizedText(f"fault.lunarcrush.refused.{kind}", status=status))
 
-    def _tell_of_wait(self, state: RetryCallState) -> None:
+    def _report_wait(self, state: RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome is not None else None
         if isinstance(error, MarsShotError) and state.next_action is not None:
-            self._notify(Sentence("lunarcrush.try_again", why=error.said, seconds=state.next_action.sleep))
+            self._notify(LocalizedText("lunarcrush.try_again", why=error.message, seconds=state.next_action.sleep))
 
     def _now(self) -> float:
         return self._clock.now().timestamp()
 
 
-def _is_of_use(held: HeldBars, first: np.datetime64, today: np.datetime64) -> bool:
+def _is_reusable(cached: CachedBars, first: np.datetime64, today: np.datetime64) -> bool:
     """Return whether the answer can be built on what is held: not too short, nor of a clock ahead of this one."""
-    return bool(held.asked_from <= first and held.asked_on <= today and held.bars.has_close().any())
+    return bool(cached.asked_from <= first and cached.asked_on <= today and cached.bars.has_close().any())
 
 
-def _ask_from(held: HeldBars, today: np.datetime64) -> np.datetime64:
+def _refetch_from(cached: CachedBars, today: np.datetime64) -> np.datetime64:
     """Return the first day to ask for again; today if there is nothing to ask for."""
-    last: np.datetime64 = held.bars.days[held.bars.has_close()][-1]
-    if held.asked_on < today:
+    last: np.datetime64 = cached.bars.days[cached.bars.has_close()][-1]
+    if cached.asked_on < today:
         return last - (REVISED_DAYS - 1) * DAY
     # Asked today already: a bar of yesterday may just be late, a series that ended days ago has no more.
     is_late = today - REVISED_DAYS * DAY <= last < today - DAY
@@ -262,4 +264,4 @@ def _wait_seconds(state: RetryCallState) -> float:
     asked: float | None = getattr(error, "retry_after_seconds", None)
     if asked is None:
         return 2.0**state.attempt_number
-    return min(max(asked, 1.0), LONGEST_WAIT_SECONDS)
+    return min(max(asked, 1.0), MAX_WAIT_SECONDS)

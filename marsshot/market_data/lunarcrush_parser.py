@@ -15,7 +15,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from marsshot.core.catalog import Sentence
+from marsshot.core.catalog import LocalizedText
 from marsshot.market_data.bar_cache import CLOSE, FIELDS, DailyBars
 
 _DAY_SECONDS = 86_400
@@ -28,12 +28,12 @@ def read_answer(content: bytes) -> tuple[dict[str, Any], list[Any]]:
     """Return config and data of an answer. Raises ValueError if it is not a whole answer with daily points."""
     body = _parsed(content)
     if not isinstance(body, dict) or not isinstance(body.get("data"), list):
-        raise ValueError(Sentence("lunarcrush.no_data"))
+        raise ValueError(LocalizedText("lunarcrush.no_data"))
     config = body.get("config")
     if not isinstance(config, dict):
         config = {}
     if config.get("bucket", "day") != "day":
-        raise ValueError(Sentence("lunarcrush.other_bucket", bucket=str(config["bucket"])))
+        raise ValueError(LocalizedText("lunarcrush.other_bucket", bucket=str(config["bucket"])))
     return config, body["data"]
 
 
@@ -64,7 +64,7 @@ def _parsed(content: bytes) -> Any:
     try:
         return json.loads(content)
     except (ValueError, RecursionError):
-        raise ValueError(Sentence("lunarcrush.no_json")) from None
+        raise ValueError(LocalizedText("lunarcrush.no_json")) from None
 
 
 def _numbers(points: Sequence[Mapping[str, object]], names: Sequence[str]) -> NDArray[np.float64]:

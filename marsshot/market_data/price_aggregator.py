@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from marsshot.config.settings import Settings
-from marsshot.core.catalog import Sentence
+from marsshot.core.catalog import LocalizedText
 from marsshot.core.domain import EXACT
 from marsshot.core.errors import MarsShotError, StopRequested
 from marsshot.exchange.base import Exchange
@@ -19,11 +19,11 @@ from marsshot.market_data.coinbase import CONNECT_SECONDS, READ_SECONDS, SpotPri
 
 # A venue that has not answered by then is done without, where the other one has a price that can stand alone. Long
 # enough for a new TLS connection across the world, short enough for every rule to be looked at within a second.
-FAIR_CHANCE_SECONDS = 0.8
-LONGEST_ROUND_SECONDS = CONNECT_SECONDS + 2 * READ_SECONDS
-LOOK_SECONDS = 0.05
+SOFT_TIMEOUT_SECONDS = 0.8
+HARD_TIMEOUT_SECONDS = CONNECT_SECONDS + 2 * READ_SECONDS
+POLL_SECONDS = 0.05
 
-_Said = Mapping[str, Decimal | str | float]
+_CoinbaseUpdate = Mapping[str, Decimal | str | float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,39 +40,39 @@ class Quote:
 
 
 def choose_price(coinbase: Decimal | str, binance: Decimal | None, max_divergence: Decimal) -> Quote:
-    """Return the price to go by: Coinbase's, or Binance's where Coinbase has none or strays from it too far.
+    """Return the price to go by: Coinbase's, or Binance's where Coinbase has none or diverges from it too far.
 
     max_divergence: relative to Binance's price; exactly that far is still near enough.
     """
     if isinstance(coinbase, str):
         if binance is None:
-            return Quote(None, "", Sentence("price.none", coinbase=coinbase))
-        return Quote(binance, "Binance", Sentence("price.stand_in", coinbase=coinbase))
+            return Quote(None, "", LocalizedText("price.none", coinbase=coinbase))
+        return Quote(binance, "Binance", LocalizedText("price.stand_in", coinbase=coinbase))
     if binance is None:
-        return Quote(coinbase, "Coinbase", Sentence("price.unchecked"))
+        return Quote(coinbase, "Coinbase", LocalizedText("price.unchecked"))
     if EXACT.abs(EXACT.subtract(coinbase, binance)) > EXACT.multiply(binance, max_divergence):
-        note = Sentence("price.strays", percent=max_divergence * 100)
+        note = LocalizedText("price.strays", percent=max_divergence * 100)
         return Quote(binance, "Binance", note, agrees=False)
     return Quote(coinbase, "Coinbase", agrees=True)
 
 
 @dataclass(frozen=True, slots=True)
-class _BinanceSaid:
+class _BinanceUpdate:
     prices: Mapping[str, Decimal] | MarsShotError
 
 
-News = _Said | _BinanceSaid
+PriceUpdate = _CoinbaseUpdate | _BinanceUpdate
 
 
-def _will_do(_symbol: str, _quote: Quote) -> bool:
+def _accept_any(_symbol: str, _quote: Quote) -> bool:
     return True
 
 
-class PriceRound:
-    """One look at the prices of some tokens: one request per token to Coinbase, side by side, and one to Binance.
+class PriceAggregator:
+    """One look at the prices of some tokens: one request per token to Coinbase, concurrently, and one to Binance.
 
     inbox: of this round alone, so that an answer to an earlier one is never taken for one of this.
-    trouble: in words, what is wrong with Binance's prices altogether, as far as is known by now.
+    binance_problem: in words, what is wrong with Binance's prices altogether, as far as is known by now.
     """
 
     def __init__(
@@ -81,119 +81,122 @@ class PriceRound:
         settings: Settings,
         coinbase: SpotPrices,
         exchange: Exchange,
-        inbox: Inbox[News] | None = None,
+        inbox: Inbox[PriceUpdate] | None = None,
     ) -> None:
-        self.trouble = ""
+        self.binance_problem = ""
         self._pairs = {symbol: settings.pair(symbol) for symbol in symbols}
         self._assets = {symbol: settings.coinbase_asset(symbol) for symbol in symbols}
-        self._called: dict[str, list[str]] = {}  # the tokens that Coinbase calls so; nearly always one
+        self._symbols_by_asset: dict[str, list[str]] = {}  # the tokens that Coinbase calls so; nearly always one
         for symbol, asset in self._assets.items():
-            self._called.setdefault(asset, []).append(symbol)
+            self._symbols_by_asset.setdefault(asset, []).append(symbol)
         self._limit = settings.strategy.max_price_divergence
         self._coinbase = coinbase
-        self._left = dict.fromkeys(symbols)
-        self._inbox: Inbox[News] = Inbox() if inbox is None else inbox
+        self._pending = dict.fromkeys(symbols)
+        self._inbox: Inbox[PriceUpdate] = Inbox() if inbox is None else inbox
         self._spot: dict[str, Decimal | str] = {}
-        self._asked: dict[str, float] = {}
+        self._requested_at: dict[str, float] = {}
         self._binance: Mapping[str, Decimal] | None = None
-        self._begun = self._looked = self._coinbase_heard = self._inbox.seconds()
+        self._started_at = self._last_full_look = self._coinbase_last_update = self._inbox.seconds()
         if symbols:
-            coinbase.spot_prices_soon(list(self._called), self._inbox.put)
-            exchange.prices_soon(self._pairs.values(), lambda said: self._inbox.put(_BinanceSaid(said)))
+            coinbase.request_spot_prices(list(self._symbols_by_asset), self._inbox.put)
+            exchange.request_prices(self._pairs.values(), lambda update: self._inbox.put(_BinanceUpdate(update)))
 
     def quotes(
         self,
-        will_do: Callable[[str, Quote], bool] = _will_do,
+        accepts_single_source: Callable[[str, Quote], bool] = _accept_any,
         stopping: Callable[[], bool] = lambda: False,
         *,
         all_at_once: bool = False,
     ) -> Iterator[dict[str, Quote]]:
         """Yield the prices to go by as they become known, some tokens at a time, until every token had its turn.
 
-        will_do: whether one venue's price will do alone where the other has had its fair chance and is silent; if not,
-        that one is waited for. all_at_once: wait for all answers; where time is virtual no venue is slow.
-        Raises StopRequested while it waits.
+        accepts_single_source: whether one venue's price is accepted alone where the other is past the soft timeout; if
+        not, that one is waited for. all_at_once: wait for all answers; where time is virtual no venue is slow. Raises
+        StopRequested while it waits.
         """
         try:
-            while self._left:
-                symbols = self._hear(stopping)
-                if all_at_once and not self._is_over():
+            while self._pending:
+                symbols = self._receive(stopping)
+                if all_at_once and not self._is_finished():
                     continue
-                judged = {symbol: self._judged(symbol, will_do) for symbol in (self._left if all_at_once else symbols)}
-                known = {symbol: quote for symbol, quote in judged.items() if quote is not None}
+                decided = {
+                    symbol: self._decide(symbol, accepts_single_source)
+                    for symbol in (self._pending if all_at_once else symbols)
+                }
+                known = {symbol: quote for symbol, quote in decided.items() if quote is not None}
                 for symbol in known:
-                    del self._left[symbol]
+                    del self._pending[symbol]
                 if known:
                     yield known
         finally:
-            self._coinbase.give_up()
+            self._coinbase.cancel_pending()
 
-    # ------------------------------------------------------------------ hearing
+    # ------------------------------------------------------------------ receiving
 
-    def _hear(self, stopping: Callable[[], bool]) -> Collection[str]:
+    def _receive(self, stopping: Callable[[], bool]) -> Collection[str]:
         """Take in what has been answered, or wait a moment; return the tokens that may be known by it."""
-        heard: list[str] = []
-        said = self._inbox.take(LOOK_SECONDS)
-        while said is not None:
-            heard += self._take_in(said)
-            said = self._inbox.take(0)
-        if not heard and stopping():
+        affected: list[str] = []
+        update = self._inbox.take(POLL_SECONDS)
+        while update is not None:
+            affected += self._apply(update)
+            update = self._inbox.take(0)
+        if not affected and stopping():
             raise StopRequested("stopped while prices were awaited")
-        if self._inbox.seconds() - self._looked < LOOK_SECONDS and len(heard) < len(self._left):
-            return [symbol for symbol in heard if symbol in self._left]
-        self._looked = self._inbox.seconds()
-        return list(self._left)
+        if self._inbox.seconds() - self._last_full_look < POLL_SECONDS and len(affected) < len(self._pending):
+            return [symbol for symbol in affected if symbol in self._pending]
+        self._last_full_look = self._inbox.seconds()
+        return list(self._pending)
 
-    def _take_in(self, said: News) -> Collection[str]:
+    def _apply(self, update: PriceUpdate) -> Collection[str]:
         """Note an answer; return the tokens it is about."""
-        if isinstance(said, _BinanceSaid):
-            if isinstance(said.prices, MarsShotError):
-                self.trouble, self._binance = said.prices.said, {}
+        if isinstance(update, _BinanceUpdate):
+            if isinstance(update.prices, MarsShotError):
+                self.binance_problem, self._binance = update.prices.message, {}
             else:
-                self.trouble, self._binance = "", said.prices
-            return list(self._left)
-        self._coinbase_heard = self._inbox.seconds()
-        self._asked |= {asset: told for asset, told in said.items() if isinstance(told, float)}
-        answers = {asset: told for asset, told in said.items() if not isinstance(told, float)}
+                self.binance_problem, self._binance = "", update.prices
+            return list(self._pending)
+        self._coinbase_last_update = self._inbox.seconds()
+        self._requested_at |= {asset: value for asset, value in update.items() if isinstance(value, float)}
+        answers = {asset: value for asset, value in update.items() if not isinstance(value, float)}
         self._spot |= answers
-        return [symbol for asset in answers for symbol in self._called[asset]]
+        return [symbol for asset in answers for symbol in self._symbols_by_asset[asset]]
 
-    # ------------------------------------------------------------------ judging
+    # ------------------------------------------------------------------ deciding
 
-    def _judged(self, symbol: str, will_do: Callable[[str, Quote], bool]) -> Quote | None:
+    def _decide(self, symbol: str, accepts_single_source: Callable[[str, Quote], bool]) -> Quote | None:
         """Return the price to go by, or None while there is something to wait for."""
         spot = self._spot.get(self._assets[symbol])
         binance = self._binance.get(self._pairs[symbol]) if self._binance is not None else None
         if spot is not None and self._binance is not None:
             return choose_price(spot, binance, self._limit)
-        if self._is_over():
-            return choose_price(Sentence("coinbase.late") if spot is None else spot, binance, self._limit)
-        if spot is None and binance is not None and self._coinbase_had_its_chance(symbol):
-            is_slow = Sentence("coinbase.slow", seconds=FAIR_CHANCE_SECONDS)
-            stand_in = choose_price(is_slow, binance, self._limit)
-            return stand_in if will_do(symbol, stand_in) else None
-        if isinstance(spot, Decimal) and self._binance is None and self._binance_had_its_chance():
+        if self._is_finished():
+            return choose_price(LocalizedText("coinbase.late") if spot is None else spot, binance, self._limit)
+        if spot is None and binance is not None and self._is_coinbase_overdue(symbol):
+            slow_text = LocalizedText("coinbase.slow", seconds=SOFT_TIMEOUT_SECONDS)
+            fallback = choose_price(slow_text, binance, self._limit)
+            return fallback if accepts_single_source(symbol, fallback) else None
+        if isinstance(spot, Decimal) and self._binance is None and self._is_binance_overdue():
             alone = choose_price(spot, None, self._limit)
-            return alone if will_do(symbol, alone) else None
+            return alone if accepts_single_source(symbol, alone) else None
         return None
 
-    def _coinbase_had_its_chance(self, symbol: str) -> bool:
+    def _is_coinbase_overdue(self, symbol: str) -> bool:
         """Return whether this token's request has been out for long, or cannot go out because others hang."""
-        since = self._asked.get(self._assets[symbol], self._coinbase_heard)
-        return self._inbox.seconds() - since >= FAIR_CHANCE_SECONDS
+        since = self._requested_at.get(self._assets[symbol], self._coinbase_last_update)
+        return self._inbox.seconds() - since >= SOFT_TIMEOUT_SECONDS
 
-    def _binance_had_its_chance(self) -> bool:
-        is_late = self._inbox.seconds() - self._begun >= FAIR_CHANCE_SECONDS
+    def _is_binance_overdue(self) -> bool:
+        is_late = self._inbox.seconds() - self._started_at >= SOFT_TIMEOUT_SECONDS
         if is_late:
-            self.trouble = Sentence("price.binance_slow", seconds=FAIR_CHANCE_SECONDS)
+            self.binance_problem = LocalizedText("price.binance_slow", seconds=SOFT_TIMEOUT_SECONDS)
         return is_late
 
-    def _is_over(self) -> bool:
+    def _is_finished(self) -> bool:
         """Return whether everything has been answered, or nothing more is waited for."""
-        is_late = self._inbox.seconds() - self._begun >= LONGEST_ROUND_SECONDS
+        is_late = self._inbox.seconds() - self._started_at >= HARD_TIMEOUT_SECONDS
         if self._binance is None and is_late:
-            self.trouble = Sentence("price.binance_late")
-        return is_late or (self._binance is not None and len(self._spot) == len(self._called))
+            self.binance_problem = LocalizedText("price.binance_late")
+        return is_late or (self._binance is not None and len(self._spot) == len(self._symbols_by_asset))
 
 
 def fetch_prices_for_symbols(
@@ -203,7 +206,7 @@ def fetch_prices_for_symbols(
 
     Waits for both venues, as long as they may take.
     """
-    look, quotes = PriceRound(symbols, settings, coinbase, exchange), dict[str, Quote]()
-    for known in look.quotes(all_at_once=True):
+    aggregator, quotes = PriceAggregator(symbols, settings, coinbase, exchange), dict[str, Quote]()
+    for known in aggregator.quotes(all_at_once=True):
         quotes |= known
-    return quotes, look.trouble
+    return quotes, aggregator.binance_problem

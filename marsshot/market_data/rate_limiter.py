@@ -17,10 +17,10 @@ from marsshot.market_data.bar_cache import Fingerprint, fingerprint
 
 WINDOW_SECONDS = 60.0
 _MARGIN_SECONDS = 0.1  # both ends of a window may count at the source
-_LONGEST_DAY_SECONDS = 25 * 3600.0  # what claims to be further off is not the end of a day
+_MAX_DAY_SECONDS = 25 * 3600.0  # what claims to be further off is not the end of a day
 
 
-class Pacer:
+class RateLimiter:
     """A sliding window over the requests of the last minute; bursts inside it are allowed."""
 
     def __init__(self, limit: int, path: Path, clock: Clock) -> None:
@@ -32,15 +32,15 @@ class Pacer:
         self._known: Fingerprint | None = None  # of the file that holds self._times
         self._shared = True  # False once the file could not be written: then this run's own times must do
 
-    def wait_for_turn(self) -> None:
+    def acquire(self) -> None:
         """Wait until one more request is within the limit, and count it. Raises StopRequested."""
         times = self._recent()
         while (seconds := self._next_turn(times) - self._now()) > 0:
             self._clock.sleep(seconds)
             times = self._recent()
-        self._keep([*times, self._now()])
+        self._save_times([*times, self._now()])
 
-    def answered(self) -> None:
+    def count_at_response(self) -> None:
         """Count the last request at its answer instead of at its start: by then the source has counted it.
 
         The file is told with the next request; until then it holds the start, which is a little early.
@@ -88,7 +88,7 @@ class Pacer:
             return self._times
         return self._times
 
-    def _keep(self, times: list[float]) -> None:
+    def _save_times(self, times: list[float]) -> None:
         self._times = times
         content = json.dumps(times).encode()
         try:
@@ -107,7 +107,7 @@ class Pacer:
             self._known = fingerprint(os.fstat(file.fileno()))
 
 
-def asked_to_wait(headers: Mapping[str, str], now: float, *, is_limit: bool) -> float | None:
+def requested_delay(headers: Mapping[str, str], now: float, *, is_limit: bool) -> float | None:
     """Return the seconds that an answer asks us to wait: Retry-After (seconds or a date), or the minute's reset.
 
     is_limit: the answer is about the limit; the reset header is on every other answer too and says nothing there.
@@ -133,8 +133,8 @@ def seconds_to_new_day(headers: Mapping[str, str], now: float) -> float | None:
     """
     rest = _seconds_until(headers.get("x-rate-limit-day-reset"), now)
     if rest is None:
-        rest = asked_to_wait(headers, now, is_limit=False)
-    return rest if rest is not None and WINDOW_SECONDS < rest <= _LONGEST_DAY_SECONDS else None
+        rest = requested_delay(headers, now, is_limit=False)
+    return rest if rest is not None and WINDOW_SECONDS < rest <= _MAX_DAY_SECONDS else None
 
 
 def _seconds_until(moment: str | None, now: float) -> float | None:

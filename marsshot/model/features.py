@@ -39,38 +39,38 @@ RATIOS = ("atr_to_close", "macd_to_close", "range_to_close", "close_in_range", "
 
 INDICATORS = ("rsi", "macd", "atr")
 CHANGES = ("btc_daily_change", "eth_daily_change")
-OFFERED = (*FIELDS, *INDICATORS, *CHANGES, *RATIOS)
+AVAILABLE_COLUMNS = (*FIELDS, *INDICATORS, *CHANGES, *RATIOS)
 """What the table has of every row: a model may be fitted on any of these."""
 
 _HIGH, _LOW = FIELDS.index("high"), FIELDS.index("low")
-_LARGEST = float(np.finfo(np.float32).max)  # scikit-learn's forests calculate in float32
+_MAX_FLOAT32 = float(np.finfo(np.float32).max)  # scikit-learn's forests calculate in float32
 _TOO_CLOSE_FOR_FLOATS = 1e-9
 
 
 def feature_table(histories: Mapping[str, DailyBars], btc: DailyBars, eth: DailyBars) -> pd.DataFrame:
     """Return one row per token and clean closed day, sorted by date, then symbol.
 
-    Columns: date (midnight), symbol (categorical), OFFERED; NaN where a value is missing or not defined yet.
+    Columns: date (midnight), symbol (categorical), AVAILABLE_COLUMNS; NaN where a value is missing or not defined yet.
     """
     symbols = sorted(histories)
     rows = _clean_rows([histories[symbol] for symbol in symbols])
-    values = np.empty((len(OFFERED), len(rows.days)))
+    values = np.empty((len(AVAILABLE_COLUMNS), len(rows.days)))
     values[: len(FIELDS)] = rows.values
-    column = dict(zip(OFFERED, values, strict=True))
-    high, low, close = (rows.side_by_side(field) for field in (_HIGH, _LOW, CLOSE))
+    column = dict(zip(AVAILABLE_COLUMNS, values, strict=True))
+    high, low, close = (rows.by_token(field) for field in (_HIGH, _LOW, CLOSE))
     for name, found in zip(INDICATORS, (rsi(close), macd_histogram(close), atr(high, low, close)), strict=True):
         column[name][:] = rows.column(found)
     for name, bars in zip(CHANGES, (btc, eth), strict=True):
         column[name][:] = _daily_change(bars, rows.days)
     for name, ratios in zip(RATIOS, _ratios(column), strict=True):
         column[name][:] = ratios
-    table = pd.DataFrame(values.T, columns=OFFERED, copy=False)
+    table = pd.DataFrame(values.T, columns=AVAILABLE_COLUMNS, copy=False)
     table.insert(0, "date", rows.days.astype("datetime64[us]"))
     table.insert(1, "symbol", pd.Series(pd.Categorical.from_codes(rows.token, pd.Index(symbols, dtype="str"))))
     return table
 
 
-def trained_on(columns: Collection[str]) -> tuple[str, ...]:
+def features_in(columns: Collection[str]) -> tuple[str, ...]:
     """Return the features that a model learns from a file with these columns."""
     return (*FEATURES, *(name for name in RATIOS if name in columns))
 
@@ -82,12 +82,12 @@ def rows_of_day(table: pd.DataFrame, day: date) -> pd.DataFrame:
 
 def has_features(table: pd.DataFrame, features: Sequence[str] = FEATURES) -> pd.DataFrame:
     """Return row by row and feature by feature whether the value is there and a model can take it."""
-    return table[list(features)].abs() <= _LARGEST
+    return table[list(features)].abs() <= _MAX_FLOAT32
 
 
 def missing_features(row: pd.Series, features: Sequence[str] = FEATURES) -> list[str]:
     """Return the names of the features that one row has no usable value of."""
-    return [name for name in features if not abs(row[name]) <= _LARGEST]
+    return [name for name in features if not abs(row[name]) <= _MAX_FLOAT32]
 
 
 def labelled(table: pd.DataFrame, shift_days: int, threshold: Decimal) -> pd.DataFrame:
@@ -96,7 +96,7 @@ def labelled(table: pd.DataFrame, shift_days: int, threshold: Decimal) -> pd.Dat
     label: 1 if that close is at least (1 + threshold) times the row's own, else 0; compared as decimals of the
     shortest text of both. It stands before RATIOS.
     """
-    later = _closes_later(table, shift_days)
+    later = _future_closes(table, shift_days)
     known = ~np.isnan(later)
     rows = table[known].reset_index(drop=True)
     rows.insert(
@@ -112,18 +112,18 @@ class _Rows:
     days: NDArray[np.datetime64]
     token: NDArray[np.intp]  # its number in the list of histories
     values: Floats  # shape (fields, rows)
-    place: NDArray[np.intp]  # of the row in an array (bars, tokens), read row by row
+    position_of: NDArray[np.intp]  # of the row in an array (bars, tokens), read row by row
     shape: tuple[int, int]
 
-    def side_by_side(self, field: int) -> Floats:
+    def by_token(self, field: int) -> Floats:
         """Return a field as an array (bars, tokens) with each token's bars from row 0 on, padded with NaN."""
         padded = np.full(self.shape, np.nan)
-        padded.ravel()[self.place] = self.values[field]
+        padded.ravel()[self.position_of] = self.values[field]
         return padded
 
-    def column(self, side_by_side: Floats) -> Floats:
+    def column(self, by_token: Floats) -> Floats:
         """Return the values of such an array as a column of these rows."""
-        return side_by_side.ravel().take(self.place)
+        return by_token.ravel().take(self.position_of)
 
 
 def _clean_rows(histories: Sequence[DailyBars]) -> _Rows:
@@ -135,10 +135,10 @@ def _clean_rows(histories: Sequence[DailyBars]) -> _Rows:
         days, values, token = days[clean], values[:, clean], token[clean]
     lengths = np.bincount(token, minlength=len(histories))
     bar = np.arange(len(days)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-    place = bar * len(histories) + token
+    position_of = bar * len(histories) + token
     shape = (int(lengths.max(initial=0)), len(histories))
     order = np.argsort(days.astype(np.int64), kind="stable")
-    return _Rows(days.take(order), token.take(order), values.take(order, axis=1), place.take(order), shape)
+    return _Rows(days.take(order), token.take(order), values.take(order, axis=1), position_of.take(order), shape)
 
 
 def _ratios(column: Mapping[str, Floats]) -> Iterator[Floats]:
@@ -163,7 +163,7 @@ def _daily_change(bars: DailyBars, days: NDArray[np.datetime64]) -> Floats:
     return changes.take((days - first).astype(np.int64))
 
 
-def _closes_later(table: pd.DataFrame, shift_days: int) -> Floats:
+def _future_closes(table: pd.DataFrame, shift_days: int) -> Floats:
     """Return each row's close `shift_days` calendar days later, NaN if the table has none."""
     token, symbols = pd.factorize(table["symbol"])
     days = table["date"].to_numpy().astype("datetime64[D]")

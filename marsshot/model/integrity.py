@@ -10,16 +10,18 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from marsshot.core.catalog import Sentence
+from marsshot.core.catalog import LocalizedText
 from marsshot.core.errors import InputError
 
 
 def model_error(fault: str, path: Path, **facts: object) -> InputError:
     """Return the error of a model file; what is wrong with it stands in the catalogue under fault.model."""
-    return InputError(Sentence("fault.model.with_remedy", fault=Sentence(f"fault.model.{fault}", path=path, **facts)))
+    return InputError(
+        LocalizedText("fault.model.with_remedy", fault=LocalizedText(f"fault.model.{fault}", path=path, **facts))
+    )
 
 
-def read_checked(path: Path) -> tuple[bytes, dict[str, Any]]:
+def read_verified(path: Path) -> tuple[bytes, dict[str, Any]]:
     """Return the bytes of a model file and its facts. Raises InputError with one line: the file and the remedy."""
     content = _read(path)
     facts_path = path.with_suffix(".json")

@@ -22,8 +22,8 @@ import sklearn
 from sklearn.exceptions import InconsistentVersionWarning
 
 from marsshot.market_data.bar_cache import replace_file
-from marsshot.model.features import OFFERED
-from marsshot.model.integrity import model_error, read_checked
+from marsshot.model.features import AVAILABLE_COLUMNS
+from marsshot.model.integrity import model_error, read_verified
 
 # What a pickle of other libraries, or of none, is known to end with.
 _NOT_LOADABLE = (
@@ -75,7 +75,7 @@ def save_model(estimator: Any, facts: dict[str, Any], path: Path) -> None:
 
 def load_model(path: Path) -> LoadedModel:
     """Return the model of this file. Raises InputError with one line that names the file and the remedy."""
-    content, facts = read_checked(path)
+    content, facts = read_verified(path)
     _check_version(path, facts)
     estimator = _unpickle(path, content)
     return LoadedModel(estimator, facts, _columns_of(path, estimator), sha256(content).hexdigest())
@@ -104,7 +104,7 @@ def _columns_of(path: Path, estimator: Any) -> tuple[str, ...]:
     columns = tuple(str(name) for name in getattr(estimator, "feature_names_in_", ()))
     if not columns:
         raise model_error("no_columns", path)
-    if unknown := [name for name in columns if name not in OFFERED]:
+    if unknown := [name for name in columns if name not in AVAILABLE_COLUMNS]:
         raise model_error("other_columns", path, columns=", ".join(unknown))
     if 1 not in list(getattr(estimator, "classes_", ())):
         raise model_error("no_label", path)

@@ -12,10 +12,10 @@ from pathlib import Path
 
 from marsshot.infra.clock import SystemClock
 
-OLDEST = timedelta(minutes=10)
+MAX_HEARTBEAT_AGE = timedelta(minutes=10)
 
 
-def newest_beat(folder: Path) -> datetime | None:
+def newest_heartbeat(folder: Path) -> datetime | None:
     """Return when a bot of any mode has last written its heartbeat here."""
     beats = []
     for path in folder.glob("heartbeat*.json"):
@@ -28,13 +28,13 @@ def newest_beat(folder: Path) -> datetime | None:
 
 def main(folder: Path = Path()) -> int:
     """Say how old the last sign of life is. Returns the exit code."""
-    beat = newest_beat(folder)
+    beat = newest_heartbeat(folder)
     if beat is None:
         print("no heartbeat yet")  # noqa: T201
         return 1
     age = SystemClock().now() - beat
     print(f"last heartbeat {age.total_seconds():.0f} seconds ago")  # noqa: T201
-    return 0 if age <= OLDEST else 1
+    return 0 if age <= MAX_HEARTBEAT_AGE else 1
 
 
 if __name__ == "__main__":

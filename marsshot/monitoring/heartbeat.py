@@ -1,4 +1,4 @@
-"""The bot's signs of life: a word to systemd's watchdog, heartbeat.json, a request to the owner's ping URL.
+"""The bot's signs of life: a notification to systemd's watchdog, heartbeat.json, a request to the owner's ping URL.
 
 None of them can fail the loop or make it wait. Decides nothing.
 """
@@ -21,14 +21,14 @@ from marsshot.config.settings import Settings
 from marsshot.core.domain import utc_text
 from marsshot.core.version import VERSION
 from marsshot.infra.clock import SystemClock
-from marsshot.infra.event_log import warn
-from marsshot.monitoring.sd_notify import ALIVE, READY, STOPPING, ServiceManager, status
+from marsshot.infra.event_log import log_warning
+from marsshot.monitoring.sd_notify import ALIVE, READY, STOPPING, SystemdNotifier, status
 
 HEARTBEAT = "heartbeat.json"
-SIGN_SECONDS, BEAT_SECONDS = 10.0, 60.0
+WATCHDOG_SECONDS, HEARTBEAT_SECONDS = 10.0, 60.0
 # A round that sells many positions over a bad line takes minutes; one that takes an hour goes round in circles.
-LONGEST_ROUND_SECONDS = 3600.0
-TOLD_EVERY_SECONDS = 3600.0
+MAX_CYCLE_SECONDS = 3600.0
+WARN_INTERVAL_SECONDS = 3600.0
 _PING_TIMEOUT = urllib3.Timeout(connect=5.0, read=5.0)
 _MULTIPLE_CHOICES = 300
 
@@ -38,7 +38,7 @@ class Heartbeat:
 
     def __init__(
         self,
-        manager: ServiceManager,
+        notifier: SystemdNotifier,
         path: Path,
         mode: str,
         *,
@@ -47,7 +47,7 @@ class Heartbeat:
         ping: Callable[[], None],
         seconds: Callable[[], float] = monotonic,
     ) -> None:
-        self._manager = manager
+        self._notifier = notifier
         self._path = path
         self._mode = mode
         self._now = now
@@ -55,16 +55,16 @@ class Heartbeat:
         self._ping = ping
         self._seconds = seconds
         self._thread = threading.get_ident()
-        self._round_ended = self._signed = seconds()
-        self._beaten: float | None = None
-        self._told: float | None = None
+        self._cycle_ended = self._last_sign = seconds()
+        self._last_beat: float | None = None
+        self._last_warned: float | None = None
 
-    def begin(self) -> None:
+    def ready(self) -> None:
         """Tell that the bot is at work from now on."""
-        self._round_ended = self._seconds()
-        self._manager.tell(READY)
+        self._cycle_ended = self._seconds()
+        self._notifier.notify(READY)
 
-    def sign(self) -> None:
+    def notify_watchdog(self) -> None:
         """Tell the watchdog that the loop goes on. The clock calls this: a loop that hangs does not ask for the time.
 
         No sign is given while a round does not end: it may wait and ask for the time for ever.
@@ -72,23 +72,23 @@ class Heartbeat:
         if threading.get_ident() != self._thread:
             return
         now = self._seconds()
-        if now - self._signed >= SIGN_SECONDS and now - self._round_ended < LONGEST_ROUND_SECONDS:
-            self._signed = now
-            self._manager.tell(ALIVE)
+        if now - self._last_sign >= WATCHDOG_SECONDS and now - self._cycle_ended < MAX_CYCLE_SECONDS:
+            self._last_sign = now
+            self._notifier.notify(ALIVE)
 
-    def round_ended(self) -> None:
+    def cycle_ended(self) -> None:
         """Note that a round of the loop has ended as it should; once a minute, tell everybody."""
-        self._round_ended = self._seconds()
-        if self._beaten is not None and self._round_ended - self._beaten < BEAT_SECONDS:
+        self._cycle_ended = self._seconds()
+        if self._last_beat is not None and self._cycle_ended - self._last_beat < HEARTBEAT_SECONDS:
             return
-        self._beaten = self._round_ended
-        self._manager.tell(status(self._summary()))
+        self._last_beat = self._cycle_ended
+        self._notifier.notify(status(self._summary()))
         self._write(self._now())
         self._ping()
 
     def end(self) -> None:
         """Tell that the bot is about to end."""
-        self._manager.tell(STOPPING, status("finishing the order in hand"))
+        self._notifier.notify(STOPPING, status("finishing the order in hand"))
 
     def _write(self, now: datetime) -> None:
         content = {"time": utc_text(now), "mode": self._mode, "pid": os.getpid(), "version": VERSION}
@@ -99,9 +99,11 @@ class Heartbeat:
                 json.dump(content, file)
             scratch.replace(self._path)
         except OSError as error:
-            if self._told is None or self._seconds() - self._told >= TOLD_EVERY_SECONDS:
-                self._told = self._seconds()
-                warn("heartbeat.not_written", f"{self._path}: cannot be written ({error.strerror}); the bot goes on")
+            if self._last_warned is None or self._seconds() - self._last_warned >= WARN_INTERVAL_SECONDS:
+                self._last_warned = self._seconds()
+                log_warning(
+                    "heartbeat.not_written", f"{self._path}: cannot be written ({error.strerror}); the bot goes on"
+                )
 
 
 class Ping:
@@ -110,7 +112,7 @@ class Ping:
     def __init__(self, settings: Callable[[], Settings]) -> None:
         self._settings = settings  # those in use: they may change while the bot runs
         self._under_way: threading.Thread | None = None
-        self._told: float | None = None
+        self._last_warned: float | None = None
 
     def send(self) -> None:
         """Begin the request, unless there is no URL or the last one is still under way."""
@@ -124,27 +126,27 @@ class Ping:
         try:
             answer = urllib3.request("GET", url, timeout=_PING_TIMEOUT, retries=False, redirect=False)
         except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-            self._tell(type(error).__name__)
+            self._warn_once_an_hour(type(error).__name__)
             return
         if answer.status >= _MULTIPLE_CHOICES:
-            self._tell(f"status {answer.status}")
+            self._warn_once_an_hour(f"status {answer.status}")
 
-    def _tell(self, what: str) -> None:
+    def _warn_once_an_hour(self, what: str) -> None:
         """Tell of it once an hour; never the URL, which is a secret, nor an error's text, which may hold it."""
-        if self._told is None or monotonic() - self._told >= TOLD_EVERY_SECONDS:
-            self._told = monotonic()
-            warn("heartbeat.ping_failed", f"heartbeat.ping_url does not take the ping ({what}); the bot goes on")
+        if self._last_warned is None or monotonic() - self._last_warned >= WARN_INTERVAL_SECONDS:
+            self._last_warned = monotonic()
+            log_warning("heartbeat.ping_failed", f"heartbeat.ping_url does not take the ping ({what}); the bot goes on")
 
 
 @contextmanager
-def beating(bot: Bot, summary: Callable[[], str]) -> Iterator[Heartbeat]:
+def heartbeat_for(bot: Bot, summary: Callable[[], str]) -> Iterator[Heartbeat]:
     """Give signs of life of this bot for the block. summary: what `systemctl status` is to show."""
     ping = Ping(lambda: bot.settings)
-    manager = ServiceManager(os.environ.get("NOTIFY_SOCKET", ""))
+    notifier = SystemdNotifier(os.environ.get("NOTIFY_SOCKET", ""))
     path, mode = bot.settings.file(HEARTBEAT), bot.settings.mode
-    heart = Heartbeat(manager, path, mode, now=bot.clock.now, summary=summary, ping=ping.send)
+    heart = Heartbeat(notifier, path, mode, now=bot.clock.now, summary=summary, ping=ping.send)
     if isinstance(bot.clock, SystemClock):
-        bot.clock.on_use = heart.sign
+        bot.clock.on_read = heart.notify_watchdog
     try:
         yield heart
     finally:

@@ -18,21 +18,21 @@ from time import monotonic
 
 from marsshot.bot.journal import EQUITY, read_equity
 from marsshot.config.settings import NOTIFY_VARIABLE, SECRET_VARIABLES, Settings
-from marsshot.core.catalog import words_of
+from marsshot.core.catalog import catalog_of
 from marsshot.infra.atomic_files import Disk
 from marsshot.infra.child_processes import module_command, module_environment
-from marsshot.infra.event_log import Secrets, log, warn
-from marsshot.monitoring.messages import Message, message_of, one_of, plainly, worth_told
+from marsshot.infra.event_log import Secrets, log, log_warning
+from marsshot.monitoring.messages import Message, merged_message, message_of, plain_message, portfolio_value_text
 
 SENDER = module_command("marsshot.monitoring.send_messages", "-W", "ignore")
 SEND_SECONDS = 90.0  # then the child is killed
-GATHER_SECONDS = 5.0  # a daily pass buys several tokens within seconds: one message
-LAST_WORD_SECONDS = 15.0  # for "stopped", at the end
-ONCE_EVERY_SECONDS = 3600.0
-LONGEST_QUEUE = 100
-TRIES, TRY_AGAIN_SECONDS, LOOK_EVERY_SECONDS = 4, 300.0, 60.0
-LONGEST_TEXT = 3500  # Telegram takes 4096
-_KEPT_BACK = {*SECRET_VARIABLES, NOTIFY_VARIABLE}
+BATCH_SECONDS = 5.0  # a daily pass buys several tokens within seconds: one message
+FLUSH_SECONDS = 15.0  # for "stopped", at the end
+REPEAT_INTERVAL_SECONDS = 3600.0
+MAX_QUEUE = 100
+MAX_TRIES, TRY_AGAIN_SECONDS, POLL_SECONDS = 4, 300.0, 60.0
+MAX_TEXT = 3500  # Telegram takes 4096
+_SECRET_VARIABLE_NAMES = {*SECRET_VARIABLES, NOTIFY_VARIABLE}
 
 
 def send(urls: Sequence[str], message: Message, equity: Path | None, seconds: float = SEND_SECONDS) -> list[bool]:
@@ -40,9 +40,9 @@ def send(urls: Sequence[str], message: Message, equity: Path | None, seconds: fl
     order = {
         "urls": list(urls),
         "title": message.title,
-        "body": message.body[:LONGEST_TEXT],
+        "body": message.body[:MAX_TEXT],
         "kind": message.kind.value,
-        "equity": str(equity) if equity and message.with_picture else "",
+        "equity": str(equity) if equity and message.with_chart else "",
     }
     try:
         # The URLs go through a pipe: a process's arguments can be read by others. Of keys the child needs to know none.
@@ -51,7 +51,7 @@ def send(urls: Sequence[str], message: Message, equity: Path | None, seconds: fl
             input=json.dumps(order),
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env={name: value for name, value in module_environment().items() if name not in _KEPT_BACK},
+            env={name: value for name, value in module_environment().items() if name not in _SECRET_VARIABLE_NAMES},
             text=True,
             timeout=seconds,
             check=True,
@@ -69,8 +69,8 @@ class Messenger(logging.Handler):
         super().__init__(logging.INFO)
         self._settings = settings  # those in use: they may change while the bot runs
         self._seconds = seconds
-        self._told: dict[str, float] = {}  # by topic
-        self._queue: queue.Queue[Message | None] = queue.Queue(LONGEST_QUEUE)
+        self._last_sent: dict[str, float] = {}  # by topic
+        self._queue: queue.Queue[Message | None] = queue.Queue(MAX_QUEUE)
         self._dropped = 0
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -78,19 +78,19 @@ class Messenger(logging.Handler):
         settings = self._settings()
         if not settings.notify or (message := _message(record, settings)) is None:
             return
-        if message.topic and self._is_told(message.topic):
+        if message.topic and self._is_repeat(message.topic):
             return
         try:
             self._queue.put_nowait(message)
         except queue.Full:
             self._dropped += 1
 
-    def _is_told(self, topic: str) -> bool:
+    def _is_repeat(self, topic: str) -> bool:
         """Return whether this was told within the hour; if not, it is now."""
         now = self._seconds()
-        told = topic in self._told and now - self._told[topic] < ONCE_EVERY_SECONDS
+        told = topic in self._last_sent and now - self._last_sent[topic] < REPEAT_INTERVAL_SECONDS
         if not told:
-            self._told[topic] = now
+            self._last_sent[topic] = now
         return told
 
     def end(self) -> None:
@@ -104,27 +104,31 @@ class Messenger(logging.Handler):
         """Send what is queued until `end` is called; what a service does not take is tried again later."""
         going_on, waiting = True, list[_Delivery]()
         while going_on:
-            messages, going_on = self._gathered(LOOK_EVERY_SECONDS if waiting else None)
+            messages, going_on = self._next_batch(POLL_SECONDS if waiting else None)
             if messages:
                 waiting.append(self._delivery(messages))
-            waiting = [one for one in waiting[-LONGEST_QUEUE:] if one.goes_on(self._seconds())]
-            if waiting and not self._is_told("messages.not_sent"):
-                warn("messages.not_sent", "A service in notify does not take messages; look with: main.py notify-test")
+            waiting = [one for one in waiting[-MAX_QUEUE:] if one.try_send(self._seconds())]
+            if waiting and not self._is_repeat("messages.not_sent"):
+                log_warning(
+                    "messages.not_sent", "A service in notify does not take messages; look with: main.py notify-test"
+                )
 
     def _delivery(self, messages: list[Message]) -> _Delivery:
         settings = self._settings()
         dropped, self._dropped = self._dropped, 0
-        words, equity = words_of(settings.language), settings.file(EQUITY)
-        message = one_of(messages, dropped, words)
-        if message.with_picture and (worth := worth_told(read_equity(equity, Disk()), settings.quote_asset, words)):
+        catalog, equity = catalog_of(settings.language), settings.file(EQUITY)
+        message = merged_message(messages, dropped, catalog)
+        if message.with_chart and (
+            worth := portfolio_value_text(read_equity(equity, Disk()), settings.quote_asset, catalog)
+        ):
             message = replace(message, body=f"{message.body}\n\n{worth}")
         urls = [url.get_secret_value() for url in settings.notify]
         return _Delivery(_without_secrets(message, settings), urls, equity)
 
-    def _gathered(self, wait: float | None) -> tuple[list[Message], bool]:
+    def _next_batch(self, wait: float | None) -> tuple[list[Message], bool]:
         """Return what comes within a few seconds of the first message, and whether there is more to come."""
         messages = list[Message]()
-        while len(messages) < LONGEST_QUEUE:
+        while len(messages) < MAX_QUEUE:
             try:
                 message = self._queue.get(timeout=wait)
             except queue.Empty:
@@ -132,17 +136,17 @@ class Messenger(logging.Handler):
             if message is None:
                 return messages, False
             messages.append(message)
-            wait = GATHER_SECONDS
+            wait = BATCH_SECONDS
         return messages, True
 
 
 def _message(record: logging.LogRecord, settings: Settings) -> Message | None:
     event, details, sentence = getattr(record, "event", ""), getattr(record, "details", {}), record.getMessage()
     try:
-        return message_of(event, record.levelno, sentence, details, words_of(settings.language))
+        return message_of(event, record.levelno, sentence, details, catalog_of(settings.language))
     except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError, OSError):
         # This is called from the middle of an order's life: nothing may come of a message that cannot be made.
-        return plainly(sentence)
+        return plain_message(sentence)
 
 
 class _Delivery:
@@ -155,23 +159,23 @@ class _Delivery:
         self._due = 0.0
         self.tries = 0
 
-    def goes_on(self, now: float) -> bool:
+    def try_send(self, now: float) -> bool:
         """Try if it is time; return whether to come back."""
         if self.tries and now < self._due:
             return True
         self.tries, self._due = self.tries + 1, now + TRY_AGAIN_SECONDS
         taken = send(self._urls, self._message, self._equity)
         self._urls = [url for url, done in zip(self._urls, taken, strict=True) if not done]
-        return bool(self._urls) and self.tries < TRIES
+        return bool(self._urls) and self.tries < MAX_TRIES
 
 
 def _without_secrets(message: Message, settings: Settings) -> Message:
     secrets = Secrets(settings.secrets)
-    return replace(message, title=secrets.blanked(message.title), body=secrets.blanked(message.body))
+    return replace(message, title=secrets.redact(message.title), body=secrets.redact(message.body))
 
 
 @contextmanager
-def telling(settings: Callable[[], Settings]) -> Iterator[None]:
+def notifying(settings: Callable[[], Settings]) -> Iterator[None]:
     """Tell the owner what happens in the block; at its end wait a little for the last message."""
     messenger = Messenger(settings)
     thread = threading.Thread(target=messenger.deliver, name="messenger", daemon=True)
@@ -182,4 +186,4 @@ def telling(settings: Callable[[], Settings]) -> Iterator[None]:
     finally:
         log.removeHandler(messenger)
         messenger.end()
-        thread.join(LAST_WORD_SECONDS)
+        thread.join(FLUSH_SECONDS)

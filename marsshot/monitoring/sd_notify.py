@@ -1,4 +1,4 @@
-"""A word to systemd, where it has started the bot (Type=notify): ready, alive, stopping. Nothing anywhere else.
+"""Notifications to systemd, where it has started the bot (Type=notify): ready, alive, stopping. Nothing anywhere else.
 
 Never raises and never waits: a bot with open positions does not depend on who watches it.
 Source: sd_notify(3), a datagram to the socket that NOTIFY_SOCKET names.
@@ -12,13 +12,13 @@ from contextlib import suppress
 READY, ALIVE, STOPPING = "READY=1", "WATCHDOG=1", "STOPPING=1"
 
 
-class ServiceManager:
+class SystemdNotifier:
     """systemd as NOTIFY_SOCKET names it; an empty address is nobody."""
 
     def __init__(self, address: str) -> None:
         self._address = f"\0{address[1:]}" if address.startswith("@") else address
 
-    def tell(self, *words: str) -> None:
+    def notify(self, *words: str) -> None:
         """Send these words in one message."""
         if not self._address:
             return

@@ -18,12 +18,12 @@ from typing import Any
 from marsshot.infra.atomic_files import Disk
 
 POINTS_FOR_A_CURVE = 2
-LONGEST_SECONDS = 120
+MAX_RUN_SECONDS = 120
 
 
 def main() -> int:
     """Send what standard input says. Returns the exit code."""
-    signal.alarm(LONGEST_SECONDS)  # the bot that waits for this may be gone
+    signal.alarm(MAX_RUN_SECONDS)  # the bot that waits for this may be gone
     logging.disable()  # Apprise's lines may hold a URL
     order: dict[str, Any] = json.load(sys.stdin)
     with TemporaryDirectory() as folder:

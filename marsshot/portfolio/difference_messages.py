@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from marsshot.core.catalog import Words
+from marsshot.core.catalog import Catalog
 from marsshot.core.domain import Book
 
 
-def difference_in_words(topic: str, sentence: str, book: Book, words: Words) -> str:
+def difference_text(topic: str, sentence: str, book: Book, catalog: Catalog) -> str:
     """Return a difference as a sentence for people; one of a kind that has no words as it is.
 
     topic: as reconciliation.py names them, kind.token.detail.
@@ -20,9 +20,9 @@ def difference_in_words(topic: str, sentence: str, book: Book, words: Words) -> 
     symbol, _, rest = rest.partition(".")
     held = book.positions.get(symbol)
     if kind == "short" and held is not None:
-        return words.say("difference.short", symbol=symbol, counted=held.qty, there=Decimal(rest))
+        return catalog.text("difference.short", symbol=symbol, counted=held.qty, there=Decimal(rest))
     if kind in {"pair", "closed"}:
-        return words.say(f"difference.{kind}", symbol=symbol)
+        return catalog.text(f"difference.{kind}", symbol=symbol)
     if kind in {"sale", "purchase"}:
-        return words.say(f"difference.{kind}", symbol=symbol, order=rest)
-    return words.say("difference.capital", quote=book.quote_asset) if kind == "capital" else sentence
+        return catalog.text(f"difference.{kind}", symbol=symbol, order=rest)
+    return catalog.text("difference.capital", quote=book.quote_asset) if kind == "capital" else sentence

@@ -1,4 +1,4 @@
-"""How the book changes: an intent is noted or dropped, a fill moves position, capital, plan and journal in one step.
+"""How the book changes: an intent is noted or dropped, a fill moves position, capital, plan and trade rows in one step.
 
 Pure: a book in, a new book out. Never saves, sends or decides.
 """
@@ -16,9 +16,9 @@ from marsshot.core.domain import (
     DailyPlan,
     Fill,
     Intent,
+    OrderReason,
     PlannedBuy,
     Position,
-    Reason,
     Side,
     TradeRow,
     utc_text,
@@ -57,7 +57,7 @@ def with_position(book: Book, symbol: str, position: Position | None) -> Book:
 
 
 def with_fill(book: Book, intent: Intent, fill: Fill) -> Book:
-    """Book what an order executed: intent, position, capital, plan and journal change together."""
+    """Book what an order executed: intent, position, capital, plan and trade rows change together."""
     booked = _with_buy(book, intent, fill) if intent.side is Side.BUY else _with_sale(book, intent, fill)
     profit = _realised(book, intent, fill) if intent.side is Side.SELL else None
     row = _trade_row(intent, fill, profit)
@@ -100,7 +100,7 @@ def _with_buy(book: Book, intent: Intent, fill: Fill) -> Book:
 
 def _plan_after_buy(plan: DailyPlan | None, intent: Intent, fill: Fill) -> DailyPlan | None:
     """Take what was ordered off what is left to order; an order that ended short of its amount ends the purchase."""
-    if plan is None or intent.reason is not Reason.DAILY_BUY:
+    if plan is None or intent.reason is not OrderReason.DAILY_BUY:
         return plan
 
     def after(buy: PlannedBuy) -> PlannedBuy:
@@ -117,19 +117,19 @@ def _with_sale(book: Book, intent: Intent, fill: Fill) -> Book:
     held = book.positions.get(intent.symbol)
     if held is None:
         return book
-    gone = fill.base + fill.fee_in(intent.base_asset)
-    rest = held.qty - gone
-    if _closes(held, gone, intent):
+    sold_quantity = fill.base + fill.fee_in(intent.base_asset)
+    rest = held.qty - sold_quantity
+    if _closes(held, sold_quantity, intent):
         dust = {**book.dust, intent.base_asset: book.dust.get(intent.base_asset, ZERO) + max(rest, ZERO)}
         kept = {asset: amount for asset, amount in dust.items() if amount > 0}
         return with_position(replace(book, dust=kept), intent.symbol, None)
     cost = held.cost * rest / held.qty
-    return with_position(book, intent.symbol, _after_part_sold(replace(held, qty=rest, cost=cost), intent, fill))
+    return with_position(book, intent.symbol, _after_partial_sale(replace(held, qty=rest, cost=cost), intent, fill))
 
 
-def _after_part_sold(held: Position, intent: Intent, fill: Fill) -> Position:
+def _after_partial_sale(held: Position, intent: Intent, fill: Fill) -> Position:
     """Set the flags of what remains: a partial sale is done, or goes on above the largest order; a full one goes on."""
-    if intent.reason is not Reason.PARTIAL_TAKE_PROFIT:
+    if intent.reason is not OrderReason.PARTIAL_TAKE_PROFIT:
         return replace(held, exit_pending=intent.reason)
     left = (held.partial_left or ZERO) - fill.base
     if fill.status == "FILLED" and left >= intent.lot_step and left > 0:
@@ -141,15 +141,15 @@ def _realised(book: Book, intent: Intent, fill: Fill) -> Decimal | None:
     held = book.positions.get(intent.symbol)
     if held is None:
         return None
-    gone = fill.base + fill.fee_in(intent.base_asset)
+    sold_quantity = fill.base + fill.fee_in(intent.base_asset)
     # Dust is written off with the sale that leaves it, so that all profits add up to the change of the capital.
-    cost = held.cost if _closes(held, gone, intent) else held.cost * gone / held.qty
+    cost = held.cost if _closes(held, sold_quantity, intent) else held.cost * sold_quantity / held.qty
     return fill.quote - fill.fee_in(book.quote_asset) - cost
 
 
-def _closes(held: Position, gone: Decimal, intent: Intent) -> bool:
+def _closes(held: Position, sold_quantity: Decimal, intent: Intent) -> bool:
     """Return whether a sale leaves nothing, or less than one lot step."""
-    rest = held.qty - gone
+    rest = held.qty - sold_quantity
     return rest < intent.lot_step or rest <= 0
 
 
@@ -183,7 +183,7 @@ def _time_text(fill: Fill) -> str:
 
 def with_everything_for_sale(book: Book) -> Book:
     """Mark every position for a full sale at the next check."""
-    marked = {symbol: replace(held, exit_pending=Reason.SELL_ALL) for symbol, held in book.positions.items()}
+    marked = {symbol: replace(held, exit_pending=OrderReason.SELL_ALL) for symbol, held in book.positions.items()}
     return replace(book, positions=marked)
 
 
@@ -215,6 +215,6 @@ def with_buy_outcome(book: Book, symbol: str, outcome: str) -> Book:
     return replace(book, plan=replace(book.plan, buys=buys))
 
 
-def with_pass_done(book: Book, day: date) -> Book:
-    """Close the plan: the daily pass of this UTC date is done."""
+def with_daily_update_done(book: Book, day: date) -> Book:
+    """Close the plan: the daily update of this UTC date is done."""
     return replace(book, plan=None, last_daily_update=day)

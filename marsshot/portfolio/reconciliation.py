@@ -11,14 +11,14 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from marsshot.core.catalog import Sentence
+from marsshot.core.catalog import LocalizedText
 from marsshot.core.domain import (
     UNKNOWN_SALE,
     ZERO,
     Account,
     Book,
+    ExecutedOrder,
     Position,
-    SeenOrder,
     Side,
     TradingRules,
     is_our_order,
@@ -41,7 +41,7 @@ class Difference:
     sentence: str
     pauses: bool  # money could be at stake: no purchases until the owner has looked
     symbol: str = ""
-    there: Decimal | None = None  # base asset that is really there, where it is less than the book counts
+    exchange_quantity: Decimal | None = None  # base asset that is really there, where it is less than the book counts
 
 
 def balance_differences(book: Book, account: Account, rules: Mapping[str, TradingRules | None]) -> list[Difference]:
@@ -51,11 +51,13 @@ def balance_differences(book: Book, account: Account, rules: Mapping[str, Tradin
     """
     found = []
     for symbol, held in book.positions.items():
-        if not book.undecided(symbol):
+        if not book.has_pending_order(symbol):
             found += _position_differences(symbol, held, account, rules.get(symbol))
-    there = account.total(book.quote_asset)
-    if not book.intents and book.capital - there >= _CENT:
-        text = Sentence("log.differs.capital", counted=book.capital, quote=book.quote_asset, there=there)
+    exchange_quantity = account.total(book.quote_asset)
+    if not book.intents and book.capital - exchange_quantity >= _CENT:
+        text = LocalizedText(
+            "log.differs.capital", counted=book.capital, quote=book.quote_asset, there=exchange_quantity
+        )
         found.append(Difference(topic="capital", sentence=text, pauses=False))
     return found
 
@@ -64,36 +66,36 @@ def _position_differences(
     symbol: str, held: Position, account: Account, rules: TradingRules | None
 ) -> list[Difference]:
     if rules is None:
-        text = Sentence("log.differs.pair", symbol=symbol)
+        text = LocalizedText("log.differs.pair", symbol=symbol)
         return [Difference(topic=f"pair.{symbol}", sentence=text, pauses=True, symbol=symbol)]
     found = []
     if not rules.tradable:
-        text = Sentence("log.differs.closed", symbol=symbol, why=rules.why_not)
+        text = LocalizedText("log.differs.closed", symbol=symbol, why=rules.unavailable_reason)
         found.append(Difference(topic=f"closed.{symbol}", sentence=text, pauses=False, symbol=symbol))
-    there = account.total(rules.base_asset)
-    missing = held.qty - there
+    exchange_quantity = account.total(rules.base_asset)
+    missing = held.qty - exchange_quantity
     if missing > 0 and missing >= rules.lot_step:
-        amounts = {"counted": _plain(held.qty), "there": _plain(there)}
+        amounts = {"counted": _plain(held.qty), "there": _plain(exchange_quantity)}
         found.append(
             Difference(
-                topic=f"short.{symbol}.{decimal_text(there)}",
-                sentence=Sentence("difference.short", symbol=symbol, **amounts),
+                topic=f"short.{symbol}.{decimal_text(exchange_quantity)}",
+                sentence=LocalizedText("difference.short", symbol=symbol, **amounts),
                 pauses=True,
                 symbol=symbol,
-                there=there,
+                exchange_quantity=exchange_quantity,
             )
         )
     return found
 
 
-def tokens_to_look_into(
+def symbols_to_check(
     book: Book, account: Account, rules: Mapping[str, TradingRules | None], symbols: Collection[str]
 ) -> list[str]:
     """Return the tokens of which the account has more, or less, than the book says, by a lot step or more."""
 
     def differs(symbol: str) -> bool:
         known = rules.get(symbol)
-        if known is None or book.undecided(symbol):
+        if known is None or book.has_pending_order(symbol):
             return False
         held = book.positions.get(symbol)
         counted = (held.qty if held else ZERO) + book.dust.get(known.base_asset, ZERO)
@@ -103,7 +105,7 @@ def tokens_to_look_into(
     return [symbol for symbol in symbols if differs(symbol)]
 
 
-def unknown_orders(book: Book, seen: Mapping[str, Sequence[SeenOrder]]) -> list[Difference]:
+def unknown_orders(book: Book, seen: Mapping[str, Sequence[ExecutedOrder]]) -> list[Difference]:
     """Return the orders that this bot has sent, by their ids, but the book neither booked nor waits for.
 
     seen: by token. A sale leaves of a position what it did not sell; the coins beyond that are the owner's.
@@ -123,24 +125,24 @@ def unknown_orders(book: Book, seen: Mapping[str, Sequence[SeenOrder]]) -> list[
                     sentence=_unknown_order_text(order, symbol),
                     pauses=True,
                     symbol=symbol,
-                    there=left if is_sale else None,
+                    exchange_quantity=left if is_sale else None,
                 )
             )
     return found
 
 
-def _is_unknown(order: SeenOrder, book: Book) -> bool:
+def _is_unknown(order: ExecutedOrder, book: Book) -> bool:
     name = order.client_order_id
     return is_our_order(name) and name not in book.intents and name not in book.booked_orders
 
 
-def _unknown_order_text(order: SeenOrder, symbol: str) -> str:
+def _unknown_order_text(order: ExecutedOrder, symbol: str) -> str:
     when = utc_text(datetime.fromtimestamp(order.time_ms / 1000, UTC))
     amount = f"{order.side} {decimal_text(order.executed_base)} {order.pair}"
     facts = {"amount": amount, "when": when, "order": order.client_order_id}
     if order.side == Side.SELL:
-        return Sentence("log.differs.sale", symbol=symbol, **facts)
-    return Sentence("log.differs.purchase", **facts)
+        return LocalizedText("log.differs.sale", symbol=symbol, **facts)
+    return LocalizedText("log.differs.purchase", **facts)
 
 
 def _plain(amount: Decimal) -> Decimal:
@@ -174,14 +176,16 @@ def with_comparison(book: Book, now_ms: int, differences: Sequence[Difference], 
     return replace(book, reconciled_ms=now_ms + MARGIN_MS + 1 if settled else now_ms, booked_orders=kept)
 
 
-def with_what_is_there(book: Book, difference: Difference, lot_step: Decimal) -> Book:
+def with_exchange_quantity(book: Book, difference: Difference, lot_step: Decimal) -> Book:
     """Let a position count only what the exchange has; less than a lot step closes it. The rest is written off."""
-    held, there = book.positions.get(difference.symbol), difference.there
-    if held is None or there is None or there >= held.qty:
+    held, exchange_quantity = book.positions.get(difference.symbol), difference.exchange_quantity
+    if held is None or exchange_quantity is None or exchange_quantity >= held.qty:
         return book
-    if there <= 0 or there < lot_step:
+    if exchange_quantity <= 0 or exchange_quantity < lot_step:
         return with_position(book, difference.symbol, None)
     said = held.said - {"short", "not_there"}
     return with_position(
-        book, difference.symbol, replace(held, qty=there, cost=held.cost * there / held.qty, said=said)
+        book,
+        difference.symbol,
+        replace(held, qty=exchange_quantity, cost=held.cost * exchange_quantity / held.qty, said=said),
     )

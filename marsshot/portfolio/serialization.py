@@ -16,7 +16,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import to_json
 
-from marsshot.core.catalog import Sentence
+from marsshot.core.catalog import LocalizedText
 from marsshot.core.domain import Book
 from marsshot.core.errors import InputError
 
@@ -57,46 +57,46 @@ def _plain(value: Any) -> Any:
 def book_from_json(text: str, name: str) -> Book:
     """Read a book. Raises InputError, in one line that begins with the file's name; never guesses what is missing."""
     try:
-        content = json.loads(text, parse_float=Decimal, object_pairs_hook=_without_doubles)
+        content = json.loads(text, parse_float=Decimal, object_pairs_hook=_refuse_duplicate_keys)
     except json.JSONDecodeError as error:
-        raise InputError(Sentence("fault.book.no_json", path=name, line=error.lineno, why=error.msg)) from None
+        raise InputError(LocalizedText("fault.book.no_json", path=name, line=error.lineno, why=error.msg)) from None
     except (ValueError, RecursionError) as error:
-        why = error.args[0] if error.args and isinstance(error.args[0], Sentence) else str(error)[:80]
-        raise InputError(Sentence("fault.book.odd_json", path=name, why=why)) from None
+        why = error.args[0] if error.args and isinstance(error.args[0], LocalizedText) else str(error)[:80]
+        raise InputError(LocalizedText("fault.book.odd_json", path=name, why=why)) from None
     if not isinstance(content, dict):
-        raise InputError(Sentence("fault.book.none", path=name))
+        raise InputError(LocalizedText("fault.book.none", path=name))
     version = content.pop("version", None)
     if type(version) is not int or version != VERSION:
-        raise InputError(Sentence("fault.book.other_version", path=name, version=repr(version), known=VERSION))
-    _refuse_gaps(content, name)
+        raise InputError(LocalizedText("fault.book.other_version", path=name, version=repr(version), known=VERSION))
+    _refuse_missing_keys(content, name)
     try:
         return _adapter().validate_python(_domain_names(content))
     except ValidationError as error:
         fault = error.errors()[0]
         place = ".".join("capital_usdt" if part == "capital" else str(part) for part in fault["loc"])
         why = fault["msg"].removeprefix("Value error, ")
-        raise InputError(Sentence("fault.book.bad_value", path=name, place=place, why=why)) from None
+        raise InputError(LocalizedText("fault.book.bad_value", path=name, place=place, why=why)) from None
 
 
-_MUST_HAVE = ("mode", "capital_usdt", "last_daily_update", "positions")
-_POSITION_MUST_HAVE = ("qty", "entry_price", "partial_sold", "did_skip_sell_once", "max_price")
+_REQUIRED_KEYS = ("mode", "capital_usdt", "last_daily_update", "positions")
+_REQUIRED_POSITION_KEYS = ("qty", "entry_price", "partial_sold", "did_skip_sell_once", "max_price")
 
 
-def _refuse_gaps(content: dict[str, Any], name: str) -> None:
+def _refuse_missing_keys(content: dict[str, Any], name: str) -> None:
     """Raise InputError where a key is missing that must not be guessed."""
-    if missing := [key for key in _MUST_HAVE if key not in content]:
-        raise InputError(Sentence("fault.book.lacks", path=name, keys=", ".join(missing)))
+    if missing := [key for key in _REQUIRED_KEYS if key not in content]:
+        raise InputError(LocalizedText("fault.book.lacks", path=name, keys=", ".join(missing)))
     for symbol, position in content["positions"].items() if isinstance(content["positions"], dict) else ():
-        if missing := [key for key in _POSITION_MUST_HAVE if isinstance(position, dict) and key not in position]:
+        if missing := [key for key in _REQUIRED_POSITION_KEYS if isinstance(position, dict) and key not in position]:
             keys = ", ".join(missing)
-            raise InputError(Sentence("fault.book.position_lacks", path=name, symbol=symbol, keys=keys))
+            raise InputError(LocalizedText("fault.book.position_lacks", path=name, symbol=symbol, keys=keys))
 
 
-def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _refuse_duplicate_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     content = dict(pairs)
     if len(content) < len(pairs):
         keys = [key for key, _ in pairs]
-        raise ValueError(Sentence("fault.twice", key=next(key for key in keys if keys.count(key) > 1)[:60]))
+        raise ValueError(LocalizedText("fault.twice", key=next(key for key in keys if keys.count(key) > 1)[:60]))
     return content
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 WIDTH, LEFT, RIGHT, TOP, BOTTOM = 760, 84, 14, 12, 38
-MOST_POINTS = 700  # more than the picture has dots across
+MAX_POINTS = 700  # more than the picture has dots across
 LOG_FROM = 6.0  # times between lowest and highest from which on equal steps stand for equal factors
 EDGE = 0.03  # share of the span at either end that has no room for the name of a month
 MONTHS_BETWEEN_TICKS = (1, 2, 3, 6, 12, 24, 48)
@@ -97,7 +97,7 @@ def _path(
     last: int | None = None,
 ) -> str:
     end = len(values) - 1 if last is None else last
-    step = max(1, math.ceil(len(values) / MOST_POINTS))
+    step = max(1, math.ceil(len(values) / MAX_POINTS))
     chosen = [*range(first, end, step), end]
     points = (f"{_across(moments, moments[n]):.1f} {scale(float(values[n])):.1f}" for n in chosen)
     return "M" + "L".join(points)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
-from marsshot.core.catalog import Words
+from marsshot.core.catalog import Catalog
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -52,7 +52,7 @@ class Summary:
     trades: tuple[Mapping[str, str], ...]
     tokens: tuple[str, ...]
 
-    def holding(self, tokens: tuple[str, ...]) -> list[Decimal]:
+    def buy_and_hold(self, tokens: tuple[str, ...]) -> list[Decimal]:
         """Return, day by day, what the starting capital had become, split equally among tokens and left alone."""
         if not self.points:
             return []
@@ -70,7 +70,7 @@ class Summary:
         """Return all commissions in quote asset; those taken in base asset at the price of their trade."""
         return sum((fee_in_quote(row, self.quote_asset) for row in self.trades), Decimal(0))
 
-    def largest_fall(self) -> Decimal:
+    def max_drawdown(self) -> Decimal:
         """Return the largest fall of the equity from a top, as a fraction."""
         top, worst = Decimal(0), Decimal(0)
         for point in self.points:
@@ -91,61 +91,61 @@ def fee_in_quote(row: Mapping[str, str], quote_asset: str) -> Decimal:
     return total
 
 
-def show_summary(summary: Summary, console: Console, picture: Path, words: Words) -> None:
+def show_summary(summary: Summary, console: Console, picture: Path, catalog: Catalog) -> None:
     """Print every trade, then the result."""
     if not summary.points:
-        console.print(words.say("summary.nothing"))
+        console.print(catalog.text("summary.nothing"))
         return
-    console.print(_trades_table(summary, words))
-    console.print(_result_table(summary, words))
+    console.print(_trades_table(summary, catalog))
+    console.print(_result_table(summary, catalog))
     facts = {"count": len(summary.trades), "fees": summary.fees(), "quote": summary.quote_asset}
-    console.print(words.say("summary.sums", fall=summary.largest_fall(), **facts), highlight=False)
-    console.print(words.say("summary.picture", path=picture), highlight=False)
-    console.print(words.say("demo.stand_ins"), highlight=False)
-    console.print(words.say("summary.caveat"), style="bold yellow", highlight=False)
+    console.print(catalog.text("summary.sums", fall=summary.max_drawdown(), **facts), highlight=False)
+    console.print(catalog.text("summary.picture", path=picture), highlight=False)
+    console.print(catalog.text("demo.stand_ins"), highlight=False)
+    console.print(catalog.text("summary.caveat"), style="bold yellow", highlight=False)
 
 
-def _trades_table(summary: Summary, words: Words) -> Table:
-    title = words.say("summary.trades")
+def _trades_table(summary: Summary, catalog: Catalog) -> Table:
+    title = catalog.text("summary.trades")
     table = Table(title=title, title_justify="left", box=None, header_style="bold", pad_edge=False, padding=(0, 1))
-    for column in (words.say("summary.time"), "", words.say("demo.column.token")):
+    for column in (catalog.text("summary.time"), "", catalog.text("demo.column.token")):
         table.add_column(column, no_wrap=True)
-    for column in (words.say("demo.column.quantity"), words.say("demo.column.price"), summary.quote_asset):
+    for column in (catalog.text("demo.column.quantity"), catalog.text("demo.column.price"), summary.quote_asset):
         table.add_column(column, justify="right")
-    table.add_column(words.say("summary.profit"), justify="right")
-    table.add_column(words.say("summary.reason"), no_wrap=True)
+    table.add_column(catalog.text("summary.profit"), justify="right")
+    table.add_column(catalog.text("summary.reason"), no_wrap=True)
     for row in summary.trades:
         profit = Decimal(row["profit"]) if row["profit"] else None
         table.add_row(
             row["time"][5:16].replace("T", " "),
-            words.say(f"summary.side.{row['side']}"),
+            catalog.text(f"summary.side.{row['side']}"),
             row["symbol"],
-            words.format_field(Decimal(row["qty"]), ".8g"),
-            words.format_field(Decimal(row["price"]), ".6g"),
-            words.format_field(Decimal(row["quote"]), ".2f"),
-            "" if profit is None else _coloured(profit, words.format_field(profit, "+.2f")),
-            words.say(f"log.reason.{row['reason']}"),
+            catalog.format_field(Decimal(row["qty"]), ".8g"),
+            catalog.format_field(Decimal(row["price"]), ".6g"),
+            catalog.format_field(Decimal(row["quote"]), ".2f"),
+            "" if profit is None else _coloured(profit, catalog.format_field(profit, "+.2f")),
+            catalog.text(f"log.reason.{row['reason']}"),
         )
     return table
 
 
-def _result_table(summary: Summary, words: Words) -> Table:
+def _result_table(summary: Summary, catalog: Catalog) -> Table:
     first, last = summary.points[0], summary.points[-1]
-    title = words.say("summary.days", first=first.day, last=last.day)
+    title = catalog.text("summary.days", first=first.day, last=last.day)
     table = Table(title=title, title_justify="left", header_style="bold")
-    table.add_column(words.say("summary.used_for"))
-    became = words.say("summary.became", capital=summary.start_capital, quote=summary.quote_asset)
+    table.add_column(catalog.text("summary.used_for"))
+    became = catalog.text("summary.became", capital=summary.start_capital, quote=summary.quote_asset)
     table.add_column(became, justify="right")
-    table.add_column(words.say("summary.change"), justify="right")
+    table.add_column(catalog.text("summary.change"), justify="right")
     rows = {
         "MarsShot": last.equity,
-        words.say("summary.holding_btc"): summary.holding(("BTC",))[-1],
-        words.say("summary.holding", count=len(summary.tokens)): summary.holding(summary.tokens)[-1],
+        catalog.text("summary.holding_btc"): summary.buy_and_hold(("BTC",))[-1],
+        catalog.text("summary.holding", count=len(summary.tokens)): summary.buy_and_hold(summary.tokens)[-1],
     }
     for name, worth in rows.items():
         change = worth / summary.start_capital - 1
-        told = _coloured(change, words.format_field(change, "change"))
-        table.add_row(name, words.format_field(worth, ".2f"), told)
+        told = _coloured(change, catalog.format_field(change, "change"))
+        table.add_row(name, catalog.format_field(worth, ".2f"), told)
     return table
 
 
@@ -153,7 +153,7 @@ def _coloured(gain: Decimal, text: str) -> str:
     return f"[{'green' if gain >= 0 else 'red'}]{text}[/]"
 
 
-def draw_equity(summary: Summary, path: Path, words: Words) -> None:
+def draw_equity(summary: Summary, path: Path, catalog: Catalog) -> None:
     """Save the picture of the equity curve, trades marked, beside both ways of doing nothing."""
     if not summary.points:
         return
@@ -166,32 +166,32 @@ def draw_equity(summary: Summary, path: Path, words: Words) -> None:
     moments = [_number(point.moment) for point in summary.points]
     equity = [float(point.equity) for point in summary.points]
     for tokens, colour, label in (
-        (("BTC",), "#f2a33a", words.say("summary.holding_btc")),
-        (summary.tokens, "#9aa5b1", words.say("summary.holding", count=len(summary.tokens))),
+        (("BTC",), "#f2a33a", catalog.text("summary.holding_btc")),
+        (summary.tokens, "#9aa5b1", catalog.text("summary.holding", count=len(summary.tokens))),
     ):
-        axes.plot(moments, [float(worth) for worth in summary.holding(tokens)], color=colour, lw=1.2, label=label)
+        axes.plot(moments, [float(worth) for worth in summary.buy_and_hold(tokens)], color=colour, lw=1.2, label=label)
     axes.plot(moments, equity, color="#1f5fbf", lw=2.2, label="MarsShot")
-    _mark_trades(axes, summary, moments, equity, words)
+    _mark_trades(axes, summary, moments, equity, catalog)
     axes.xaxis_date()
     axes.axhline(float(summary.start_capital), color="#444", lw=0.8, ls=":")
-    days = words.say("summary.days", first=summary.points[0].day, last=summary.points[-1].day)
-    axes.set_title(words.say("summary.title", mode=summary.mode, days=days), loc="left", weight="bold")
-    axes.set_ylabel(words.say("summary.worth_in", quote=summary.quote_asset))
+    days = catalog.text("summary.days", first=summary.points[0].day, last=summary.points[-1].day)
+    axes.set_title(catalog.text("summary.title", mode=summary.mode, days=days), loc="left", weight="bold")
+    axes.set_ylabel(catalog.text("summary.worth_in", quote=summary.quote_asset))
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, ncols=5, loc="upper left")
     if summary.mode == "demo":
-        below = f"{words.say('demo.stand_ins')}\n{words.say('summary.caveat')}"
+        below = f"{catalog.text('demo.stand_ins')}\n{catalog.text('summary.caveat')}"
         figure.supxlabel(below, fontsize=8, color="#555", x=0.01, ha="left")
     figure.savefig(path)
     plt.close(figure)
 
 
-def _mark_trades(axes: Axes, summary: Summary, moments: list[float], equity: list[float], words: Words) -> None:
+def _mark_trades(axes: Axes, summary: Summary, moments: list[float], equity: list[float], catalog: Catalog) -> None:
     """Put a mark on the equity curve where something was bought or sold."""
     import numpy as np  # noqa: PLC0415
 
-    buys, sales = words.say("summary.buys"), words.say("summary.sales")
+    buys, sales = catalog.text("summary.buys"), catalog.text("summary.sales")
     for side, marker, colour, label in (("BUY", "^", "#2e9e5b", buys), ("SELL", "v", "#d1495b", sales)):
         times = sorted({_number(datetime.fromisoformat(row["time"])) for row in summary.trades if row["side"] == side})
         heights = np.interp(times, moments, equity)

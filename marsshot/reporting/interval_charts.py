@@ -33,7 +33,7 @@ class Dot:
 
 
 @dataclass(frozen=True, slots=True)
-class _Plane:
+class _PlotArea:
     """Where numbers from span[0] to span[1] and values from 0 to top lie in the picture."""
 
     span: tuple[float, float]
@@ -69,7 +69,7 @@ class _Plane:
         return drawn + _circle(at, self.up(dot.value), dot)
 
 
-def over_numbers(
+def numeric_dot_chart(
     title: str,
     dots: Sequence[tuple[float, Dot]],
     span: tuple[float, float],
@@ -84,7 +84,7 @@ def over_numbers(
     level: a height at which a line goes across; marks: numbers at which a line goes up, with a word; curve: points of
     a quiet line, of which only what fits the dots is drawn.
     """
-    plane = _Plane(span, 1.1 * max([level, *(end for _, dot in dots for end in dot.ends)]) or 1.0)
+    plane = _PlotArea(span, 1.1 * max([level, *(end for _, dot in dots for end in dot.ends)]) or 1.0)
     parts = [
         *plane.axes(text),
         _line(LEFT, WIDTH - RIGHT, plane.up(level), plane.up(level), "level"),
@@ -95,7 +95,7 @@ def over_numbers(
     return picture(title, HEIGHT, parts)
 
 
-def beside_names(title: str, dots: Sequence[tuple[str, Dot]], text: Callable[[float], str], *, zero: bool) -> str:
+def labelled_dot_chart(title: str, dots: Sequence[tuple[str, Dot]], text: Callable[[float], str], *, zero: bool) -> str:
     """Return a picture of dots in rows, each beside its name. zero: whether 0 belongs to it, with a bar from there."""
     ends = [end for _, dot in dots for end in dot.ends] + ([0.0] if zero else [])
     low, high = min(ends), max(ends)

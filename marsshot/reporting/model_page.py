@@ -15,7 +15,7 @@ import numpy as np
 
 from marsshot.reporting.charts import area, curves
 from marsshot.reporting.html_page import page
-from marsshot.reporting.interval_charts import Dot, beside_names, over_numbers
+from marsshot.reporting.interval_charts import Dot, labelled_dot_chart, numeric_dot_chart
 
 Facts = Mapping[str, Any]
 
@@ -31,7 +31,7 @@ def model_page(facts: Facts, name: str) -> str:
     hold_out = facts["hold_out"]
     parts = [
         f'<h1>{escape(name)}</h1><p class="soft">{escape(_about(facts))}</p>',
-        _told(facts),
+        _verdict_list(facts),
         _figures(hold_out),
         f'<div class="pair">{_ranking(hold_out)}{_reliability(hold_out)}</div>',
         _thresholds(facts),
@@ -52,7 +52,7 @@ def _about(facts: Facts) -> str:
     )
 
 
-def _told(facts: Facts) -> str:
+def _verdict_list(facts: Facts) -> str:
     verdict = facts["verdict"]
     lines = [f'<div class="{"fine" if verdict["edge"] else "warn"}">{escape(verdict["words"])}</div>']
     lines += [f'<div class="warn">{escape(words)}</div>' for words in facts["warnings"]]
@@ -92,7 +92,7 @@ def _ranking(hold_out: Facts) -> str:
         "Chance: the labels of other days, up to the best of twenty."
     )
     return _card(
-        "Beside what needs no model", beside_names("Average precision", dots, "{:.2f}".format, zero=False), note
+        "Beside what needs no model", labelled_dot_chart("Average precision", dots, "{:.2f}".format, zero=False), note
     )
 
 
@@ -106,7 +106,9 @@ def _reliability(hold_out: Facts) -> str:
     fair = (
         [(one / 50, base * one / (base * one + (1 - base) * (50 - one))) for one in range(51)] if 0 < base < 1 else []
     )
-    drawn = over_numbers("Rose, by score", dots, (0.0, 1.0), _percent, marks=_marks(hold_out), level=base, curve=fair)
+    drawn = numeric_dot_chart(
+        "Rose, by score", dots, (0.0, 1.0), _percent, marks=_marks(hold_out), level=base, curve=fair
+    )
     note = (
         "Share that rose, by score, with 95 % intervals. Dashed: the base rate. Curve: where the dots would lie if the "
         "scores were probabilities on the balanced scale. Where dots lie flat, a higher score means little."
@@ -118,7 +120,7 @@ def _precision(hold_out: Facts) -> str:
     rows = [row for row in hold_out["thresholds"] if row["rows"]]
     dots = [(float(row["threshold"]), _dot(row, "hit_rate", "own", f"{row['rows']} signals")) for row in rows]
     marks, base = _marks(hold_out), hold_out["base_rate"]
-    drawn = over_numbers("Rose, by threshold", dots, (0.3, 0.9), _percent, marks=marks, level=base)
+    drawn = numeric_dot_chart("Rose, by threshold", dots, (0.3, 0.9), _percent, marks=marks, level=base)
     return _card(
         "Precision by threshold", drawn, "Share of the signals that rose, at each threshold. Dashed: the base rate."
     )
@@ -185,7 +187,7 @@ def _importance(rows: Sequence[Facts]) -> str:
         "Average precision that the hold-out loses when a column is shuffled. Below zero: it would do better without. "
         "Columns that say the same share their weight."
     )
-    return _card("What it looks at", beside_names("Importance", dots, "{:.3f}".format, zero=True), note)
+    return _card("What it looks at", labelled_dot_chart("Importance", dots, "{:.3f}".format, zero=True), note)
 
 
 def _coverage(facts: Facts) -> str:

@@ -22,8 +22,8 @@ from marsshot.infra.clock import SystemClock
 from marsshot.model.features import has_features
 from marsshot.training.day_statistics import day_weights
 from marsshot.training.evaluation import by_band, by_threshold, day_by_day, picks, ranking, top_tenth
-from marsshot.training.forest_search import Found
-from marsshot.training.promotion_gate import record_of
+from marsshot.training.forest_search import SearchResult
+from marsshot.training.promotion_gate import encode_scores
 from marsshot.training.verdict import verdict, warnings
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def model_facts(
     rows: pd.DataFrame,
     features: Sequence[str],
     settings: Settings,
-    found: Found,
+    found: SearchResult,
     frame: pd.DataFrame,
     *,
     seed: int,
@@ -69,7 +69,7 @@ def model_facts(
             "base_rates": found.fold_base_rates,
         },
         "hold_out": hold_out,
-        "importance": _importance(rows.iloc[found.future], features, found.forerunner, seed, jobs),
+        "importance": _importance(rows.iloc[found.future], features, found.past_model, seed, jobs),
         "coverage": _coverage(data, rows, features),
         "seed": seed,
         "versions": _versions(),
@@ -108,12 +108,12 @@ def _hold_out_facts(frame: pd.DataFrame, settings: Settings) -> dict[str, Any]:
         "thresholds": by_threshold(frame),
         "bands": by_band(frame),
         "days": day_by_day(frame, strategy.buy_threshold),
-        "scores": record_of(frame),
+        "scores": encode_scores(frame),
     }
 
 
 def _importance(
-    future: pd.DataFrame, features: Sequence[str], forerunner: Any, seed: int, jobs: int
+    future: pd.DataFrame, features: Sequence[str], past_model: Any, seed: int, jobs: int
 ) -> list[dict[str, Any]]:
     """Return how much average precision the hold-out loses when a feature's values are shuffled, most first.
 
@@ -123,7 +123,7 @@ def _importance(
         return []
     with parallel_config(backend="threading", n_jobs=1):
         shuffled = permutation_importance(
-            forerunner,
+            past_model,
             future[list(features)],
             future["label"].to_numpy(),
             scoring=make_scorer(average_precision_score, response_method="predict_proba"),

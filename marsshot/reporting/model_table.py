@@ -15,7 +15,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-EVERY = 2  # of the thresholds of model.json every second is shown
+THRESHOLD_STEP = 2  # of the thresholds of model.json every second is shown
 
 
 def show(output: Path, facts: Mapping[str, Any]) -> None:
@@ -61,7 +61,7 @@ def _threshold_table(future: Mapping[str, Any], shift_days: int) -> Table:
     for name in ("score", "per day", "rose", "95 % interval", "lift", *returns):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_row(f"under {future['sell']['threshold']} (sell)", *_picked(future["sell"]))
-    for row in future["thresholds"][::EVERY]:
+    for row in future["thresholds"][::THRESHOLD_STEP]:
         if row["rows"] and row["threshold"] != future["buy"]["threshold"]:
             table.add_row(f"{row['threshold']} or more", *_picked(row))
     table.add_row(f"{future['buy']['threshold']} or more (buy)", *_picked(future["buy"]))

@@ -10,8 +10,8 @@ from dataclasses import replace
 from datetime import date, datetime
 from decimal import ROUND_DOWN, Decimal
 
-from marsshot.core.catalog import Sentence
-from marsshot.core.decisions import Action, Decision, HitBand, Why
+from marsshot.core.catalog import LocalizedText
+from marsshot.core.decisions import Action, Decision, DecisionReason, HitBand
 from marsshot.core.domain import (
     EXACT,
     DailyPlan,
@@ -24,22 +24,22 @@ from marsshot.core.domain import (
 )
 
 # How outcomes are known again in the book, which keeps them in English; a test holds the catalogue to it.
-TOO_LITTLE_MONEY = "left: too little money for one more order"
+NOT_ENOUGH_MONEY = "left: too little money for one more order"
 PAUSED = "left: buying is paused"  # so the outcome begins
 
-LONGEST_TOLD = 200
+MAX_REASON_LENGTH = 200
 
-NotNow = tuple[Why, str]
+Blocker = tuple[DecisionReason, str]
 """Why a token cannot be bought now, and what a venue or the owner said, in words."""
 
 
 def is_daily_update_done(day: date, last_done: date | None) -> bool:
-    """Return whether the pass of this UTC day is done; a clock that was ahead may have made a later one."""
+    """Return whether the daily update of this UTC day is done; a clock that was ahead may have made a later one."""
     return last_done is not None and last_done >= day
 
 
 def is_daily_update_due(now: datetime, last_done: date | None, hour_utc: int, minute_utc: int) -> bool:
-    """Return True from that time of the day on until the pass is done; a bot that overslept catches up."""
+    """Return True from that time of the day on until the daily update is done; a bot that overslept catches up."""
     return (now.hour, now.minute) >= (hour_utc, minute_utc) and (last_done is None or last_done < now.date())
 
 
@@ -54,11 +54,15 @@ def without_other_coins(scores: Sequence[Score], prices: Mapping[str, Decimal], 
             return score
         price = prices.get(score.symbol)
         if price is None:
-            why_not = Sentence("scores.not_compared")
-            return replace(score, probability=None, why_not=why_not, reason=Why.NOT_COMPARED)
+            unavailable_reason = LocalizedText("scores.not_compared")
+            return replace(
+                score, probability=None, unavailable_reason=unavailable_reason, reason=DecisionReason.NOT_COMPARED
+            )
         if EXACT.abs(EXACT.subtract(score.last_close, price)) > EXACT.multiply(price, max_divergence):
-            why_not = Sentence("scores.other_coin", close=score.last_close, price=price)
-            return replace(score, probability=None, why_not=why_not, reason=Why.OTHER_COIN)
+            unavailable_reason = LocalizedText("scores.other_coin", close=score.last_close, price=price)
+            return replace(
+                score, probability=None, unavailable_reason=unavailable_reason, reason=DecisionReason.OTHER_COIN
+            )
         return score
 
     return [checked(score) for score in scores]
@@ -70,21 +74,21 @@ def decide_daily_plan(
     positions: Mapping[str, Position],
     scores: Mapping[str, Score],
     prices: Mapping[str, Decimal],
-    not_for_sale: Mapping[str, NotNow],
+    blockers: Mapping[str, Blocker],
     rules: DailyRules,
     *,
     hit_bands: Sequence[HitBand] = (),
 ) -> DailyPlan:
     """Return the plan of this UTC date, with a decision for every token.
 
-    prices: the price of each held token to go by. not_for_sale: tokens that cannot be bought now, and why.
+    prices: the price of each held token to go by. blockers: tokens that cannot be bought now, and why.
     """
     held = [
         decide_sell(symbol, position, scores.get(symbol), prices.get(symbol), rules)
         for symbol, position in positions.items()
     ]
     others = [
-        decide_buy(symbol, scores.get(symbol), not_for_sale.get(symbol), rules)
+        decide_buy(symbol, scores.get(symbol), blockers.get(symbol), rules)
         for symbol in tokens_daily
         if symbol not in positions
     ]
@@ -100,7 +104,7 @@ def decide_daily_plan(
 
 def _with_hit_rate(decision: Decision, bands: Sequence[HitBand]) -> Decision:
     score = decision.probability
-    band = next((band for band in bands if score is not None and band.holds(score)), None)
+    band = next((band for band in bands if score is not None and band.contains(score)), None)
     return decision if band is None else replace(decision, hit_rate=band.hit_rate, hit_rows=band.rows)
 
 
@@ -109,7 +113,7 @@ def decide_sell(
 ) -> Decision:
     """Decide about a held token: sold under the threshold, unless a big gain lets it skip this once."""
 
-    def decided(action: Action, reason: Why, told: str = "", quote: Decimal | None = None) -> Decision:
+    def decided(action: Action, reason: DecisionReason, told: str = "", quote: Decimal | None = None) -> Decision:
         probability = score.probability if score else None
         return Decision(
             symbol=symbol, held=True, probability=probability, action=action, reason=reason, told=told, quote=quote
@@ -118,37 +122,37 @@ def decide_sell(
     if score is None or score.probability is None:
         return decided(Action.KEEP, *_not_scored(score))
     if score.probability >= rules.sell_threshold:
-        return decided(Action.KEEP, Why.AT_SELL_THRESHOLD)
+        return decided(Action.KEEP, DecisionReason.AT_SELL_THRESHOLD)
     if price is None:
-        return decided(Action.KEEP, Why.NO_PRICE)
+        return decided(Action.KEEP, DecisionReason.NO_PRICE)
     if reaches_multiple(position, price, rules.big_gain_multiple) and not position.did_skip_sell_once:
-        return decided(Action.SKIP_SALE, Why.BIG_GAIN)
-    return decided(Action.SELL, Why.BELOW_SELL_THRESHOLD, quote=position.qty * price)
+        return decided(Action.SKIP_SALE, DecisionReason.BIG_GAIN)
+    return decided(Action.SELL, DecisionReason.BELOW_SELL_THRESHOLD, quote=position.qty * price)
 
 
-def decide_buy(symbol: str, score: Score | None, not_for_sale: NotNow | None, rules: DailyRules) -> Decision:
+def decide_buy(symbol: str, score: Score | None, blockers: Blocker | None, rules: DailyRules) -> Decision:
     """Decide about a token that is not held: bought from the threshold on."""
 
-    def decided(action: Action, reason: Why, told: str = "") -> Decision:
+    def decided(action: Action, reason: DecisionReason, told: str = "") -> Decision:
         probability = score.probability if score else None
         return Decision(symbol=symbol, held=False, probability=probability, action=action, reason=reason, told=told)
 
     if score is None or score.probability is None:
         return decided(Action.LEAVE, *_not_scored(score))
     if score.probability < rules.buy_threshold:
-        return decided(Action.LEAVE, Why.BELOW_BUY_THRESHOLD)
-    if not_for_sale is not None:
-        return decided(Action.LEAVE, *not_for_sale)
-    return decided(Action.BUY, Why.AT_BUY_THRESHOLD)
+        return decided(Action.LEAVE, DecisionReason.BELOW_BUY_THRESHOLD)
+    if blockers is not None:
+        return decided(Action.LEAVE, *blockers)
+    return decided(Action.BUY, DecisionReason.AT_BUY_THRESHOLD)
 
 
-def _not_scored(score: Score | None) -> NotNow:
-    return (score.reason, as_told(score.why_not)) if score else (Why.NOT_SCORED, "")
+def _not_scored(score: Score | None) -> Blocker:
+    return (score.reason, sanitized(score.unavailable_reason)) if score else (DecisionReason.NOT_SCORED, "")
 
 
-def as_told(text: str) -> str:
+def sanitized(text: str) -> str:
     """Return what a venue said in a form that any file takes: not endless, and without what is no character."""
-    told = text[:LONGEST_TOLD].encode("utf-8", errors="replace").decode()
+    told = text[:MAX_REASON_LENGTH].encode("utf-8", errors="replace").decode()
     return text if told == text else told  # a sentence of the catalogue stays one
 
 
@@ -162,32 +166,32 @@ def settled_decisions(plan: DailyPlan) -> tuple[Decision, ...]:
 
 
 def _settled(decision: Decision, buy: PlannedBuy) -> Decision:
-    if _is("outcome.too_little_money", buy.outcome, TOO_LITTLE_MONEY):
-        return replace(decision, action=Action.LEAVE, reason=Why.NOT_IN_SHARE)
-    if _is("outcome.paused", buy.outcome, PAUSED) and buy.left == buy.amount:
-        return replace(decision, action=Action.LEAVE, reason=Why.PAUSED, quote=None)
+    if _starts_as("outcome.too_little_money", buy.outcome, NOT_ENOUGH_MONEY):
+        return replace(decision, action=Action.LEAVE, reason=DecisionReason.NOT_IN_SHARE)
+    if _starts_as("outcome.paused", buy.outcome, PAUSED) and buy.left == buy.amount:
+        return replace(decision, action=Action.LEAVE, reason=DecisionReason.PAUSED, quote=None)
     if buy.outcome and buy.amount is None:
-        return replace(decision, action=Action.LEAVE, reason=Why.NOT_TRADED, told=why_left(buy.outcome))
+        return replace(decision, action=Action.LEAVE, reason=DecisionReason.NOT_TRADED, told=why_left(buy.outcome))
     return replace(decision, quote=buy.amount)
 
 
-def _is(key: str, outcome: str, beginning: str) -> bool:
+def _starts_as(key: str, outcome: str, beginning: str) -> bool:
     """Return whether an outcome is of this kind: by its key, or, read from the book, by how it begins in English."""
-    return outcome.key == key if isinstance(outcome, Sentence) else outcome.startswith(beginning)
+    return outcome.key == key if isinstance(outcome, LocalizedText) else outcome.startswith(beginning)
 
 
-def left_undone(why: str) -> Sentence:
+def left_undone(why: str) -> LocalizedText:
     """Return the outcome of a step that is left undone."""
-    return Sentence("outcome.left", why=why)
+    return LocalizedText("outcome.left", why=why)
 
 
 def why_left(outcome: str) -> str:
     """Return why a step was left; of an outcome that was read from the book, its English text."""
-    why = outcome.values.get("why") if isinstance(outcome, Sentence) else None
+    why = outcome.values.get("why") if isinstance(outcome, LocalizedText) else None
     return why if isinstance(why, str) else outcome.removeprefix("left: ")
 
 
-def share_out(
+def allocate_capital(
     plan: DailyPlan, capital: Decimal, smallest: Mapping[str, Decimal], quote_precision: int = 8
 ) -> DailyPlan:
     """Split the capital equally among the purchases, or among the most probable ones that it is large enough for.
@@ -210,6 +214,6 @@ def share_out(
             return buy
         if buy.symbol in chosen:
             return replace(buy, amount=share, left=share)
-        return replace(buy, outcome=Sentence("outcome.too_little_money"))
+        return replace(buy, outcome=LocalizedText("outcome.too_little_money"))
 
     return replace(plan, buys=tuple(with_share(buy) for buy in plan.buys), shared_out=True)

@@ -1,4 +1,4 @@
-"""Why the daily pass did what it did, token by token: in words, for the log, as rows of decisions.csv.
+"""Why the daily update did what it did, token by token: in words, for the log, as rows of decisions.csv.
 
 Values in, texts out. Decides nothing, writes nothing.
 """
@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from decimal import Decimal
 
-from marsshot.core.catalog import Sentence, Words
-from marsshot.core.decisions import Action, Decision, Why
+from marsshot.core.catalog import Catalog, LocalizedText
+from marsshot.core.decisions import Action, Decision, DecisionReason
 from marsshot.core.domain import DailyRules
 from marsshot.portfolio.serialization import decimal_text
 
@@ -28,14 +28,14 @@ COLUMNS = (
 )
 
 
-def in_order(decisions: Iterable[Decision]) -> list[Decision]:
+def by_score(decisions: Iterable[Decision]) -> list[Decision]:
     """Return the decisions by score, the highest first; those without one at the end."""
     return sorted(decisions, key=lambda one: (one.probability is None, -(one.probability or 0)))
 
 
-def detail(decision: Decision, rules: DailyRules) -> Sentence:
+def reason_text(decision: Decision, rules: DailyRules) -> LocalizedText:
     """Return the reason as a sentence for people."""
-    return Sentence(
+    return LocalizedText(
         f"why.{decision.reason}",
         buy=rules.buy_threshold,
         sell=rules.sell_threshold,
@@ -44,33 +44,33 @@ def detail(decision: Decision, rules: DailyRules) -> Sentence:
     )
 
 
-def decision_sentence(decision: Decision, rules: DailyRules) -> Sentence:
+def decision_text(decision: Decision, rules: DailyRules) -> LocalizedText:
     """Return the decision as one line: score, action, reason."""
-    return Sentence(
+    return LocalizedText(
         "decision.line",
         symbol=decision.symbol,
-        score=score(decision),
-        action=Sentence(f"action.{decision.action}"),
-        why=detail(decision, rules),
+        score=score_text(decision),
+        action=LocalizedText(f"action.{decision.action}"),
+        why=reason_text(decision, rules),
     )
 
 
-def score(decision: Decision) -> Sentence:
+def score_text(decision: Decision) -> LocalizedText:
     """Return the score, and how often the model was right at such scores, in words."""
     if decision.probability is None:
-        return Sentence("score.none")
+        return LocalizedText("score.none")
     if decision.hit_rate is None or decision.hit_rows is None:
-        return Sentence("score.alone", score=decision.probability)
-    return Sentence("score.with_rate", score=decision.probability, rate=decision.hit_rate, rows=decision.hit_rows)
+        return LocalizedText("score.alone", score=decision.probability)
+    return LocalizedText("score.with_rate", score=decision.probability, rate=decision.hit_rate, rows=decision.hit_rows)
 
 
-def was_wanted(decision: Decision) -> bool:
+def was_candidate(decision: Decision) -> bool:
     """Return whether a token scored high enough for a purchase and was left all the same."""
     has_score = decision.probability is not None
-    return decision.action is Action.LEAVE and has_score and decision.reason is not Why.BELOW_BUY_THRESHOLD
+    return decision.action is Action.LEAVE and has_score and decision.reason is not DecisionReason.BELOW_BUY_THRESHOLD
 
 
-def csv_row(day: str, time: str, decision: Decision, rules: DailyRules, words: Words) -> list[str]:
+def csv_row(day: str, time: str, decision: Decision, rules: DailyRules, catalog: Catalog) -> list[str]:
     """Return the decision as a row of decisions.csv: numbers as decimal texts, empty where there is none."""
 
     def text(value: Decimal | int | None) -> str:
@@ -87,5 +87,5 @@ def csv_row(day: str, time: str, decision: Decision, rules: DailyRules, words: W
         decision.action,
         text(decision.quote),
         decision.reason,
-        words.tell(detail(decision, rules)),
+        catalog.render(reason_text(decision, rules)),
     ]

@@ -25,11 +25,11 @@ from marsshot.core.errors import InputError, MarsShotError
 if TYPE_CHECKING:
     from distributed import Client
 
-SECONDS_TO_CONNECT, SECONDS_TO_ANSWER = 10.0, 30.0
-SECONDS_BETWEEN_LOOKS = 1.0
-CODE = ("*.py", "marsshot/**/*.py", "embedded_market/**/*.py")  # what a sweep runs on
+CONNECT_TIMEOUT_SECONDS, REPLY_TIMEOUT_SECONDS = 10.0, 30.0
+POLL_SECONDS = 1.0
+CODE_GLOBS = ("*.py", "marsshot/**/*.py", "embedded_market/**/*.py")  # what a sweep runs on
 # What all must have in the same version, as they have the same Python, for the same search to give the same numbers.
-SAME_EVERYWHERE = ("scikit-learn", "numpy", "scipy", "pandas", "joblib", "distributed")
+MATCHED_PACKAGES = ("scikit-learn", "numpy", "scipy", "pandas", "joblib", "distributed")
 INSTALL = "pip install -r requirements/distributed.txt"
 
 
@@ -52,11 +52,11 @@ def cluster_threads(scheduler: str | None) -> Iterator[int | None]:
         raise InputError(f"--scheduler: the package distributed is not installed; {INSTALL}") from None
     from joblib import parallel_config  # noqa: PLC0415
 
-    with _only_our_own_words():
+    with _muted_distributed_logs():
         _check(scheduler)
         with (
-            Client(scheduler, timeout=SECONDS_TO_ANSWER) as client,
-            _ended_when_a_worker_is_lost(scheduler, client),
+            Client(scheduler, timeout=REPLY_TIMEOUT_SECONDS) as client,
+            _abort_on_lost_worker(scheduler, client),
             parallel_config(backend="dask"),
         ):
             yield sum(client.nthreads().values())
@@ -70,7 +70,7 @@ def send_code(folder: Path) -> None:
     from distributed import default_client  # noqa: PLC0415
 
     archive = io.BytesIO()
-    paths = sorted(path for pattern in CODE for path in folder.glob(pattern))
+    paths = sorted(path for pattern in CODE_GLOBS for path in folder.glob(pattern))
     with ZipFile(archive, "w") as file:
         for path in paths:
             file.write(path, path.relative_to(folder))
@@ -91,7 +91,7 @@ def send_code(folder: Path) -> None:
 
 
 @contextmanager
-def _only_our_own_words() -> Iterator[None]:
+def _muted_distributed_logs() -> Iterator[None]:
     """Keep distributed from telling the same failure in a page of tracebacks."""
     before = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
@@ -104,14 +104,14 @@ def _only_our_own_words() -> Iterator[None]:
 def _check(scheduler: str) -> None:
     """Refuse what is no cluster, or one that would give other numbers than this machine."""
     try:
-        found = asyncio.run(asyncio.wait_for(_versions(scheduler), SECONDS_TO_ANSWER))
+        found = asyncio.run(asyncio.wait_for(_versions(scheduler), REPLY_TIMEOUT_SECONDS))
     except (ValueError, TypeError) as error:
         raise InputError(f"--scheduler: {scheduler} is no address such as tcp://10.0.0.5:8786 ({error})") from None
     except (OSError, MemoryError):  # what is no scheduler may announce more bytes than any memory holds
         raise ClusterError(f"--scheduler: no scheduler answers at {scheduler}; start it or mend the address") from None
     if not found["Python"]:
         raise ClusterError(f"--scheduler: {scheduler} has no workers; start some: dask worker {scheduler}")
-    ours = {"Python": _first_two(platform.python_version_tuple())} | {name: version(name) for name in SAME_EVERYWHERE}
+    ours = {"Python": _first_two(platform.python_version_tuple())} | {name: version(name) for name in MATCHED_PACKAGES}
     for name, workers in found.items():
         for worker, theirs in workers.items():
             if theirs != ours[name]:
@@ -130,16 +130,16 @@ async def _versions(scheduler: str) -> dict[str, dict[str, Any]]:
     from distributed.comm.core import connect  # noqa: PLC0415
 
     # A handshake first: Client would wait for ever for what takes the connection and says nothing.
-    (await connect(scheduler, timeout=SECONDS_TO_CONNECT)).abort()
-    async with Client(scheduler, asynchronous=True, timeout=SECONDS_TO_ANSWER) as client:
+    (await connect(scheduler, timeout=CONNECT_TIMEOUT_SECONDS)).abort()
+    async with Client(scheduler, asynchronous=True, timeout=REPLY_TIMEOUT_SECONDS) as client:
         # Functions of the standard library: a worker has none of ours.
-        found = {name: await client.run(version, name, on_error="return") for name in SAME_EVERYWHERE}
+        found = {name: await client.run(version, name, on_error="return") for name in MATCHED_PACKAGES}
         pythons = await client.run(platform.python_version_tuple)
         return {"Python": {worker: _first_two(parts) for worker, parts in pythons.items()}} | found
 
 
 @contextmanager
-def _ended_when_a_worker_is_lost(scheduler: str, client: Client) -> Iterator[None]:
+def _abort_on_lost_worker(scheduler: str, client: Client) -> Iterator[None]:
     """End the block with a ClusterError then: what the worker held is lost, and joblib may wait for it for ever."""
     from distributed.comm.core import CommClosedError  # noqa: PLC0415
     from distributed.scheduler import KilledWorker  # noqa: PLC0415
@@ -148,7 +148,7 @@ def _ended_when_a_worker_is_lost(scheduler: str, client: Client) -> Iterator[Non
     workers = client.nthreads().keys()
 
     def watch() -> None:
-        while not over.wait(SECONDS_BETWEEN_LOOKS):
+        while not over.wait(POLL_SECONDS):
             try:
                 complete = client.status == "running" and workers <= client.nthreads().keys()
             except (OSError, CancelledError):
@@ -165,7 +165,7 @@ def _ended_when_a_worker_is_lost(scheduler: str, client: Client) -> Iterator[Non
             yield
         finally:
             over.set()
-            watcher.join(SECONDS_TO_ANSWER)
+            watcher.join(REPLY_TIMEOUT_SECONDS)
             sleep(0)  # where the block has ended by itself, an interruption that was under way arrives here
     except (KeyboardInterrupt, CancelledError, TimeoutError, CommClosedError, KilledWorker) as error:
         if isinstance(error, KeyboardInterrupt) and not lost.is_set():

@@ -17,7 +17,7 @@ Interval = tuple[float, float]
 RESAMPLES = 1000
 BLOCK_DAYS = 7  # labels of neighbouring days overlap, and a market's mood lasts some days
 LEVEL = 0.95
-FEWEST_DAYS = 5  # of what happened on fewer days the bootstrap makes intervals that are far too narrow
+MIN_DAYS = 5  # of what happened on fewer days the bootstrap makes intervals that are far too narrow
 _Z = 1.96  # standard errors that LEVEL reaches to either side
 _AT_ONCE = 100  # resamples whose rows are in memory together
 
@@ -70,12 +70,12 @@ def resampled_days(days: int, seed: int = 0) -> Floats:
 def ratio(parts: Floats, wholes: Floats) -> tuple[float | None, Interval | None]:
     """Return sum(parts) / sum(wholes), both given by day, with its interval; None where there is nothing to divide by.
 
-    The interval is None when fewer than FEWEST_DAYS days have a whole.
+    The interval is None when fewer than MIN_DAYS days have a whole.
     """
     if not wholes.sum() > 0:
         return None, None
     value = float(parts.sum() / wholes.sum())
-    if np.count_nonzero(wholes) < FEWEST_DAYS:
+    if np.count_nonzero(wholes) < MIN_DAYS:
         return value, None
     draws = resampled_days(len(wholes))
     with np.errstate(invalid="ignore", divide="ignore"):

@@ -49,7 +49,7 @@ def ranking(frame: pd.DataFrame, label_days: int) -> dict[str, Any]:
         "base_rate": float(np.average(labels, weights=weights)),
         **_with_interval("average_precision", precision, interval),
         "roc_auc": float(roc_auc_score(labels, scores, sample_weight=weights)) if both else None,
-        "volatility_alone": _beside_volatility(frame[frame["volatility"].notna()]),
+        "volatility_alone": _versus_volatility(frame[frame["volatility"].notna()]),
         "chance": _chance(frame, label_days) if both else None,
     }
 
@@ -59,7 +59,7 @@ def _precision(dates: Any, labels: NDArray[np.int64], scores: Floats) -> tuple[f
     return float(average_precision(labels, scores, day_weights(dates))), interval_of(drawn)
 
 
-def _beside_volatility(frame: pd.DataFrame) -> dict[str, Any] | None:
+def _versus_volatility(frame: pd.DataFrame) -> dict[str, Any] | None:
     """Return volatility's average precision and what the scores have more, both with intervals."""
     dates, labels, scores, volatility = (frame[name].to_numpy() for name in ("date", "label", "score", "volatility"))
     if len(np.unique(labels)) < 2:  # noqa: PLR2004 - 0 and 1

@@ -31,17 +31,17 @@ SPLITS = 3
 # More trees only ever steady a forest, so their number is not searched: few compare candidates, many go to work.
 SEARCH_TREES = 20
 FINAL_TREES = 150
-SMALL_ROWS = 10_000
+SMALL_DATA_ROWS = 10_000
 BATCH = 4  # candidates per thread that are tried between two looks at the bar: fits differ in length
 
 
-def space_for(rows: int) -> dict[str, Sequence[object]]:
+def search_space(rows: int) -> dict[str, Sequence[object]]:
     """Return the parameters to draw from: large data takes a quarter of the rows per tree.
 
     Forests of shallow trees rank as well, but give every row a score near 0.5: hardly one would reach the thresholds to
     buy at and to sell under. What was measured: docs/EXPERIMENTS.md.
     """
-    if rows <= SMALL_ROWS:
+    if rows <= SMALL_DATA_ROWS:
         return {
             "min_samples_leaf": (15, 20, 25, 30, 40),
             "max_features": (0.5, 0.75, 1.0),
@@ -61,7 +61,7 @@ class TooLittleDataError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class SearchResult:
     """What the search found, and how it does on dates that the search never saw."""
 
     parameters: dict[str, Any]
@@ -70,22 +70,22 @@ class Found:
     fold_base_rates: list[float]
     past: Rows
     future: Rows
-    forerunner: Any  # a forest with these parameters, fitted on the past alone
+    past_model: Any  # a forest with these parameters, fitted on the past alone
     hold_out_scores: Floats  # what it says of the future
 
 
-class _WatchedSearch(RandomizedSearchCV):  # type: ignore[misc]
+class _ProgressSearch(RandomizedSearchCV):  # type: ignore[misc]
     """RandomizedSearchCV that evaluates a few candidates at a time and tells of them; the results are the same."""
 
     batch = 1
     candidates: Sequence[Mapping[str, Any]]
-    tell: Callable[[Sequence[Mapping[str, Any]]], None]
+    on_progress: Callable[[Sequence[Mapping[str, Any]]], None]
 
     def _run_search(self, evaluate_candidates: Callable[[Sequence[Mapping[str, Any]]], object]) -> None:
         for first in range(0, len(self.candidates), self.batch):
             chosen = self.candidates[first : first + self.batch]
             evaluate_candidates(chosen)
-            self.tell(chosen)
+            self.on_progress(chosen)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # scikit-learn sends the search along with every fit. A worker has neither this module nor our terminal.
@@ -94,17 +94,17 @@ class _WatchedSearch(RandomizedSearchCV):  # type: ignore[misc]
 
 def draw_candidates(rows: int, n_iter: int, seed: int) -> list[dict[str, Any]]:
     """Return the parameters that the search tries; the whole space if n_iter is as large."""
-    space = space_for(rows)
+    space = search_space(rows)
     size = math.prod(len(values) for values in space.values())
     return list(ParameterSampler(space, min(n_iter, size), random_state=seed))
 
 
-def cost_of(candidate: Mapping[str, Any]) -> float:
+def estimated_cost(candidate: Mapping[str, Any]) -> float:
     """Return about how long a candidate takes beside others."""
     return float((candidate["max_samples"] or 1.0) * candidate["max_features"])
 
 
-def find(
+def search_forest(
     rows: pd.DataFrame,
     features: Sequence[str],
     *,
@@ -113,8 +113,8 @@ def find(
     seed: int,
     jobs: int,
     workers: int | None,
-    tell: Callable[[Sequence[Mapping[str, Any]]], None],
-) -> Found:
+    on_progress: Callable[[Sequence[Mapping[str, Any]]], None],
+) -> SearchResult:
     """Search on the past, score the best on the hold-out. rows: date, features and label, by date.
 
     candidates: what draw_candidates gave. jobs: threads to use. workers: those of a joblib backend that stands
@@ -127,7 +127,7 @@ def find(
     folds = _folds(dates[past], labels[past], label_days)
     weights = day_weights(dates[past])
     search = _new_search(len(rows), folds, seed, jobs if workers is None else -1)
-    search.candidates, search.tell = candidates, tell
+    search.candidates, search.on_progress = candidates, on_progress
     search.batch = workers or (1 if jobs == 1 else BATCH * jobs)
     # Threads over fits, and one in each forest: several layers would fight for the cores.
     threads = parallel_config(backend="threading") if workers is None else nullcontext()
@@ -135,26 +135,26 @@ def find(
         search.fit(rows[list(features)].iloc[past], labels[past], sample_weight=weights, day_weight=weights)
     best = search.best_index_
     parameters = {**search.best_params_, "n_estimators": FINAL_TREES}
-    forerunner = fit(rows.iloc[past], features, parameters, seed, jobs)
-    return Found(
+    past_model = fit(rows.iloc[past], features, parameters, seed, jobs)
+    return SearchResult(
         parameters=parameters,
         tried=len(search.cv_results_["params"]),
         fold_scores=[float(search.cv_results_[f"split{fold}_test_score"][best]) for fold in range(len(folds))],
         fold_base_rates=[float(np.average(labels[past][test], weights=weights[test])) for _, test in folds],
         past=past,
         future=future,
-        forerunner=forerunner,
-        hold_out_scores=scores_of(forerunner, rows[list(features)].iloc[future]),
+        past_model=past_model,
+        hold_out_scores=predict_scores(past_model, rows[list(features)].iloc[future]),
     )
 
 
-def _new_search(rows: int, folds: Sequence[tuple[Rows, Rows]], seed: int, jobs: int) -> _WatchedSearch:
+def _new_search(rows: int, folds: Sequence[tuple[Rows, Rows]], seed: int, jobs: int) -> _ProgressSearch:
     """Return a search that weighs every date alike, in the fits and in the score."""
     score = make_scorer(average_precision_score, response_method="predict_proba")
     with config_context(enable_metadata_routing=True):
-        return _WatchedSearch(
+        return _ProgressSearch(
             new_forest(seed, 1, n_estimators=SEARCH_TREES).set_fit_request(sample_weight=True),
-            space_for(rows),
+            search_space(rows),
             scoring=score.set_score_request(sample_weight="day_weight"),
             n_jobs=jobs,
             cv=folds,
@@ -181,7 +181,7 @@ def fit(rows: pd.DataFrame, features: Sequence[str], parameters: Mapping[str, An
     return forest.set_params(n_jobs=None)
 
 
-def scores_of(forest: Any, rows: pd.DataFrame) -> Floats:
+def predict_scores(forest: Any, rows: pd.DataFrame) -> Floats:
     """Return the probabilities of label 1, with one thread whatever the search runs on.
 
     Several threads add the trees up in an order that changes from run to run, and with it the last bits.

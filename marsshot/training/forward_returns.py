@@ -13,12 +13,12 @@ from marsshot.training.day_statistics import Floats, day_numbers
 
 FEE = 0.001  # Binance's standard taker commission of one order
 VOLATILITY_DAYS = 14
-_FEWEST_RETURNS = 10
+_MIN_RETURNS = 10
 _EQUALLY_VOLATILE = 1.25  # a partner's volatility is at most this many times the pick's, or the pick's its
 _PARTNERS = 5
 
 
-def judged(data: pd.DataFrame, rows: pd.DataFrame, scores: Floats, shift_days: int) -> pd.DataFrame:
+def with_forward_returns(data: pd.DataFrame, rows: pd.DataFrame, scores: Floats, shift_days: int) -> pd.DataFrame:
     """Return date, symbol, label and score of the rows, and volatility (14 days before) and net_return (after fees).
 
     data: every row of the training file, for its closes; rows: those that were scored.
@@ -26,8 +26,8 @@ def judged(data: pd.DataFrame, rows: pd.DataFrame, scores: Floats, shift_days: i
     closes = data.pivot(index="date", columns="symbol", values="close").asfreq("D")
     return rows[["date", "symbol", "label"]].assign(
         score=scores,
-        volatility=_at_rows(trailing_volatility(closes), rows),
-        net_return=_at_rows(net_returns(closes, shift_days), rows),
+        volatility=_values_at_rows(trailing_volatility(closes), rows),
+        net_return=_values_at_rows(net_returns(closes, shift_days), rows),
     )
 
 
@@ -37,7 +37,7 @@ def trailing_volatility(closes: pd.DataFrame) -> pd.DataFrame:
     closes: one row per calendar day, one column per token; NaN where a bar is missing.
     """
     logs = closes.where(closes > 0).transform(np.log)
-    return logs.diff().rolling(VOLATILITY_DAYS, min_periods=_FEWEST_RETURNS).std()
+    return logs.diff().rolling(VOLATILITY_DAYS, min_periods=_MIN_RETURNS).std()
 
 
 def net_returns(closes: pd.DataFrame, shift_days: int) -> pd.DataFrame:
@@ -48,7 +48,7 @@ def net_returns(closes: pd.DataFrame, shift_days: int) -> pd.DataFrame:
     return closes.shift(-shift_days) / closes.where(closes > 0) * (1 - FEE) ** 2 - 1
 
 
-def _at_rows(by_day: pd.DataFrame, rows: pd.DataFrame) -> Floats:
+def _values_at_rows(by_day: pd.DataFrame, rows: pd.DataFrame) -> Floats:
     """Return the value of a table of days and symbols at each row's date and symbol."""
     days = by_day.index.get_indexer(pd.DatetimeIndex(rows["date"]))
     symbols = by_day.columns.get_indexer(pd.Index(rows["symbol"]))

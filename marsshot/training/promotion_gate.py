@@ -1,7 +1,7 @@
 """Whether a new model may take the old one's place: both are compared on dates that neither was fitted on.
 
 The file in use is fitted on all dates it had, so its own scores on those dates prove nothing. What counts for them is
-the record in its model.json: what its forerunner, fitted on the past alone, said of each date of its hold-out. Dates
+the record in its model.json: what the model fitted on the past alone scored on each date of its hold-out. Dates
 after its last one it scores itself. Decides only; writes no file.
 """
 
@@ -19,22 +19,22 @@ from marsshot.core.errors import InputError
 from marsshot.model.features import has_features
 from marsshot.model.model_files import LoadedModel, load_model
 from marsshot.training.day_statistics import Floats, average_precision, day_weights, interval_of, over_resamples
-from marsshot.training.forest_search import scores_of
+from marsshot.training.forest_search import predict_scores
 
-FEWEST_DATES = 14
+MIN_DATES = 14
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
     """Whether the old model stays, and why, in a sentence; figures is what model.json keeps of it."""
 
-    old_stays: bool
-    words: str
+    keeps_old: bool
+    explanation: str
     figures: dict[str, Any] | None = None
 
 
-def record_of(frame: pd.DataFrame) -> dict[str, str]:
-    """Return what was said of each date of a hold-out, for model.json: "ADA 0.4123 BNB 0.3312 ..."."""
+def encode_scores(frame: pd.DataFrame) -> dict[str, str]:
+    """Return the scores of each date of a hold-out, for model.json: "ADA 0.4123 BNB 0.3312 ..."."""
     return {
         f"{date:%Y-%m-%d}": " ".join(
             f"{symbol} {score:.4f}" for symbol, score in zip(day["symbol"], day["score"], strict=True)
@@ -67,11 +67,11 @@ def compare_with_old(
         )
     both = _scored_by_both(old, data, frame, gap_days)
     dates = both["date"].nunique()
-    if dates < FEWEST_DATES or both["label"].nunique() < 2:  # noqa: PLR2004 - 0 and 1
+    if dates < MIN_DATES or both["label"].nunique() < 2:  # noqa: PLR2004 - 0 and 1
         return Comparison(
             False,
             f"{path}: replaced without a comparison: there are {dates} dates that neither model was fitted on, "
-            f"{FEWEST_DATES} with both labels are needed.",
+            f"{MIN_DATES} with both labels are needed.",
         )
     return _judge(path, both)
 
@@ -85,7 +85,7 @@ def _judge(path: Path, both: pd.DataFrame) -> Comparison:
     low, high = interval_of(over_resamples(dates, more)) or (np.nan, np.nan)
     own, other = (float(average_precision(labels, scores, day_weights(dates))) for scores in (new, old))
     stays = high < 0
-    words = (
+    explanation = (
         f"the new model is {'clearly' if stays else 'not clearly'} worse than the old one: average precision {own:.3f} "
         f"against {other:.3f} on {both['date'].nunique()} dates from {both['date'].min():%Y-%m-%d} on that neither was "
         f"fitted on, 95 % interval of the difference {low:+.3f} to {high:+.3f}"
@@ -98,7 +98,7 @@ def _judge(path: Path, both: pd.DataFrame) -> Comparison:
         "new_has_more_low": low,
         "new_has_more_high": high,
     }
-    return Comparison(stays, f"{path}: {words}", figures)
+    return Comparison(stays, f"{path}: {explanation}", figures)
 
 
 def _scored_by_both(old: LoadedModel, data: pd.DataFrame, frame: pd.DataFrame, gap_days: int) -> pd.DataFrame:
@@ -114,7 +114,7 @@ def _scored_by_both(old: LoadedModel, data: pd.DataFrame, frame: pd.DataFrame, g
     wanted = columns.loc[pd.MultiIndex.from_frame(rows.loc[unseen, ["date", "symbol"]])].set_axis(rows.index[unseen])
     usable = wanted[has_features(wanted, old.features).all(axis=1)]
     if len(usable):
-        rows.loc[usable.index, "old_score"] = scores_of(old.estimator, usable).round(4)
+        rows.loc[usable.index, "old_score"] = predict_scores(old.estimator, usable).round(4)
         rows.loc[usable.index, "by"] = "itself"
     rows = rows[rows["by"] != ""].copy()
     for name in ("score", "old_score"):
@@ -130,12 +130,12 @@ def _recorded(facts: Mapping[str, Any], frame: pd.DataFrame) -> list[float]:
 
 
 def _record(facts: Mapping[str, Any]) -> Iterator[tuple[tuple[str, str], float]]:
-    """Yield what record_of wrote; what cannot be read counts as not there."""
+    """Yield what encode_scores wrote; what cannot be read counts as not there."""
     hold_out = facts.get("hold_out")
     record = hold_out.get("scores") if isinstance(hold_out, dict) else None
     for date, line in record.items() if isinstance(record, dict) else ():
-        words = str(line).split()
-        for symbol, score in zip(words[::2], words[1::2], strict=False):
+        explanation = str(line).split()
+        for symbol, score in zip(explanation[::2], explanation[1::2], strict=False):
             try:
                 yield (date, symbol), float(score)
             except ValueError:

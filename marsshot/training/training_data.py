@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from marsshot.core.errors import InputError
-from marsshot.model.features import FEATURES, OFFERED, trained_on
+from marsshot.model.features import AVAILABLE_COLUMNS, FEATURES, features_in
 
 REMEDY = "make it anew with: python build_csv.py"
 _FIRST_LINE = 2  # the header is line 1
@@ -27,13 +27,13 @@ def read_training_data(path: Path) -> pd.DataFrame:
     text = _read_text(path)
     if missing := [name for name in ("date", "symbol", *FEATURES, "label") if name not in text.columns]:
         raise InputError(f"{path}: has no column {', '.join(missing)}; {REMEDY}")
-    if unknown := [name for name in text.columns if name not in ("date", "symbol", *OFFERED, "label")]:
+    if unknown := [name for name in text.columns if name not in ("date", "symbol", *AVAILABLE_COLUMNS, "label")]:
         raise InputError(f"{path}: has an unknown column {', '.join(unknown)[:80]}; take it out, or {REMEDY}")
     if text.empty:
         raise InputError(f"{path}: has no rows; {REMEDY}")
     rows = pd.DataFrame({"date": _dates(path, text["date"]), "symbol": text["symbol"]})
-    numbers = {name: _numbers(path, text[name]) for name in OFFERED if name in text.columns}
-    rows = rows.assign(**{name: numbers[name] for name in trained_on(text.columns)})
+    numbers = {name: _numbers(path, text[name]) for name in AVAILABLE_COLUMNS if name in text.columns}
+    rows = rows.assign(**{name: numbers[name] for name in features_in(text.columns)})
     rows["label"] = _labels(path, text["label"])
     _refuse_first(path, ~text["symbol"].str.fullmatch(r"\S+"), text["symbol"], "a ticker is needed")
     twice = rows.duplicated(["date", "symbol"])

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-FEWEST_DATES = 20  # below, the intervals mean nothing
+MIN_DATES = 20  # below, the intervals mean nothing
 NEARLY_ALL = 0.90
 
 
@@ -32,7 +32,7 @@ def verdict(hold_out: Mapping[str, Any], shift_days: int) -> dict[str, Any]:
 
 def _dates(hold_out: Mapping[str, Any]) -> str:
     dates = hold_out["dates"]
-    return f"{dates} dates are too few to show one, {FEWEST_DATES} are needed." if dates < FEWEST_DATES else ""
+    return f"{dates} dates are too few to show one, {MIN_DATES} are needed." if dates < MIN_DATES else ""
 
 
 def _ranking(hold_out: Mapping[str, Any]) -> list[str]:

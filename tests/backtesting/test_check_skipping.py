@@ -15,14 +15,14 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from marsshot.backtesting.scoring.daily_scores import ScoreBook
-from marsshot.backtesting.simulation.check_skipping import WIDEST, _outside
-from marsshot.backtesting.simulation.engine import Outcome, run
-from marsshot.backtesting.simulation.simulated_market import RecordedBoard
-from marsshot.bot.price_feed import BEYOND_BELIEF
-from marsshot.core.domain import ExitRules, Position, Reason, Score
-from risk_manager import FINE, decide_exit, quiet_band, turning_points, watch
-from tests.helpers.backtest_builders import ask_made_up, random_scores, write_made_up
+from marsshot.backtesting.scoring.daily_scores import DailyScores
+from marsshot.backtesting.simulation.check_skipping import MAX_BAND_RATIO, _outside
+from marsshot.backtesting.simulation.engine import RunResult, run
+from marsshot.backtesting.simulation.simulated_market import RecordedPrices
+from marsshot.bot.price_feed import MAX_JUMP_FACTOR
+from marsshot.core.domain import ExitRules, OrderReason, Position, Score
+from risk_manager import HIGH_PRECISION, decide_exit, same_decision_band, turning_points, with_price_seen
+from tests.helpers.backtest_builders import random_scores, synthetic_request, write_synthetic_bars
 from tests.helpers.builders import EXIT_RULES, D, bought_at
 
 PRICES = st.decimals(min_value="0.0001", max_value="1000", places=4)
@@ -56,7 +56,7 @@ def rules(draw: st.DrawFn) -> ExitRules:
 def test_within_a_band_every_check_does_the_same(
     held: Position, rules: ExitRules, price: Decimal, data: st.DataObject
 ) -> None:
-    low, high = quiet_band(price, turning_points(held, rules), WIDEST)
+    low, high = same_decision_band(price, turning_points(held, rules), MAX_BAND_RATIO)
     assert low <= price < high
     places = Decimal("1e-8")
     other = data.draw(st.decimals(min_value=low, max_value=high, places=12).filter(lambda one: low <= one < high))
@@ -67,18 +67,18 @@ def test_within_a_band_every_check_does_the_same(
             assert _does(held, one, rules) == _does(held, price, rules)
 
 
-def _does(held: Position, price: Decimal, rules: ExitRules) -> tuple[bool, Reason | None]:
+def _does(held: Position, price: Decimal, rules: ExitRules) -> tuple[bool, OrderReason | None]:
     """Return whether a check at this price changes the position, and why it sells."""
-    seen = watch(held, price, rules)
+    seen = with_price_seen(held, price, rules)
     return seen is not held, decide_exit(seen, price, rules).reason
 
 
 @pytest.mark.parametrize(
     ("price", "low", "high"),
     [
-        ("0.50", D("0.05"), D("0.5").next_plus(FINE)),  # at the stop-loss a check does what it does below
-        ("0.51", D("0.5").next_plus(FINE), D(2)),
-        ("1.99", D("0.5").next_plus(FINE), D(2)),
+        ("0.50", D("0.05"), D("0.5").next_plus(HIGH_PRECISION)),  # at the stop-loss a check does what it does below
+        ("0.51", D("0.5").next_plus(HIGH_PRECISION), D(2)),
+        ("1.99", D("0.5").next_plus(HIGH_PRECISION), D(2)),
         ("2", D(2), D(3)),  # at the partial sale what it does above
         ("3", D(3), D(30)),
     ],
@@ -86,21 +86,23 @@ def _does(held: Position, price: Decimal, rules: ExitRules) -> tuple[bool, Reaso
 def test_a_band_reaches_from_where_one_rule_begins_to_where_the_next_does(
     price: str, low: Decimal, high: Decimal
 ) -> None:
-    assert quiet_band(D(price), turning_points(bought_at("1"), EXIT_RULES), D(10)) == (low, high)
+    assert same_decision_band(D(price), turning_points(bought_at("1"), EXIT_RULES), D(10)) == (low, high)
 
 
 def test_a_price_at_the_top_is_as_quiet_as_one_below() -> None:
     armed = bought_at("1", partial_sold=True, trailing_armed=True, max_price=D(4))
-    assert quiet_band(D(4), turning_points(armed, EXIT_RULES), D(10)) == (
-        D("2.8").next_plus(FINE),
-        D(4).next_plus(FINE),
+    assert same_decision_band(D(4), turning_points(armed, EXIT_RULES), D(10)) == (
+        D("2.8").next_plus(HIGH_PRECISION),
+        D(4).next_plus(HIGH_PRECISION),
     )
 
 
-def _both(seed: int, *, hourly: bool, swing: float, capital: str, stop: str, partial: str) -> tuple[Outcome, Outcome]:
+def _both(
+    seed: int, *, hourly: bool, swing: float, capital: str, stop: str, partial: str
+) -> tuple[RunResult, RunResult]:
     with tempfile.TemporaryDirectory() as scratch:
-        question = ask_made_up(
-            write_made_up(Path(scratch), seed, hourly=hourly, swing=swing),
+        backtest_request = synthetic_request(
+            write_synthetic_bars(Path(scratch), seed, hourly=hourly, swing=swing),
             buy_threshold="0.5",
             sell_threshold="0.45",
             stop_loss_pct=stop,
@@ -110,11 +112,18 @@ def _both(seed: int, *, hourly: bool, swing: float, capital: str, stop: str, par
             big_gain_exception_pct="1.05",
             capital_initial=capital,
         )
-    scores = random_scores(question, seed)
+    scores = random_scores(backtest_request, seed)
     # Of AAA only Binance tells, so a jump beyond belief has to wait for a second look.
     with patch("marsshot.backtesting.simulation.simulated_market.UNLISTED_AT_COINBASE", frozenset({"AAA"})):
         leaping, plodding = (
-            run(question.settings, question.recording, scores, *question.span, leaps=leaps) for leaps in (True, False)
+            run(
+                backtest_request.settings,
+                backtest_request.dataset,
+                scores,
+                *backtest_request.span,
+                skip_unchanged_checks=skip_unchanged_checks,
+            )
+            for skip_unchanged_checks in (True, False)
         )
     return leaping, plodding
 
@@ -132,7 +141,7 @@ def test_leaping_changes_nothing(seed: int, hourly: bool, swing: float, capital:
     leaping, plodding = _both(seed, hourly=hourly, swing=swing, capital=capital, stop=stop, partial=partial)
     assert leaping.trades_csv == plodding.trades_csv
     assert leaping.points == plodding.points
-    assert leaping.skips == plodding.skips
+    assert leaping.skipped_sales == plodding.skipped_sales
     assert leaping.book.positions == plodding.book.positions
 
 
@@ -146,14 +155,16 @@ def test_such_runs_see_every_rule() -> None:
 
 
 def test_no_two_prices_of_a_band_are_beyond_belief_after_each_other() -> None:
-    low, high = quiet_band(D(7), (), WIDEST)
-    assert high / low < BEYOND_BELIEF
+    low, high = same_decision_band(D(7), (), MAX_BAND_RATIO)
+    assert high / low < MAX_JUMP_FACTOR
 
 
-@pytest.mark.parametrize("leaps", [True, False])
-def test_a_jump_beyond_belief_after_a_long_quiet_waits_for_its_second_look(tmp_path: Path, leaps: bool) -> None:
-    """The price desk measures a jump from the last check; so the check before it is made, however quiet it was."""
-    write_made_up(tmp_path, 1, hourly=True)
+@pytest.mark.parametrize("skip_unchanged_checks", [True, False])
+def test_a_jump_beyond_belief_after_a_long_quiet_waits_for_its_second_look(
+    tmp_path: Path, skip_unchanged_checks: bool
+) -> None:
+    """The price feed measures a jump from the last check; so the check before it is made, however quiet it was."""
+    write_synthetic_bars(tmp_path, 1, hourly=True)
     daily, hours = (tmp_path / "daily.csv"), (tmp_path / "intraday_1h.csv")
     daily.write_text("\n".join(_at(line, "100", 2) for line in daily.read_text().splitlines()) + "\n")
     fallen = int(datetime(2023, 1, 12, 15, tzinfo=UTC).timestamp())
@@ -163,11 +174,19 @@ def test_a_jump_beyond_belief_after_a_long_quiet_waits_for_its_second_look(tmp_p
         )
         + "\n"
     )
-    question = ask_made_up(tmp_path, sell_threshold="0.1")
-    days = (date.fromordinal(question.first.toordinal() + number) for number in range(6))
-    scores = ScoreBook({day: {"AAA": Score("AAA", D("0.9" if day == question.first else "0.5"))} for day in days})
+    backtest_request = synthetic_request(tmp_path, sell_threshold="0.1")
+    days = (date.fromordinal(backtest_request.first.toordinal() + number) for number in range(6))
+    scores = DailyScores(
+        {day: {"AAA": Score("AAA", D("0.9" if day == backtest_request.first else "0.5"))} for day in days}
+    )
     with patch("marsshot.backtesting.simulation.simulated_market.UNLISTED_AT_COINBASE", frozenset({"AAA"})):
-        trades = run(question.settings, question.recording, scores, *question.span, leaps=leaps).trades
+        trades = run(
+            backtest_request.settings,
+            backtest_request.dataset,
+            scores,
+            *backtest_request.span,
+            skip_unchanged_checks=skip_unchanged_checks,
+        ).trades
     assert [(row["time"], row["reason"]) for row in trades] == [
         ("2023-01-11T00:30:00Z", "daily_buy"),
         ("2023-01-12T15:05:00Z", "stop_loss"),
@@ -184,12 +203,12 @@ def _at(line: str, price: str, first: int) -> str:
 
 def test_a_price_at_the_stop_loss_itself_is_outside_the_band_above_it(tmp_path: Path) -> None:
     """To the tick: levels are not rounded on their way into ticks."""
-    write_made_up(tmp_path, 1, hourly=True)
+    write_synthetic_bars(tmp_path, 1, hourly=True)
     hours = tmp_path / "intraday_1h.csv"
     hours.write_text("\n".join(_at(line, "50", 2) for line in hours.read_text().splitlines()) + "\n")
-    board = RecordedBoard(ask_made_up(tmp_path).recording)
+    board = RecordedPrices(synthetic_request(tmp_path).dataset)
     moment = np.array([int(datetime(2023, 1, 12, tzinfo=UTC).timestamp())])
     held = bought_at("100")
     for rules, is_outside in ((EXIT_RULES, True), (replace(EXIT_RULES, stop_loss_fall=D("0.50000001")), False)):
-        band = quiet_band(D(60), turning_points(held, rules), WIDEST)
+        band = same_decision_band(D(60), turning_points(held, rules), MAX_BAND_RATIO)
         assert _outside(band, board, "AAA", moment).tolist() == [is_outside]

@@ -12,13 +12,13 @@ import pytest
 import yaml
 
 import main
-from marsshot.backtesting.history.market_history import read_recording
-from marsshot.backtesting.scoring.daily_scores import ScoreBook, score_with, whole_table
+from marsshot.backtesting.history.market_history import read_dataset
+from marsshot.backtesting.scoring.daily_scores import DailyScores, full_feature_table, score_days
 from marsshot.backtesting.simulation.engine import run
 from marsshot.bot import environment
 from marsshot.demo import demo
 from marsshot.model.model_files import load_model
-from tests.helpers.backtest_builders import BUSY, CONFIG, FIRST, LAST, ask, save_forest
+from tests.helpers.backtest_builders import CONFIG, FIRST, LAST, TIGHT_RULES, bundled_request, save_forest
 
 DAYS = (LAST - FIRST).days + 1
 
@@ -30,9 +30,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(environment, "DEMO_DAYS", DAYS)
     monkeypatch.setattr(demo, "DEMO_DAYS", DAYS)
     content = yaml.safe_load(CONFIG.read_text())
-    content["strategy"] |= {key.removeprefix("strategy."): yaml.safe_load(value) for key, value in BUSY.items()}
+    content["strategy"] |= {key.removeprefix("strategy."): yaml.safe_load(value) for key, value in TIGHT_RULES.items()}
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(content))
-    save_forest(read_recording(None, None, None, None), FIRST, tmp_path / "model.demo.pkl")
+    save_forest(read_dataset(None, None, None, None), FIRST, tmp_path / "model.demo.pkl")
     return tmp_path
 
 
@@ -40,9 +40,13 @@ def test_demo_and_backtest_trade_alike_to_the_last_digit(folder: Path) -> None:
     assert main.main([]) == 0
     with Path("trades.demo.csv").open(newline="") as file:
         over_http = [row for row in csv.DictReader(file) if row["time"][:10] <= str(LAST)]
-    question, model = ask(), load_model(folder / "model.demo.pkl")
-    scores = ScoreBook(score_with(whole_table(question.recording), question.settings.tokens_daily, FIRST, LAST, model))
-    in_memory = run(question.settings, question.recording, scores, FIRST, LAST).trades
+    backtest_request, model = bundled_request(), load_model(folder / "model.demo.pkl")
+    scores = DailyScores(
+        score_days(
+            full_feature_table(backtest_request.dataset), backtest_request.settings.tokens_daily, FIRST, LAST, model
+        )
+    )
+    in_memory = run(backtest_request.settings, backtest_request.dataset, scores, FIRST, LAST).trades
     assert in_memory == over_http
     assert {row["reason"] for row in in_memory} >= {
         "daily_buy",

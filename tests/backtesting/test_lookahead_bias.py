@@ -7,16 +7,24 @@ from pathlib import Path
 
 import pytest
 
-from marsshot.backtesting.request import Question
-from marsshot.backtesting.scoring.daily_scores import ScoreBook, refuse_overlap, whole_table
-from marsshot.backtesting.scoring.walk_forward import Training, WalkPlan, known_rows, walk_forward
+from marsshot.backtesting.request import BacktestRequest
+from marsshot.backtesting.scoring.daily_scores import DailyScores, full_feature_table, refuse_overlap
+from marsshot.backtesting.scoring.walk_forward import Training, WalkForwardPlan, training_rows_known_on, walk_forward
 from marsshot.backtesting.simulation.engine import run
 from marsshot.config.settings import TrainingSection
 from marsshot.core.domain import Score
 from marsshot.core.errors import InputError
 from marsshot.model.model_files import LoadedModel
 from marsshot.training import forest_search
-from tests.helpers.backtest_builders import FIRST, LAST, MADE_UP_FIRST, ask, ask_made_up, random_scores, write_made_up
+from tests.helpers.backtest_builders import (
+    FIRST,
+    LAST,
+    SYNTHETIC_FIRST_DAY,
+    bundled_request,
+    random_scores,
+    synthetic_request,
+    write_synthetic_bars,
+)
 
 CUT = date(2021, 2, 27)
 DAY = timedelta(days=1)
@@ -28,39 +36,41 @@ def _small_forests(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(forest_search, "FINAL_TREES", 12)
 
 
-def _walk(question: Question) -> tuple[dict[date, dict[str, Score]], list[Training]]:
-    plan = WalkPlan(training=question.settings.training, every_days=4, tries=1)
-    tokens = question.settings.tokens_daily
-    table = whole_table(question.recording)
-    return walk_forward(table, tokens, question.training_tokens, question.span, plan, lambda _: None)
+def _walk(backtest_request: BacktestRequest) -> tuple[dict[date, dict[str, Score]], list[Training]]:
+    plan = WalkForwardPlan(training=backtest_request.settings.training, retrain_days=4, tries=1)
+    tokens = backtest_request.settings.tokens_daily
+    table = full_feature_table(backtest_request.dataset)
+    return walk_forward(table, tokens, backtest_request.training_tokens, backtest_request.span, plan, lambda _: None)
 
 
-def _trades_until(question: Question, scores: ScoreBook, last: date) -> list[dict[str, str]]:
-    trades = run(question.settings, question.recording, scores, *question.span).trades
+def _trades_until(backtest_request: BacktestRequest, scores: DailyScores, last: date) -> list[dict[str, str]]:
+    trades = run(backtest_request.settings, backtest_request.dataset, scores, *backtest_request.span).trades
     return [row for row in trades if row["time"][:10] <= str(last)]
 
 
 def test_cutting_the_data_changes_no_score_and_no_trade_before_the_cut() -> None:
-    whole, cut = ask(last=LAST), ask(last=CUT)
-    assert whole.recording.history.last_day - cut.recording.history.last_day == (LAST - CUT).days
+    whole, cut = bundled_request(last=LAST), bundled_request(last=CUT)
+    assert whole.dataset.history.last_day - cut.dataset.history.last_day == (LAST - CUT).days
     long, short = _walk(whole), _walk(cut)
     assert {day: scores for day, scores in long[0].items() if day <= CUT} == short[0]
     assert long[1][: len(short[1])] == short[1]
-    trades = _trades_until(whole, ScoreBook(long[0]), CUT)
-    assert trades == _trades_until(cut, ScoreBook(short[0]), CUT)
+    trades = _trades_until(whole, DailyScores(long[0]), CUT)
+    assert trades == _trades_until(cut, DailyScores(short[0]), CUT)
     assert trades
 
 
 def test_every_model_has_learnt_from_closes_before_its_day_only() -> None:
-    days = [training.day for training in _walk(ask())[1]]
+    days = [training.day for training in _walk(bundled_request())[1]]
     assert days == [FIRST, FIRST + 4 * DAY, FIRST + 8 * DAY]
-    for training in _walk(ask())[1]:
+    for training in _walk(bundled_request())[1]:
         assert training.last_close == training.day - DAY
 
 
 @pytest.mark.parametrize("label_days", [1, 2, 5])
 def test_a_training_row_is_known_once_the_close_of_its_label_is(label_days: int) -> None:
-    rows = known_rows(whole_table(ask().recording), CUT, TrainingSection(shift_days=label_days, days=100))
+    rows = training_rows_known_on(
+        full_feature_table(bundled_request().dataset), CUT, TrainingSection(shift_days=label_days, days=100)
+    )
     assert rows["date"].max().date() + label_days * DAY == CUT - DAY
     assert rows["date"].min().date() >= CUT - 100 * DAY
 
@@ -68,14 +78,14 @@ def test_a_training_row_is_known_once_the_close_of_its_label_is(label_days: int)
 @pytest.mark.parametrize("hourly", [True, False])
 @pytest.mark.parametrize("seed", range(3))
 def test_changing_the_future_changes_no_trade_before_it(tmp_path: Path, seed: int, hourly: bool) -> None:
-    folder = write_made_up(tmp_path, seed, hourly=hourly)
-    last = MADE_UP_FIRST + 2 * DAY
-    before = ask_made_up(folder, buy_threshold="0.5", sell_threshold="0.3", stop_loss_pct="0.05")
+    folder = write_synthetic_bars(tmp_path, seed, hourly=hourly)
+    last = SYNTHETIC_FIRST_DAY + 2 * DAY
+    before = synthetic_request(folder, buy_threshold="0.5", sell_threshold="0.3", stop_loss_pct="0.05")
     expected = _trades_until(before, random_scores(before, seed), last)
     for path in folder.iterdir():
         path.write_text("\n".join(_changed(line, last) for line in path.read_text().splitlines()) + "\n")
-    after = ask_made_up(folder, buy_threshold="0.5", sell_threshold="0.3", stop_loss_pct="0.05")
-    assert before.recording.bars["AAA"].values.tolist() != after.recording.bars["AAA"].values.tolist()
+    after = synthetic_request(folder, buy_threshold="0.5", sell_threshold="0.3", stop_loss_pct="0.05")
+    assert before.dataset.bars["AAA"].values.tolist() != after.dataset.bars["AAA"].values.tolist()
     assert _trades_until(after, random_scores(after, seed), last) == expected
     assert expected
 

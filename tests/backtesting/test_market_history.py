@@ -14,13 +14,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from embedded_market import EmbeddedMarket
-from marsshot.backtesting.history.intraday_bars import quarters, read_intraday
-from marsshot.backtesting.history.market_history import read_recording
-from marsshot.backtesting.simulation.simulated_market import RecordedBoard
+from marsshot.backtesting.history.intraday_bars import prices_within_bars, read_intraday
+from marsshot.backtesting.history.market_history import read_dataset
+from marsshot.backtesting.simulation.simulated_market import RecordedPrices
 from marsshot.core.errors import InputError
 from marsshot.market_data.lunarcrush import FIELDS
 from marsshot.market_data.lunarcrush_parser import bars_from_points
-from tests.helpers.backtest_builders import MADE_UP_FIRST, ask, ask_made_up, write_made_up
+from tests.helpers.backtest_builders import (
+    SYNTHETIC_FIRST_DAY,
+    bundled_request,
+    synthetic_request,
+    write_synthetic_bars,
+)
 
 BAR = st.tuples(*(st.integers(1, 1000) for _ in range(4)))
 DAY = 86_400
@@ -31,7 +36,7 @@ HEAD = "symbol,time,open,high,low,close\n"
 def test_the_price_meets_open_both_extremes_and_close_and_the_further_extreme_first(bar: tuple[int, ...]) -> None:
     low, one, other, high = sorted(bar)
     opening, close = (one, other) if bar[0] % 2 else (other, one)
-    first, second, third, fourth = quarters(np.array([[opening, high, low, close]]))[0].tolist()
+    first, second, third, fourth = prices_within_bars(np.array([[opening, high, low, close]]))[0].tolist()
     assert (first, fourth) == (opening, close)
     assert {second, third} == {high, low}
     assert abs(second - close) >= abs(third - close)
@@ -82,7 +87,7 @@ def test_faulty_bars_inside_the_day_are_told(tmp_path: Path, rows: str, told: st
 def test_the_bundled_bars_are_what_the_embedded_markets_lunarcrush_tells() -> None:
     market = EmbeddedMarket(clock=lambda: 1_614_000_000.0)
     today = np.datetime64("2021-02-22")
-    for symbol, bars in read_recording(None, None, None, date(2021, 2, 21)).bars.items():
+    for symbol, bars in read_dataset(None, None, None, date(2021, 2, 21)).bars.items():
         rows = [json.loads(row) for row in market.lunarcrush._rows(symbol, 0, 1_614_000_000, 1_614_000_000)]
         told = bars_from_points(symbol, rows, np.datetime64("2020-01-01"), today)
         assert (bars.days == told.days).all()
@@ -90,36 +95,36 @@ def test_the_bundled_bars_are_what_the_embedded_markets_lunarcrush_tells() -> No
 
 
 def test_a_file_of_the_owners_is_read_as_it_stands(tmp_path: Path) -> None:
-    recording = read_recording(write_made_up(tmp_path, 1, hourly=True), None, MADE_UP_FIRST, None)
-    assert recording.symbols == ("AAA", "BBB", "BTC", "ETH")
-    assert set(recording.intraday) == {"AAA", "BTC"}
+    dataset = read_dataset(write_synthetic_bars(tmp_path, 1, hourly=True), None, SYNTHETIC_FIRST_DAY, None)
+    assert dataset.symbols == ("AAA", "BBB", "BTC", "ETH")
+    assert set(dataset.intraday) == {"AAA", "BTC"}
     line = (tmp_path / "daily.csv").read_text().splitlines()[5].split(",")
-    bar = recording.history.coins["AAA"].bars[recording.history.first_day + 4]
+    bar = dataset.history.coins["AAA"].bars[dataset.history.first_day + 4]
     assert [bar.open, bar.high, bar.low, bar.close] == [Decimal(text) for text in line[2:6]]
-    values = dict(zip(FIELDS, recording.bars["AAA"].values[4], strict=True))
+    values = dict(zip(FIELDS, dataset.bars["AAA"].values[4], strict=True))
     assert values["close"] == float(line[5])
     assert values["volume"] == 3_000_000
-    assert not recording.has_recorded_scores
+    assert not dataset.has_recorded_scores
     # Of a day with recorded bars the price is theirs, of another the embedded market's way between daily prices.
-    board = RecordedBoard(recording)
+    board = RecordedPrices(dataset)
     hour = (tmp_path / "intraday_1h.csv").read_text().splitlines()[1].split(",")
     assert board.price("AAA", float(hour[1])) == Decimal(hour[2])
     assert board.coinbase_price("AAA", float(hour[1])) == Decimal(hour[2])
-    assert board.price("BBB", float(hour[1])) == recording.history.coins["BBB"].bars[int(hour[1]) // DAY].open
+    assert board.price("BBB", float(hour[1])) == dataset.history.coins["BBB"].bars[int(hour[1]) // DAY].open
 
 
 def test_recorded_social_scores_are_used(tmp_path: Path) -> None:
     text = "symbol,date,open,high,low,close,volume,market_cap,galaxy_score,alt_rank,sentiment\n"
     path = _write(tmp_path, "daily.csv", text + "BTC,2023-01-01,1,1,1,1,5,100,61.5,7,80\n")
-    recording = read_recording(path, None, None, None)
-    assert recording.has_recorded_scores
-    assert recording.bars["BTC"].values[0, 6:].tolist() == [61.5, 7, 80]
+    dataset = read_dataset(path, None, None, None)
+    assert dataset.has_recorded_scores
+    assert dataset.bars["BTC"].values[0, 6:].tolist() == [61.5, 7, 80]
 
 
 def test_a_market_cap_is_carried_forward_never_back(tmp_path: Path) -> None:
     rows = "BTC,2023-01-01,1,1,1,1,5,\nBTC,2023-01-02,2,2,2,2,5,200\nBTC,2023-01-03,3,3,3,3,5,\n"
     path = _write(tmp_path, "daily.csv", "symbol,date,open,high,low,close,volume,market_cap\n" + rows)
-    caps = read_recording(path, None, None, None).bars["BTC"].values[:, FIELDS.index("market_cap")]
+    caps = read_dataset(path, None, None, None).bars["BTC"].values[:, FIELDS.index("market_cap")]
     assert np.isnan(caps[0])
     assert caps[1:].tolist() == [200, 300]
 
@@ -142,18 +147,18 @@ def test_a_market_cap_is_carried_forward_never_back(tmp_path: Path) -> None:
     ],
 )
 def test_faulty_daily_bars_are_told(tmp_path: Path, change: object, told: str) -> None:
-    path = write_made_up(tmp_path, 1, hourly=False) / "daily.csv"
+    path = write_synthetic_bars(tmp_path, 1, hourly=False) / "daily.csv"
     path.write_text("\n".join(change(path.read_text().splitlines())) + "\n")  # type: ignore[operator]
     with pytest.raises(InputError) as refused:
-        ask_made_up(tmp_path)
+        synthetic_request(tmp_path)
     assert told in str(refused.value)
     assert len(refused.value.faults) == 1
 
 
 def test_a_gap_before_the_span_is_no_fault(tmp_path: Path) -> None:
-    path = write_made_up(tmp_path, 1, hourly=False) / "daily.csv"
+    path = write_synthetic_bars(tmp_path, 1, hourly=False) / "daily.csv"
     path.write_text("\n".join(line for line in path.read_text().splitlines() if "AAA,2023-01-05" not in line) + "\n")
-    assert ask_made_up(tmp_path).first == MADE_UP_FIRST
+    assert synthetic_request(tmp_path).first == SYNTHETIC_FIRST_DAY
 
 
 @pytest.mark.parametrize(
@@ -168,33 +173,35 @@ def test_a_gap_before_the_span_is_no_fault(tmp_path: Path) -> None:
 )
 def test_a_span_outside_the_data_is_told(first: date, last: date | None) -> None:
     with pytest.raises(InputError) as refused:
-        ask(first=first, last=last)
+        bundled_request(first=first, last=last)
     assert len(refused.value.faults) == 1
 
 
 def test_the_span_reaches_to_both_ends_of_the_data() -> None:
-    assert ask(first=date(2020, 1, 2), last=date(2021, 9, 29)).span == (date(2020, 1, 2), date(2021, 9, 29))
+    assert bundled_request(first=date(2020, 1, 2), last=date(2021, 9, 29)).span == (date(2020, 1, 2), date(2021, 9, 29))
 
 
 def test_without_a_span_a_models_worth_of_days_comes_before_it() -> None:
-    assert ask(first=None, last=None).span == (date(2020, 12, 31), date(2021, 9, 29))
+    assert bundled_request(first=None, last=None).span == (date(2020, 12, 31), date(2021, 9, 29))
 
 
 def test_a_folder_without_daily_bars_is_told(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"holds no daily\.csv"):
-        read_recording(tmp_path, None, None, None)
+        read_dataset(tmp_path, None, None, None)
 
 
 def test_a_change_that_the_settings_refuse_is_told() -> None:
     with pytest.raises(InputError, match=r"strategy\.stop_loss_pct: 2 is not allowed"):
-        ask(changes={"strategy.stop_loss_pct": "2"})
+        bundled_request(changes={"strategy.stop_loss_pct": "2"})
     with pytest.raises(InputError, match=r"strategy\.nonsense: is not a key"):
-        ask(changes={"strategy.nonsense": "2"})
+        bundled_request(changes={"strategy.nonsense": "2"})
 
 
 def test_the_tokens_may_be_all_of_the_data_or_those_of_the_training_list() -> None:
-    assert "ICP" in ask(tokens="all", last=date(2021, 5, 11)).settings.tokens_daily
-    assert "ICP" not in ask(tokens="all", last=date(2021, 5, 10)).settings.tokens_daily  # not listed by then
-    training = ask(tokens="training", last=date(2021, 5, 11)).settings.tokens_daily
+    assert "ICP" in bundled_request(tokens="all", last=date(2021, 5, 11)).settings.tokens_daily
+    assert (
+        "ICP" not in bundled_request(tokens="all", last=date(2021, 5, 10)).settings.tokens_daily
+    )  # not listed by then
+    training = bundled_request(tokens="training", last=date(2021, 5, 11)).settings.tokens_daily
     assert "ICP" not in training
     assert {"BTC", "ADA"} <= set(training)

@@ -10,7 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from marsshot.backtesting.analysis.deflated_sharpe import deflated_sharpe, expected_best_sharpe, probabilistic_sharpe
-from marsshot.backtesting.analysis.performance import bootstrap, daily_returns, drawdowns, figures_of, sharpe, sortino
+from marsshot.backtesting.analysis.performance import (
+    bootstrap,
+    daily_returns,
+    drawdowns,
+    performance_metrics,
+    sharpe,
+    sortino,
+)
 
 CURVE = np.array([100.0, 110.0, 99.0, 99.0, 108.9])  # +10 %, -10 %, 0 %, +10 %
 YEAR = math.sqrt(365)
@@ -22,21 +29,21 @@ def test_returns_and_falls() -> None:
 
 
 def test_the_ratios_by_hand() -> None:
-    figures = figures_of(CURVE)
+    metrics = performance_metrics(CURVE)
     mean, squares = 0.025, (0.075**2 * 2 + 0.125**2 + 0.025**2)
-    assert figures.total_return == pytest.approx(0.089)
-    assert figures.yearly_return == pytest.approx(1.089 ** (365 / 4) - 1)
-    assert figures.max_drawdown == pytest.approx(0.1)
-    assert figures.volatility == pytest.approx(math.sqrt(squares / 3) * YEAR)
-    assert figures.sharpe == pytest.approx(mean / math.sqrt(squares / 3) * YEAR)
-    assert figures.sortino == pytest.approx(mean / math.sqrt(0.01 / 4) * YEAR)
-    assert figures.calmar == pytest.approx(figures.yearly_return / 0.1)
+    assert metrics.total_return == pytest.approx(0.089)
+    assert metrics.yearly_return == pytest.approx(1.089 ** (365 / 4) - 1)
+    assert metrics.max_drawdown == pytest.approx(0.1)
+    assert metrics.volatility == pytest.approx(math.sqrt(squares / 3) * YEAR)
+    assert metrics.sharpe == pytest.approx(mean / math.sqrt(squares / 3) * YEAR)
+    assert metrics.sortino == pytest.approx(mean / math.sqrt(0.01 / 4) * YEAR)
+    assert metrics.calmar == pytest.approx(metrics.yearly_return / 0.1)
 
 
 def test_a_curve_that_stands_still_has_no_ratios() -> None:
-    figures = figures_of(np.full(5, 100.0))
-    assert (figures.total_return, figures.max_drawdown, figures.volatility) == (0, 0, 0)
-    assert all(map(math.isnan, (figures.sharpe, figures.sortino, figures.calmar)))
+    metrics = performance_metrics(np.full(5, 100.0))
+    assert (metrics.total_return, metrics.max_drawdown, metrics.volatility) == (0, 0, 0)
+    assert all(map(math.isnan, (metrics.sharpe, metrics.sortino, metrics.calmar)))
 
 
 def test_a_curve_that_only_rises_has_no_downside() -> None:

@@ -12,19 +12,19 @@ import pytest
 from joblib.externals.loky import get_reusable_executor
 
 from marsshot.backtesting.analysis.deflated_sharpe import deflated_sharpe
-from marsshot.backtesting.analysis.run_statistics import findings_of
+from marsshot.backtesting.analysis.run_statistics import run_statistics
 from marsshot.backtesting.reports.sweep_page import sweep_page
-from marsshot.backtesting.request import Question
+from marsshot.backtesting.request import BacktestRequest
 from marsshot.backtesting.simulation.engine import run
-from marsshot.backtesting.sweep import Sweep, SweptCell, grid_of, heat_map, sweep
+from marsshot.backtesting.sweep import CellResult, SweepResult, heat_map, parse_grid, sweep
 from marsshot.core.errors import InputError
-from tests.helpers.backtest_builders import CONFIG, ask_made_up, random_scores, write_made_up
+from tests.helpers.backtest_builders import CONFIG, random_scores, synthetic_request, write_synthetic_bars
 
 STOP, BUY = "strategy.stop_loss_pct", "strategy.buy_threshold"
 
 
 def test_lists_and_ranges_make_a_grid() -> None:
-    grid = grid_of([(STOP, "0.3, 0.4"), (BUY, "0.6:0.7:0.05")], CONFIG, {})
+    grid = parse_grid([(STOP, "0.3, 0.4"), (BUY, "0.6:0.7:0.05")], CONFIG, {})
     assert grid.keys == (STOP, BUY)
     assert [cell.values for cell in grid.cells] == [
         ("0.3", "0.60"),
@@ -55,14 +55,14 @@ def test_lists_and_ranges_make_a_grid() -> None:
 )
 def test_a_faulty_grid_is_one_line(specs: list[tuple[str, str]], told: str) -> None:
     with pytest.raises(InputError) as refused:
-        grid_of(specs, CONFIG, {})
+        parse_grid(specs, CONFIG, {})
     assert told in str(refused.value)
 
 
 @pytest.fixture
-def question(tmp_path: Path) -> Question:
-    """Six made-up days."""
-    return ask_made_up(write_made_up(tmp_path, 3, hourly=True), buy_threshold="0.5")
+def backtest_request(tmp_path: Path) -> BacktestRequest:
+    """Six synthetic days."""
+    return synthetic_request(write_synthetic_bars(tmp_path, 3, hourly=True), buy_threshold="0.5")
 
 
 @pytest.fixture
@@ -74,28 +74,28 @@ def _no_workers_left() -> Iterator[None]:
 
 @pytest.mark.usefixtures("_no_workers_left")
 @pytest.mark.parametrize("jobs", [1, 2])
-def test_every_cell_is_the_run_of_its_settings(question: Question, jobs: int) -> None:
-    grid, scores = grid_of([(STOP, "0.02,0.5")], CONFIG, {BUY: "0.5"}), random_scores(question, 3)
-    found = sweep(question, scores, grid, jobs)
-    for cell, swept in zip(grid.cells, found.cells, strict=True):
-        settings = question.settings.model_copy(update={"strategy": cell.strategy})
-        outcome = run(settings, question.recording, scores, *question.span)
-        figures = findings_of(outcome, settings.tokens_daily).figures["MarsShot"]
-        assert swept.figures == (
-            figures.total_return,
-            figures.max_drawdown,
-            figures.sharpe,
-            float(len(outcome.trades)),
+def test_every_cell_is_the_run_of_its_settings(backtest_request: BacktestRequest, jobs: int) -> None:
+    grid, scores = parse_grid([(STOP, "0.02,0.5")], CONFIG, {BUY: "0.5"}), random_scores(backtest_request, 3)
+    found = sweep(backtest_request, scores, grid, jobs)
+    for cell, cell_results in zip(grid.cells, found.cells, strict=True):
+        settings = backtest_request.settings.model_copy(update={"strategy": cell.strategy})
+        run_result = run(settings, backtest_request.dataset, scores, *backtest_request.span)
+        metrics = run_statistics(run_result, settings.tokens_daily).metrics["MarsShot"]
+        assert cell_results.metrics == (
+            metrics.total_return,
+            metrics.max_drawdown,
+            metrics.sharpe,
+            float(len(run_result.trades)),
         )
-    assert found.cells[0].figures != found.cells[1].figures
+    assert found.cells[0].metrics != found.cells[1].metrics
 
 
-def _sweep(*returns: np.ndarray[tuple[int], np.dtype[np.float64]]) -> Sweep:
+def _sweep(*returns: np.ndarray[tuple[int], np.dtype[np.float64]]) -> SweepResult:
     cells = []
     for number, one in enumerate(returns):
         ratio = float(one.mean() / one.std(ddof=1) * math.sqrt(365)) if one.std() else math.nan
-        cells.append(SweptCell((str(number),), (0.1, 0.2, ratio, 5.0), one))
-    return Sweep(keys=(STOP,), cells=tuple(cells), first=date(2021, 1, 1), last=date(2021, 12, 31))
+        cells.append(CellResult((str(number),), (0.1, 0.2, ratio, 5.0), one))
+    return SweepResult(keys=(STOP,), cells=tuple(cells), first=date(2021, 1, 1), last=date(2021, 12, 31))
 
 
 def test_the_best_of_many_lucky_cells_is_called_luck() -> None:
@@ -118,15 +118,20 @@ def test_where_nothing_was_bought_there_is_no_best_cell() -> None:
     assert "nothing was bought" in _sweep(np.zeros(9), np.zeros(9)).verdict()
 
 
-def test_two_keys_make_a_map_and_the_page_needs_nothing_from_outside(question: Question) -> None:
-    grid = grid_of([(STOP, "0.02,0.5"), (BUY, "0.5,0.6,0.7")], CONFIG, {})
-    found = sweep(question, random_scores(question, 3), grid, 1)
+def test_two_keys_make_a_map_and_the_page_needs_nothing_from_outside(backtest_request: BacktestRequest) -> None:
+    grid = parse_grid([(STOP, "0.02,0.5"), (BUY, "0.5,0.6,0.7")], CONFIG, {})
+    found = sweep(backtest_request, random_scores(backtest_request, 3), grid, 1)
     mapped = heat_map(found)
     assert mapped is not None
     down, across, sharpes = mapped
     assert (down, across, sharpes.shape) == (["0.02", "0.5"], ["0.5", "0.6", "0.7"], (2, 3))
-    assert sharpes[1, 2] == found.cells[5].figures[2]
+    assert sharpes[1, 2] == found.cells[5].metrics[2]
     page = sweep_page(found)
     assert "http" not in page
     assert "stop_loss_pct down, buy_threshold across" in page
-    assert heat_map(sweep(question, random_scores(question, 3), grid_of([(STOP, "0.5")], CONFIG, {}), 1)) is None
+    assert (
+        heat_map(
+            sweep(backtest_request, random_scores(backtest_request, 3), parse_grid([(STOP, "0.5")], CONFIG, {}), 1)
+        )
+        is None
+    )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from marsshot.backtesting.sweep import grid_of, sweep
+from marsshot.backtesting.sweep import parse_grid, sweep
 from marsshot.training.dask_cluster import cluster_threads, send_code
-from tests.helpers.backtest_builders import CONFIG, ask_made_up, random_scores, write_made_up
+from tests.helpers.backtest_builders import CONFIG, random_scores, synthetic_request, write_synthetic_bars
 from tests.helpers.builders import ROOT
 from tests.training.test_dask_cluster import scheduler, workers
 
@@ -14,14 +14,14 @@ __all__ = ["scheduler"]
 
 
 def test_a_sweep_on_a_cluster_is_the_sweep_on_this_machine(scheduler: str, tmp_path: Path) -> None:
-    question = ask_made_up(write_made_up(tmp_path, 3, hourly=True), buy_threshold="0.5")
-    scores = random_scores(question, 3)
-    grid = grid_of([("strategy.stop_loss_pct", "0.02,0.1,0.5")], CONFIG, {"strategy.buy_threshold": "0.5"})
+    backtest_request = synthetic_request(write_synthetic_bars(tmp_path, 3, hourly=True), buy_threshold="0.5")
+    scores = random_scores(backtest_request, 3)
+    grid = parse_grid([("strategy.stop_loss_pct", "0.02,0.1,0.5")], CONFIG, {"strategy.buy_threshold": "0.5"})
     (folder := tmp_path / "worker").mkdir()
     with workers(scheduler, folder), cluster_threads(scheduler) as threads:
         assert threads == 1
         send_code(ROOT)
-        there = sweep(question, scores, grid, threads)
-    here = sweep(question, scores, grid, 1)
-    assert [cell.figures for cell in there.cells] == [cell.figures for cell in here.cells]
+        there = sweep(backtest_request, scores, grid, threads)
+    here = sweep(backtest_request, scores, grid, 1)
+    assert [cell.metrics for cell in there.cells] == [cell.metrics for cell in here.cells]
     assert [cell.returns.tolist() for cell in there.cells] == [cell.returns.tolist() for cell in here.cells]

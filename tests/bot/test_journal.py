@@ -9,26 +9,26 @@ from pathlib import Path
 
 import pytest
 
-from marsshot.bot.journal import Diary, Seen, Table, read_equity, read_seen
-from marsshot.core.catalog import LANGUAGES, Language, Words, sentences
-from marsshot.core.decisions import Action, Decision, Why
+from marsshot.bot.journal import AppendOnlyCsv, Journal, LastSeen, read_equity, read_last_seen
+from marsshot.core.catalog import LANGUAGES, Catalog, Language, load_texts
+from marsshot.core.decisions import Action, Decision, DecisionReason
 from marsshot.infra.atomic_files import Disk
-from marsshot.strategy.decision_reasons import COLUMNS, csv_row, decision_sentence, detail
+from marsshot.strategy.decision_reasons import COLUMNS, csv_row, decision_text, reason_text
 from tests.helpers.builders import DAILY_RULES, NOW, D, a_book, bought_at, some_settings
 
 HEADER = "day,symbol"
 
 
 @pytest.fixture
-def table(tmp_path: Path) -> Table:
-    return Table(tmp_path / "table.csv", ("day", "symbol"), Disk())
+def table(tmp_path: Path) -> AppendOnlyCsv:
+    return AppendOnlyCsv(tmp_path / "table.csv", ("day", "symbol"), Disk())
 
 
-def lines(table: Table) -> list[str]:
+def lines(table: AppendOnlyCsv) -> list[str]:
     return table.path.read_text().splitlines()
 
 
-def test_a_new_file_begins_with_its_header_and_is_its_owners_only(table: Table) -> None:
+def test_a_new_file_begins_with_its_header_and_is_its_owners_only(table: AppendOnlyCsv) -> None:
     table.append([("1", "ADA")])
     table.append([("2", "ADA")])
     assert lines(table) == [HEADER, "1,ADA", "2,ADA"]
@@ -36,37 +36,37 @@ def test_a_new_file_begins_with_its_header_and_is_its_owners_only(table: Table) 
 
 
 @pytest.mark.parametrize("torn", ["", "2", "2,AD", "2,ADA"])
-def test_a_last_line_that_a_death_left_unfinished_is_taken_away(table: Table, torn: str) -> None:
+def test_a_last_line_that_a_death_left_unfinished_is_taken_away(table: AppendOnlyCsv, torn: str) -> None:
     table.path.write_text(f"{HEADER}\n1,ADA\n{torn}")
     table.append([("3", "DOT")])
     assert lines(table) == [HEADER, "1,ADA", "3,DOT"]
 
 
 @pytest.mark.parametrize("torn", ["", "d", "day,sym"])
-def test_a_file_that_died_with_its_header_begins_anew(table: Table, torn: str) -> None:
+def test_a_file_that_died_with_its_header_begins_anew(table: AppendOnlyCsv, torn: str) -> None:
     table.path.write_text(torn)
     table.append([("1", "ADA")])
     assert lines(table) == [HEADER, "1,ADA"]
 
 
-def test_rows_of_the_same_day_are_replaced_and_others_stay(table: Table) -> None:
+def test_rows_of_the_same_day_are_replaced_and_others_stay(table: AppendOnlyCsv) -> None:
     table.path.write_text(f"{HEADER}\n1,ADA\n2,ADA\n2,DO")
-    table.append([("2", "ADA"), ("2", "DOT")], instead_of="2,")
-    table.append([("2", "LINK")], instead_of="2,")
+    table.append([("2", "ADA"), ("2", "DOT")], replacing_prefix="2,")
+    table.append([("2", "LINK")], replacing_prefix="2,")
     assert lines(table) == [HEADER, "1,ADA", "2,LINK"]
 
 
-def test_rows_that_are_there_already_are_not_written_again(table: Table) -> None:
+def test_rows_that_are_there_already_are_not_written_again(table: AppendOnlyCsv) -> None:
     table.append([("1", "ADA"), ("2", "DOT")])
     before = table.path.stat().st_mtime_ns
-    table.append([("2", "DOT")], instead_of="2,")
+    table.append([("2", "DOT")], replacing_prefix="2,")
     assert table.path.stat().st_mtime_ns == before
 
 
-def test_of_a_long_file_only_the_end_is_looked_at(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("marsshot.bot.journal._END_BYTES", 10)
+def test_of_a_long_file_only_the_end_is_looked_at(table: AppendOnlyCsv, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("marsshot.bot.journal._TAIL_BYTES", 10)
     table.path.write_text(f"{HEADER}\n" + "1,ADA\n" * 100 + "2,ADA\n2,D")
-    table.append([("2", "OP")], instead_of="2,")
+    table.append([("2", "OP")], replacing_prefix="2,")
     assert lines(table) == [HEADER, *["1,ADA"] * 100, "2,OP"]
 
 
@@ -79,13 +79,13 @@ class FullDisk(Disk):
     def append(self, path: Path, content: bytes) -> None:
         raise OSError(28, "No space left on device")
 
-    jot = jot_at_end = append
+    write_unsynced = append_unsynced = append
 
 
 @pytest.fixture
-def diary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Diary:
+def journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Journal:
     monkeypatch.chdir(tmp_path)
-    return Diary(some_settings(), Disk())
+    return Journal(some_settings(), Disk())
 
 
 BOOK = a_book(capital=D(900), positions={"FET": bought_at("1")})
@@ -95,88 +95,88 @@ def equity() -> list[tuple[datetime, Decimal]]:
     return read_equity(Path("equity.paper.csv"), Disk())
 
 
-def seen() -> Seen:
-    return read_seen(Path("seen.paper.json"), Disk())
+def seen() -> LastSeen:
+    return read_last_seen(Path("seen.paper.json"), Disk())
 
 
-def test_a_check_keeps_the_prices_of_what_is_held(diary: Diary) -> None:
-    diary.note_check(BOOK, {"FET": D("1.5"), "OP": D(2)}, NOW)
-    assert seen() == Seen({"FET": (D("1.5"), NOW)}, time=NOW)
+def test_a_check_keeps_the_prices_of_what_is_held(journal: Journal) -> None:
+    journal.note_check(BOOK, {"FET": D("1.5"), "OP": D(2)}, NOW)
+    assert seen() == LastSeen({"FET": (D("1.5"), NOW)}, time=NOW)
     assert Path("seen.paper.json").stat().st_mode & 0o777 == 0o600
 
 
-def test_a_token_without_a_price_keeps_its_last_one_with_its_time_over_a_restart(diary: Diary) -> None:
-    diary.note_check(BOOK, {"FET": D("1.5")}, NOW)
+def test_a_token_without_a_price_keeps_its_last_one_with_its_time_over_a_restart(journal: Journal) -> None:
+    journal.note_check(BOOK, {"FET": D("1.5")}, NOW)
     later = NOW + timedelta(minutes=5)
-    Diary(some_settings(), Disk()).note_check(BOOK, {}, later)
-    assert seen() == Seen({"FET": (D("1.5"), NOW)}, time=later)
+    Journal(some_settings(), Disk()).note_check(BOOK, {}, later)
+    assert seen() == LastSeen({"FET": (D("1.5"), NOW)}, time=later)
 
 
-def test_the_equity_is_capital_and_positions_at_their_last_price(diary: Diary) -> None:
-    diary.note_check(BOOK, {"FET": D("1.5")}, NOW)
+def test_the_equity_is_capital_and_positions_at_their_last_price(journal: Journal) -> None:
+    journal.note_check(BOOK, {"FET": D("1.5")}, NOW)
     assert Path("equity.paper.csv").read_text() == "time,capital,positions,equity\n2021-02-15T00:30:00Z,900,150,1050\n"
     assert equity() == [(NOW, D(1050))]
 
 
-def test_a_token_just_bought_counts_at_what_it_was_bought_for(diary: Diary) -> None:
-    diary.note_equity(BOOK, NOW)
+def test_a_token_just_bought_counts_at_what_it_was_bought_for(journal: Journal) -> None:
+    journal.note_equity(BOOK, NOW)
     assert equity() == [(NOW, D(1000))]
 
 
 @pytest.mark.parametrize(("minutes", "rows"), [(59, 1), (60, 2), (-59, 1), (-60, 2)])
-def test_the_checks_write_one_row_an_hour_over_a_restart_too(diary: Diary, minutes: int, rows: int) -> None:
-    diary.note_check(BOOK, {"FET": D(1)}, NOW)
-    diary = Diary(some_settings(), Disk())
-    diary.note_check(BOOK, {"FET": D(1)}, NOW + timedelta(minutes=minutes))
+def test_the_checks_write_one_row_an_hour_over_a_restart_too(journal: Journal, minutes: int, rows: int) -> None:
+    journal.note_check(BOOK, {"FET": D(1)}, NOW)
+    journal = Journal(some_settings(), Disk())
+    journal.note_check(BOOK, {"FET": D(1)}, NOW + timedelta(minutes=minutes))
     assert len(equity()) == rows
 
 
 @pytest.mark.parametrize("torn", ["2", "2021-02-15", "2021-02-15T12:0", "2021-02-15T12:00:00"])
-def test_a_row_of_equity_that_a_power_cut_has_torn_stops_no_check(diary: Diary, torn: str) -> None:
-    diary.note_check(BOOK, {"FET": D(1)}, NOW)
+def test_a_row_of_equity_that_a_power_cut_has_torn_stops_no_check(journal: Journal, torn: str) -> None:
+    journal.note_check(BOOK, {"FET": D(1)}, NOW)
     with Path("equity.paper.csv").open("a") as file:
         file.write(torn)
-    Diary(some_settings(), Disk()).note_check(BOOK, {"FET": D(1)}, NOW + timedelta(hours=1))
+    Journal(some_settings(), Disk()).note_check(BOOK, {"FET": D(1)}, NOW + timedelta(hours=1))
     assert len(equity()) == 2
 
 
-def test_a_pass_writes_a_row_besides(diary: Diary) -> None:
-    diary.note_check(BOOK, {"FET": D(1)}, NOW)
-    diary.note_equity(BOOK, NOW)
+def test_a_pass_writes_a_row_besides(journal: Journal) -> None:
+    journal.note_check(BOOK, {"FET": D(1)}, NOW)
+    journal.note_equity(BOOK, NOW)
     assert len(equity()) == 2
 
 
 @pytest.mark.parametrize("torn", ["2021-02-15", "2021-02-15T00", "2021-02-15T00:30:00", "2021-02-15T00:30:00Z", ""])
-def test_the_beginning_of_a_row_that_a_death_cut_off_is_no_moment(diary: Diary, torn: str) -> None:
-    diary.note_check(BOOK, {"FET": D(1)}, NOW - timedelta(hours=1))
+def test_the_beginning_of_a_row_that_a_death_cut_off_is_no_moment(journal: Journal, torn: str) -> None:
+    journal.note_check(BOOK, {"FET": D(1)}, NOW - timedelta(hours=1))
     with Path("equity.paper.csv").open("a") as file:
         file.write(torn)
-    Diary(some_settings(), Disk()).note_check(BOOK, {"FET": D(2)}, NOW + timedelta(hours=1))
+    Journal(some_settings(), Disk()).note_check(BOOK, {"FET": D(2)}, NOW + timedelta(hours=1))
     assert equity() == [(NOW - timedelta(hours=1), D(1000)), (NOW + timedelta(hours=1), D(1100))]
 
 
-def test_why_a_pass_is_put_off_is_kept_until_it_is_done(diary: Diary) -> None:
-    diary.note_put_off("LunarCrush is down", NOW)
+def test_why_a_pass_is_put_off_is_kept_until_it_is_done(journal: Journal) -> None:
+    journal.note_postponement("LunarCrush is down", NOW)
     assert (seen().put_off, seen().put_off_until) == ("LunarCrush is down", NOW)
-    diary.note_put_off("", None)
-    assert seen() == Seen()
+    journal.note_postponement("", None)
+    assert seen() == LastSeen()
 
 
 NAIVE = b'{"time": "2021-02-15", "prices": {}, "put_off": "", "put_off_until": null}'
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"{", b'{"prices": {"FET": 3}}', b"\xff", NAIVE])
-def test_what_cannot_be_read_is_as_if_it_were_not_there(diary: Diary, content: bytes) -> None:
+def test_what_cannot_be_read_is_as_if_it_were_not_there(journal: Journal, content: bytes) -> None:
     Path("seen.paper.json").write_bytes(content)
     Path("equity.paper.csv").write_bytes(content)
-    assert (seen(), equity()) == (Seen(), [])
-    diary = Diary(some_settings(), Disk())
-    diary.note_check(BOOK, {"FET": D(2)}, NOW)
+    assert (seen(), equity()) == (LastSeen(), [])
+    journal = Journal(some_settings(), Disk())
+    journal.note_check(BOOK, {"FET": D(2)}, NOW)
     assert seen().prices == {"FET": (D(2), NOW)}
     assert equity() == [(NOW, D(1100))]
 
 
-def test_a_price_no_rule_could_go_by_is_not_read(diary: Diary) -> None:
+def test_a_price_no_rule_could_go_by_is_not_read(journal: Journal) -> None:
     content = {"time": None, "put_off": "", "put_off_until": None}
     prices = {"FET": {"price": "NaN", "time": "2021-02-15T00:30:00Z"}}
     Path("seen.paper.json").write_text(json.dumps(content | {"prices": prices}))
@@ -187,32 +187,32 @@ def test_a_full_disk_is_told_once_and_harms_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    diary = Diary(some_settings(), FullDisk())
+    journal = Journal(some_settings(), FullDisk())
     with caplog.at_level("WARNING", "marsshot"):
         for hour in range(3):
-            diary.note_check(BOOK, {"FET": D(1)}, NOW + timedelta(hours=hour))
+            journal.note_check(BOOK, {"FET": D(1)}, NOW + timedelta(hours=hour))
     assert len(caplog.records) == 2, "one for each file"
 
 
-def test_the_demo_writes_once_an_hour_of_its_own(diary: Diary) -> None:
-    diary = Diary(some_settings(mode="demo"), Disk())
+def test_the_demo_writes_once_an_hour_of_its_own(journal: Journal) -> None:
+    journal = Journal(some_settings(mode="demo"), Disk())
     for minutes in range(0, 65, 5):
-        diary.note_check(BOOK, {"FET": D(minutes + 1)}, NOW + timedelta(minutes=minutes))
-        shown = read_seen(Path("seen.demo.json"), Disk()).prices["FET"][0]
+        journal.note_check(BOOK, {"FET": D(minutes + 1)}, NOW + timedelta(minutes=minutes))
+        shown = read_last_seen(Path("seen.demo.json"), Disk()).prices["FET"][0]
         assert shown == (61 if minutes == 60 else 1)
 
 
-def test_the_demo_writes_what_it_held_back_at_its_end(diary: Diary) -> None:
-    diary = Diary(some_settings(mode="demo"), Disk())
+def test_the_demo_writes_what_it_held_back_at_its_end(journal: Journal) -> None:
+    journal = Journal(some_settings(mode="demo"), Disk())
     for minutes in range(0, 15, 5):
-        diary.note_check(BOOK, {"FET": D(minutes + 1)}, NOW + timedelta(minutes=minutes))
-    diary.finish(BOOK, NOW + timedelta(minutes=12))
-    assert read_seen(Path("seen.demo.json"), Disk()).prices["FET"] == (D(11), NOW + timedelta(minutes=10))
+        journal.note_check(BOOK, {"FET": D(minutes + 1)}, NOW + timedelta(minutes=minutes))
+    journal.flush(BOOK, NOW + timedelta(minutes=12))
+    assert read_last_seen(Path("seen.demo.json"), Disk()).prices["FET"] == (D(11), NOW + timedelta(minutes=10))
     assert read_equity(Path("equity.demo.csv"), Disk())[-1] == (NOW + timedelta(minutes=12), D(2000))
 
 
-def test_a_price_of_any_size_can_be_added_up(diary: Diary) -> None:
-    diary.note_check(BOOK, {"FET": D("1e39")}, NOW)
+def test_a_price_of_any_size_can_be_added_up(journal: Journal) -> None:
+    journal.note_check(BOOK, {"FET": D("1e39")}, NOW)
     assert equity() == [(NOW, D("1e41") + 900)]
 
 
@@ -225,36 +225,36 @@ def a_decision(**changes: object) -> Decision:
         "held": False,
         "probability": D("0.71"),
         "action": Action.BUY,
-        "reason": Why.AT_BUY_THRESHOLD,
+        "reason": DecisionReason.AT_BUY_THRESHOLD,
     }
     return Decision(**(values | changes))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("reason", Why)
-def test_every_reason_has_its_words(reason: Why, language: Language) -> None:
-    assert Words(language).tell(detail(a_decision(reason=reason, told="HALT"), DAILY_RULES))
+@pytest.mark.parametrize("reason", DecisionReason)
+def test_every_reason_has_its_words(reason: DecisionReason, language: Language) -> None:
+    assert Catalog(language).render(reason_text(a_decision(reason=reason, told="HALT"), DAILY_RULES))
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_action_has_its_words_and_there_are_no_others(language: Language) -> None:
-    known = sentences(language)
+    known = load_texts(language)
     assert {key.removeprefix("action.") for key in known if key.startswith("action.")} == {*Action}
-    assert {key.removeprefix("why.") for key in known if key.startswith("why.")} == {*Why}
+    assert {key.removeprefix("why.") for key in known if key.startswith("why.")} == {*DecisionReason}
 
 
 def test_a_line_of_the_log_tells_score_hit_rate_action_and_reason() -> None:
-    assert decision_sentence(a_decision(), DAILY_RULES) == "ADA: score 0.710, buy: 0.70 or more"
-    line = decision_sentence(a_decision(hit_rate=D("0.625"), hit_rows=40), DAILY_RULES)
+    assert decision_text(a_decision(), DAILY_RULES) == "ADA: score 0.710, buy: 0.70 or more"
+    line = decision_text(a_decision(hit_rate=D("0.625"), hit_rows=40), DAILY_RULES)
     assert "of 40 unseen days with such a score, 62.5 % were" in line
-    silent = a_decision(probability=None, action=Action.LEAVE, reason=Why.NO_BAR)
+    silent = a_decision(probability=None, action=Action.LEAVE, reason=DecisionReason.NO_BAR)
     expected = "ADA: no score, leave: LunarCrush has no complete bar of yesterday"
-    assert decision_sentence(silent, DAILY_RULES) == expected
+    assert decision_text(silent, DAILY_RULES) == expected
 
 
 def test_a_row_has_a_cell_for_each_column_and_empty_ones_for_what_is_not_known() -> None:
     row = csv_row(
-        "2021-02-15", "then", a_decision(hit_rate=D("0.5"), hit_rows=8, quote=D("1E+2")), DAILY_RULES, Words("fr")
+        "2021-02-15", "then", a_decision(hit_rate=D("0.5"), hit_rows=8, quote=D("1E+2")), DAILY_RULES, Catalog("fr")
     )
     told = dict(zip(COLUMNS, row, strict=True))
     assert told == {
@@ -270,12 +270,12 @@ def test_a_row_has_a_cell_for_each_column_and_empty_ones_for_what_is_not_known()
         "reason": "at_buy_threshold",
         "detail": "score de 0,70 ou plus",
     }
-    empty = csv_row("d", "t", a_decision(probability=None), DAILY_RULES, Words("en"))
+    empty = csv_row("d", "t", a_decision(probability=None), DAILY_RULES, Catalog("en"))
     assert [empty[COLUMNS.index(name)] for name in ("probability", "hit_rate", "hit_rows", "quote")] == [""] * 4
 
 
 def test_what_a_venue_said_stays_on_one_line() -> None:
-    text = detail(a_decision(reason=Why.SOURCE_DOWN, told="answered\n  502"), DAILY_RULES)
+    text = reason_text(a_decision(reason=DecisionReason.SOURCE_DOWN, told="answered\n  502"), DAILY_RULES)
     assert text == "LunarCrush did not answer (answered 502)"
 
 

@@ -14,18 +14,18 @@ import pytest
 import yaml
 
 import main
-from marsshot.bot.control_files import Control
+from marsshot.bot.control_files import ControlFiles
 from marsshot.config.loader import check_settings, language_of, read_settings
 from marsshot.core import errors
-from marsshot.core.catalog import Sentence, Words, sentences
+from marsshot.core.catalog import Catalog, LocalizedText, load_texts
 from marsshot.core.errors import InputError
 from marsshot.infra.atomic_files import Disk
 from marsshot.infra.clock import SystemClock
-from marsshot.infra.event_log import say, start_log, stop_log
-from positions_store import Store, sole_writer
+from marsshot.infra.event_log import log_info, start_log, stop_log
+from positions_store import Store, writer_lock
 from tests.helpers.builders import PROGRAM, a_book, a_trade, seed_content
 from tests.helpers.french_text import is_french
-from tests.helpers.process_harness import House, open_house
+from tests.helpers.process_harness import ProcessHarness, open_process_harness
 
 D = Decimal
 
@@ -106,7 +106,7 @@ def faults_of(content: object) -> tuple[str, ...]:
 
 
 def keys_in(text: object) -> Iterator[str]:
-    if isinstance(text, Sentence):
+    if isinstance(text, LocalizedText):
         yield text.key
         for value in text.values.values():
             yield from keys_in(value)
@@ -115,19 +115,19 @@ def keys_in(text: object) -> Iterator[str]:
 @pytest.mark.parametrize(("key", "value"), FAULTS)
 def test_a_fault_of_the_settings_is_told_in_french(key: str, value: Any) -> None:
     for fault in faults_of(with_value(key, value)):
-        assert is_french(Words("fr").tell(fault))
+        assert is_french(Catalog("fr").render(fault))
 
 
 def test_every_kind_of_fault_is_among_them() -> None:
     reached = {one for key, value in FAULTS for fault in faults_of(with_value(key, value)) for one in keys_in(fault)}
     for kind in ("allowed", "meaning", "needed"):
-        there = {key for key in sentences("en") if key.startswith(f"fault.config.{kind}.")}
+        there = {key for key in load_texts("en") if key.startswith(f"fault.config.{kind}.")}
         assert there - reached == {f"fault.config.{kind}.{one}" for one in NOT_REACHED if kind == "allowed"}
 
 
 def test_a_number_is_told_as_the_file_writes_it() -> None:
     (fault,) = faults_of(with_value("strategy.sell_threshold", D("0.90")))
-    told = Words("fr").tell(fault)
+    told = Catalog("fr").render(fault)
     assert told.startswith("config.yaml : strategy.sell_threshold : 0.90 ne convient pas ; il doit être inférieur à")
 
 
@@ -137,8 +137,8 @@ def test_a_key_that_is_missing_is_told_in_french(key: str) -> None:
     del content[key]
     if key in {"mode", "tokens_daily", "strategy"}:
         (fault,) = faults_of(content)
-        assert Words("fr").tell(fault).startswith(f"config.yaml : {key} : manque")
-        assert is_french(Words("fr").tell(fault))
+        assert Catalog("fr").render(fault).startswith(f"config.yaml : {key} : manque")
+        assert is_french(Catalog("fr").render(fault))
 
 
 @pytest.mark.parametrize(
@@ -187,12 +187,12 @@ def test_the_language_is_found_in_a_faulty_file(text: str, language: str, tmp_pa
 
 
 @pytest.fixture
-def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
+def harness(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ProcessHarness]:
     monkeypatch.chdir(tmp_path)
-    with open_house(tmp_path) as house:
-        house.config["language"] = "fr"
-        house.write_config()
-        yield house
+    with open_process_harness(tmp_path) as harness:
+        harness.config["language"] = "fr"
+        harness.write_config()
+        yield harness
 
 
 @pytest.fixture
@@ -209,12 +209,12 @@ def told(capsys: pytest.CaptureFixture[str]) -> Any:
     return run
 
 
-def answer(house: House, match: str, status: int, body: str = "{}", service: str = "binance") -> None:
-    house.market.faults.add(service=service, match=match, kind="status", times=-1, status=status, body=body)
+def answer(harness: ProcessHarness, match: str, status: int, body: str = "{}", service: str = "binance") -> None:
+    harness.market.faults.add(service=service, match=match, kind="status", times=-1, status=status, body=body)
 
 
-def test_a_day_by_hand(house: House, told: Any) -> None:
-    house.put_model()
+def test_a_day_by_hand(harness: ProcessHarness, told: Any) -> None:
+    harness.write_model()
     code, shown = told("daily", "--plan")
     assert code == 0
     assert "acheter ADA" in shown
@@ -222,9 +222,9 @@ def test_a_day_by_hand(house: House, told: Any) -> None:
     assert code == 0
     assert re.search(r"Acheté [0-9 ,]+ ADA pour 999,\d\d USDT à [0-9,]+ \(achat du jour\)", shown)
     assert re.search(r"Passe du \d\d/\d\d/\d{4} : acheté ADA\. Capital 0,\d\d USDT, 1 positions\.", shown)
-    assert "Bought" in (house.folder / "bot.log").read_text(), "bot.log stays English"
+    assert "Bought" in (harness.folder / "bot.log").read_text(), "bot.log stays English"
     assert "est déjà faite ; rien à faire" in told("daily")[1]
-    house.market.set_price("ADA", "0.1")
+    harness.market.set_price("ADA", "0.1")
     code, shown = told("intraday")
     assert code == 0
     assert "(stop-loss, -" in shown
@@ -235,7 +235,7 @@ def test_a_day_by_hand(house: House, told: Any) -> None:
     assert told("sell-all", "--yes")[0] == 0
 
 
-def test_nothing_to_export_and_no_book(house: House, told: Any) -> None:
+def test_nothing_to_export_and_no_book(harness: ProcessHarness, told: Any) -> None:
     assert told("export", "--year", "2026") == (2, "trades.csv : il n'y a encore aucun ordre à exporter\n")
     assert told("status") == (
         2,
@@ -244,9 +244,9 @@ def test_nothing_to_export_and_no_book(house: House, told: Any) -> None:
     assert told("notify-test")[1].startswith("notify : vide ; mettez une adresse")
 
 
-def test_keys_that_are_missing(house: House, told: Any) -> None:
-    del house.config["binance_api"]["api_key"], house.config["lunarcrush"]["api_key"]
-    house.write_config()
+def test_keys_that_are_missing(harness: ProcessHarness, told: Any) -> None:
+    del harness.config["binance_api"]["api_key"], harness.config["lunarcrush"]["api_key"]
+    harness.write_config()
     for command in ("run", "daily", "intraday", "sell-all"):
         code, shown = told(command, *(["--yes"] if command == "sell-all" else []))
         assert code == 2
@@ -265,8 +265,8 @@ def test_keys_that_are_missing(house: House, told: Any) -> None:
         (b'{"version": 1, "version": 1}', "illisible comme JSON (version figure deux fois)"),
     ],
 )
-def test_a_torn_book(house: House, told: Any, content: bytes, fault: str) -> None:
-    (house.folder / "bot_state.json").write_bytes(content)
+def test_a_torn_book(harness: ProcessHarness, told: Any, content: bytes, fault: str) -> None:
+    (harness.folder / "bot_state.json").write_bytes(content)
     for command in ("status", "intraday", "check"):
         code, shown = told(command)
         assert code == (1 if command == "check" else 2)
@@ -274,17 +274,17 @@ def test_a_torn_book(house: House, told: Any, content: bytes, fault: str) -> Non
         assert "rien n'a été changé" in shown
 
 
-def test_a_lost_book_and_one_of_another_mode(house: House, told: Any) -> None:
-    (house.folder / "trades.csv").write_text("time\n")
+def test_a_lost_book_and_one_of_another_mode(harness: ProcessHarness, told: Any) -> None:
+    (harness.folder / "trades.csv").write_text("time\n")
     assert "bot_state.json : manque alors que trades.csv est là" in told("intraday")[1]
-    (house.folder / "bot_state.json.bak").write_text("{}")
+    (harness.folder / "bot_state.json.bak").write_text("{}")
     assert "bot_state.json : manque alors que bot_state.json.bak est là" in told("status")[1]
     Store(a_book(mode="paper"), Path("bot_state.json"), Path("trades.csv"), Disk(), print).save(a_book(mode="paper"))
     assert "a été écrit en mode paper, les réglages disent live" in told("status")[1]
 
 
-def test_a_second_bot(house: House, told: Any) -> None:
-    with sole_writer(Path("bot_state.json")):
+def test_a_second_bot(harness: ProcessHarness, told: Any) -> None:
+    with writer_lock(Path("bot_state.json")):
         code, shown = told("run")
         assert told("intraday")[1].startswith("Rien n'a été fait ici : un robot (ou une autre commande) travaille déjà")
     assert (code, shown) == (
@@ -293,7 +293,7 @@ def test_a_second_bot(house: House, told: Any) -> None:
     )
 
 
-def test_a_folder_that_cannot_be_written(house: House, told: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_that_cannot_be_written(harness: ProcessHarness, told: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "access", lambda *_: False)
     assert "on ne peut pas écrire dans ce dossier ; le robot y garde son livre" in told("intraday")[1]
     code, shown = told("check")
@@ -301,21 +301,21 @@ def test_a_folder_that_cannot_be_written(house: House, told: Any, monkeypatch: p
     assert "on ne peut pas écrire dans ce dossier → le robot y garde son livre" in shown
 
 
-def test_a_log_that_cannot_be_written(house: House, told: Any) -> None:
-    (house.folder / "bot.log").mkdir()
+def test_a_log_that_cannot_be_written(harness: ProcessHarness, told: Any) -> None:
+    (harness.folder / "bot.log").mkdir()
     assert "bot.log : le journal ne peut pas être écrit" in told("intraday")[1]
 
 
-def test_a_model_that_does_not_fit(house: House, told: Any) -> None:
+def test_a_model_that_does_not_fit(harness: ProcessHarness, told: Any) -> None:
     remedy = "créez-le avec : python build_csv.py, puis python train_model.py"
     assert told("daily")[1].endswith(f"model.pkl : ce fichier n'existe pas ; {remedy}\n")
-    code, _, error = house.run("run")
+    code, _, error = harness.run("run")
     assert (code, error) == (2, f"model.pkl : ce fichier n'existe pas ; {remedy}\n")
-    house.put_model()
-    (house.folder / "model.json").write_text('{"sha256": "0"}')
+    harness.write_model()
+    (harness.folder / "model.json").write_text('{"sha256": "0"}')
     assert "model.pkl : n'est pas le modèle dont parle model.json" in told("daily")[1]
     assert "(le sha256 diffère) → créez-le avec : python build_csv.py" in told("check")[1]
-    (house.folder / "model.json").write_text("[]")
+    (harness.folder / "model.json").write_text("[]")
     assert "model.json : ne contient pas les données d'un modèle" in told("daily")[1]
 
 
@@ -337,10 +337,10 @@ def test_a_model_that_does_not_fit(house: House, told: Any) -> None:
         (400, '{"code": -1002, "msg": "Unauthorized"}', "Binance : la clé n'a pas ce droit"),
     ],
 )
-def test_binance_refuses(house: House, told: Any, status: int, body: str, fault: str) -> None:
-    house.put_model()
-    answer(house, "/api/v3/account", status, body)
-    answer(house, "/api/v3/exchangeInfo", status, body)
+def test_binance_refuses(harness: ProcessHarness, told: Any, status: int, body: str, fault: str) -> None:
+    harness.write_model()
+    answer(harness, "/api/v3/account", status, body)
+    answer(harness, "/api/v3/exchangeInfo", status, body)
     code, shown = told("daily")
     assert code == 1
     assert fault in shown
@@ -348,9 +348,9 @@ def test_binance_refuses(house: House, told: Any, status: int, body: str, fault:
     assert fault in told("check")[1]
 
 
-def test_binance_is_down(house: House, told: Any) -> None:
-    house.put_model()
-    house.market.faults.add(service="binance", match="", kind="drop_before", times=-1)
+def test_binance_is_down(harness: ProcessHarness, told: Any) -> None:
+    harness.write_model()
+    harness.market.faults.add(service="binance", match="", kind="drop_before", times=-1)
     for arguments in (["daily"], ["daily", "--plan"], ["check"]):
         code, shown = told(*arguments)
         assert code == 1
@@ -368,22 +368,22 @@ def test_binance_is_down(house: House, told: Any) -> None:
         (404, "LunarCrush ne connaît pas BTC (404)"),
     ],
 )
-def test_lunarcrush_refuses(house: House, told: Any, status: int, fault: str) -> None:
-    house.put_model()
-    answer(house, "", status, service="lunarcrush")
+def test_lunarcrush_refuses(harness: ProcessHarness, told: Any, status: int, fault: str) -> None:
+    harness.write_model()
+    answer(harness, "", status, service="lunarcrush")
     for arguments in (["daily"], ["daily", "--plan"], ["check"]):
         code, shown = told(*arguments)
         assert code == 1
         assert fault in shown
 
 
-def test_prices_that_are_odd(house: House, told: Any) -> None:
-    house.put_model()
+def test_prices_that_are_odd(harness: ProcessHarness, told: Any) -> None:
+    harness.write_model()
     told("intraday")
-    house.hold_ada()
-    answer(house, "ADA", 404, service="coinbase")
+    harness.add_ada_position()
+    answer(harness, "ADA", 404, service="coinbase")
     assert "ADA : Coinbase ne le connaît pas ; c'est le prix de Binance qui compte" in told("intraday")[1]
-    answer(house, "ticker/price", 502)
+    answer(harness, "ticker/price", 502)
     code, shown = told("intraday")
     assert code == 1
     assert "Pas de prix de Binance : Binance a répondu 502" in shown
@@ -396,11 +396,11 @@ def test_prices_that_are_odd(house: House, told: Any) -> None:
     assert "ADA n'a pas été vendu : aucune plateforme n'a de prix en ce moment (pas de prix : Coinbase ne le" in shown
 
 
-def test_coins_that_are_missing(house: House, told: Any) -> None:
-    house.put_model()
+def test_coins_that_are_missing(harness: ProcessHarness, told: Any) -> None:
+    harness.write_model()
     told("intraday")
-    house.hold_ada()
-    house.market.exchange.free["ADA"] = D(10)
+    harness.add_ada_position()
+    harness.market.exchange.free["ADA"] = D(10)
     shown = told("intraday")[1]
     assert "ADA : le registre du robot en a 400, Binance 10 ; ont-ils été vendus ou déplacés à la main ?" in shown
     assert "Les achats sont suspendus tant que vous n'avez pas vérifié" in shown
@@ -423,36 +423,38 @@ RATES: Mapping[str, str] = {
 
 
 @pytest.mark.parametrize(("text", "fault"), RATES.items())
-def test_a_bad_file_of_rates(house: House, told: Any, text: str, fault: str) -> None:
+def test_a_bad_file_of_rates(harness: ProcessHarness, told: Any, text: str, fault: str) -> None:
     trade = a_trade(time="2026-01-02T00:30:00Z")
     book = a_book(mode="live", unwritten_trades=(trade,))
     Store(book, Path("bot_state.json"), Path("trades.csv"), Disk(), print).save(book)
-    rates = house.folder / "rates.csv"
+    rates = harness.folder / "rates.csv"
     rates.write_text(text)
     code, shown = told("export", "--year", "2026", "--rates", "rates.csv")
     assert code == 2
     assert fault in shown
     assert "impossible à lire" in told("export", "--year", "2026", "--rates", "absent.csv")[1]
-    (house.folder / "trades.csv").write_text("time,symbol\nx,y\n")
+    (harness.folder / "trades.csv").write_text("time,symbol\nx,y\n")
     assert "trades.csv, ligne 2 : illisible comme ordre en USDT" in told("export", "--year", "2026")[1]
 
 
-def test_what_the_running_bot_could_not_sell_is_told_in_french(house: House, told: Any) -> None:
-    house.put_model()
+def test_what_the_running_bot_could_not_sell_is_told_in_french(harness: ProcessHarness, told: Any) -> None:
+    harness.write_model()
     told("intraday")
-    house.hold_ada()
-    answer(house, "POST /api/v3/order", 400, '{"code": -2010, "msg": "Market is closed."}')
+    harness.add_ada_position()
+    answer(harness, "POST /api/v3/order", 400, '{"code": -2010, "msg": "Market is closed."}')
     code, shown = told("sell-all", "--yes")
     assert code == 1
     assert "Binance a refusé l'ordre : Market is closed. (-2010)" in shown
 
 
-def test_a_sale_of_everything_that_waits(house: House, told: Any) -> None:
-    Control(read_settings(Path("config.yaml"))).ask_to_sell_all()
+def test_a_sale_of_everything_that_waits(harness: ProcessHarness, told: Any) -> None:
+    ControlFiles(read_settings(Path("config.yaml"))).request_sell_all()
     assert told("resume")[1].startswith("Rien n'a été changé : une vente de tout attend encore (SELL_ALL)")
 
 
-def test_an_interrupt_and_a_trouble_of_the_machine(house: House, told: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupt_and_a_trouble_of_the_machine(
+    harness: ProcessHarness, told: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def interrupted(*_: object) -> int:
         raise KeyboardInterrupt
 
@@ -466,21 +468,21 @@ def test_an_interrupt_and_a_trouble_of_the_machine(house: House, told: Any, monk
 
 
 @pytest.mark.parametrize("arguments", [["--help"], *([command, "-h"] for command in main.COMMANDS)])
-def test_help_is_french(house: House, arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_is_french(harness: ProcessHarness, arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main.main(arguments)
     french = " ".join(capsys.readouterr().out.split())
     key = f"help.command.{arguments[0]}" if len(arguments) > 1 else "help.description"
-    assert sentences("fr")[key] in french
+    assert load_texts("fr")[key] in french
     with pytest.raises(SystemExit):
         main.main([*arguments, "--config", "absent.yaml"])
-    assert sentences("en")[key] in " ".join(capsys.readouterr().out.split())
+    assert load_texts("en")[key] in " ".join(capsys.readouterr().out.split())
 
 
 # --------------------------------------------------------------------------- the terminal of a command, and bot.log
 
 
-class Shown:
+class PrintedLines:
     def __init__(self) -> None:
         self.lines: list[str] = []
 
@@ -488,14 +490,14 @@ class Shown:
         self.lines.append(text)
 
 
-@pytest.mark.parametrize(("words", "line"), [(Words("fr"), "arrêté"), (None, "stopped")])
+@pytest.mark.parametrize(("words", "line"), [(Catalog("fr"), "arrêté"), (None, "stopped")])
 def test_the_terminal_has_the_commands_language_and_the_log_english(
-    words: Words | None, line: str, tmp_path: Path
+    words: Catalog | None, line: str, tmp_path: Path
 ) -> None:
-    shown, now = Shown(), SystemClock().now
+    shown, now = PrintedLines(), SystemClock().now
     start_log(tmp_path / "bot.log", now, (), shown, words)
     try:
-        say("some.event", Sentence("fault.stopped"))
+        log_info("some.event", LocalizedText("fault.stopped"))
     finally:
         stop_log()
     assert shown.lines[0].endswith(f"  {line}")

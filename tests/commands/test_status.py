@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from marsshot.bot.control_files import Control
-from marsshot.bot.journal import Seen
+from marsshot.bot.control_files import ControlFiles
+from marsshot.bot.journal import LastSeen
 from marsshot.commands.status import show_status, status_facts
 from marsshot.commands.status_view import status_lines
-from marsshot.core.catalog import LANGUAGES, Language, Words
-from marsshot.core.domain import Book, Reason, TradeRow
+from marsshot.core.catalog import LANGUAGES, Catalog, Language
+from marsshot.core.domain import Book, OrderReason, TradeRow
 from marsshot.core.errors import InputError
 from marsshot.infra.atomic_files import Disk
 from positions_store import Store, save_state
@@ -43,7 +43,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def facts(
-    book: Book, *, now: datetime = MORNING, paused: str = "", seen: Seen | None = None, **settings: object
+    book: Book, *, now: datetime = MORNING, paused: str = "", seen: LastSeen | None = None, **settings: object
 ) -> dict[str, Any]:
     return status_facts(book, some_settings(**settings), paused, now, seen)
 
@@ -80,7 +80,7 @@ def test_a_position_in_the_middle_of_its_life_is_told() -> None:
         max_price=D("0.32"),
         partial_sold=True,
         did_skip_sell_once=True,
-        exit_pending=Reason.TRAILING_STOP,
+        exit_pending=OrderReason.TRAILING_STOP,
     )
     held = facts(a_book(positions={"FET": position}))["positions"]["FET"]
     assert (held["partial_sold"], held["partial_at"]) == (True, None)
@@ -90,7 +90,7 @@ def test_a_position_in_the_middle_of_its_life_is_told() -> None:
 
 
 def test_a_price_is_told_with_its_time_and_what_the_position_has_gained() -> None:
-    seen = Seen({"FET": (D("0.15"), MORNING)})
+    seen = LastSeen({"FET": (D("0.15"), MORNING)})
     told = facts(a_book(capital=D(90), positions={"FET": bought_at("0.10")}), seen=seen)
     held = told["positions"]["FET"]
     assert (held["price"], held["price_time"]) == ("0.15", "2021-02-15T09:00:00Z")
@@ -218,7 +218,7 @@ def test_what_differs_from_binance_is_shown(capsys: pytest.CaptureFixture[str], 
     english, french = DIFFERENCES[topic]
     book = a_book(positions={"FET": a_position()}, differences={topic: english})
     save_state(book, Path("bot_state.paper.json"), Disk())
-    Control(some_settings()).pause(english)
+    ControlFiles(some_settings()).pause(english)
     assert show_status(some_settings(language=language), as_json=False) == 0
     shown = capsys.readouterr().out
     if language == "fr":
@@ -247,16 +247,16 @@ def test_status_is_readable(capsys: pytest.CaptureFixture[str]) -> None:
     assert "Worth 1,100.00 USDT: 1,000.00 free, 100.00 in positions" in shown
 
 
-def lines(book: Book, language: Language, seen: Seen | None = None, **changes: Any) -> list[str]:
+def lines(book: Book, language: Language, seen: LastSeen | None = None, **changes: Any) -> list[str]:
     told = facts(book, seen=seen) | {"pause_reason": ""} | changes
-    return list(status_lines(told, MORNING, Words(language)))
+    return list(status_lines(told, MORNING, Catalog(language)))
 
 
 def test_every_line_in_french() -> None:
     history("2021-02-14T10:00:00Z 1010")
     held = bought_at("0.10", did_skip_sell_once=True)
     armed = bought_at("0.10", trailing_armed=True, max_price=D("0.32"), partial_sold=True)
-    sold = bought_at("1", exit_pending=Reason.SELL_ALL)
+    sold = bought_at("1", exit_pending=OrderReason.SELL_ALL)
     book = a_book(
         positions={"ARB": armed, "FET": held, "OP": sold},
         started_at=OLD,
@@ -264,7 +264,7 @@ def test_every_line_in_french() -> None:
         intents={"ms-1": buy_intent()},
         differences={"x": "FET: short"},
     )
-    seen = Seen({"FET": (D("0.15"), datetime(2021, 2, 15, 8, 57, tzinfo=UTC))})
+    seen = LastSeen({"FET": (D("0.15"), datetime(2021, 2, 15, 8, 57, tzinfo=UTC))})
     assert [line.replace("\u202f", " ").replace("\u00a0", " ") for line in lines(book, "fr", seen, paused="oui")] == [
         "MarsShot, mode paper",
         "Valeur 1 125,00 USDT : 1 000,00 libres, 125,00 en positions",
@@ -363,7 +363,7 @@ FILES = {"live": "", "paper": ".paper", "demo": ".demo"}
 
 @pytest.mark.parametrize(("mode", "ending"), FILES.items())
 def test_pause_is_a_file_of_its_mode(folder: Path, mode: str, ending: str) -> None:
-    control = Control(some_settings(mode=mode))
+    control = ControlFiles(some_settings(mode=mode))
     assert control.paused() == ""
     control.pause()
     assert [file.name for file in folder.iterdir()] == [f"PAUSE{ending}"]
@@ -374,7 +374,7 @@ def test_pause_is_a_file_of_its_mode(folder: Path, mode: str, ending: str) -> No
 
 @pytest.mark.parametrize("mode", FILES)
 def test_resume_says_whether_it_was_paused(folder: Path, mode: str) -> None:
-    control = Control(some_settings(mode=mode))
+    control = ControlFiles(some_settings(mode=mode))
     assert control.resume() is False
     control.pause()
     control.pause()
@@ -384,30 +384,30 @@ def test_resume_says_whether_it_was_paused(folder: Path, mode: str) -> None:
 
 
 def test_a_pause_of_paper_leaves_live_alone() -> None:
-    Control(some_settings(mode="paper")).pause()
-    assert Control(some_settings(mode="live")).paused() == ""
+    ControlFiles(some_settings(mode="paper")).pause()
+    assert ControlFiles(some_settings(mode="live")).paused() == ""
 
 
 @pytest.mark.parametrize("mode", ["paper", "demo"])
 def test_a_resume_of_another_mode_leaves_live_paused(mode: str) -> None:
-    Control(some_settings(mode="live")).pause()
-    Control(some_settings(mode=mode)).resume()
-    assert Control(some_settings(mode="live")).paused() != ""
+    ControlFiles(some_settings(mode="live")).pause()
+    ControlFiles(some_settings(mode=mode)).resume()
+    assert ControlFiles(some_settings(mode="live")).paused() != ""
 
 
 @pytest.mark.parametrize(("mode", "ending"), FILES.items())
 def test_sell_all_is_a_file_until_it_is_noted(folder: Path, mode: str, ending: str) -> None:
-    control = Control(some_settings(mode=mode))
-    assert not control.is_to_sell_all()
-    control.ask_to_sell_all()
+    control = ControlFiles(some_settings(mode=mode))
+    assert not control.is_sell_all_requested()
+    control.request_sell_all()
     assert [file.name for file in folder.iterdir()] == [f"SELL_ALL{ending}"]
-    assert control.is_to_sell_all()
-    control.sell_all_noted()
-    control.sell_all_noted()
-    assert not control.is_to_sell_all()
+    assert control.is_sell_all_requested()
+    control.acknowledge_sell_all()
+    control.acknowledge_sell_all()
+    assert not control.is_sell_all_requested()
 
 
 def test_sell_all_of_one_mode_is_not_the_others() -> None:
-    Control(some_settings(mode="live")).ask_to_sell_all()
-    assert not Control(some_settings(mode="paper")).is_to_sell_all()
-    assert not Control(some_settings(mode="demo")).is_to_sell_all()
+    ControlFiles(some_settings(mode="live")).request_sell_all()
+    assert not ControlFiles(some_settings(mode="paper")).is_sell_all_requested()
+    assert not ControlFiles(some_settings(mode="demo")).is_sell_all_requested()

@@ -1,4 +1,4 @@
-"""config.yaml at the door: what is complete, what is refused and in which words, and that no secret is ever told."""
+"""config.yaml as it is read: what is complete, what is refused and in which words, and that no secret is ever told."""
 
 from __future__ import annotations
 

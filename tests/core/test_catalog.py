@@ -15,7 +15,16 @@ from string import Formatter
 
 import pytest
 
-from marsshot.core.catalog import FOLDER, LANGUAGES, Language, Sentence, Words, as_called, sentences, words_of
+from marsshot.core.catalog import (
+    FOLDER,
+    LANGUAGES,
+    Catalog,
+    Language,
+    LocalizedText,
+    catalog_of,
+    load_texts,
+    with_command_name,
+)
 from marsshot.core.errors import InputError, TemporaryError
 from tests.helpers.builders import PROGRAM, ROOT
 
@@ -32,25 +41,25 @@ def values_in(sentence: str) -> set[str]:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_language_has_every_key(language: Language) -> None:
-    assert sentences(language).keys() == sentences("en").keys()
+    assert load_texts(language).keys() == load_texts("en").keys()
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_sentence_has_the_same_values_in_every_language(language: Language) -> None:
-    for key, sentence in sentences(language).items():
-        assert values_in(sentence) == values_in(sentences("en")[key]), key
+    for key, sentence in load_texts(language).items():
+        assert values_in(sentence) == values_in(load_texts("en")[key]), key
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_values_have_names_and_sentences_are_on_one_line(language: Language) -> None:
-    for key, sentence in sentences(language).items():
+    for key, sentence in load_texts(language).items():
         assert all(name.isidentifier() for name in values_in(sentence)), key
         assert sentence == " ".join(sentence.split()), key
 
 
 def test_no_sentence_is_left_in_english() -> None:
     """A short word may be the same in both; a sentence is not."""
-    same = {key for key, text in sentences("fr").items() if text == sentences("en")[key] and text.count(" ") > 3}
+    same = {key for key, text in load_texts("fr").items() if text == load_texts("en")[key] and text.count(" ") > 3}
     assert same == set()
 
 
@@ -67,7 +76,7 @@ def sources() -> tuple[tuple[Path, ast.Module], ...]:
 
 
 def said() -> Iterator[tuple[Path, ast.Call]]:
-    """Yield every `....say(key, ...)` and `Sentence(key, ...)`; events.say is called by its bare name."""
+    """Yield every `....text(key, ...)` and `LocalizedText(key, ...)`."""
     for path, tree in sources():
         for node in ast.walk(tree):
             if isinstance(node, ast.Call) and _asks_for_a_key(node.func):
@@ -75,8 +84,8 @@ def said() -> Iterator[tuple[Path, ast.Call]]:
 
 
 def _asks_for_a_key(called: ast.expr) -> bool:
-    is_say = isinstance(called, ast.Attribute) and called.attr == "say"
-    return is_say or (isinstance(called, ast.Name) and called.id == "Sentence")
+    is_say = isinstance(called, ast.Attribute) and called.attr == "text"
+    return is_say or (isinstance(called, ast.Name) and called.id == "LocalizedText")
 
 
 TEMPLATES = sorted((ROOT / "marsshot" / "dashboard" / "templates").glob("*.html"))
@@ -94,9 +103,9 @@ def test_the_pages_ask_for_keys_that_are_there_with_the_values_that_they_want() 
     assert len(asked) > 50
     for key, is_whole, values in asked:
         if is_whole:
-            assert values_in(sentences("en")[key]) <= values, key
+            assert values_in(load_texts("en")[key]) <= values, key
         else:
-            assert any(one.startswith(key) for one in sentences("en")), key
+            assert any(one.startswith(key) for one in load_texts("en")), key
 
 
 def test_no_key_is_asked_for_that_is_not_there() -> None:
@@ -104,11 +113,11 @@ def test_no_key_is_asked_for_that_is_not_there() -> None:
     for path, call in said():
         key = call.args[0]
         if isinstance(key, ast.Constant):
-            assert key.value in sentences("en"), f"{path.name}:{call.lineno}"
+            assert key.value in load_texts("en"), f"{path.name}:{call.lineno}"
             found += 1
         if isinstance(key, ast.JoinedStr):
             begins = str(key.values[0].value) if isinstance(key.values[0], ast.Constant) else ""
-            assert begins and any(one.startswith(begins) for one in sentences("en")), f"{path.name}:{call.lineno}"
+            assert begins and any(one.startswith(begins) for one in load_texts("en")), f"{path.name}:{call.lineno}"
     assert found > 300
 
 
@@ -116,7 +125,7 @@ def test_sentences_get_the_values_that_they_want() -> None:
     for path, call in said():
         key, given = call.args[0], {keyword.arg for keyword in call.keywords}
         if isinstance(key, ast.Constant) and None not in given:
-            assert given == values_in(sentences("en")[str(key.value)]), f"{path.name}:{call.lineno}"
+            assert given == values_in(load_texts("en")[str(key.value)]), f"{path.name}:{call.lineno}"
 
 
 def test_every_sentence_is_used() -> None:
@@ -134,7 +143,7 @@ def test_every_sentence_is_used() -> None:
     pages = "".join(path.read_text("utf-8") for path in TEMPLATES)
     whole |= set(re.findall(r'"(page\.[\w.]+)"', pages))
     starts += tuple(key for key, is_whole, _ in asked_in_templates() if not is_whole)
-    assert [key for key in sentences("en") if key not in whole and not key.startswith(starts)] == []
+    assert [key for key in load_texts("en") if key not in whole and not key.startswith(starts)] == []
 
 
 # --------------------------------------------------------------------------- the forms of values
@@ -168,91 +177,100 @@ def test_every_sentence_is_used() -> None:
     ],
 )
 def test_values_have_the_languages_form(form: str, value: object, english: str, french: str) -> None:
-    assert Words("en").format_field(value, form) == english
-    assert Words("fr").format_field(value, form) == french
+    assert Catalog("en").format_field(value, form) == english
+    assert Catalog("fr").format_field(value, form) == french
 
 
 # --------------------------------------------------------------------------- sentences that are carried
 
 
-def some_sentence() -> Sentence:
-    return Sentence("fault.in_file", path=Path("config.yaml"), fault=Sentence("fault.config.missing", key="mode"))
+def some_sentence() -> LocalizedText:
+    return LocalizedText(
+        "fault.in_file", path=Path("config.yaml"), fault=LocalizedText("fault.config.missing", key="mode")
+    )
 
 
 def test_a_sentence_is_english_by_itself_and_told_in_any_language_with_those_inside_it() -> None:
     sentence = some_sentence()
     assert sentence == "config.yaml: mode: is missing"
-    assert Words("fr").tell(sentence) == "config.yaml : mode : manque"
-    assert Words("en").tell(sentence) == sentence
-    assert Words("fr").tell("what Binance said", sentence) == "what Binance said\nconfig.yaml : mode : manque"
+    assert Catalog("fr").render(sentence) == "config.yaml : mode : manque"
+    assert Catalog("en").render(sentence) == sentence
+    assert Catalog("fr").render("what Binance said", sentence) == "what Binance said\nconfig.yaml : mode : manque"
 
 
 @pytest.mark.parametrize("carried", [copy.deepcopy, lambda one: pickle.loads(pickle.dumps(one))])  # noqa: S301 - our own
-def test_a_sentence_stays_one_on_its_way_from_another_process(carried: Callable[[Sentence], Sentence]) -> None:
-    assert Words("fr").tell(carried(some_sentence())) == "config.yaml : mode : manque"
+def test_a_sentence_stays_one_on_its_way_from_another_process(
+    carried: Callable[[LocalizedText], LocalizedText],
+) -> None:
+    assert Catalog("fr").render(carried(some_sentence())) == "config.yaml : mode : manque"
 
 
 def test_an_error_says_its_sentence_in_english_and_keeps_it() -> None:
     error = TemporaryError(some_sentence(), 30.0)
     assert str(error) == "config.yaml: mode: is missing"
-    assert Words("fr").tell(*error.faults) == Words("fr").tell(error.said) == "config.yaml : mode : manque"
+    assert Catalog("fr").render(*error.faults) == Catalog("fr").render(error.message) == "config.yaml : mode : manque"
     both = pickle.loads(pickle.dumps(InputError(some_sentence(), "as it is")))  # noqa: S301 - our own
     assert str(both) == "config.yaml: mode: is missing\nas it is"
-    assert Words("fr").tell(*both.faults) == "config.yaml : mode : manque\nas it is"
+    assert Catalog("fr").render(*both.faults) == "config.yaml : mode : manque\nas it is"
 
 
 @pytest.mark.parametrize(
     ("reasons", "english", "french"),
-    [(("a",), "a", "a"), (("a", Sentence("status.none")), "a; none", "a ; aucun"), ((), "", "")],
+    [(("a",), "a", "a"), (("a", LocalizedText("status.none")), "a; none", "a ; aucun"), ((), "", "")],
 )
 def test_several_texts_stand_in_a_row(reasons: tuple[str, ...], english: str, french: str) -> None:
-    sentence = Sentence("fault.scores.none", reasons=reasons)
+    sentence = LocalizedText("fault.scores.none", reasons=reasons)
     assert sentence == f"No token has a probability: {english}"
-    assert Words("fr").tell(sentence) == f"Aucun token n'a de probabilité : {french}"
-    assert Words("fr").format_field(("a", "b"), "list") == "a, b"
+    assert Catalog("fr").render(sentence) == f"Aucun token n'a de probabilité : {french}"
+    assert Catalog("fr").format_field(("a", "b"), "list") == "a, b"
 
 
 @pytest.mark.parametrize(("text", "aside"), [("", ""), ("answered\n 502", " (answered 502)")])
 def test_an_aside_is_in_brackets_where_there_is_one(text: str, aside: str) -> None:
-    assert Words("en").format_field(text, "aside") == aside
+    assert Catalog("en").format_field(text, "aside") == aside
 
 
 def test_a_catalogue_out_of_reach_makes_no_second_trouble_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """A file that is gone, an upgrade that has begun: the error is raised all the same, with what it knows."""
-    assert Sentence("fault.of_the_next_version", status=502) == "fault.of_the_next_version status=502"
-    assert Words("fr").tell(Sentence("fault.of_the_next_version", status=502)) == "fault.of_the_next_version status=502"
+    assert LocalizedText("fault.of_the_next_version", status=502) == "fault.of_the_next_version status=502"
+    assert (
+        Catalog("fr").render(LocalizedText("fault.of_the_next_version", status=502))
+        == "fault.of_the_next_version status=502"
+    )
     monkeypatch.setattr("marsshot.core.catalog._english", _refuse)
-    assert str(TemporaryError(Sentence("fault.binance.answered", status=502))) == "fault.binance.answered status=502"
+    assert (
+        str(TemporaryError(LocalizedText("fault.binance.answered", status=502))) == "fault.binance.answered status=502"
+    )
 
 
-def _refuse() -> Words:
+def _refuse() -> Catalog:
     raise PermissionError(13, "Permission denied")
 
 
 def test_a_key_or_a_value_that_is_missing_is_a_mistake() -> None:
     with pytest.raises(KeyError):
-        Words("en").say("no.such.key")
-    assert not Words("en").knows("no.such.key")
-    assert Words("en").knows("unit.days")
+        Catalog("en").text("no.such.key")
+    assert not Catalog("en").has_key("no.such.key")
+    assert Catalog("en").has_key("unit.days")
 
 
 def test_where_a_catalogue_is_out_of_reach_the_english_one_does(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert words_of("fr").language == "fr"
+    assert catalog_of("fr").language == "fr"
     english = (FOLDER / "en.yaml").read_text(encoding="utf-8")
     (tmp_path / "fr.yaml").write_text("pause: {set: [no sentence", encoding="utf-8")
     (tmp_path / "en.yaml").write_text(english, encoding="utf-8")
-    stopped = Sentence("fault.stopped")
-    sentences.cache_clear()
+    stopped = LocalizedText("fault.stopped")
+    load_texts.cache_clear()
     monkeypatch.setattr("marsshot.core.catalog.FOLDER", tmp_path)
     try:
-        assert (words_of("fr").language, words_of("fr").say("fault.stopped")) == ("en", "stopped")
+        assert (catalog_of("fr").language, catalog_of("fr").text("fault.stopped")) == ("en", "stopped")
         (tmp_path / "en.yaml").unlink()
-        sentences.cache_clear()
-        assert words_of("fr").tell(stopped) == "stopped", "even where there is none at all"
+        load_texts.cache_clear()
+        assert catalog_of("fr").render(stopped) == "stopped", "even where there is none at all"
     finally:
-        sentences.cache_clear()
+        load_texts.cache_clear()
 
 
 # --------------------------------------------------------------------------- what the owner is told to type
@@ -262,8 +280,8 @@ def test_commands_are_told_as_the_owner_types_them() -> None:
     text = (
         "see python main.py status, or python build_csv.py, then python train_model.py; start it with: python main.py"
     )
-    assert as_called(text, "") == text
-    assert as_called(text, "marsshot") == (
+    assert with_command_name(text, "") == text
+    assert with_command_name(text, "marsshot") == (
         "see marsshot status, or marsshot build_csv.py, then marsshot train_model.py; "
         "start it with: sudo systemctl start marsshot"
     )
@@ -271,4 +289,4 @@ def test_commands_are_told_as_the_owner_types_them() -> None:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_on_a_server_no_sentence_names_a_command_that_is_not_there(language: Language) -> None:
-    assert not [key for key, text in sentences(language).items() if "python" in as_called(text, "marsshot")]
+    assert not [key for key, text in load_texts(language).items() if "python" in with_command_name(text, "marsshot")]

@@ -1,4 +1,4 @@
-"""Who may look and press: the token, the names the page may be called by, the number of tries, the sessions."""
+"""Who may look and press: the token, the host names allowed, login throttling, sessions."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from hypothesis import strategies as st
 
 from marsshot.core.errors import InputError
 from marsshot.dashboard.security.access_control import (
-    MOST_SESSIONS,
-    SESSION_LASTS,
+    MAX_ATTEMPTS_OVERALL,
+    MAX_ATTEMPTS_PER_ADDRESS,
+    MAX_SESSIONS,
+    SESSION_LIFETIME,
+    THROTTLE_WINDOW,
     TOKEN_VARIABLE,
-    TRIES_OF_ALL,
-    TRIES_OF_ONE_ADDRESS,
-    TRIES_REMEMBERED_FOR,
-    Door,
+    LoginThrottle,
+    ServerAddress,
     Sessions,
-    Tries,
-    is_token,
+    build_server_address,
     new_token,
-    open_door,
     read_token,
+    token_matches,
 )
 
 NOW = datetime(2021, 2, 15, tzinfo=UTC)
@@ -82,26 +82,26 @@ def test_a_token_that_others_can_read_is_refused(tmp_path: Path, mode: int) -> N
 
 @given(st.text(max_size=60))
 def test_only_the_token_is_the_token(given_text: str) -> None:
-    assert is_token(given_text, LONG) == (given_text == LONG)
+    assert token_matches(given_text, LONG) == (given_text == LONG)
 
 
 def test_no_token_is_nobodys_token() -> None:
-    assert not is_token("", "")
+    assert not token_matches("", "")
 
 
-# --------------------------------------------------------------------------- the door
+# --------------------------------------------------------------------------- the server's address
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "::1", "localhost"])
 def test_this_machine_alone_needs_no_token(host: str) -> None:
-    assert open_door(host, 8377, "").token == ""
+    assert build_server_address(host, 8377, "").token == ""
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.4", "", "bot.example"])  # noqa: S104 - what is refused
 def test_any_other_address_needs_one(host: str) -> None:
     with pytest.raises(InputError, match="a token is needed"):
-        open_door(host, 8377, "")
-    assert open_door(host, 8377, LONG).token == LONG
+        build_server_address(host, 8377, "")
+    assert build_server_address(host, 8377, LONG).token == LONG
 
 
 @pytest.mark.parametrize(
@@ -116,23 +116,23 @@ def test_any_other_address_needs_one(host: str) -> None:
 )
 def test_a_proxy_is_https_has_a_token_and_is_the_only_way_in(url: str, token: str, host: str, told: str) -> None:
     with pytest.raises(InputError, match=told):
-        open_door(host, 8377, token, url)
+        build_server_address(host, 8377, token, url)
 
 
 def test_behind_a_proxy_the_cookie_is_for_https() -> None:
-    assert open_door("127.0.0.1", 8377, LONG, "https://bot.example/").is_https
-    assert not open_door("127.0.0.1", 8377, LONG).is_https
+    assert build_server_address("127.0.0.1", 8377, LONG, "https://bot.example/").is_https
+    assert not build_server_address("127.0.0.1", 8377, LONG).is_https
 
 
 def test_the_address_is_what_to_type() -> None:
-    assert Door("127.0.0.1", 8377).address == "http://127.0.0.1:8377"
-    assert Door("::1", 8377).address == "http://[::1]:8377"
-    assert open_door("127.0.0.1", 8377, LONG, "https://bot.example/").address == "https://bot.example"
+    assert ServerAddress("127.0.0.1", 8377).address == "http://127.0.0.1:8377"
+    assert ServerAddress("::1", 8377).address == "http://[::1]:8377"
+    assert build_server_address("127.0.0.1", 8377, LONG, "https://bot.example/").address == "https://bot.example"
 
 
 @pytest.mark.parametrize("name", ["127.0.0.1:8377", "localhost", "LOCALHOST:9", "[::1]:8377", "127.9.9.9"])
 def test_this_machines_own_names_are_let_in(name: str) -> None:
-    assert Door("127.0.0.1", 8377).admits(name)
+    assert ServerAddress("127.0.0.1", 8377).allows_host(name)
 
 
 @pytest.mark.parametrize(
@@ -152,63 +152,67 @@ def test_this_machines_own_names_are_let_in(name: str) -> None:
     ],
 )
 def test_a_name_that_anybody_can_point_here_is_not(name: str) -> None:
-    assert not Door("127.0.0.1", 8377).admits(name)
+    assert not ServerAddress("127.0.0.1", 8377).allows_host(name)
 
 
 def test_with_a_token_addresses_are_let_in_and_strange_names_are_not() -> None:
-    door = Door("0.0.0.0", 8377, LONG)  # noqa: S104 - behind a token
-    assert door.admits("192.168.1.4:8377")
-    assert not door.admits("evil.example")
-    assert Door("bot.lan", 8377, LONG).admits("bot.lan:8377")
-    assert Door("127.0.0.1", 8377, LONG, "https://bot.example").admits("bot.example")
+    server_address = ServerAddress("0.0.0.0", 8377, LONG)  # noqa: S104 - behind a token
+    assert server_address.allows_host("192.168.1.4:8377")
+    assert not server_address.allows_host("evil.example")
+    assert ServerAddress("bot.lan", 8377, LONG).allows_host("bot.lan:8377")
+    assert ServerAddress("127.0.0.1", 8377, LONG, "https://bot.example").allows_host("bot.example")
 
 
-# --------------------------------------------------------------------------- tries
+# --------------------------------------------------------------------------- login throttle
 
 
 def test_five_wrong_tokens_from_one_address_are_enough_for_a_while() -> None:
-    tries = Tries()
-    assert [tries.admit("a", NOW) for _ in range(TRIES_OF_ONE_ADDRESS)] == [NOTHING] * TRIES_OF_ONE_ADDRESS
-    assert tries.admit("a", NOW) == TRIES_REMEMBERED_FOR
-    assert tries.admit("b", NOW) == NOTHING
+    login_throttle = LoginThrottle()
+    assert [login_throttle.record_attempt("a", NOW) for _ in range(MAX_ATTEMPTS_PER_ADDRESS)] == [
+        NOTHING
+    ] * MAX_ATTEMPTS_PER_ADDRESS
+    assert login_throttle.record_attempt("a", NOW) == THROTTLE_WINDOW
+    assert login_throttle.record_attempt("b", NOW) == NOTHING
 
 
 def test_the_wait_ends_when_the_oldest_try_is_forgotten() -> None:
-    tries = Tries()
-    for second in range(TRIES_OF_ONE_ADDRESS):
-        tries.admit("a", NOW + timedelta(seconds=second))
-    almost = NOW + TRIES_REMEMBERED_FOR - timedelta(seconds=1)
-    assert tries.admit("a", almost) == timedelta(seconds=1)
-    assert tries.admit("a", NOW + TRIES_REMEMBERED_FOR) == NOTHING
-    assert tries.admit("a", NOW + TRIES_REMEMBERED_FOR) == timedelta(seconds=1)
+    login_throttle = LoginThrottle()
+    for second in range(MAX_ATTEMPTS_PER_ADDRESS):
+        login_throttle.record_attempt("a", NOW + timedelta(seconds=second))
+    almost = NOW + THROTTLE_WINDOW - timedelta(seconds=1)
+    assert login_throttle.record_attempt("a", almost) == timedelta(seconds=1)
+    assert login_throttle.record_attempt("a", NOW + THROTTLE_WINDOW) == NOTHING
+    assert login_throttle.record_attempt("a", NOW + THROTTLE_WINDOW) == timedelta(seconds=1)
 
 
 def test_many_addresses_together_have_a_limit_too() -> None:
-    tries = Tries()
-    for number in range(TRIES_OF_ALL):
-        assert tries.admit(f"address {number}", NOW) == NOTHING
-    assert tries.admit("another", NOW) == TRIES_REMEMBERED_FOR
+    login_throttle = LoginThrottle()
+    for number in range(MAX_ATTEMPTS_OVERALL):
+        assert login_throttle.record_attempt(f"address {number}", NOW) == NOTHING
+    assert login_throttle.record_attempt("another", NOW) == THROTTLE_WINDOW
 
 
 def test_the_token_makes_up_for_the_tries_before_it() -> None:
-    tries = Tries()
-    for _ in range(TRIES_OF_ONE_ADDRESS - 1):
-        tries.admit("a", NOW)
-    tries.forgive("a")
-    assert [tries.admit("a", NOW) for _ in range(TRIES_OF_ONE_ADDRESS)] == [NOTHING] * TRIES_OF_ONE_ADDRESS
+    login_throttle = LoginThrottle()
+    for _ in range(MAX_ATTEMPTS_PER_ADDRESS - 1):
+        login_throttle.record_attempt("a", NOW)
+    login_throttle.reset("a")
+    assert [login_throttle.record_attempt("a", NOW) for _ in range(MAX_ATTEMPTS_PER_ADDRESS)] == [
+        NOTHING
+    ] * MAX_ATTEMPTS_PER_ADDRESS
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 600)), max_size=150))
 def test_never_more_tries_than_the_limits_in_any_while(asked: list[tuple[str, int]]) -> None:
-    tries, now, let_in = Tries(), NOW, list[tuple[datetime, str]]()
+    login_throttle, now, let_in = LoginThrottle(), NOW, list[tuple[datetime, str]]()
     for address, seconds in asked:
         now += timedelta(seconds=seconds)
-        if not tries.admit(address, now):
+        if not login_throttle.record_attempt(address, now):
             let_in.append((now, address))
     for moment, address in let_in:
-        lately = [of for then, of in let_in if moment - TRIES_REMEMBERED_FOR < then <= moment]
-        assert len(lately) <= TRIES_OF_ALL
-        assert lately.count(address) <= TRIES_OF_ONE_ADDRESS
+        lately = [of for then, of in let_in if moment - THROTTLE_WINDOW < then <= moment]
+        assert len(lately) <= MAX_ATTEMPTS_OVERALL
+        assert lately.count(address) <= MAX_ATTEMPTS_PER_ADDRESS
 
 
 # --------------------------------------------------------------------------- sessions
@@ -217,8 +221,8 @@ def test_never_more_tries_than_the_limits_in_any_while(asked: list[tuple[str, in
 def test_a_session_lasts_a_day_or_until_it_is_closed() -> None:
     sessions = Sessions()
     name = sessions.open(NOW)
-    assert sessions.is_open(name, NOW + SESSION_LASTS - timedelta(seconds=1))
-    assert not sessions.is_open(name, NOW + SESSION_LASTS)
+    assert sessions.is_open(name, NOW + SESSION_LIFETIME - timedelta(seconds=1))
+    assert not sessions.is_open(name, NOW + SESSION_LIFETIME)
     assert not sessions.is_open("another", NOW)
     sessions.close(name)
     assert not sessions.is_open(name, NOW)
@@ -226,6 +230,6 @@ def test_a_session_lasts_a_day_or_until_it_is_closed() -> None:
 
 def test_sessions_do_not_pile_up() -> None:
     sessions = Sessions()
-    first, *others = [sessions.open(NOW + timedelta(seconds=n)) for n in range(MOST_SESSIONS + 1)]
+    first, *others = [sessions.open(NOW + timedelta(seconds=n)) for n in range(MAX_SESSIONS + 1)]
     assert not sessions.is_open(first, NOW + timedelta(hours=1))
     assert all(sessions.is_open(name, NOW + timedelta(hours=1)) for name in others)

@@ -14,12 +14,12 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
-from marsshot.bot.control_files import Control
+from marsshot.bot.control_files import ControlFiles
 from marsshot.config.loader import read_settings
-from marsshot.dashboard.security.access_control import Door
+from marsshot.dashboard.security.access_control import ServerAddress
 from marsshot.dashboard.server import open_server
 from tests.helpers.builders import D, a_book, a_trade, bought_at, some_settings
-from tests.helpers.dashboard_harness import TOKEN, a_life, write_book, write_decisions, write_equity
+from tests.helpers.dashboard_harness import TOKEN, write_book, write_bot_files, write_decisions, write_equity
 
 CHROMIUM = next(
     (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), ""
@@ -30,7 +30,7 @@ QUIET = (
 ).split()
 PAGES = ("", "decisions", "trades", "model", "log")
 DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
-EVIL = "<img src=x onerror=document.title='owned'>"
+HTML_INJECTION = "<img src=x onerror=document.title='owned'>"
 
 pytestmark = pytest.mark.skipif(
     not CHROMIUM, reason="no Chromium here: to see the pages in a real browser, apt-get install chromium"
@@ -49,14 +49,14 @@ def browser() -> Iterator[Browser]:
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("marsshot.dashboard.app.REFRESH_SECONDS", 0.2)
-    a_life()
+    write_bot_files()
     return tmp_path
 
 
 def serving(token: str) -> Iterator[str]:
     """Yield where the pages are served from now on; the server's own thread ends it when nobody asks any more."""
     settings = read_settings(Path("config.yaml"))
-    server = open_server(Path("config.yaml"), settings, Door("127.0.0.1", 0, token), lambda: datetime.now(UTC))
+    server = open_server(Path("config.yaml"), settings, ServerAddress("127.0.0.1", 0, token), lambda: datetime.now(UTC))
     thread = threading.Thread(target=server.run)
     thread.start()
     yield f"http://127.0.0.1:{server.effective_port}"
@@ -75,7 +75,7 @@ def guarded_address() -> Iterator[str]:
     yield from serving(TOKEN)
 
 
-class Visit:
+class BrowserVisit:
     """A browser of its own, and what it complained about."""
 
     def __init__(self, browser: Browser, address: str, size: dict[str, int], theme: str = "light") -> None:
@@ -130,7 +130,7 @@ def is_empty(page: Page, place: str) -> bool:
     )
 
 
-Visiting = Callable[..., Visit]
+Visiting = Callable[..., BrowserVisit]
 
 
 @pytest.fixture
@@ -146,10 +146,10 @@ def owner(browser: Browser, guarded_address: str) -> Iterator[Visiting]:
 
 
 def _visits(browser: Browser, address: str) -> Iterator[Visiting]:
-    begun: list[Visit] = []
+    begun: list[BrowserVisit] = []
 
-    def begin(size: dict[str, int] = DESKTOP, theme: str = "light") -> Visit:
-        begun.append(Visit(browser, address, size, theme))
+    def begin(size: dict[str, int] = DESKTOP, theme: str = "light") -> BrowserVisit:
+        begun.append(BrowserVisit(browser, address, size, theme))
         return begun[-1]
 
     yield begin
@@ -249,10 +249,13 @@ def test_trades_are_filtered(visiting: Visiting) -> None:
 
 
 def test_names_from_outside_run_nothing(visiting: Visiting) -> None:
-    write_book(a_book(positions={EVIL: bought_at("1")}), [a_trade("ms-8", symbol=EVIL, reason=EVIL, side="SELL")])
-    write_decisions(f"2021-02-15,,{EVIL},true,0.5,,,{EVIL},,{EVIL},{EVIL}")
-    Path("bot.paper.log").write_text(f"{EVIL}\n")
-    Control(some_settings()).pause(EVIL)
+    write_book(
+        a_book(positions={HTML_INJECTION: bought_at("1")}),
+        [a_trade("ms-8", symbol=HTML_INJECTION, reason=HTML_INJECTION, side="SELL")],
+    )
+    write_decisions(f"2021-02-15,,{HTML_INJECTION},true,0.5,,,{HTML_INJECTION},,{HTML_INJECTION},{HTML_INJECTION}")
+    Path("bot.paper.log").write_text(f"{HTML_INJECTION}\n")
+    ControlFiles(some_settings()).pause(HTML_INJECTION)
     visit = visiting(DESKTOP)
     for name in PAGES:
         page = visit.go(name)
@@ -322,6 +325,6 @@ def test_the_buttons_pause_resume_and_sell(owner: Visiting, folder: Path) -> Non
     page.get_by_role("button", name="Sell everything").click()
     expect(page.get_by_text("The bot is asked to sell everything")).to_be_visible()
     assert (folder / "SELL_ALL.paper").exists()
-    Control(some_settings()).sell_all_noted()
+    ControlFiles(some_settings()).acknowledge_sell_all()
     expect(page.get_by_text("has not taken note yet")).to_have_count(0)
     assert visit.complaints == []

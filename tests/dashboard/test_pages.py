@@ -9,28 +9,28 @@ from pathlib import Path
 
 import pytest
 
-from marsshot.bot.control_files import Control, Heard
-from marsshot.core.domain import Reason
-from marsshot.dashboard.presentation.trade_list import ROWS_A_PAGE
-from marsshot.dashboard.security.access_control import Door
+from marsshot.bot.control_files import CommandReply, ControlFiles
+from marsshot.core.domain import OrderReason
+from marsshot.dashboard.presentation.trade_list import ROWS_PER_PAGE
+from marsshot.dashboard.security.access_control import ServerAddress
 from marsshot.infra.atomic_files import Disk
 from positions_store import save_state
 from tests.helpers.builders import D, a_book, a_trade, bought_at, buy_intent, some_settings
 from tests.helpers.dashboard_harness import (
-    HERE,
-    a_life,
-    guarded,
-    open_panel,
-    write_beat,
+    BASE_URL,
+    address_with_token,
+    open_dashboard,
     write_book,
+    write_bot_files,
     write_decisions,
     write_equity,
+    write_heartbeat,
     write_seen,
     write_settings,
 )
 
 PAGES = ("/", "/decisions", "/trades", "/model", "/log")
-EVIL = "<script>alert(1)</script>"
+HTML_INJECTION = "<script>alert(1)</script>"
 ESCAPED = "&lt;script&gt;alert(1)&lt;/script&gt;"
 
 
@@ -50,8 +50,8 @@ def words_of(page: str) -> str:
 
 
 def test_the_overview_tells_what_there_is() -> None:
-    a_life()
-    told = words_of(open_panel().text("/"))
+    write_bot_files()
+    told = words_of(open_dashboard().text("/"))
     assert "1,069.75 USDT" in told  # 969.75 of capital, and FET at what it cost: no price is known
     assert "+7.0 %" in told
     assert "+69.75" in told  # -50.50 and +120.25
@@ -60,8 +60,8 @@ def test_the_overview_tells_what_there_is() -> None:
 
 
 def test_a_position_is_shown_with_its_rules() -> None:
-    a_life()
-    told = words_of(open_panel().text("/"))
+    write_bot_files()
+    told = words_of(open_dashboard().text("/"))
     assert "Positions: 1" in told
     for sentence in (
         "Stop-loss: sells all at or under 0.5",
@@ -73,17 +73,17 @@ def test_a_position_is_shown_with_its_rules() -> None:
 
 
 def test_a_position_in_the_middle_of_its_life_is_shown() -> None:
-    a_life()
+    write_bot_files()
     held = bought_at(
         "1",
         trailing_armed=True,
         max_price=D("3.2"),
         partial_sold=True,
         did_skip_sell_once=True,
-        exit_pending=Reason.TRAILING_STOP,
+        exit_pending=OrderReason.TRAILING_STOP,
     )
     write_book(a_book(positions={"FET": held}))
-    told = words_of(open_panel().text("/"))
+    told = words_of(open_dashboard().text("/"))
     assert "Trailing stop: sells all at or under 2.24" in told
     assert "part sold" in told
     assert "skipped one daily sale" in told
@@ -93,23 +93,23 @@ def test_a_position_in_the_middle_of_its_life_is_shown() -> None:
 
 def test_without_a_book_the_page_says_how_to_begin() -> None:
     write_settings()
-    assert "python main.py" in words_of(open_panel().text("/"))
+    assert "python main.py" in words_of(open_dashboard().text("/"))
 
 
 def test_without_equity_the_line_is_what_sales_brought_and_says_so() -> None:
-    a_life()
+    write_bot_files()
     Path("equity.paper.csv").unlink()
-    told = words_of(open_panel().text("/"))
+    told = words_of(open_dashboard().text("/"))
     assert "Starting capital and what sales added" in told
     assert "open positions are not in this line" in told
 
 
 def test_what_is_wrong_stands_at_the_top() -> None:
-    a_life()
+    write_bot_files()
     write_book(a_book(differences={"short": "ADA: the book has 300"}, intents={"ms-9": buy_intent()}))
-    Control(some_settings()).pause("coins are missing")
-    Control(some_settings()).ask_to_sell_all()
-    told = words_of(open_panel().text("/trades"))
+    ControlFiles(some_settings()).pause("coins are missing")
+    ControlFiles(some_settings()).request_sell_all()
+    told = words_of(open_dashboard().text("/trades"))
     assert "ADA: the book has 300" in told
     assert "FET (ms-1)" in told
     assert "coins are missing" in told
@@ -117,9 +117,9 @@ def test_what_is_wrong_stands_at_the_top() -> None:
 
 
 def test_a_price_that_the_bot_has_seen_counts() -> None:
-    a_life()
+    write_bot_files()
     write_seen(FET="1.25")
-    told = words_of(open_panel().text("/"))
+    told = words_of(open_dashboard().text("/"))
     assert "1,094.75 USDT" in told
     assert "+25.0 %" in told
     assert "Stop-loss: sells all at or under 0.5 -60.0 %" in told
@@ -127,17 +127,19 @@ def test_a_price_that_the_bot_has_seen_counts() -> None:
 
 
 def test_what_was_gained_lately_and_the_next_pass_are_told() -> None:
-    a_life()
-    told = words_of(open_panel().text("/"))
+    write_bot_files()
+    told = words_of(open_dashboard().text("/"))
     assert "Gained today +0.00" in told
     assert "In 30 days ▲ +69.75" in told
     assert "Next daily pass" in told
 
 
 def test_what_a_sale_of_everything_has_left_is_told_with_its_reason() -> None:
-    a_life()
-    Control(some_settings()).answer(Heard(paused=True, sold_all=True, left={"FET": ("no_price", EVIL)}))
-    page = open_panel().text("/")
+    write_bot_files()
+    ControlFiles(some_settings()).write_reply(
+        CommandReply(paused=True, sold_all=True, left={"FET": ("no_price", HTML_INJECTION)})
+    )
+    page = open_dashboard().text("/")
     assert "no venue has a price for it now" in page
     assert ESCAPED in page
 
@@ -146,17 +148,17 @@ def test_what_a_sale_of_everything_has_left_is_told_with_its_reason() -> None:
     ("beat", "is_silent"), [("2021-02-19T23:50:00Z", False), ("2021-02-19T23:49:59Z", True), ("nonsense", True)]
 )
 def test_a_bot_that_gives_no_sign_of_life_is_told(beat: str, is_silent: bool) -> None:
-    a_life()
-    write_beat(beat)
-    assert ("no sign of life" in words_of(open_panel().text("/"))) == is_silent
+    write_bot_files()
+    write_heartbeat(beat)
+    assert ("no sign of life" in words_of(open_dashboard().text("/"))) == is_silent
 
 
 # --------------------------------------------------------------------------- decisions
 
 
 def test_the_last_days_decisions_are_shown_by_score() -> None:
-    a_life()
-    told = words_of(open_panel().text("/decisions"))
+    write_bot_files()
+    told = words_of(open_dashboard().text("/decisions"))
     assert "Decisions of 2021-02-15" in told
     assert told.index("0.742") < told.index("0.612")
     assert "50.0 % of 4 unseen days" in told
@@ -164,38 +166,38 @@ def test_the_last_days_decisions_are_shown_by_score() -> None:
 
 
 def test_another_day_can_be_looked_at() -> None:
-    a_life()
-    panel = open_panel()
-    assert "0.550" in words_of(panel.text("/decisions?day=2021-02-14"))
-    assert "day=2021-02-14" in panel.text("/decisions")
-    assert "day=2021-02-15" in panel.text("/decisions?day=2021-02-14")
-    assert "Decisions of 2021-02-15" in panel.text("/decisions?day=nonsense")
+    write_bot_files()
+    dashboard = open_dashboard()
+    assert "0.550" in words_of(dashboard.text("/decisions?day=2021-02-14"))
+    assert "day=2021-02-14" in dashboard.text("/decisions")
+    assert "day=2021-02-15" in dashboard.text("/decisions?day=2021-02-14")
+    assert "Decisions of 2021-02-15" in dashboard.text("/decisions?day=nonsense")
 
 
 def test_a_token_without_a_score_stands_last() -> None:
-    a_life()
+    write_bot_files()
     write_decisions(
         "2021-02-15,,LUNA,false,,,,leave,,no_bar,no bar of yesterday",
         "2021-02-15,,FET,true,0.1,,,sell,98.5,below_sell_threshold,under 0.30",
     )
-    told = words_of(open_panel().text("/decisions"))
+    told = words_of(open_dashboard().text("/decisions"))
     assert told.index("FET") < told.index("LUNA")
     assert "no score" in told
     assert "98.50" in told
 
 
 def test_without_decisions_the_page_says_so() -> None:
-    a_life()
+    write_bot_files()
     Path("decisions.paper.csv").unlink()
-    assert "No daily pass has noted down" in words_of(open_panel().text("/decisions"))
+    assert "No daily pass has noted down" in words_of(open_dashboard().text("/decisions"))
 
 
 # --------------------------------------------------------------------------- trades
 
 
 def test_trades_are_listed_newest_first() -> None:
-    a_life()
-    told = words_of(open_panel().text("/trades"))
+    write_bot_files()
+    told = words_of(open_dashboard().text("/trades"))
     assert "Trades: 3" in told
     assert told.index("2021-02-04 10:00") < told.index("2021-02-03 10:00") < told.index("2021-02-01 00:30")
 
@@ -213,35 +215,35 @@ def test_trades_are_listed_newest_first() -> None:
     ],
 )
 def test_trades_can_be_filtered(query: str, count: int, profit: str) -> None:
-    a_life()
-    told = words_of(open_panel().text(f"/trades?{query}"))
+    write_bot_files()
+    told = words_of(open_dashboard().text(f"/trades?{query}"))
     assert f"Trades: {count}" in told
     assert profit in told
 
 
 def test_a_filter_that_keeps_nothing_shows_nothing() -> None:
-    a_life()
-    assert "Trades: 0" in words_of(open_panel().text("/trades?symbol=XYZ"))
+    write_bot_files()
+    assert "Trades: 0" in words_of(open_dashboard().text("/trades?symbol=XYZ"))
 
 
 def test_many_trades_come_page_by_page_and_keep_the_filter() -> None:
     write_settings()
-    many = [a_trade(f"ms-{n}", qty=D(n), profit="1") for n in range(1, 2 * ROWS_A_PAGE + 2)]
+    many = [a_trade(f"ms-{n}", qty=D(n), profit="1") for n in range(1, 2 * ROWS_PER_PAGE + 2)]
     write_book(a_book(), many)
-    panel = open_panel()
-    first, last = panel.text("/trades?side=SELL"), panel.text("/trades?side=SELL&page=3")
-    assert first.count('<th scope="row"') == ROWS_A_PAGE
+    dashboard = open_dashboard()
+    first, last = dashboard.text("/trades?side=SELL"), dashboard.text("/trades?side=SELL&page=3")
+    assert first.count('<th scope="row"') == ROWS_PER_PAGE
     assert last.count('<th scope="row"') == 1
     assert "Page 1 of 3" in words_of(first)
     assert "page=2&amp;side=SELL" in first
-    assert "Page 3 of 3" in words_of(panel.text("/trades?page=99"))
-    assert "Page 1 of 3" in words_of(panel.text("/trades?page=0"))
+    assert "Page 3 of 3" in words_of(dashboard.text("/trades?page=99"))
+    assert "Page 1 of 3" in words_of(dashboard.text("/trades?page=0"))
 
 
 def test_a_trade_that_only_the_book_has_yet_is_listed_once() -> None:
-    a_life()
+    write_bot_files()
     save_state(a_book(unwritten_trades=(a_trade("ms-3"), a_trade("ms-4"))), Path("bot_state.paper.json"), Disk())
-    assert "Trades: 4" in words_of(open_panel().text("/trades"))
+    assert "Trades: 4" in words_of(open_dashboard().text("/trades"))
 
 
 # --------------------------------------------------------------------------- model and log
@@ -273,9 +275,9 @@ def a_model(**more: object) -> None:
 
 
 def test_the_model_card_tells_the_facts() -> None:
-    a_life()
+    write_bot_files()
     a_model()
-    told = words_of(open_panel().text("/model"))
+    told = words_of(open_dashboard().text("/model"))
     for fact in (
         "3552 rows of 2 tokens",
         "0.452 (by chance 0.432)",
@@ -287,29 +289,31 @@ def test_the_model_card_tells_the_facts() -> None:
 
 
 def test_the_verdict_on_the_model_and_its_warnings_are_told() -> None:
-    a_life()
-    a_model(verdict={"edge": False, "words": f"No better than chance. {EVIL}"}, warnings=["Few rows scored 0.70."])
-    page = open_panel().text("/model")
+    write_bot_files()
+    a_model(
+        verdict={"edge": False, "words": f"No better than chance. {HTML_INJECTION}"}, warnings=["Few rows scored 0.70."]
+    )
+    page = open_dashboard().text("/model")
     assert "No better than chance" in page
     assert ESCAPED in page
     assert "Few rows scored 0.70." in page
 
 
 def test_a_model_card_that_is_none_is_told_and_the_rest_shown() -> None:
-    a_life()
+    write_bot_files()
     Path("model.paper.json").write_text('{"trained_at": "yesterday"}')
-    told = words_of(open_panel().text("/model"))
+    told = words_of(open_dashboard().text("/model"))
     assert "model.paper.json: trained_at" in told
     assert "train_model.py" in told
 
 
 def test_a_report_is_locked_into_a_policy_of_its_own() -> None:
-    a_life()
-    panel = open_panel()
-    assert panel.get("/report/model").status_code == 404
+    write_bot_files()
+    dashboard = open_dashboard()
+    assert dashboard.get("/report/model").status_code == 404
     Path("model_report.paper.html").write_text("<h1>report</h1>")
-    assert '<iframe class="report" sandbox loading' in panel.text("/model")
-    answer = panel.get("/report/model")
+    assert '<iframe class="report" sandbox loading' in dashboard.text("/model")
+    answer = dashboard.get("/report/model")
     assert answer.text == "<h1>report</h1>"
     policy = answer.headers["Content-Security-Policy"]
     assert policy.startswith("sandbox; ")
@@ -320,13 +324,13 @@ def test_a_report_is_locked_into_a_policy_of_its_own() -> None:
 
 @pytest.mark.parametrize("name", ["../config.yaml", "config.yaml", "..%2Fconfig.yaml", "trades"])
 def test_no_other_file_can_be_asked_for(name: str) -> None:
-    a_life()
-    assert open_panel().get(f"/report/{name}").status_code == 404
+    write_bot_files()
+    assert open_dashboard().get(f"/report/{name}").status_code == 404
 
 
 def test_the_log_is_shown_newest_first() -> None:
-    a_life()
-    told = words_of(open_panel().text("/log"))
+    write_bot_files()
+    told = words_of(open_dashboard().text("/log"))
     assert told.index("coins are missing") < told.index("Coinbase does not know it") < told.index("1 bought")
 
 
@@ -335,65 +339,65 @@ def test_the_log_is_shown_newest_first() -> None:
     [("level=WARNING", 2), ("level=ERROR", 1), ("level=INFO", 3), ("text=COINBASE", 1), ("level=ERROR&text=luna", 0)],
 )
 def test_the_log_can_be_filtered(query: str, lines: int) -> None:
-    a_life()
-    assert open_panel().text(f"/log?{query}").count("<time ") == lines
+    write_bot_files()
+    assert open_dashboard().text(f"/log?{query}").count("<time ") == lines
 
 
 def test_a_log_that_cannot_be_read_is_told() -> None:
-    a_life()
+    write_bot_files()
     Path("bot.paper.log").unlink()
-    assert "No such line" in words_of(open_panel().text("/log"))
+    assert "No such line" in words_of(open_dashboard().text("/log"))
     Path("bot.paper.log").mkdir()
-    assert "Cannot be shown: bot.paper.log" in words_of(open_panel().text("/log"))
+    assert "Cannot be shown: bot.paper.log" in words_of(open_dashboard().text("/log"))
 
 
 # --------------------------------------------------------------------------- charts and pulse
 
 
 def test_the_charts_have_their_points() -> None:
-    a_life()
-    panel = open_panel()
-    worth = panel.text("/chart/worth")
+    write_bot_files()
+    dashboard = open_dashboard()
+    worth = dashboard.text("/chart/worth")
     assert "2021-02-04 00:00 UTC: 1,069.75" in worth
     assert "bought FET for 100.00 at 1" in worth
     assert "inverted_triangle" in worth
-    assert "2021-02-03 00:00 UTC: -10.0 %" in panel.text("/chart/fall")
-    assert panel.get("/chart/other").status_code == 404
+    assert "2021-02-03 00:00 UTC: -10.0 %" in dashboard.text("/chart/fall")
+    assert dashboard.get("/chart/other").status_code == 404
 
 
 def test_of_very_many_trades_some_are_marked_and_the_page_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    a_life()
-    assert "are marked" not in words_of(open_panel().text("/"))
-    monkeypatch.setattr("marsshot.dashboard.presentation.time_charts.MOST_MARKS", 1)
-    assert "Of 3 trades, 2 are marked" in words_of(open_panel().text("/"))
+    write_bot_files()
+    assert "are marked" not in words_of(open_dashboard().text("/"))
+    monkeypatch.setattr("marsshot.dashboard.presentation.time_charts.MAX_MARKERS", 1)
+    assert "Of 3 trades, 2 are marked" in words_of(open_dashboard().text("/"))
 
 
 def test_a_chart_that_has_not_changed_is_not_sent_again() -> None:
-    a_life()
-    panel = open_panel()
-    tag = panel.get("/chart/worth").headers["ETag"]
-    again = panel.get("/chart/worth", headers={"If-None-Match": tag})
+    write_bot_files()
+    dashboard = open_dashboard()
+    tag = dashboard.get("/chart/worth").headers["ETag"]
+    again = dashboard.get("/chart/worth", headers={"If-None-Match": tag})
     assert (again.status_code, again.data) == (304, b"")
-    assert panel.get("/chart/worth?theme=dark", headers={"If-None-Match": tag}).status_code == 200
+    assert dashboard.get("/chart/worth?theme=dark", headers={"If-None-Match": tag}).status_code == 200
     write_equity("1000", "1100", "1200")
-    assert panel.get("/chart/worth", headers={"If-None-Match": tag}).status_code == 200
+    assert dashboard.get("/chart/worth", headers={"If-None-Match": tag}).status_code == 200
 
 
 def test_without_points_there_is_no_chart() -> None:
     write_settings()
     write_book(a_book())
-    panel = open_panel()
-    assert panel.get("/chart/worth").status_code == 404
-    assert "data-chart" not in panel.text("/")
+    dashboard = open_dashboard()
+    assert dashboard.get("/chart/worth").status_code == 404
+    assert "data-chart" not in dashboard.text("/")
 
 
 def test_btc_is_drawn_where_its_prices_are_and_else_told_missing() -> None:
-    a_life()
-    assert "BTC is not drawn" in words_of(open_panel().text("/"))
+    write_bot_files()
+    assert "BTC is not drawn" in words_of(open_dashboard().text("/"))
     write_settings(mode="demo")
     write_book(a_book(mode="demo", started_at="2021-02-01T00:00:00Z"))
     Path("equity.paper.csv").rename("equity.demo.csv")
-    told = words_of(open_panel().text("/"))
+    told = words_of(open_dashboard().text("/"))
     assert "BTC is not drawn" not in told
     assert "Holding BTC instead" in told
 
@@ -402,26 +406,26 @@ def test_btc_is_drawn_where_its_prices_are_and_else_told_missing() -> None:
     "file", ["bot_state.paper.json", "trades.paper.csv", "decisions.paper.csv", "equity.paper.csv", "bot.paper.log"]
 )
 def test_the_pulse_changes_with_every_file(file: str) -> None:
-    a_life()
-    panel = open_panel()
-    before = panel.text("/pulse")
-    assert panel.text("/pulse") == before
+    write_bot_files()
+    dashboard = open_dashboard()
+    before = dashboard.text("/pulse")
+    assert dashboard.text("/pulse") == before
     with Path(file).open("a") as more:
         more.write("\n")
-    assert panel.text("/pulse") != before
+    assert dashboard.text("/pulse") != before
 
 
 def test_a_change_of_the_settings_is_taken_up_and_another_mode_is_not() -> None:
-    a_life()
-    panel = open_panel()
-    panel.text("/")
+    write_bot_files()
+    dashboard = open_dashboard()
+    dashboard.text("/")
     strategy = strategy_with(stop_loss_pct=D("0.4"))
     write_settings(strategy=strategy)
-    assert "sells all at or under 0.6" in words_of(panel.text("/"))
+    assert "sells all at or under 0.6" in words_of(dashboard.text("/"))
     write_settings(mode="live", strategy=strategy)
-    assert "Paper" in panel.text("/")
+    assert "Paper" in dashboard.text("/")
     Path("config.yaml").write_text("mode: nonsense")
-    told = words_of(panel.text("/"))
+    told = words_of(dashboard.text("/"))
     assert "config.yaml" in told
     assert "sells all at or under 0.6" in told
 
@@ -434,50 +438,50 @@ def strategy_with(**changes: object) -> dict[str, object]:
 
 
 def test_lines_of_equity_that_make_no_sense_are_left_out() -> None:
-    a_life()
+    write_bot_files()
     Path("equity.paper.csv").write_bytes(b"time,capital,positions,equity\n2021-02-01T00:00:00Z,1,0,1\n\xff,x\n1,2\n")
-    panel = open_panel()
-    assert panel.get("/chart/worth").status_code == 404
-    assert "1,069.75" in panel.text("/")
+    dashboard = open_dashboard()
+    assert dashboard.get("/chart/worth").status_code == 404
+    assert "1,069.75" in dashboard.text("/")
 
 
 @pytest.mark.parametrize("file", ["trades.paper.csv", "decisions.paper.csv"])
 @pytest.mark.parametrize("content", [b"a;b;c\n1;2;3\n", b"\xff\xfe\n\x00", b"time,day\n1,2\n"])
 def test_a_broken_file_is_told_and_the_rest_is_shown(file: str, content: bytes) -> None:
-    a_life()
+    write_bot_files()
     Path(file).write_bytes(content)
     for address in ("/decisions",) if "decisions" in file else ("/", "/trades"):
-        assert f"Cannot be shown: {file}" in words_of(open_panel().text(address))
+        assert f"Cannot be shown: {file}" in words_of(open_dashboard().text(address))
     for address in PAGES:
-        open_panel().text(address)
+        open_dashboard().text(address)
 
 
 @pytest.mark.parametrize("file", ["trades.paper.csv", "decisions.paper.csv", "equity.paper.csv"])
 def test_a_line_that_is_being_written_is_left_out(file: str) -> None:
-    a_life()
-    whole = words_of(open_panel().text("/trades"))
+    write_bot_files()
+    whole = words_of(open_dashboard().text("/trades"))
     with Path(file).open("a") as more:
         more.write("2021-02-05,")
-    assert words_of(open_panel().text("/trades")) == whole
+    assert words_of(open_dashboard().text("/trades")) == whole
 
 
 def test_a_broken_book_is_told_and_the_trades_are_shown() -> None:
-    a_life()
+    write_bot_files()
     Path("bot_state.paper.json").write_text("{")
-    assert "bot_state.paper.json: is not JSON" in words_of(open_panel().text("/"))
-    assert "Trades: 3" in words_of(open_panel().text("/trades"))
+    assert "bot_state.paper.json: is not JSON" in words_of(open_dashboard().text("/"))
+    assert "Trades: 3" in words_of(open_dashboard().text("/trades"))
 
 
 def test_looking_changes_no_file(folder: Path) -> None:
-    a_life()
+    write_bot_files()
     a_model()
 
     def everything() -> dict[Path, tuple[bytes, int]]:
         return {file: (file.read_bytes(), file.stat().st_mtime_ns) for file in folder.rglob("*") if file.is_file()}
 
-    before, panel = everything(), open_panel()
+    before, dashboard = everything(), open_dashboard()
     for address in (*PAGES, "/chart/worth", "/chart/fall", "/pulse", "/prefer?language=fr", "/nothing"):
-        panel.get(address)
+        dashboard.get(address)
     assert everything() == before
 
 
@@ -485,30 +489,41 @@ def test_looking_changes_no_file(folder: Path) -> None:
 
 
 def test_names_and_texts_from_outside_are_escaped() -> None:
-    a_life()
-    held = {EVIL: bought_at("1")}
-    write_book(a_book(positions=held, differences={"x": EVIL}), [a_trade("ms-8", symbol=EVIL, reason=EVIL, side=EVIL)])
-    write_decisions(f"2021-02-15,,{EVIL},true,0.5,,,{EVIL},,{EVIL},{EVIL}")
+    write_bot_files()
+    held = {HTML_INJECTION: bought_at("1")}
+    write_book(
+        a_book(positions=held, differences={"x": HTML_INJECTION}),
+        [a_trade("ms-8", symbol=HTML_INJECTION, reason=HTML_INJECTION, side=HTML_INJECTION)],
+    )
+    write_decisions(f"2021-02-15,,{HTML_INJECTION},true,0.5,,,{HTML_INJECTION},,{HTML_INJECTION},{HTML_INJECTION}")
     with Path("bot.paper.log").open("a") as log:
-        log.write(f"2021-02-15T00:30:00Z INFO {EVIL} x={EVIL} | {EVIL}\n{EVIL}\n")
-    Control(some_settings()).pause(EVIL)
-    panel = open_panel()
-    for address in (*PAGES, f"/log?text={EVIL}", f"/trades?symbol={EVIL}", f"/{EVIL}", f"/decisions?day={EVIL}"):
-        page = panel.get(address).text
-        assert EVIL not in page, address
-        if address != f"/{EVIL}":
+        log.write(
+            f"2021-02-15T00:30:00Z INFO {HTML_INJECTION} x={HTML_INJECTION} | {HTML_INJECTION}\n{HTML_INJECTION}\n"
+        )
+    ControlFiles(some_settings()).pause(HTML_INJECTION)
+    dashboard = open_dashboard()
+    for address in (
+        *PAGES,
+        f"/log?text={HTML_INJECTION}",
+        f"/trades?symbol={HTML_INJECTION}",
+        f"/{HTML_INJECTION}",
+        f"/decisions?day={HTML_INJECTION}",
+    ):
+        page = dashboard.get(address).text
+        assert HTML_INJECTION not in page, address
+        if address != f"/{HTML_INJECTION}":
             assert ESCAPED in page, address
 
 
 def test_secrets_are_blanked_out_of_whatever_shows_them() -> None:
-    a_life()
+    write_bot_files()
     secret = "a-key&of<some>length'\""
     write_settings(lunarcrush={"api_key": secret})
     with Path("bot.paper.log").open("a") as log:
         log.write(f"2021-02-15T00:30:00Z INFO leak | {secret}\n")
     write_decisions(f"2021-02-15,,FET,true,0.5,,,keep,,x,{secret}")
     for address in ("/log", "/decisions"):
-        page = open_panel().text(address)
+        page = open_dashboard().text(address)
         assert secret not in html.unescape(page)
         assert "***" in page
 
@@ -517,45 +532,45 @@ def test_secrets_are_blanked_out_of_whatever_shows_them() -> None:
 
 
 def test_the_page_speaks_the_bots_language_or_the_browsers() -> None:
-    a_life()
-    panel = open_panel()
-    assert '<html lang="en"' in panel.text("/")
-    assert panel.get("/prefer?language=fr&back=trades").headers["Location"] == "/trades"
-    assert '<html lang="fr"' in panel.text("/")
-    assert "1\u202f069,75" in panel.text("/")
+    write_bot_files()
+    dashboard = open_dashboard()
+    assert '<html lang="en"' in dashboard.text("/")
+    assert dashboard.get("/prefer?language=fr&back=trades").headers["Location"] == "/trades"
+    assert '<html lang="fr"' in dashboard.text("/")
+    assert "1\u202f069,75" in dashboard.text("/")
     write_settings(language="fr")
-    assert "Aperçu" in open_panel().text("/")
+    assert "Aperçu" in open_dashboard().text("/")
 
 
 @pytest.mark.parametrize("address", PAGES)
 def test_every_page_is_there_in_french(address: str) -> None:
-    a_life()
+    write_bot_files()
     a_model()
-    panel = open_panel()
-    panel.get("/prefer?language=fr")
-    assert '<html lang="fr"' in panel.text(address)
+    dashboard = open_dashboard()
+    dashboard.get("/prefer?language=fr")
+    assert '<html lang="fr"' in dashboard.text(address)
 
 
 def test_a_theme_is_kept_by_the_browser() -> None:
-    a_life()
-    panel = open_panel()
-    assert 'data-theme="auto"' in panel.text("/")
-    panel.get("/prefer?theme=dark")
-    assert 'data-theme="dark"' in panel.text("/")
-    panel.get("/prefer?theme=nonsense&language=nonsense")
-    assert 'data-theme="dark"' in panel.text("/")
+    write_bot_files()
+    dashboard = open_dashboard()
+    assert 'data-theme="auto"' in dashboard.text("/")
+    dashboard.get("/prefer?theme=dark")
+    assert 'data-theme="dark"' in dashboard.text("/")
+    dashboard.get("/prefer?theme=nonsense&language=nonsense")
+    assert 'data-theme="dark"' in dashboard.text("/")
 
 
 @pytest.mark.parametrize("back", ["//evil.example", "https://evil.example", "static", "nothing", ""])
 def test_a_preference_leads_back_to_a_page_and_nowhere_else(back: str) -> None:
-    a_life()
-    assert open_panel().get(f"/prefer?theme=dark&back={back}").headers["Location"] == "/"
+    write_bot_files()
+    assert open_dashboard().get(f"/prefer?theme=dark&back={back}").headers["Location"] == "/"
 
 
 @pytest.mark.parametrize("address", [*PAGES, "/nothing", "/pulse", "/static/dashboard.css"])
 def test_every_answer_has_its_headers(address: str) -> None:
-    a_life()
-    headers = open_panel().get(address).headers
+    write_bot_files()
+    headers = open_dashboard().get(address).headers
     policy = headers["Content-Security-Policy"]
     assert policy.startswith("default-src 'none'; script-src 'self';")
     assert "unsafe" not in policy
@@ -566,58 +581,62 @@ def test_every_answer_has_its_headers(address: str) -> None:
 
 
 def test_every_answer_has_a_nonce_of_its_own() -> None:
-    a_life()
-    panel = open_panel()
-    assert panel.get("/").headers["Content-Security-Policy"] != panel.get("/").headers["Content-Security-Policy"]
+    write_bot_files()
+    dashboard = open_dashboard()
+    assert (
+        dashboard.get("/").headers["Content-Security-Policy"] != dashboard.get("/").headers["Content-Security-Policy"]
+    )
 
 
 def test_pages_are_kept_by_nobody_and_scripts_for_long() -> None:
-    a_life()
-    panel = open_panel()
-    assert panel.get("/").headers["Cache-Control"] == "no-store"
-    script = re.search(r'src="(/bokeh[^"]+)"', panel.text("/"))
+    write_bot_files()
+    dashboard = open_dashboard()
+    assert dashboard.get("/").headers["Cache-Control"] == "no-store"
+    script = re.search(r'src="(/bokeh[^"]+)"', dashboard.text("/"))
     assert script is not None
-    packed = panel.get(script[1], headers={"Accept-Encoding": "gzip"})
+    packed = dashboard.get(script[1], headers={"Accept-Encoding": "gzip"})
     assert packed.headers["Content-Encoding"] == "gzip"
     assert "immutable" in packed.headers["Cache-Control"]
-    assert b"Bokeh" in panel.get(script[1]).data
-    style = re.search(r'href="(/static/dashboard.css[^"]+)"', panel.text("/"))
+    assert b"Bokeh" in dashboard.get(script[1]).data
+    style = re.search(r'href="(/static/dashboard.css[^"]+)"', dashboard.text("/"))
     assert style is not None
-    assert "max-age=31536000" in panel.get(style[1]).headers["Cache-Control"]
+    assert "max-age=31536000" in dashboard.get(style[1]).headers["Cache-Control"]
 
 
 def test_nothing_is_loaded_from_elsewhere() -> None:
-    a_life()
-    panel = open_panel()
+    write_bot_files()
+    dashboard = open_dashboard()
     for address in PAGES:
-        found = re.findall(r'(?:src|href|action)="([^"]*)"', panel.text(address))
+        found = re.findall(r'(?:src|href|action)="([^"]*)"', dashboard.text(address))
         assert found
         assert all(one.startswith("/") and not one.startswith("//") for one in found if not one.startswith("#"))
 
 
 def test_a_strange_name_of_the_host_is_refused() -> None:
-    a_life()
-    panel = open_panel()
+    write_bot_files()
+    dashboard = open_dashboard()
     for address in (*PAGES, "/static/dashboard.css", "/pulse"):
-        assert panel.client.get(address, base_url="http://evil.example:8377").status_code == 421
-    assert panel.client.get("/", base_url="http://localhost:8377").status_code == 200
+        assert dashboard.client.get(address, base_url="http://evil.example:8377").status_code == 421
+    assert dashboard.client.get("/", base_url="http://localhost:8377").status_code == 200
 
 
-@pytest.mark.parametrize("door", [None, guarded()])
-def test_nothing_but_looking_is_possible_without_a_login(door: Door | None, folder: Path) -> None:
-    a_life()
-    panel = open_panel(door)
+@pytest.mark.parametrize("server_address", [None, address_with_token()])
+def test_nothing_but_looking_is_possible_without_a_login(server_address: ServerAddress | None, folder: Path) -> None:
+    write_bot_files()
+    dashboard = open_dashboard(server_address)
     for address in ("/control/pause", "/control/resume", "/control/sell-all", "/", "/trades", "/pulse"):
         for method in ("POST", "PUT", "DELETE", "PATCH"):
-            answer = panel.client.open(address, method=method, base_url=HERE, data={"sure": "yes", "word": "SELL"})
+            answer = dashboard.client.open(
+                address, method=method, base_url=BASE_URL, data={"sure": "yes", "word": "SELL"}
+            )
             assert answer.status_code in {400, 401, 404, 405}, (address, method)
     assert not {file.name for file in folder.iterdir()} & {"PAUSE.paper", "SELL_ALL.paper", "PAUSE", "SELL_ALL"}
 
 
 def test_without_a_token_there_are_no_buttons() -> None:
-    a_life()
-    panel = open_panel()
+    write_bot_files()
+    dashboard = open_dashboard()
     for address in PAGES:
-        assert "control" not in re.findall(r'href="/(\w+)"', panel.text(address))
-    assert panel.get("/control").status_code == 404
-    assert panel.get("/login").status_code == 404
+        assert "control" not in re.findall(r'href="/(\w+)"', dashboard.text(address))
+    assert dashboard.get("/control").status_code == 404
+    assert dashboard.get("/login").status_code == 404

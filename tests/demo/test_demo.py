@@ -127,5 +127,5 @@ def test_a_new_demo_takes_away_what_an_earlier_one_wrote_down(tmp_path: Path, mo
     for name in earlier:
         (tmp_path / f"{name}.demo.{endings.get(name, 'csv')}").touch()
     (tmp_path / "equity.csv").touch()
-    demo._begin_anew(some_settings(mode="demo"))
+    demo._remove_old_files(some_settings(mode="demo"))
     assert {path.name for path in tmp_path.iterdir()} == {"equity.csv", "bot_state.demo.json.lock"}

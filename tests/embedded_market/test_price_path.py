@@ -141,8 +141,8 @@ def test_after_the_end_and_in_a_gap_the_price_stands_still(tmp_path: Path) -> No
     board = PriceBoard(load_history(file), seed=0, shift_days=0)
     assert board.price("A", day_start(date(2021, 1, 2)) + 40_000) == 2
     assert board.price("A", day_start(date(2021, 1, 9))) == 4
-    assert board.is_over("A", day_start(date(2021, 1, 4)))
-    assert not board.is_over("A", day_start(date(2021, 1, 3)) + 86_399)
+    assert board.has_ended("A", day_start(date(2021, 1, 4)))
+    assert not board.has_ended("A", day_start(date(2021, 1, 3)) + 86_399)
     assert not board.is_listed("A", day_start(date(2020, 12, 31)))
 
 

@@ -203,10 +203,10 @@ def test_lunarcrush_answers_can_be_harmed(market: EmbeddedMarket, url: str) -> N
         answer["data"][0]["close"] = None
         return answer
 
-    market.lunarcrush.edit_answer = harm
+    market.lunarcrush.edit_response = harm
     body = series(url).json()
     assert (body["config"]["name"], body["data"][0]["close"]) == ("Another ADA", None)
-    market.lunarcrush.edit_answer = None
+    market.lunarcrush.edit_response = None
     assert series(url).json()["data"][0]["close"] is not None
 
 

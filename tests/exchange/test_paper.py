@@ -10,32 +10,32 @@ from pathlib import Path
 
 import pytest
 
-from marsshot.core.domain import Intent, Reason, Side
+from marsshot.core.domain import Intent, OrderReason, Side
 from marsshot.core.errors import InsufficientBalanceError, RefusedOrderError, TemporaryError, UnknownOutcomeError
 from marsshot.exchange.paper import SLIPPAGE, TAKER_FEE, PaperExchange
 from positions_store import read_trades
-from tests.helpers.trading_harness import NEW_ORDER, NOON, Desk, Scores, open_desk
+from tests.helpers.trading_harness import NEW_ORDER, NOON, StubScores, TradingHarness, open_trading_harness
 from trade_executor import TradeExecutor
 
 D = Decimal
 
 
 @pytest.fixture
-def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+def harness(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TradingHarness]:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("os.fsync", lambda descriptor: None)
-    with open_desk(tmp_path) as desk:
-        yield desk
+    with open_trading_harness(tmp_path) as harness:
+        yield harness
 
 
 @pytest.fixture
-def paper(desk: Desk) -> PaperExchange:
-    return PaperExchange(desk.exchange, lambda: desk.book)
+def paper(harness: TradingHarness) -> PaperExchange:
+    return PaperExchange(harness.exchange, lambda: harness.book)
 
 
 @pytest.fixture
-def executor(desk: Desk, paper: PaperExchange) -> TradeExecutor:
-    return TradeExecutor(paper, desk.store, desk.clock, lambda symbol: f"{symbol}USDT")
+def executor(harness: TradingHarness, paper: PaperExchange) -> TradeExecutor:
+    return TradeExecutor(paper, harness.store, harness.clock, lambda symbol: f"{symbol}USDT")
 
 
 def an_intent(symbol: str = "ADA", **amount: str) -> Intent:
@@ -46,15 +46,17 @@ def an_intent(symbol: str = "ADA", **amount: str) -> Intent:
         base_asset=symbol,
         lot_step=D("0.01"),
         side=Side.SELL if "quantity" in amount else Side.BUY,
-        reason=Reason.DAILY_BUY,
+        reason=OrderReason.DAILY_BUY,
         created_ms=0,
         quantity=D(amount["quantity"]) if "quantity" in amount else None,
         quote_amount=D(amount["quote_amount"]) if "quote_amount" in amount else None,
     )
 
 
-def test_a_purchase_pays_the_price_and_the_slippage_and_the_fee_in_base(desk: Desk, paper: PaperExchange) -> None:
-    desk.market.set_price("ADA", "2")
+def test_a_purchase_pays_the_price_and_the_slippage_and_the_fee_in_base(
+    harness: TradingHarness, paper: PaperExchange
+) -> None:
+    harness.market.set_price("ADA", "2")
     report = paper.send_market_order(an_intent(quote_amount="100"))
     assert report.parts is not None
     [part] = report.parts
@@ -65,8 +67,10 @@ def test_a_purchase_pays_the_price_and_the_slippage_and_the_fee_in_base(desk: De
     assert (report.status, report.executed_base, report.executed_quote) == ("FILLED", part.quantity, part.quote)
 
 
-def test_a_sale_gets_the_price_less_the_slippage_and_pays_the_fee_in_quote(desk: Desk, paper: PaperExchange) -> None:
-    desk.market.set_price("ADA", "2")
+def test_a_sale_gets_the_price_less_the_slippage_and_pays_the_fee_in_quote(
+    harness: TradingHarness, paper: PaperExchange
+) -> None:
+    harness.market.set_price("ADA", "2")
     report = paper.send_market_order(an_intent(quantity="50"))
     assert report.parts is not None
     [part] = report.parts
@@ -74,30 +78,30 @@ def test_a_sale_gets_the_price_less_the_slippage_and_pays_the_fee_in_quote(desk:
     assert (part.commission, part.commission_asset) == (D("0.09995"), "USDT")
 
 
-def test_nothing_is_ever_sent_and_nothing_needs_a_key(desk: Desk, executor: TradeExecutor) -> None:
+def test_nothing_is_ever_sent_and_nothing_needs_a_key(harness: TradingHarness, executor: TradeExecutor) -> None:
     executor.buy("ADA", D(200), D(1))
-    executor.sell("ADA", desk.book.positions["ADA"].qty, Reason.SELL_ALL, D(1))
+    executor.sell("ADA", harness.book.positions["ADA"].qty, OrderReason.SELL_ALL, D(1))
     executor.exchange.account()
-    assert desk.requests(NEW_ORDER) == desk.requests("account") == 0
-    assert not any("signature" in seen.query for seen in desk.market.request_log)
+    assert harness.requests(NEW_ORDER) == harness.requests("account") == 0
+    assert not any("signature" in seen.query for seen in harness.market.request_log)
 
 
-def test_book_and_trades_add_up(desk: Desk, executor: TradeExecutor) -> None:
+def test_book_and_trades_add_up(harness: TradingHarness, executor: TradeExecutor) -> None:
     executor.buy("ADA", D(200), D(1))
-    bought = desk.book
+    bought = harness.book
     assert 1000 - bought.capital <= 200
-    executor.sell("ADA", bought.positions["ADA"].qty, Reason.SELL_ALL, D(1))
-    assert not desk.book.positions
-    rows = read_trades(desk.trades_path)
+    executor.sell("ADA", bought.positions["ADA"].qty, OrderReason.SELL_ALL, D(1))
+    assert not harness.book.positions
+    rows = read_trades(harness.trades_path)
     spent, got = (D(row["quote"]) for row in rows)
-    assert desk.book.capital == 1000 - spent + got - D(rows[1]["fee"])
-    lost = (1000 - desk.book.capital) / spent
+    assert harness.book.capital == 1000 - spent + got - D(rows[1]["fee"])
+    lost = (1000 - harness.book.capital) / spent
     assert D("0.002") < lost < D("0.0035"), "fee and slippage, both ways"
 
 
-def test_the_free_balance_is_the_capital_of_the_book(desk: Desk, paper: PaperExchange) -> None:
+def test_the_free_balance_is_the_capital_of_the_book(harness: TradingHarness, paper: PaperExchange) -> None:
     account = paper.account()
-    assert account.free == {"USDT": desk.book.capital}
+    assert account.free == {"USDT": harness.book.capital}
     assert account.can_trade
 
 
@@ -118,69 +122,75 @@ def test_more_than_the_capital_cannot_be_spent(paper: PaperExchange) -> None:
         (an_intent(quote_amount="101"), "MARKET_LOT_SIZE"),
     ],
 )
-def test_the_pairs_real_filters_refuse_here_too(desk: Desk, paper: PaperExchange, intent: Intent, text: str) -> None:
-    desk.set_rules("ADAUSDT", max_market_quantity=D(100))
+def test_the_pairs_real_filters_refuse_here_too(
+    harness: TradingHarness, paper: PaperExchange, intent: Intent, text: str
+) -> None:
+    harness.set_rules("ADAUSDT", max_market_quantity=D(100))
     with pytest.raises(RefusedOrderError, match=text):
         paper.send_market_order(intent)
 
 
 @pytest.mark.parametrize(("amount", "lot_step"), [("5", "0.01"), ("5.9", "1")])
 def test_an_amount_from_the_smallest_order_on_is_taken(
-    desk: Desk, paper: PaperExchange, amount: str, lot_step: str
+    harness: TradingHarness, paper: PaperExchange, amount: str, lot_step: str
 ) -> None:
     """As Binance has it: quoteOrderQty itself is compared, the engine then fits the quantity to the step."""
-    desk.set_rules("ADAUSDT", lot_step=D(lot_step))
-    desk.market.set_price("ADA", "0.99")
-    desk.exchange.send_market_order(an_intent(quote_amount=amount))
+    harness.set_rules("ADAUSDT", lot_step=D(lot_step))
+    harness.market.set_price("ADA", "0.99")
+    harness.exchange.send_market_order(an_intent(quote_amount=amount))
     assert paper.send_market_order(an_intent(quote_amount=amount)).status == "FILLED"
 
 
-def test_a_pair_that_is_not_trading_or_unknown_is_refused(desk: Desk, paper: PaperExchange) -> None:
-    desk.market.set_status("ADAUSDT", "BREAK")
+def test_a_pair_that_is_not_trading_or_unknown_is_refused(harness: TradingHarness, paper: PaperExchange) -> None:
+    harness.market.set_status("ADAUSDT", "BREAK")
     with pytest.raises(RefusedOrderError, match="BREAK"):
         paper.send_market_order(an_intent(quote_amount="100"))
     with pytest.raises(RefusedOrderError, match="NOPE"):
         paper.send_market_order(an_intent(symbol="NOPE", quote_amount="100"))
 
 
-def test_without_a_price_nothing_happens(desk: Desk, executor: TradeExecutor) -> None:
+def test_without_a_price_nothing_happens(harness: TradingHarness, executor: TradeExecutor) -> None:
     executor.rules_of("ADA")
-    desk.fault("ticker/price", "status", times=-1, status=200, body="[]")
+    harness.fault("ticker/price", "status", times=-1, status=200, body="[]")
     with pytest.raises(TemporaryError):
         executor.buy("ADA", D(200), D(1))
-    assert not desk.book.intents
-    assert desk.book.capital == 1000
+    assert not harness.book.intents
+    assert harness.book.capital == 1000
 
 
-def test_a_price_that_cannot_be_asked_for_is_no_unknown_outcome(desk: Desk, executor: TradeExecutor) -> None:
+def test_a_price_that_cannot_be_asked_for_is_no_unknown_outcome(
+    harness: TradingHarness, executor: TradeExecutor
+) -> None:
     executor.rules_of("ADA")
-    desk.fault("ticker/price", "drop_before", times=-1)
+    harness.fault("ticker/price", "drop_before", times=-1)
     with pytest.raises(TemporaryError) as caught:
         executor.buy("ADA", D(200), D(1))
     assert not isinstance(caught.value, UnknownOutcomeError)
-    assert not desk.book.intents
+    assert not harness.book.intents
 
 
-def test_an_order_that_died_with_its_process_was_never_executed(desk: Desk, executor: TradeExecutor) -> None:
+def test_an_order_that_died_with_its_process_was_never_executed(
+    harness: TradingHarness, executor: TradeExecutor
+) -> None:
     executor.exchange.now_ms()
     intent = replace(an_intent(quote_amount="100"), created_ms=executor.exchange.now_ms())
-    desk.store.save(replace(desk.book, intents={intent.client_order_id: intent}))
-    executor.settle_unknown()
-    assert desk.book.intents, "not before a minute is over"
-    desk.wait(60)
-    executor.settle_unknown()
-    assert not desk.book.intents
-    assert desk.book.capital == 1000
+    harness.store.save(replace(harness.book, intents={intent.client_order_id: intent}))
+    executor.resolve_unknown()
+    assert harness.book.intents, "not before a minute is over"
+    harness.wait(60)
+    executor.resolve_unknown()
+    assert not harness.book.intents
+    assert harness.book.capital == 1000
 
 
-def test_a_daily_pass_on_paper(desk: Desk, paper: PaperExchange) -> None:
-    bot = desk.bot(Scores(desk.clock, ADA="0.9", DOT="0.8"))
+def test_a_daily_pass_on_paper(harness: TradingHarness, paper: PaperExchange) -> None:
+    bot = harness.bot(StubScores(harness.clock, ADA="0.9", DOT="0.8"))
     bot.executor.exchange = paper
     bot.cycle()
-    assert sorted(desk.book.positions) == ["ADA", "DOT"]
-    assert desk.book.capital < 1
-    desk.market.set_price("ADA", "0.4")
-    desk.clock.idle(NOON + timedelta(minutes=5))
+    assert sorted(harness.book.positions) == ["ADA", "DOT"]
+    assert harness.book.capital < 1
+    harness.market.set_price("ADA", "0.4")
+    harness.clock.idle(NOON + timedelta(minutes=5))
     bot.cycle()
-    assert list(desk.book.positions) == ["DOT"]
-    assert desk.requests(NEW_ORDER) == 0
+    assert list(harness.book.positions) == ["DOT"]
+    assert harness.requests(NEW_ORDER) == 0

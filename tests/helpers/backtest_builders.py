@@ -1,4 +1,4 @@
-"""A model, a question and a recorded market of the tests' making for backtests: small, quick, full of trades."""
+"""A model, a request and a synthetic dataset for backtests: small, fast, full of trades."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from sklearn.ensemble import RandomForestClassifier
 
-from marsshot.backtesting.history.market_history import Recording
-from marsshot.backtesting.request import Question, read_question
-from marsshot.backtesting.scoring.daily_scores import ScoreBook, score_with, whole_table
-from marsshot.backtesting.scoring.walk_forward import known_rows
+from marsshot.backtesting.history.market_history import Dataset
+from marsshot.backtesting.request import BacktestRequest, read_request
+from marsshot.backtesting.scoring.daily_scores import DailyScores, full_feature_table, score_days
+from marsshot.backtesting.scoring.walk_forward import training_rows_known_on
 from marsshot.config.settings import TrainingSection
 from marsshot.core.domain import Score
 from marsshot.model.features import FEATURES
@@ -22,7 +22,7 @@ from marsshot.model.model_files import LoadedModel, save_model
 CONFIG = Path(__file__).resolve().parents[2] / "config.yaml"
 FIRST, LAST = date(2021, 2, 21), date(2021, 3, 4)
 # Rules so tight that two weeks see every one of them at work.
-BUSY = {
+TIGHT_RULES = {
     "strategy.buy_threshold": "0.55",
     "strategy.sell_threshold": "0.42",
     "strategy.stop_loss_pct": "0.12",
@@ -33,42 +33,53 @@ BUSY = {
 }
 
 
-def forest_of(recording: Recording, day: date) -> RandomForestClassifier:
+def forest_of(dataset: Dataset, day: date) -> RandomForestClassifier:
     """Return a small forest, trained on what was known on this day."""
-    rows = known_rows(whole_table(recording), day, TrainingSection())
+    rows = training_rows_known_on(full_feature_table(dataset), day, TrainingSection())
     forest = RandomForestClassifier(20, min_samples_leaf=20, class_weight="balanced", random_state=0)
     return forest.fit(rows[list(FEATURES)], rows["label"])
 
 
-def save_forest(recording: Recording, day: date, path: Path) -> None:
+def save_forest(dataset: Dataset, day: date, path: Path) -> None:
     """Write such a forest as model.pkl with the facts that a backtest asks for."""
     known = str(date.fromordinal(day.toordinal() - 3))
-    save_model(forest_of(recording, day), {"last_date": known, "label": {"shift_days": 2}}, path)
+    save_model(forest_of(dataset, day), {"last_date": known, "label": {"shift_days": 2}}, path)
 
 
-def ask(**changes: Any) -> Question:
-    """Return a question about two busy weeks of the bundled history."""
-    asked: dict[str, Any] = {"changes": BUSY, "tokens": None, "data": None, "rules": None, "first": FIRST, "last": LAST}
-    return read_question(CONFIG, **asked | changes)
+def bundled_request(**changes: Any) -> BacktestRequest:
+    """Return a request for two busy weeks of the bundled history."""
+    arguments: dict[str, Any] = {
+        "changes": TIGHT_RULES,
+        "tokens": None,
+        "data": None,
+        "rules": None,
+        "first": FIRST,
+        "last": LAST,
+    }
+    return read_request(CONFIG, **arguments | changes)
 
 
-def scored(question: Question, model: RandomForestClassifier | None = None) -> ScoreBook:
-    """Return what a small forest says on each day of the question's span."""
-    forest = model or forest_of(question.recording, question.first)
+def forest_scores(backtest_request: BacktestRequest, model: RandomForestClassifier | None = None) -> DailyScores:
+    """Return what a small forest says on each day of the request's span."""
+    forest = model or forest_of(backtest_request.dataset, backtest_request.first)
     loaded = LoadedModel(forest, {}, FEATURES, "")
-    table = whole_table(question.recording)
-    days: dict[date, dict[str, Score]] = score_with(table, question.settings.tokens_daily, *question.span, loaded)
-    return ScoreBook(days)
+    table = full_feature_table(backtest_request.dataset)
+    days: dict[date, dict[str, Score]] = score_days(
+        table, backtest_request.settings.tokens_daily, *backtest_request.span, loaded
+    )
+    return DailyScores(days)
 
 
-# --------------------------------------------------------------------------- made-up recordings
+# --------------------------------------------------------------------------- synthetic datasets
 
-MADE_UP_FIRST, MADE_UP_DAYS, BEFORE = date(2023, 1, 11), 6, 10
+SYNTHETIC_FIRST_DAY, SYNTHETIC_DAYS, DAYS_BEFORE = date(2023, 1, 11), 6, 10
 DAILY = "symbol,date,open,high,low,close,volume,market_cap"
 
 
-def write_made_up(folder: Path, seed: int, *, hourly: bool, days: int = MADE_UP_DAYS, swing: float = 0.02) -> Path:
-    """Write bars of BTC, ETH, AAA and BBB: `BEFORE` days before MADE_UP_FIRST and so many from it on.
+def write_synthetic_bars(
+    folder: Path, seed: int, *, hourly: bool, days: int = SYNTHETIC_DAYS, swing: float = 0.02
+) -> Path:
+    """Write bars of BTC, ETH, AAA and BBB: `DAYS_BEFORE` days before SYNTHETIC_FIRST_DAY and so many from it on.
 
     Hourly bars, if any, are of AAA and BTC alone. The same seed gives the same bars, however many days are asked for.
     """
@@ -76,8 +87,8 @@ def write_made_up(folder: Path, seed: int, *, hourly: bool, days: int = MADE_UP_
     for number, symbol in enumerate(("AAA", "BBB", "BTC", "ETH")):
         random = np.random.default_rng([seed, number])
         price = 100.0
-        for day in range(BEFORE + days):
-            date_of = date.fromordinal(MADE_UP_FIRST.toordinal() - BEFORE + day)
+        for day in range(DAYS_BEFORE + days):
+            date_of = date.fromordinal(SYNTHETIC_FIRST_DAY.toordinal() - DAYS_BEFORE + day)
             rows = []
             for hour in range(24):
                 close = price * float(np.exp(random.standard_t(3) * swing))
@@ -86,7 +97,7 @@ def write_made_up(folder: Path, seed: int, *, hourly: bool, days: int = MADE_UP_
                 rows.append([round(min(max(value, 0.01), 1e6), 4) for value in bar])
                 price = rows[-1][3]
                 moment = (date_of - date(1970, 1, 1)).days * 86_400 + hour * 3600
-                if hourly and symbol in {"AAA", "BTC"} and day >= BEFORE:
+                if hourly and symbol in {"AAA", "BTC"} and day >= DAYS_BEFORE:
                     intraday.append(f"{symbol},{moment}," + ",".join(map(str, rows[-1])))
             opening, high = rows[0][0], max(row[1] for row in rows)
             daily.append(f"{symbol},{date_of},{opening},{high},{min(row[2] for row in rows)},{price},3000000,1000000")
@@ -96,26 +107,27 @@ def write_made_up(folder: Path, seed: int, *, hourly: bool, days: int = MADE_UP_
     return folder
 
 
-def ask_made_up(folder: Path, **changes: str) -> Question:
-    """Return a question about the made-up days of this folder, with changes of `strategy`."""
-    return read_question(
+def synthetic_request(folder: Path, **changes: str) -> BacktestRequest:
+    """Return a request for the synthetic days of this folder, with changes of `strategy`."""
+    return read_request(
         CONFIG,
         changes={f"strategy.{key}": value for key, value in changes.items()},
         tokens="AAA,BBB",
         data=folder,
         rules=None,
-        first=MADE_UP_FIRST,
+        first=SYNTHETIC_FIRST_DAY,
         last=None,
     )
 
 
-def random_scores(question: Question, seed: int) -> ScoreBook:
+def random_scores(backtest_request: BacktestRequest, seed: int) -> DailyScores:
     """Return scores that mean nothing, for every token on every day."""
     days = {}
-    for number in range((question.last - question.first).days + 1):
-        day = date.fromordinal(question.first.toordinal() + number)
+    for number in range((backtest_request.last - backtest_request.first).days + 1):
+        day = date.fromordinal(backtest_request.first.toordinal() + number)
         random = np.random.default_rng([seed, day.toordinal()])
         days[day] = {
-            token: Score(token, Decimal(str(round(random.random(), 3)))) for token in question.settings.tokens_daily
+            token: Score(token, Decimal(str(round(random.random(), 3))))
+            for token in backtest_request.settings.tokens_daily
         }
-    return ScoreBook(days)
+    return DailyScores(days)

@@ -17,9 +17,9 @@ from marsshot.core.domain import (
     ExitRules,
     Fill,
     Intent,
+    OrderReason,
     PlannedBuy,
     Position,
-    Reason,
     Score,
     Side,
     TradeRow,
@@ -93,7 +93,7 @@ def trading_rules(**changes: Any) -> TradingRules:
         base_asset="FET",
         quote_asset="USDT",
         tradable=True,
-        why_not="",
+        unavailable_reason="",
         lot_step=D("0.1"),
         min_quantity=D("0.1"),
         max_market_quantity=None,
@@ -111,7 +111,7 @@ def buy_intent(**changes: Any) -> Intent:
         base_asset="FET",
         lot_step=D("0.1"),
         side=Side.BUY,
-        reason=Reason.DAILY_BUY,
+        reason=OrderReason.DAILY_BUY,
         created_ms=NOW_MS,
         quote_amount=D(100),
     )
@@ -121,7 +121,7 @@ def buy_intent(**changes: Any) -> Intent:
 def sell_intent(**changes: Any) -> Intent:
     """An order to sell 100 FET by the stop-loss."""
     return buy_intent(
-        **{"side": Side.SELL, "reason": Reason.STOP_LOSS, "quote_amount": None, "quantity": D(100)} | changes
+        **{"side": Side.SELL, "reason": OrderReason.STOP_LOSS, "quote_amount": None, "quantity": D(100)} | changes
     )
 
 

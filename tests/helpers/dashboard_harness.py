@@ -18,19 +18,19 @@ from werkzeug.test import TestResponse
 from marsshot.config.loader import read_settings
 from marsshot.core.domain import Book, TradeRow
 from marsshot.dashboard.app import create_app
-from marsshot.dashboard.data.bot_snapshot import Sources
-from marsshot.dashboard.security.access_control import Door
+from marsshot.dashboard.data.bot_snapshot import BotFiles
+from marsshot.dashboard.security.access_control import ServerAddress
 from marsshot.infra.atomic_files import Disk
 from positions_store import Store
 from tests.helpers.builders import D, a_book, a_trade, bought_at, seed_content
 
 TOKEN = "a-token-of-forty-three-characters-or-so-0123"
-HERE = "http://127.0.0.1:8377"
+BASE_URL = "http://127.0.0.1:8377"
 START = datetime(2021, 2, 1, tzinfo=UTC)
 
 
 @dataclass
-class Panel:
+class DashboardHarness:
     """The pages of one folder, and a browser's cookies."""
 
     client: FlaskClient
@@ -38,7 +38,7 @@ class Panel:
 
     def get(self, address: str, **more: Any) -> TestResponse:
         """Ask for a page."""
-        return self.client.get(address, base_url=HERE, **more)
+        return self.client.get(address, base_url=BASE_URL, **more)
 
     def text(self, address: str) -> str:
         """Return a page that must be there."""
@@ -48,9 +48,9 @@ class Panel:
 
     def post(self, address: str, form_from: str, **values: str) -> TestResponse:
         """Send a form with the key that the page gave out."""
-        key = re.search(r'name="form_key" value="([^"]+)"', self.text(form_from))
+        key = re.search(r'name="csrf_token" value="([^"]+)"', self.text(form_from))
         assert key is not None
-        return self.client.post(address, data={"form_key": key[1], **values}, base_url=HERE)
+        return self.client.post(address, data={"csrf_token": key[1], **values}, base_url=BASE_URL)
 
     def log_in(self, token: str = TOKEN) -> TestResponse:
         """Send a token."""
@@ -61,17 +61,17 @@ class Panel:
         self.time[0] += span
 
 
-def open_panel(door: Door | None = None) -> Panel:
+def open_dashboard(server_address: ServerAddress | None = None) -> DashboardHarness:
     """Return the pages of the working directory."""
     time = [datetime(2021, 2, 20, tzinfo=UTC)]
-    sources = Sources(Path("config.yaml"), read_settings(Path("config.yaml")), lambda: time[0])
-    app = create_app(sources, door or Door("127.0.0.1", 8377), lambda: time[0])
-    return Panel(app.test_client(), time)
+    bot_files = BotFiles(Path("config.yaml"), read_settings(Path("config.yaml")), lambda: time[0])
+    app = create_app(bot_files, server_address or ServerAddress("127.0.0.1", 8377), lambda: time[0])
+    return DashboardHarness(app.test_client(), time)
 
 
-def guarded() -> Door:
-    """Return a door with a token."""
-    return Door("127.0.0.1", 8377, TOKEN)
+def address_with_token() -> ServerAddress:
+    """Return an address with a token."""
+    return ServerAddress("127.0.0.1", 8377, TOKEN)
 
 
 def write_settings(**changes: Any) -> None:
@@ -108,8 +108,8 @@ def write_seen(**prices: str) -> None:
     )
 
 
-def write_beat(moment: str = "2021-02-20T00:00:00Z") -> None:
-    """Write heartbeat.paper.json: the bot's sign of life."""
+def write_heartbeat(moment: str = "2021-02-20T00:00:00Z") -> None:
+    """Write heartbeat.paper.json."""
     Path("heartbeat.paper.json").write_text(json.dumps({"time": moment, "mode": "paper", "pid": 1}))
 
 
@@ -121,7 +121,7 @@ def write_decisions(*rows: str) -> None:
     Path("decisions.paper.csv").write_text("\n".join([DECISION_COLUMNS, *rows, ""]))
 
 
-def a_life() -> None:
+def write_bot_files() -> None:
     """Write a bot that holds FET, has bought and sold, and has noted down what it decided and had."""
     write_settings()
     trades = [
@@ -137,7 +137,7 @@ def a_life() -> None:
         "2021-02-15,2021-02-15T00:30:00Z,OP,false,0.742,0.5,4,buy,100,at_buy_threshold,0.70 or more",
         "2021-02-14,2021-02-14T00:30:00Z,FET,true,0.55,,,keep,,at_sell_threshold,not under 0.30",
     )
-    write_beat()
+    write_heartbeat()
     Path("bot.paper.log").write_text(
         "2021-02-15T00:30:00Z INFO daily.done | Daily pass of 2021-02-15: 1 bought\n"
         "2021-02-15T00:35:00Z WARNING price.note | LUNA: Coinbase does not know it\n"

@@ -5,14 +5,14 @@ from __future__ import annotations
 from functools import cache
 from string import Formatter
 
-from marsshot.core.catalog import sentences
+from marsshot.core.catalog import load_texts
 
 
 @cache
 def english_parts() -> tuple[str, ...]:
     """Return what the English sentences have between their values and the French ones have not."""
-    french = "\n".join(sentences("fr").values())
-    parts = {part.strip() for text in sentences("en").values() for part, _, _, _ in Formatter().parse(text)}
+    french = "\n".join(load_texts("fr").values())
+    parts = {part.strip() for text in load_texts("en").values() for part, _, _, _ in Formatter().parse(text)}
     return tuple(part for part in parts if part.count(" ") > 1 and len(part) > 11 and part not in french)
 
 

@@ -28,18 +28,18 @@ from marsshot.portfolio.ledger import with_position
 from positions_store import load_state, save_state
 
 PROGRAM = Path(main.__file__).resolve()
-QUICKLY = """if True:
+FAST_LOOP_PROGRAM = """if True:
     import sys
     import main
     from marsshot.infra import clock
     clock.SystemClock.LOOP_SECONDS = 0.1
     sys.exit(main.main(sys.argv[1:]))
 """
-RECORDED = date(2021, 2, 15)
+RECORDED_DAY = date(2021, 2, 15)
 D = Decimal
 
 
-class House:
+class ProcessHarness:
     """A folder with config.yaml and a model that wants ADA only, and the market that the config names."""
 
     def __init__(self, folder: Path, market: EmbeddedMarket, url: str) -> None:
@@ -75,19 +75,19 @@ class House:
         path.write_text(yaml.safe_dump(self.config), encoding="utf-8")
         path.chmod(0o600)
 
-    def put_model(self, **facts: object) -> None:
+    def write_model(self, **facts: object) -> None:
         closes = {
-            symbol: float(self.market.history.coins[symbol].bars[unix_day(RECORDED) - 1].close)
+            symbol: float(self.market.history.coins[symbol].bars[unix_day(RECORDED_DAY) - 1].close)
             for symbol in ("ADA", "DOT")
         }
         rows = pd.DataFrame({"close": list(closes.values())})
         save_model(DecisionTreeClassifier(random_state=0).fit(rows, [1, 0]), facts, self.folder / "model.pkl")
 
-    def hold_ada(self, entry: str = "0.5") -> None:
+    def add_ada_position(self, entry: str = "0.5") -> None:
         """Put 400 ADA into a book, and into the account."""
-        self.hold("ADA", "400", entry)
+        self.add_position("ADA", "400", entry)
 
-    def hold(self, symbol: str, quantity: str, entry: str) -> None:
+    def add_position(self, symbol: str, quantity: str, entry: str) -> None:
         """Put a position into the book, and into the account."""
         price, qty = D(entry), D(quantity)
         position = Position(qty=qty, entry_quote=price, entry_base=D(1), cost=qty * price, max_price=price)
@@ -97,9 +97,9 @@ class House:
         save_state(with_position(book, symbol, position), path, Disk())
         self.market.exchange.free[symbol] += qty
 
-    def start(self, *arguments: str, quick: bool = False) -> subprocess.Popen[str]:
+    def start(self, *arguments: str, fast_loop: bool = False) -> subprocess.Popen[str]:
         """Start the program; quick: with a loop that looks around ten times a second, not every ten seconds."""
-        program = ["-c", QUICKLY] if quick else [str(PROGRAM)]
+        program = ["-c", FAST_LOOP_PROGRAM] if fast_loop else [str(PROGRAM)]
         return subprocess.Popen(
             [sys.executable, "-W", "ignore", *program, *arguments],
             cwd=self.folder,
@@ -113,7 +113,7 @@ class House:
     @contextmanager
     def running_bot(self) -> Iterator[subprocess.Popen[str]]:
         """Yield the bot at work; whatever is left of it is killed at the end."""
-        process = self.start("run", quick=True)
+        process = self.start("run", fast_loop=True)
         try:
             assert process.stdout is not None
             while "MarsShot runs" not in process.stdout.readline():
@@ -139,14 +139,14 @@ class House:
         orders = self.market.exchange.orders.values()
         return [f"{'BUY' if order.request.is_buy else 'SELL'} {order.symbol[:-4]}" for order in orders]
 
-    def written(self) -> list[Path]:
+    def written_files(self) -> list[Path]:
         return [path for path in self.folder.rglob("*") if path.is_file() and path.name != "config.yaml"]
 
 
 @contextmanager
-def open_house(folder: Path) -> Iterator[House]:
-    """Yield a house whose market says that it is today; its account holds 1500 USDT."""
-    shift = (datetime.now(UTC).date() - RECORDED).days
+def open_process_harness(folder: Path) -> Iterator[ProcessHarness]:
+    """Yield a harness whose market says that it is today; its account holds 1500 USDT."""
+    shift = (datetime.now(UTC).date() - RECORDED_DAY).days
     market = EmbeddedMarket(clock=time.time, shift_days=shift, balances={"USDT": "1500"})
     with MarketServer(market) as server:
-        yield House(folder, market, server.url)
+        yield ProcessHarness(folder, market, server.url)

@@ -1,7 +1,7 @@
-"""A desk to trade at: the stand-in market on loopback, the real python-binance client, a book on disk, a virtual time.
+"""A harness for trading: embedded market on loopback, the real python-binance client, a book on disk, virtual time.
 
-`Life` counts the steps that matter (requests and file operations) and can end the process between any two of them:
-`Died` passes through every handler, the objects are left where they are, and `Desk.open` builds new ones from disk.
+`CrashInjector` counts requests and file operations and can end the process between any two of them:
+`SimulatedCrash` passes through every handler, objects stay as they are; `TradingHarness.open` builds new ones.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from typing import Any, TypeVar
 from embedded_market import EmbeddedMarket, MarketServer
 from embedded_market.exchange.orders import Order
 from marsshot.bot.bot import Bot
-from marsshot.bot.control_files import Control
-from marsshot.bot.journal import Diary
-from marsshot.bot.price_feed import PriceDesk
+from marsshot.bot.control_files import ControlFiles
+from marsshot.bot.journal import Journal
+from marsshot.bot.price_feed import PriceFeed
 from marsshot.config.loader import check_settings
 from marsshot.config.settings import Settings
 from marsshot.core.domain import (
@@ -48,15 +48,15 @@ from trade_executor import TradeExecutor
 Answer = TypeVar("Answer")
 
 NOON = datetime(2021, 2, 15, 12, 0, tzinfo=UTC)
-NEW_ORDER, LOOK_UP, TRADES = "POST /api/v3/order", "GET /api/v3/order", "GET /api/v3/myTrades"
+NEW_ORDER, QUERY_ORDER, TRADES = "POST /api/v3/order", "GET /api/v3/order", "GET /api/v3/myTrades"
 NO_SUCH_ORDER = '{"code":-2013,"msg":"Order does not exist."}'
 
 
-class Died(BaseException):
+class SimulatedCrash(BaseException):
     """The process ended here."""
 
 
-class Life:
+class CrashInjector:
     """The steps of a process so far; with `steps_left` set it ends before so many more of them are over."""
 
     def __init__(self) -> None:
@@ -67,25 +67,25 @@ class Life:
         """Note a step, or die instead of taking it."""
         if self.steps_left is not None:
             if self.steps_left == 0:
-                raise Died(name)
+                raise SimulatedCrash(name)
             self.steps_left -= 1
         self.steps.append(name)
 
 
-class MortalDisk(Disk):
+class CrashingDisk(Disk):
     """The real file system, of a process that may die before, or half-way through, any write."""
 
-    def __init__(self, life: Life) -> None:
+    def __init__(self, crash_injector: CrashInjector) -> None:
         super().__init__()
-        self._life = life
-        self.refuses = ""  # part of a name: writing such a file fails, as on a full disk
+        self._crash_injector = crash_injector
+        self.failing_file = ""  # part of a name: writing such a file fails, as on a full disk
 
     def write(self, path: Path, content: bytes) -> None:
         """Write, unless the process dies half-way."""
         self._refuse(path)
         try:
-            self._life.step(f"write {path.name}")
-        except Died:
+            self._crash_injector.step(f"write {path.name}")
+        except SimulatedCrash:
             path.write_bytes(content[: len(content) // 2])
             raise
         super().write(path, content)
@@ -94,8 +94,8 @@ class MortalDisk(Disk):
         """Append, unless the process dies half-way."""
         self._refuse(path)
         try:
-            self._life.step(f"append {path.name}")
-        except Died:
+            self._crash_injector.step(f"append {path.name}")
+        except SimulatedCrash:
             with path.open("ab") as file:
                 file.write(content[: len(content) // 2])
             raise
@@ -103,67 +103,67 @@ class MortalDisk(Disk):
 
     def replace(self, source: Path, target: Path) -> None:
         """Rename, unless the process dies before."""
-        self._life.step(f"replace {target.name}")
+        self._crash_injector.step(f"replace {target.name}")
         super().replace(source, target)
 
     def _refuse(self, path: Path) -> None:
-        if self.refuses and self.refuses in path.name:
+        if self.failing_file and self.failing_file in path.name:
             raise OSError(28, "No space left on device")
 
 
-class MortalExchange(BinanceExchange):
+class CrashingExchange(BinanceExchange):
     """Binance through the real client, of a process that may die before and after every request."""
 
-    life: Life
+    crash_injector: CrashInjector
 
     def server_ms(self) -> int:
         """Ask for the time."""
-        return self._lived("time", super().server_ms)
+        return self._with_crash_points("time", super().server_ms)
 
     def prices(self, pairs: Collection[str]) -> Mapping[str, Decimal]:
         """Ask for prices."""
         ask = super().prices
-        return self._lived("prices", lambda: ask(pairs))
+        return self._with_crash_points("prices", lambda: ask(pairs))
 
     def trading_rules(self, pairs: Collection[str]) -> Mapping[str, TradingRules]:
         """Ask for rules."""
         ask = super().trading_rules
-        return self._lived("rules", lambda: ask(pairs))
+        return self._with_crash_points("rules", lambda: ask(pairs))
 
     def account(self) -> Account:
         """Ask for the account."""
-        return self._lived("account", super().account)
+        return self._with_crash_points("account", super().account)
 
     def send_market_order(self, intent: Intent) -> OrderReport:
         """Send an order."""
         send = super().send_market_order
-        return self._lived("order", lambda: send(intent))
+        return self._with_crash_points("order", lambda: send(intent))
 
     def find_order(self, intent: Intent) -> OrderReport | None:
         """Look an order up."""
         find = super().find_order
-        return self._lived("look-up", lambda: find(intent))
+        return self._with_crash_points("look-up", lambda: find(intent))
 
-    def parts_of(self, intent: Intent, order_id: int) -> tuple[PartFill, ...]:
+    def fetch_part_fills(self, intent: Intent, order_id: int) -> tuple[PartFill, ...]:
         """Ask for an order's trades."""
-        ask = super().parts_of
-        return self._lived("trades", lambda: ask(intent, order_id))
+        ask = super().fetch_part_fills
+        return self._with_crash_points("trades", lambda: ask(intent, order_id))
 
-    def _lived(self, name: str, request: Callable[[], Answer]) -> Answer:
-        self.life.step(name)
+    def _with_crash_points(self, name: str, request: Callable[[], Answer]) -> Answer:
+        self.crash_injector.step(name)
         answer = request()
-        self.life.step(f"{name} answered")
+        self.crash_injector.step(f"{name} answered")
         return answer
 
 
-class Scores:
+class StubScores:
     """A model of the test's making: what it says of each token, when it has said it, how often it was asked."""
 
     def __init__(self, clock: VirtualClock, **probabilities: str | None) -> None:
         self._clock = clock
         self.probabilities = probabilities
         self.last_closes: dict[str, str] = {}
-        self.under_way = 0  # so many more calls are answered with "not there yet"
+        self.pending_answers = 0  # so many more calls are answered with "not there yet"
         self.error: Exception | None = None
         self.asked: list[datetime] = []
 
@@ -172,8 +172,8 @@ class Scores:
         self.asked.append(self._clock.now())
         if self.error is not None:
             raise self.error
-        if self.under_way > 0:
-            self.under_way -= 1
+        if self.pending_answers > 0:
+            self.pending_answers -= 1
             return None
         return Scoring(self._clock.now().date(), tuple(self._score(symbol) for symbol in symbols))
 
@@ -187,7 +187,7 @@ class Scores:
         )
 
 
-class Told(logging.Handler):
+class LogCapture(logging.Handler):
     """What the bot has said: (level, event, sentence), oldest first."""
 
     def __init__(self) -> None:
@@ -203,41 +203,43 @@ class Told(logging.Handler):
         return [sentence for _, name, sentence in self.lines if name == event]
 
 
-class Desk:
+class TradingHarness:
     """Market, time, folder, and the objects of the process that runs now: store, exchange, executor."""
 
-    def __init__(self, folder: Path, market: EmbeddedMarket, url: str, clock: VirtualClock, told: Told) -> None:
-        self.folder, self.market, self.url, self.clock, self.told = folder, market, url, clock, told
+    def __init__(
+        self, folder: Path, market: EmbeddedMarket, url: str, clock: VirtualClock, captured_log: LogCapture
+    ) -> None:
+        self.folder, self.market, self.url, self.clock, self.captured_log = folder, market, url, clock, captured_log
         self.book_path, self.trades_path = folder / "bot_state.json", folder / "trades.csv"
-        self.ahead_seconds = 0.0  # of Binance's clock, to ours
-        self.owners = dict(market.exchange.free)  # what the owner holds besides the bot
+        self.clock_ahead_seconds = 0.0  # of Binance's clock, to ours
+        self.owner_balances = dict(market.exchange.free)  # what the owner holds besides the bot
         self.capital = Decimal(1000)
-        self.owners["USDT"] -= self.capital
+        self.owner_balances["USDT"] -= self.capital
         self.settings = some_settings(self)
-        self.life = Life()
+        self.crash_injector = CrashInjector()
         self.bots: list[Bot] = []
         self.open()
 
     def open(self) -> None:
         """Begin a process: all that it knows, it reads from disk."""
-        self.life = Life()
-        self.disk = MortalDisk(self.life)
+        self.crash_injector = CrashInjector()
+        self.disk = CrashingDisk(self.crash_injector)
         book = load_state(self.book_path, "live", self.disk)
         first = book is None
         book = book or new_book("live", "USDT", self.capital, self.clock.now())
         self.store = Store(
-            book, self.book_path, self.trades_path, self.disk, lambda text: event_log.warn("trades", text)
+            book, self.book_path, self.trades_path, self.disk, lambda text: event_log.log_warning("trades", text)
         )
         if first:
             self.store.save(book)
         self.store.write_trades()
-        self.exchange = MortalExchange(
+        self.exchange = CrashingExchange(
             api_key=self.market.api_key, api_secret=self.market.api_secret, base_url=self.url, clock=self.clock
         )
-        self.exchange.life = self.life
+        self.exchange.crash_injector = self.crash_injector
         self.executor = TradeExecutor(self.exchange, self.store, self.clock, lambda symbol: f"{symbol}USDT")
 
-    def bot(self, scores: Scores | None = None, **strategy: object) -> Bot:
+    def bot(self, scores: StubScores | None = None, **strategy: object) -> Bot:
         """Return a bot of the process that runs now."""
         self.settings = some_settings(self, **strategy)
         bot = Bot(
@@ -246,12 +248,12 @@ class Desk:
             store=self.store,
             exchange=self.exchange,
             coinbase=Coinbase(self.url),
-            scores=scores or Scores(self.clock),
-            control=Control(self.settings),
-            diary=Diary(self.settings, self.disk),
+            scores=scores or StubScores(self.clock),
+            control=ControlFiles(self.settings),
+            journal=Journal(self.settings, self.disk),
         )
         # Its time is virtual: no venue is slow, and sales go out in the book's order.
-        bot.price_desk = PriceDesk(self.store, self.clock, all_at_once=True)
+        bot.price_feed = PriceFeed(self.store, self.clock, all_at_once=True)
         self.executor = bot.executor
         self.bots.append(bot)
         return bot
@@ -276,7 +278,7 @@ class Desk:
         """Return the orders as words: BUY ADA, SELL DOT ..."""
         return [f"{'BUY' if order.request.is_buy else 'SELL'} {order.symbol[:-4]}" for order in self.orders]
 
-    def give(self, symbol: str, qty: str, entry_price: str = "1", **changes: Any) -> None:
+    def add_position(self, symbol: str, qty: str, entry_price: str = "1", **changes: Any) -> None:
         """Let the bot hold a position, and the account what belongs to it."""
         quantity, entry = Decimal(qty), Decimal(entry_price)
         position = Position(
@@ -290,7 +292,7 @@ class Desk:
         self.market.faults.add(service="binance", match=match, kind=kind, **details)
 
     @contextmanager
-    def impatience(self) -> Iterator[None]:
+    def short_timeouts(self) -> Iterator[None]:
         """Let the client wait for a tenth of a second only, within the block: for requests that hang."""
         client = self.exchange._client
         patient, client._requests_params = client._requests_params, {"timeout": (5, 0.1)}
@@ -315,12 +317,12 @@ class Desk:
     def settle(self, seconds: float | None = None) -> None:
         """Let time pass, then look up what is unknown, as the next cycle does; without seconds, until it is decided."""
         self.wait(61 if seconds is None else seconds)
-        self.executor.settle_unknown()
+        self.executor.resolve_unknown()
         if self.book.intents and seconds is None:  # one look alone is not believed
             self.wait(2)
-            self.executor.settle_unknown()
+            self.executor.resolve_unknown()
 
-    def assert_agreement(self) -> None:
+    def assert_consistent(self) -> None:
         """Book, trades.csv and exchange tell the same story, to the last digit, and the disk knows all of it."""
         book = self.book
         assert not book.intents
@@ -333,7 +335,7 @@ class Desk:
         for row in rows:
             _assert_same_trade(row, executed[row["client_order_id"]])
         free, bnb_fees = self.market.exchange.free, _fees_in_bnb(self.orders)
-        for asset, owned in self.owners.items():
+        for asset, owned in self.owner_balances.items():
             position = book.positions.get(asset)
             of_the_bot = (position.qty if position else ZERO) + book.dust.get(asset, ZERO)
             of_the_bot += book.capital if asset == "USDT" else ZERO
@@ -349,8 +351,8 @@ def _assert_same_trade(row: Mapping[str, str], order: Order) -> None:
     for fill in order.fills:
         if fill.commission:
             fees[fill.commission_asset] = fees.get(fill.commission_asset, ZERO) + fill.commission
-    told = zip(row["fee_asset"].split("+"), row["fee"].split("+"), strict=True) if row["fee"] else ()
-    assert {asset: Decimal(fee) for asset, fee in told} == fees
+    fees_in_row = zip(row["fee_asset"].split("+"), row["fee"].split("+"), strict=True) if row["fee"] else ()
+    assert {asset: Decimal(fee) for asset, fee in fees_in_row} == fees
 
 
 def _fees_in_bnb(orders: list[Order]) -> Decimal:
@@ -366,8 +368,8 @@ def _fees_in_bnb(orders: list[Order]) -> Decimal:
     )
 
 
-def some_settings(desk: Desk, **strategy: object) -> Settings:
-    """Return the settings of live mode with the seed's numbers, the three services at the desk's market."""
+def some_settings(harness: TradingHarness, **strategy: object) -> Settings:
+    """Return the settings of live mode with the seed's numbers, the three services at the harness's market."""
     tokens = strategy.pop("tokens_daily", ["ADA", "DOT", "LINK"])
     content = {
         "mode": "live",
@@ -385,22 +387,22 @@ def some_settings(desk: Desk, **strategy: object) -> Settings:
             "daily_update_hour_utc": 0,
             **strategy,
         },
-        "lunarcrush": {"api_key": "lunar-key", "base_url": desk.url},
-        "coinbase": {"base_url": desk.url},
+        "lunarcrush": {"api_key": "lunar-key", "base_url": harness.url},
+        "coinbase": {"base_url": harness.url},
         "binance_api": {
-            "api_key": desk.market.api_key,
-            "api_secret": desk.market.api_secret,
-            "base_url": desk.url,
+            "api_key": harness.market.api_key,
+            "api_secret": harness.market.api_secret,
+            "base_url": harness.url,
         },
     }
     return check_settings(content, Path("config.yaml"), {})
 
 
 @contextmanager
-def open_desk(folder: Path, *, now: datetime = NOON, usdt: str = "10000") -> Iterator[Desk]:
-    """Yield a desk at which ADA, DOT, LINK and LTC cost 1 USDT each; 1000 USDT of the account are the bot's."""
-    told = Told()
-    event_log.log.addHandler(told)
+def open_trading_harness(folder: Path, *, now: datetime = NOON, usdt: str = "10000") -> Iterator[TradingHarness]:
+    """Yield a harness: ADA, DOT, LINK and LTC cost 1 USDT each; 1000 USDT of the account are the bot's."""
+    captured_log = LogCapture()
+    event_log.log.addHandler(captured_log)
     event_log.log.setLevel(logging.INFO)
     clock = VirtualClock(now)
     market = EmbeddedMarket(clock=lambda: clock.now().timestamp(), balances={"USDT": usdt})
@@ -410,11 +412,11 @@ def open_desk(folder: Path, *, now: datetime = NOON, usdt: str = "10000") -> Ite
             pair = market.exchange.pairs[symbol + quote]
             pair.rules = replace(pair.rules, tick=Decimal("0.0001"), lot_step=Decimal("0.01"))
     with MarketServer(market) as server:
-        desk = Desk(folder, market, server.url, clock, told)
-        market.clock = lambda: clock.now().timestamp() + desk.ahead_seconds
+        harness = TradingHarness(folder, market, server.url, clock, captured_log)
+        market.clock = lambda: clock.now().timestamp() + harness.clock_ahead_seconds
         try:
-            yield desk
+            yield harness
         finally:
-            for bot in desk.bots:
+            for bot in harness.bots:
                 bot.coinbase.close()
-            event_log.log.removeHandler(told)
+            event_log.log.removeHandler(captured_log)

@@ -19,14 +19,14 @@ SHELLS = {"bash": ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c"], No
 
 @dataclass
 class JobRun:
-    """One run of one job in a folder. known: what expressions may ask for, such as `secrets.KEY`."""
+    """One run of one job in a folder. context: what expressions may ask for, such as `secrets.KEY`."""
 
     workflow: Mapping[str, Any]
     job: str
     folder: Path
-    known: dict[str, str]
+    context: dict[str, str]
     used: list[str] = field(default_factory=list)  # the actions that would have run
-    said: str = ""
+    output: str = ""
     failed: bool = False
 
     @property
@@ -42,7 +42,7 @@ class JobRun:
     @property
     def errors(self) -> list[str]:
         """The annotations of the run."""
-        return re.findall(r"^::error.*?::(.*)$", self.said, re.MULTILINE)
+        return re.findall(r"^::error.*?::(.*)$", self.output, re.MULTILINE)
 
     def run(self) -> JobRun:
         """Run every step whose condition holds."""
@@ -62,7 +62,7 @@ class JobRun:
 
     def _note(self, step: Mapping[str, Any], outcome: str) -> None:
         if "id" in step:
-            self.known[f"steps.{step['id']}.outcome"] = outcome
+            self.context[f"steps.{step['id']}.outcome"] = outcome
         self.failed |= outcome == "failure"
 
     def _outcome_of(self, step: Mapping[str, Any]) -> str:
@@ -85,11 +85,11 @@ class JobRun:
             check=False,
             timeout=110,
         )
-        self.said += done.stdout
+        self.output += done.stdout
         return "failure" if done.returncode else "success"
 
     def _filled(self, text: str) -> str:
-        return re.sub(r"\$\{\{ (.*?) \}\}", lambda found: self.known[found[1]], text)
+        return re.sub(r"\$\{\{ (.*?) \}\}", lambda found: self.context[found[1]], text)
 
     def _condition(self, text: str | None) -> bool:
         if text is None:
@@ -102,4 +102,4 @@ class JobRun:
         if term == "!cancelled()":
             return True
         name, equals, wanted = term.partition(" == ")
-        return self.known[name] == (wanted.strip("'") if equals else "true")
+        return self.context[name] == (wanted.strip("'") if equals else "true")

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from marsshot.infra.atomic_files import Disk, System
+from marsshot.infra.atomic_files import Disk, SystemCalls
 
 
-class Spy(System):
+class Spy(SystemCalls):
     """The real calls, written down; the sync of a folder may fail."""
 
     def __init__(self, folder_fault: int = 0) -> None:
@@ -61,7 +61,7 @@ def test_a_line_and_the_name_of_its_file_last(tmp_path: Path) -> None:
 def test_what_an_earlier_process_wrote_can_be_made_to_last(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"12")
     spy = Spy()
-    Disk(spy).make_last(tmp_path / "a")
+    Disk(spy).ensure_synced(tmp_path / "a")
     assert spy.calls == ["sync", "sync folder"]
     assert (tmp_path / "a").read_bytes() == b"12"
 

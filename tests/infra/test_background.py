@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from marsshot.infra.background import Inbox, SideBySide, begun
+from marsshot.infra.background import Inbox, WorkerPool, run_in_thread
 from tests.helpers.builders import ROOT
 
 
@@ -25,9 +25,9 @@ def test_every_task_runs_and_never_more_than_the_limit_at_once() -> None:
             running, ran = running - 1, ran + 1
         over.release()
 
-    beside = SideBySide(3, "test")
+    pool = WorkerPool(3, "test")
     for _ in range(4):  # new work arrives while threads come to their end
-        beside.begin([task] * 25)
+        pool.submit([task] * 25)
     for _ in range(100):
         assert over.acquire(timeout=10)
     assert (ran, most) == (100, 3)
@@ -35,31 +35,31 @@ def test_every_task_runs_and_never_more_than_the_limit_at_once() -> None:
 
 def test_a_task_that_hangs_leaves_room_for_the_others() -> None:
     hangs, done = threading.Event(), threading.Event()
-    beside = SideBySide(2, "test")
+    pool = WorkerPool(2, "test")
 
     def hang() -> None:
         hangs.wait(10)
 
-    beside.begin([hang, done.set])
+    pool.submit([hang, done.set])
     assert done.wait(10)
-    assert beside.busy
+    assert pool.busy
     hangs.set()
 
 
 def test_what_has_not_begun_can_be_dropped() -> None:
-    hangs, begun, ran = threading.Event(), threading.Event(), list[int]()
-    beside = SideBySide(1, "test")
+    hangs, run_in_thread, ran = threading.Event(), threading.Event(), list[int]()
+    pool = WorkerPool(1, "test")
 
     def hang() -> None:
-        begun.set()
+        run_in_thread.set()
         hangs.wait(10)
 
-    beside.begin([hang, lambda: ran.append(1)])
-    assert begun.wait(10)
-    beside.drop_waiting()
-    beside.begin([lambda: ran.append(2)])
+    pool.submit([hang, lambda: ran.append(1)])
+    assert run_in_thread.wait(10)
+    pool.cancel_pending()
+    pool.submit([lambda: ran.append(2)])
     hangs.set()
-    while beside.busy:
+    while pool.busy:
         threading.Event().wait(0.001)
     assert ran == [2]
 
@@ -71,16 +71,16 @@ def test_a_task_that_fails_takes_no_room_for_ever(monkeypatch: pytest.MonkeyPatc
     def fail() -> None:
         raise ValueError("on purpose")
 
-    beside, done = SideBySide(1, "test"), threading.Event()
-    beside.begin([fail])
+    pool, done = WorkerPool(1, "test"), threading.Event()
+    pool.submit([fail])
     assert told.wait(10)
-    beside.begin([done.set])
+    pool.submit([done.set])
     assert done.wait(10)
 
 
 def test_the_process_ends_while_a_task_hangs() -> None:
-    code = "import threading; from marsshot.infra.background import SideBySide; begun = threading.Event()\n"
-    code += "SideBySide(1, 'test').begin([lambda: (begun.set(), threading.Event().wait(60))]); begun.wait()"
+    code = "import threading; from marsshot.infra.background import WorkerPool; begun = threading.Event()\n"
+    code += "WorkerPool(1, 'test').submit([lambda: (begun.set(), threading.Event().wait(60))]); begun.wait()"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, timeout=30)
 
 
@@ -106,7 +106,7 @@ def test_who_waits_at_an_inbox_is_woken_by_what_arrives() -> None:
 
 
 def test_one_call_is_begun_in_a_thread_of_its_own_and_brings_its_answer() -> None:
-    assert begun(threading.get_ident).result(10) != threading.get_ident()
+    assert run_in_thread(threading.get_ident).result(10) != threading.get_ident()
 
 
 def test_what_a_call_raises_is_raised_where_its_answer_is_awaited_and_nowhere_else(
@@ -114,7 +114,7 @@ def test_what_a_call_raises_is_raised_where_its_answer_is_awaited_and_nowhere_el
 ) -> None:
     loose = list[object]()
     monkeypatch.setattr(threading, "excepthook", loose.append)
-    answer = begun(lambda: int("no number"))
+    answer = run_in_thread(lambda: int("no number"))
     with pytest.raises(ValueError, match="no number"):
         answer.result(10)
     assert loose == []

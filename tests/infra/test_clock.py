@@ -117,7 +117,7 @@ def _raise(error: Exception) -> None:
 def test_a_stopped_bot_asks_nothing_more_but_what_it_has_begun(new: Callable[[], Clock]) -> None:
     asked: list[str] = []
     clock = new()
-    with clock.in_one_piece():
+    with clock.uninterruptible():
         clock.wait_for(clock.stop)
         clock.wait_for(lambda: asked.append("of what was begun"))
     with pytest.raises(StopRequested):
@@ -129,8 +129,8 @@ def test_a_stopped_bot_asks_nothing_more_but_what_it_has_begun(new: Callable[[],
 def test_a_piece_within_a_piece_ends_with_the_outer_one(new: Callable[[], Clock]) -> None:
     clock = new()
     clock.stop()
-    with clock.in_one_piece():
-        with clock.in_one_piece():
+    with clock.uninterruptible():
+        with clock.uninterruptible():
             pass
         assert clock.wait_for(lambda: 7) == 7
     with pytest.raises(StopRequested):

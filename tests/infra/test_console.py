@@ -9,7 +9,7 @@ import sys
 import pytest
 from rich.console import Console
 
-from marsshot.infra.console import Plain, terminal
+from marsshot.infra.console import PlainTerminal, terminal
 from tests.helpers.builders import ROOT
 
 LINE = "Sold 3 [bold]FET[/bold] for 3.00 USDT, " + "and a long line stays one line, " * 8
@@ -39,7 +39,7 @@ def test_a_reader_that_is_gone_is_an_error_that_the_log_copes_with(monkeypatch: 
     closed.close()
     monkeypatch.setattr(sys, "stdout", closed)
     with pytest.raises(ValueError, match="closed"):
-        Plain().print("x", style=None, markup=False, highlight=False, soft_wrap=True)
+        PlainTerminal().print("x", style=None, markup=False, highlight=False, soft_wrap=True)
 
 
 def test_a_service_has_no_rich_in_memory() -> None:

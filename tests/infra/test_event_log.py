@@ -19,7 +19,7 @@ from rich.console import Console
 from marsshot.core.errors import InputError
 from marsshot.infra import event_log
 from marsshot.infra.clock import VirtualClock
-from marsshot.infra.event_log import alarm, log, note, say, start_log, stop_log, warn
+from marsshot.infra.event_log import log, log_error, log_file_only, log_info, log_warning, start_log, stop_log
 from tests.helpers.builders import NOW
 
 SECRET = "SeCrEt-0123456789"
@@ -52,7 +52,7 @@ def start(path: Path, terminal: io.StringIO | None = None, *secrets: str) -> Non
 
 def test_a_line_in_the_file_has_time_level_event_and_fields(path: Path) -> None:
     start(path)
-    say("order.filled", "Sold 100 FET", side="SELL", price="0.498", why="two words")
+    log_info("order.filled", "Sold 100 FET", side="SELL", price="0.498", why="two words")
     assert path.read_text() == (
         "2021-02-15T00:30:00Z INFO order.filled side=SELL price=0.498 why='two words' | Sold 100 FET\n"
     )
@@ -60,9 +60,9 @@ def test_a_line_in_the_file_has_time_level_event_and_fields(path: Path) -> None:
 
 def test_a_line_on_the_terminal_is_for_people(path: Path, terminal: io.StringIO) -> None:
     start(path, terminal)
-    say("order.filled", "Sold 100 FET", side="SELL")
-    warn("price.note", "No price of [red]OP")
-    alarm("book.not_saved", "The disk is full")
+    log_info("order.filled", "Sold 100 FET", side="SELL")
+    log_warning("price.note", "No price of [red]OP")
+    log_error("book.not_saved", "The disk is full")
     assert terminal.getvalue().splitlines() == [
         "2021-02-15 00:30  Sold 100 FET",
         "2021-02-15 00:30  ! No price of [red]OP",
@@ -72,30 +72,30 @@ def test_a_line_on_the_terminal_is_for_people(path: Path, terminal: io.StringIO)
 
 def test_the_level_says_who_is_needed(path: Path) -> None:
     start(path)
-    for tell in (say, note, warn, alarm):
+    for tell in (log_info, log_file_only, log_warning, log_error):
         tell("an.event", "text")
     assert [line.split()[1] for line in path.read_text().splitlines()] == ["INFO", "INFO", "WARNING", "ERROR"]
 
 
 def test_a_note_is_for_the_file_alone(path: Path, terminal: io.StringIO) -> None:
     start(path, terminal)
-    note("daily.decision", "FET: hold")
+    log_file_only("daily.decision", "FET: hold")
     assert "FET: hold" in path.read_text()
     assert terminal.getvalue() == ""
 
 
 def test_a_long_line_is_one_line(path: Path, terminal: io.StringIO) -> None:
     start(path, terminal)
-    say("an.event", "word " * 100)
+    log_info("an.event", "word " * 100)
     assert len(path.read_text().splitlines()) == len(terminal.getvalue().splitlines()) == 1
 
 
 def test_time_is_the_bots_own(path: Path) -> None:
     clock = VirtualClock(datetime(2021, 2, 15, tzinfo=UTC))
     start_log(path, clock.now, (), None)
-    say("a", "first")
+    log_info("a", "first")
     clock.sleep(86_400)
-    say("b", "second")
+    log_info("b", "second")
     assert [line[:20] for line in path.read_text().splitlines()] == ["2021-02-15T00:00:00Z", "2021-02-16T00:00:00Z"]
 
 
@@ -104,8 +104,8 @@ def test_time_is_the_bots_own(path: Path) -> None:
 
 def test_a_secret_is_blanked_out_of_every_line(path: Path, terminal: io.StringIO) -> None:
     start(path, terminal, SECRET, "another-secret")
-    say("a", f"the key is {SECRET}", key=SECRET, url=f"https://x/?k={SECRET}&s=another-secret")
-    alarm(SECRET, SECRET)
+    log_info("a", f"the key is {SECRET}", key=SECRET, url=f"https://x/?k={SECRET}&s=another-secret")
+    log_error(SECRET, SECRET)
     for text in (path.read_text(), terminal.getvalue()):
         assert SECRET not in text
         assert "another-secret" not in text
@@ -134,7 +134,7 @@ def test_any_secret_is_blanked_out(tmp_path: Path, secret: str) -> None:
     path, terminal = tmp_path / "any.log", io.StringIO()
     path.unlink(missing_ok=True)
     start(path, terminal, secret)
-    say("an.event", f"a {secret} b", plain=secret, quoted=f"two {secret}")
+    log_info("an.event", f"a {secret} b", plain=secret, quoted=f"two {secret}")
     stop_log()
     assert secret not in path.read_text()
     assert secret not in terminal.getvalue()
@@ -142,13 +142,13 @@ def test_any_secret_is_blanked_out(tmp_path: Path, secret: str) -> None:
 
 def test_a_secret_with_a_quote_mark_is_blanked_out_too(path: Path) -> None:
     start(path, None, "it's-secret")
-    say("an.event", "text", key="it's-secret")
+    log_info("an.event", "text", key="it's-secret")
     assert "s-secret" not in path.read_text()
 
 
 def test_a_secret_that_begins_with_another_is_blanked_whole(path: Path) -> None:
     start(path, None, "abcd1234", "abcd1234-and-more")
-    say("an.event", "abcd1234-and-more")
+    log_info("an.event", "abcd1234-and-more")
     assert "and-more" not in path.read_text()
 
 
@@ -157,7 +157,7 @@ def test_a_secret_that_begins_with_another_is_blanked_whole(path: Path) -> None:
 
 def test_the_log_can_be_read_by_its_owner_only(path: Path) -> None:
     start(path)
-    say("an.event", "text")
+    log_info("an.event", "text")
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
@@ -166,7 +166,7 @@ def test_the_log_rotates_and_keeps_six_files(path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(event_log, "LOG_BYTES", 500)
     start(path)
     for number in range(100):
-        say("an.event", f"line {number:03} {'.' * 50}")
+        log_info("an.event", f"line {number:03} {'.' * 50}")
     files = sorted(path.parent.iterdir())
     assert [file.name for file in files] == [
         path.name,
@@ -180,7 +180,7 @@ def test_the_log_rotates_and_keeps_six_files(path: Path, monkeypatch: pytest.Mon
 def test_a_restart_goes_on_with_the_same_file(path: Path) -> None:
     for text in ("first", "second"):
         start(path)
-        say("an.event", text)
+        log_info("an.event", text)
         stop_log()
     assert [line.split(" | ")[1] for line in path.read_text().splitlines()] == ["first", "second"]
 
@@ -188,7 +188,7 @@ def test_a_restart_goes_on_with_the_same_file(path: Path) -> None:
 def test_a_log_started_twice_writes_each_line_once(path: Path) -> None:
     start(path)
     start(path)
-    say("an.event", "text")
+    log_info("an.event", "text")
     assert len(path.read_text().splitlines()) == 1
 
 
@@ -202,7 +202,7 @@ def test_a_log_that_cannot_be_written_is_an_input_error(path: Path) -> None:
 def test_nothing_is_said_twice_through_other_loggers(path: Path, caplog: pytest.LogCaptureFixture) -> None:
     start(path)
     with caplog.at_level(logging.INFO, logger="root"):
-        say("an.event", "text")
+        log_info("an.event", "text")
     assert caplog.records == []
 
 
@@ -222,7 +222,7 @@ class DeadTerminal(io.StringIO):
 
 def test_a_terminal_that_is_gone_never_stops_the_bot(path: Path) -> None:
     start(path, DeadTerminal(errno.EIO))
-    say("order.filled", "Sold 100 FET")
+    log_info("order.filled", "Sold 100 FET")
     assert "Sold 100 FET" in path.read_text()
 
 
@@ -230,7 +230,7 @@ def test_a_pipe_whose_reader_is_gone_never_stops_the_bot(path: Path, monkeypatch
     # What rich does, without its turning the standard output of this test run off.
     monkeypatch.setattr(Console, "on_broken_pipe", lambda _: (_ for _ in ()).throw(SystemExit(1)))
     start(path, DeadTerminal(errno.EPIPE))
-    say("order.filled", "Sold 100 FET")
+    log_info("order.filled", "Sold 100 FET")
     assert "Sold 100 FET" in path.read_text()
 
 
@@ -238,19 +238,19 @@ def test_no_library_writes_signed_requests_into_a_log_that_is_set_to_debug(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A host program, or a curious owner, may switch everything on."""
-    from tests.helpers.trading_harness import open_desk
+    from tests.helpers.trading_harness import open_trading_harness
 
     monkeypatch.chdir(tmp_path)
     caplog.set_level(logging.DEBUG)
     for name in ("urllib3", "urllib3.connectionpool", "binance", "binance.base_client"):
         monkeypatch.setattr(logging.getLogger(name), "level", logging.NOTSET)
-    with open_desk(tmp_path) as desk:
-        start_log(tmp_path / "bot.log", lambda: NOW, desk.settings.secrets, None)
-        desk.give("ADA", "300", entry_price="2.5")
-        bot = desk.bot()
+    with open_trading_harness(tmp_path) as harness:
+        start_log(tmp_path / "bot.log", lambda: NOW, harness.settings.secrets, None)
+        harness.add_position("ADA", "300", entry_price="2.5")
+        bot = harness.bot()
         bot.start()
         bot.intraday_check()
-        assert desk.traded() == ["SELL ADA"]
-        secrets = desk.settings.secrets
+        assert harness.traded() == ["SELL ADA"]
+        secrets = harness.settings.secrets
     written = caplog.text + (tmp_path / "bot.log").read_text()
     assert not [secret for secret in (*secrets, "signature=") if secret in written]

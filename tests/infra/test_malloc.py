@@ -19,7 +19,7 @@ HEAPS_AFTER_THREADS = """if True:
     sys.path.insert(0, {root!r})
     from marsshot.infra import malloc
     if {share}:
-        malloc.share_one_heap()
+        malloc.use_single_arena()
     def work():
         blocks = [bytes(1000) for _ in range(2000)]
         both.wait()
@@ -47,15 +47,15 @@ def test_all_threads_use_one_heap() -> None:
 
 
 def test_giving_back_goes_on_wherever_it_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert malloc.give_back()
+    assert malloc.trim_heap()
 
     def none(_: object) -> object:
         raise OSError("no C library")
 
-    malloc._of_the_c_library.cache_clear()
+    malloc._libc_function.cache_clear()
     monkeypatch.setattr(ctypes, "CDLL", none)
     try:
-        assert malloc.give_back()
-        malloc.share_one_heap()
+        assert malloc.trim_heap()
+        malloc.use_single_arena()
     finally:
-        malloc._of_the_c_library.cache_clear()
+        malloc._libc_function.cache_clear()

@@ -1,4 +1,4 @@
-"""The price to go by: Coinbase's, checked against Binance's, over a stand-in that answers well, badly or not at all."""
+"""The price to go by: Coinbase's, checked against Binance's, over a stub that answers well, badly or not at all."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from typing import cast
 
 import pytest
 
-from marsshot.core.catalog import Words
+from marsshot.core.catalog import Catalog
 from marsshot.core.errors import TemporaryError
-from marsshot.exchange.base import Exchange, HearPrices
+from marsshot.exchange.base import Exchange, PricesCallback
 from marsshot.market_data import coinbase
 from marsshot.market_data.coinbase import Coinbase, read_spot_price
 from marsshot.market_data.price_aggregator import Quote, choose_price, fetch_prices_for_symbols
@@ -130,7 +130,9 @@ def test_the_divergence_is_relative_to_binances_price() -> None:
 def test_how_far_off_is_too_far_is_told(limit: str, english: str, french: str) -> None:
     note = choose_price(D(2), D(1), D(limit)).note
     assert note == f"Coinbase is more than {english} % off; Binance's price is used"
-    assert Words("fr").tell(note) == f"Coinbase s'écarte de plus de {french} % ; c'est le prix de Binance qui compte"
+    assert (
+        Catalog("fr").render(note) == f"Coinbase s'écarte de plus de {french} % ; c'est le prix de Binance qui compte"
+    )
 
 
 @pytest.mark.parametrize("why", ["does not know it", "answered 500", "gave no usable price"])
@@ -156,10 +158,10 @@ def test_the_distance_is_not_rounded() -> None:
 
 # --------------------------------------------------------------------------- over the wire
 
-Reply = Callable[[BaseHTTPRequestHandler], None]
+StubReply = Callable[[BaseHTTPRequestHandler], None]
 
 
-def says(body: bytes, status: int = 200, **headers: str) -> Reply:
+def says(body: bytes, status: int = 200, **headers: str) -> StubReply:
     def reply(handler: BaseHTTPRequestHandler) -> None:
         handler.send_response(status)
         for name, value in headers.items():
@@ -171,23 +173,23 @@ def says(body: bytes, status: int = 200, **headers: str) -> Reply:
     return reply
 
 
-class StandIn:
+class StubServer:
     """Coinbase on loopback: one reply per path; everything else is 404."""
 
     def __init__(self) -> None:
-        self.replies: dict[str, Reply] = {}
+        self.replies: dict[str, StubReply] = {}
         self.asked: list[str] = []
         self.connections: set[object] = set()
         self.over = threading.Event()
-        stand_in = self
+        stub_server = self
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
             def do_GET(self) -> None:
-                stand_in.asked.append(self.path)
-                stand_in.connections.add(self.client_address)
-                stand_in.replies.get(self.path, says(b'{"errors":[]}', 404))(self)
+                stub_server.asked.append(self.path)
+                stub_server.connections.add(self.client_address)
+                stub_server.replies.get(self.path, says(b'{"errors":[]}', 404))(self)
 
             def log_message(self, format: str, *args: object) -> None:
                 """Say nothing."""
@@ -203,7 +205,7 @@ class StandIn:
     def quotes(self, asset: str, amount: str) -> None:
         self.replies[f"/v2/prices/{asset}-USD/spot"] = says(answer(f'"{amount}"', base=asset))
 
-    def replies_with(self, asset: str, reply: Reply) -> None:
+    def replies_with(self, asset: str, reply: StubReply) -> None:
         self.replies[f"/v2/prices/{asset}-USD/spot"] = reply
 
     def close(self) -> None:
@@ -213,17 +215,17 @@ class StandIn:
 
 
 @pytest.fixture
-def stand_in() -> Iterator[StandIn]:
-    server = StandIn()
+def stub_server() -> Iterator[StubServer]:
+    server = StubServer()
     yield server
     server.close()
 
 
 @pytest.fixture
-def client(stand_in: StandIn, monkeypatch: pytest.MonkeyPatch) -> Iterator[Coinbase]:
+def client(stub_server: StubServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Coinbase]:
     monkeypatch.setattr(coinbase, "CONNECT_SECONDS", 1.0)
     monkeypatch.setattr(coinbase, "READ_SECONDS", 0.3)
-    client = Coinbase(stand_in.url)
+    client = Coinbase(stub_server.url)
     yield client
     client.close()
 
@@ -231,45 +233,45 @@ def client(stand_in: StandIn, monkeypatch: pytest.MonkeyPatch) -> Iterator[Coinb
 def spot_prices(client: Coinbase, assets: Collection[str]) -> dict[str, Decimal | str]:
     """Return what Coinbase says of each asset, once it has said something of all."""
     news: SimpleQueue[Mapping[str, Decimal | str | float]] = SimpleQueue()
-    client.spot_prices_soon(assets, news.put)
+    client.request_spot_prices(assets, news.put)
     found: dict[str, Decimal | str] = {}
     while len(found) < len(assets):
         found |= {asset: said for asset, said in news.get(timeout=10).items() if not isinstance(said, float)}
     return found
 
 
-def test_a_price_is_asked_for_at_the_documented_address(stand_in: StandIn, client: Coinbase) -> None:
-    stand_in.quotes("FET", "0.52")
+def test_a_price_is_asked_for_at_the_documented_address(stub_server: StubServer, client: Coinbase) -> None:
+    stub_server.quotes("FET", "0.52")
     assert spot_prices(client, ["FET"]) == {"FET": D("0.52")}
-    assert stand_in.asked == ["/v2/prices/FET-USD/spot"]
+    assert stub_server.asked == ["/v2/prices/FET-USD/spot"]
 
 
-def test_no_token_no_request(stand_in: StandIn, client: Coinbase) -> None:
+def test_no_token_no_request(stub_server: StubServer, client: Coinbase) -> None:
     assert spot_prices(client, []) == {}
-    assert stand_in.asked == []
+    assert stub_server.asked == []
 
 
-def test_all_prices_are_asked_for_side_by_side(stand_in: StandIn) -> None:
-    together = threading.Barrier(coinbase.SIDE_BY_SIDE)  # passed only when all requests are there at once
+def test_all_prices_are_asked_for_side_by_side(stub_server: StubServer) -> None:
+    together = threading.Barrier(coinbase.MAX_CONNECTIONS)  # passed only when all requests are there at once
 
     def met(handler: BaseHTTPRequestHandler) -> None:
         together.wait(timeout=4)
         says(b'{"data":{"amount":"1"}}')(handler)
 
-    assets = [f"T{n}" for n in range(coinbase.SIDE_BY_SIDE)]
+    assets = [f"T{n}" for n in range(coinbase.MAX_CONNECTIONS)]
     for asset in assets:
-        stand_in.replies_with(asset, met)
-    patient = Coinbase(stand_in.url)
+        stub_server.replies_with(asset, met)
+    patient = Coinbase(stub_server.url)
     assert spot_prices(patient, assets) == dict.fromkeys(assets, D(1))
     patient.close()
 
 
-def test_connections_are_kept_alive(stand_in: StandIn, client: Coinbase) -> None:
-    stand_in.quotes("FET", "1")
+def test_connections_are_kept_alive(stub_server: StubServer, client: Coinbase) -> None:
+    stub_server.quotes("FET", "1")
     for _ in range(3):
         spot_prices(client, ["FET"])
-    assert len(stand_in.asked) == 3
-    assert len(stand_in.connections) == 1
+    assert len(stub_server.asked) == 3
+    assert len(stub_server.connections) == 1
 
 
 def hang_up(handler: BaseHTTPRequestHandler) -> None:
@@ -316,41 +318,41 @@ def send_elsewhere(handler: BaseHTTPRequestHandler) -> None:
     ],
 )
 def test_one_tokens_trouble_leaves_the_others_their_price(
-    stand_in: StandIn, client: Coinbase, reply: Reply, why: str
+    stub_server: StubServer, client: Coinbase, reply: StubReply, why: str
 ) -> None:
-    stand_in.quotes("GOOD", "2")
-    stand_in.replies_with("FET", reply)
+    stub_server.quotes("GOOD", "2")
+    stub_server.replies_with("FET", reply)
     spot = spot_prices(client, ["FET", "GOOD"])
     assert spot["GOOD"] == D(2)
     assert str(spot["FET"]).startswith(why)
 
 
-def test_a_venue_that_hangs_is_given_up(stand_in: StandIn, client: Coinbase) -> None:
-    stand_in.quotes("GOOD", "2")
-    stand_in.replies_with("FET", lambda _: (stand_in.over.wait(5), None)[1])
+def test_a_venue_that_hangs_is_given_up(stub_server: StubServer, client: Coinbase) -> None:
+    stub_server.quotes("GOOD", "2")
+    stub_server.replies_with("FET", lambda _: (stub_server.over.wait(5), None)[1])
     began = time.monotonic()
     spot = spot_prices(client, ["FET", "GOOD"])
     assert time.monotonic() - began < 2
     assert spot == {"FET": "does not answer (ReadTimeoutError)", "GOOD": D(2)}
 
 
-def test_a_venue_that_is_not_there_gives_no_price(stand_in: StandIn, client: Coinbase) -> None:
-    stand_in.close()
+def test_a_venue_that_is_not_there_gives_no_price(stub_server: StubServer, client: Coinbase) -> None:
+    stub_server.close()
     assert str(spot_prices(client, ["FET"])["FET"]).startswith("does not answer")
 
 
-def test_a_venue_that_trickles_is_given_up(stand_in: StandIn, client: Coinbase) -> None:
+def test_a_venue_that_trickles_is_given_up(stub_server: StubServer, client: Coinbase) -> None:
     def trickle(handler: BaseHTTPRequestHandler) -> None:
         handler.send_response(200)
         handler.send_header("Content-Length", "15")
         handler.end_headers()
         for _ in range(15):
-            if stand_in.over.wait(0.1):
+            if stub_server.over.wait(0.1):
                 return
             handler.wfile.write(b" ")
             handler.wfile.flush()
 
-    stand_in.replies_with("FET", trickle)
+    stub_server.replies_with("FET", trickle)
     began = time.monotonic()
     spot_prices(client, ["FET"])
     assert time.monotonic() - began < 1
@@ -373,20 +375,20 @@ class FakeBinance:
             raise TemporaryError(self._trouble)
         return {pair: self._prices[pair] for pair in pairs if pair in self._prices}
 
-    def prices_soon(self, pairs: Collection[str], hear: HearPrices) -> None:
+    def request_prices(self, pairs: Collection[str], callback: PricesCallback) -> None:
         try:
-            hear(self.prices(pairs))
+            callback(self.prices(pairs))
         except TemporaryError as error:
-            hear(error)
+            callback(error)
 
 
 def fetch(client: Coinbase, binance: FakeBinance, *symbols: str, **settings: object) -> tuple[dict[str, Quote], str]:
     return fetch_prices_for_symbols(symbols, some_settings(**settings), client, cast(Exchange, binance))
 
 
-def test_each_token_gets_one_price_and_binance_one_request(stand_in: StandIn, client: Coinbase) -> None:
+def test_each_token_gets_one_price_and_binance_one_request(stub_server: StubServer, client: Coinbase) -> None:
     for asset, amount in (("FET", "1.05"), ("OP", "2.5"), ("ARB", "3")):
-        stand_in.quotes(asset, amount)
+        stub_server.quotes(asset, amount)
     binance = FakeBinance({"FETUSDT": "1", "OPUSDT": "2", "AGIXUSDT": "4"})
     quotes, trouble = fetch(client, binance, "FET", "OP", "ARB", "AGIX", "LUNA")
     assert {symbol: (quote.price, quote.source) for symbol, quote in quotes.items()} == {
@@ -398,35 +400,35 @@ def test_each_token_gets_one_price_and_binance_one_request(stand_in: StandIn, cl
     }
     assert trouble == ""
     assert binance.asked == [["FETUSDT", "OPUSDT", "ARBUSDT", "AGIXUSDT", "LUNAUSDT"]]
-    assert len(stand_in.asked) == 5
+    assert len(stub_server.asked) == 5
 
 
-def test_the_venues_are_asked_by_their_own_names(stand_in: StandIn, client: Coinbase) -> None:
-    stand_in.quotes("ASI", "1")
+def test_the_venues_are_asked_by_their_own_names(stub_server: StubServer, client: Coinbase) -> None:
+    stub_server.quotes("ASI", "1")
     binance = FakeBinance({"FETXUSDC": "1"})
     names = {"FET": {"coinbase": "ASI", "binance": "FETX"}}
     quotes, _ = fetch(client, binance, "FET", symbols=names, quote_asset="USDC")
     assert quotes == {"FET": Quote(D(1), "Coinbase", agrees=True)}
-    assert (stand_in.asked, binance.asked) == (["/v2/prices/ASI-USD/spot"], [["FETXUSDC"]])
+    assert (stub_server.asked, binance.asked) == (["/v2/prices/ASI-USD/spot"], [["FETXUSDC"]])
 
 
-def test_the_owners_divergence_counts(stand_in: StandIn, client: Coinbase) -> None:
-    stand_in.quotes("FET", "1.25")
+def test_the_owners_divergence_counts(stub_server: StubServer, client: Coinbase) -> None:
+    stub_server.quotes("FET", "1.25")
     strategy = some_settings().strategy.model_dump() | {"max_price_divergence": D("0.25")}
     quotes, _ = fetch(client, FakeBinance({"FETUSDT": "1"}), "FET", strategy=strategy)
     assert quotes["FET"].source == "Coinbase"
 
 
-def test_binances_trouble_leaves_coinbases_prices(stand_in: StandIn, client: Coinbase) -> None:
-    stand_in.quotes("FET", "1")
+def test_binances_trouble_leaves_coinbases_prices(stub_server: StubServer, client: Coinbase) -> None:
+    stub_server.quotes("FET", "1")
     quotes, trouble = fetch(client, FakeBinance({}, trouble="Binance does not answer"), "FET", "OP")
     assert (quotes["FET"].price, quotes["OP"].price) == (D(1), None)
     assert trouble == "Binance does not answer"
 
 
-def test_nothing_held_nothing_fetched(stand_in: StandIn, client: Coinbase) -> None:
+def test_nothing_held_nothing_fetched(stub_server: StubServer, client: Coinbase) -> None:
     assert fetch(client, FakeBinance({})) == ({}, "")
-    assert stand_in.asked == []
+    assert stub_server.asked == []
 
 
 @pytest.mark.parametrize(
@@ -444,19 +446,19 @@ def test_nothing_held_nothing_fetched(stand_in: StandIn, client: Coinbase) -> No
     ],
 )
 def test_a_429_is_a_silence_of_half_a_minute_or_of_what_was_asked_for(told: str, seconds: float) -> None:
-    assert coinbase._silence_seconds(told) == seconds
+    assert coinbase._quiet_seconds(told) == seconds
 
 
 def test_a_venue_that_asks_for_silence_is_left_alone(
-    stand_in: StandIn, client: Coinbase, monkeypatch: pytest.MonkeyPatch
+    stub_server: StubServer, client: Coinbase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 1000.0
     monkeypatch.setattr(coinbase, "monotonic", lambda: now)
-    stand_in.quotes("ADA", "1.5")
-    stand_in.replies_with("FET", says(b"{}", 429, Retry_After="60"))
+    stub_server.quotes("ADA", "1.5")
+    stub_server.replies_with("FET", says(b"{}", 429, Retry_After="60"))
     assert spot_prices(client, ["FET"]) == {"FET": "answered 429"}
     now = 1059.0
     assert spot_prices(client, ["ADA"]) == {"ADA": "asked to wait, 1 seconds are left"}
-    assert len(stand_in.asked) == 1
+    assert len(stub_server.asked) == 1
     now = 1060.0
     assert spot_prices(client, ["ADA"]) == {"ADA": D("1.5")}

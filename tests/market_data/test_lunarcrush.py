@@ -1,4 +1,4 @@
-"""LunarCrush over real HTTP against a small stand-in: the wire, the limits, messy answers, the cache."""
+"""LunarCrush over real HTTP against a small stub server: the wire, the limits, messy answers, the cache."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ KEY = "secret-key"
 
 def point(days_ago: int, **changes: Any) -> dict[str, Any]:
     """The daily point of so many days before 2024-06-30."""
-    usual = {
+    default_answer = {
         "time": TODAY - days_ago * DAY,
         "open": 1.0,
         "high": 2.0,
@@ -51,36 +51,36 @@ def point(days_ago: int, **changes: Any) -> dict[str, Any]:
         "alt_rank": 7,
         "sentiment": 80,
     }
-    return {**usual, **changes}
+    return {**default_answer, **changes}
 
 
-class Answer:
-    """One answer of the stand-in."""
+class StubResponse:
+    """One response of the stub server."""
 
     def __init__(self, status: int = 200, body: Any = None, headers: dict[str, str] | None = None) -> None:
         self.status, self.headers = status, headers or {}
         self.body = body if isinstance(body, bytes) else json.dumps(body if body is not None else {}).encode()
 
 
-class StandIn:
+class StubServer:
     """LunarCrush on loopback: answers from `points`, or with what stands in `script` first."""
 
     def __init__(self) -> None:
         self.requests: list[Any] = []
-        self.script: list[Answer | Callable[[Any], Answer | None]] = []
+        self.script: list[StubResponse | Callable[[Any], StubResponse | None]] = []
         self.points: list[Any] = [point(ago) for ago in range(400, -1, -1)]
         self.unknown: set[str] = set()
         self.config: dict[str, Any] = {}
-        stand_in = self
+        stub_server = self
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
             wbufsize = 65_536  # one packet per answer
 
             def do_GET(self) -> None:
-                stand_in.requests.append(SimpleNamespace(path=self.path, headers=self.headers))
-                step = stand_in.script.pop(0) if stand_in.script else stand_in.usual
-                answer = step if isinstance(step, Answer) else step(self)
+                stub_server.requests.append(SimpleNamespace(path=self.path, headers=self.headers))
+                step = stub_server.script.pop(0) if stub_server.script else stub_server.default_answer
+                answer = step if isinstance(step, StubResponse) else step(self)
                 if answer is not None:
                     self.send_response(answer.status)
                     for name, value in {"Content-Length": str(len(answer.body)), **answer.headers}.items():
@@ -99,10 +99,10 @@ class StandIn:
     def coin(self, request: Any) -> str:
         return str(urlsplit(request.path).path.split("/")[-3])
 
-    def usual(self, request: Any) -> Answer:
+    def default_answer(self, request: Any) -> StubResponse:
         coin, query = self.coin(request), parse_qs(urlsplit(request.path).query)
         if coin in self.unknown:
-            return Answer(404, {"error": "coin not found"})
+            return StubResponse(404, {"error": "coin not found"})
         first, last = int(query["start"][0]), int(query["end"][0])
         inside = [
             each
@@ -111,7 +111,7 @@ class StandIn:
             or not isinstance(each.get("time"), int)
             or first <= each["time"] <= last + DAY  # the running day is sent too
         ]
-        return Answer(body={"config": {"symbol": coin.upper(), "bucket": "day", **self.config}, "data": inside})
+        return StubResponse(body={"config": {"symbol": coin.upper(), "bucket": "day", **self.config}, "data": inside})
 
     def spans(self) -> list[tuple[int, int]]:
         """What was asked for, in days before 2024-06-30: first day, and the day after the last."""
@@ -122,8 +122,8 @@ class StandIn:
 
 
 @pytest.fixture
-def stand_in() -> Iterator[StandIn]:
-    server = StandIn()
+def stub_server() -> Iterator[StubServer]:
+    server = StubServer()
     yield server
     server.server.shutdown()
     server.server.server_close()
@@ -135,13 +135,18 @@ def clock() -> VirtualClock:
 
 
 @pytest.fixture
-def source(stand_in: StandIn, clock: VirtualClock, tmp_path: Path) -> LunarCrush:
-    return a_source(stand_in, clock, tmp_path)
+def source(stub_server: StubServer, clock: VirtualClock, tmp_path: Path) -> LunarCrush:
+    return a_source(stub_server, clock, tmp_path)
 
 
-def a_source(stand_in: StandIn, clock: VirtualClock, folder: Path, **changes: Any) -> LunarCrush:
-    usual = {"api_key": KEY, "base_url": stand_in.url, "requests_per_minute": 10, "cache_dir": folder / "cache"}
-    return LunarCrush(**{**usual, "clock": clock, **changes})
+def a_source(stub_server: StubServer, clock: VirtualClock, folder: Path, **changes: Any) -> LunarCrush:
+    default_answer = {
+        "api_key": KEY,
+        "base_url": stub_server.url,
+        "requests_per_minute": 10,
+        "cache_dir": folder / "cache",
+    }
+    return LunarCrush(**{**default_answer, "clock": clock, **changes})
 
 
 def waited(clock: VirtualClock) -> float:
@@ -160,9 +165,9 @@ def column(bars: DailyBars, name: str) -> list[float]:
 # ------------------------------------------------------------------------------------------ the wire
 
 
-def test_request_form_and_headers(stand_in: StandIn, source: LunarCrush) -> None:
+def test_request_form_and_headers(stub_server: StubServer, source: LunarCrush) -> None:
     bars = source.daily_bars("FET", "FET", 365)
-    (request,) = stand_in.requests
+    (request,) = stub_server.requests
     start, end = TODAY - 365 * DAY, TODAY - 1
     assert request.path == f"/api4/public/coins/FET/time-series/v2?bucket=day&start={start}&end={end}"
     assert request.headers["Authorization"] == f"Bearer {KEY}"
@@ -174,22 +179,22 @@ def test_request_form_and_headers(stand_in: StandIn, source: LunarCrush) -> None
 
 
 def test_a_netrc_entry_does_not_replace_the_key(
-    stand_in: StandIn, source: LunarCrush, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    stub_server: StubServer, source: LunarCrush, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "netrc").write_text("machine 127.0.0.1 login a password b\n")
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     source.daily_bars("FET", "FET", 5)
-    assert stand_in.requests[0].headers["Authorization"] == f"Bearer {KEY}"
+    assert stub_server.requests[0].headers["Authorization"] == f"Bearer {KEY}"
 
 
-def test_a_coin_name_cannot_leave_its_place_in_the_path(stand_in: StandIn, source: LunarCrush) -> None:
-    stand_in.config = {"symbol": "a?b"}
+def test_a_coin_name_cannot_leave_its_place_in_the_path(stub_server: StubServer, source: LunarCrush) -> None:
+    stub_server.config = {"symbol": "a?b"}
     source.daily_bars("AB", "a?b", 5)
-    assert stand_in.requests[0].path.startswith("/api4/public/coins/a%3Fb/time-series/v2?bucket=day&")
+    assert stub_server.requests[0].path.startswith("/api4/public/coins/a%3Fb/time-series/v2?bucket=day&")
 
 
-def test_redirects_are_not_followed(stand_in: StandIn, source: LunarCrush) -> None:
-    stand_in.script = [Answer(301, headers={"Location": "http://127.0.0.1:1/"})]
+def test_redirects_are_not_followed(stub_server: StubServer, source: LunarCrush) -> None:
+    stub_server.script = [StubResponse(301, headers={"Location": "http://127.0.0.1:1/"})]
     with pytest.raises(SourceRefusedError, match=r"redirect \(301\); check lunarcrush.base_url"):
         source.daily_bars("FET", "FET", 5)
 
@@ -198,7 +203,7 @@ def test_redirects_are_not_followed(stand_in: StandIn, source: LunarCrush) -> No
 
 
 def test_a_burst_of_the_limit_waits_not_at_all_and_the_next_one_waits_a_minute(
-    stand_in: StandIn, source: LunarCrush, clock: VirtualClock
+    stub_server: StubServer, source: LunarCrush, clock: VirtualClock
 ) -> None:
     for number in range(10):
         source.daily_bars(f"T{number}", f"T{number}", 5)
@@ -208,10 +213,10 @@ def test_a_burst_of_the_limit_waits_not_at_all_and_the_next_one_waits_a_minute(
 
 
 def test_150_tokens_take_a_quarter_of_an_hour_and_no_minute_sees_more_than_ten(
-    stand_in: StandIn, clock: VirtualClock, tmp_path: Path
+    stub_server: StubServer, clock: VirtualClock, tmp_path: Path
 ) -> None:
     sent: list[float] = []
-    source = a_source(stand_in, clock, tmp_path)
+    source = a_source(stub_server, clock, tmp_path)
     for number in range(152):
         assert source.seconds_for(152 - number) + waited(clock) == pytest.approx(15 * 60.1, abs=0.01)
         source.daily_bars(f"T{number}", f"T{number}", 2)
@@ -221,10 +226,10 @@ def test_150_tokens_take_a_quarter_of_an_hour_and_no_minute_sees_more_than_ten(
 
 
 def test_two_runs_after_each_other_keep_the_limit_together(
-    stand_in: StandIn, clock: VirtualClock, tmp_path: Path
+    stub_server: StubServer, clock: VirtualClock, tmp_path: Path
 ) -> None:
     for run in range(3):
-        source = a_source(stand_in, clock, tmp_path, requests_per_minute=4)
+        source = a_source(stub_server, clock, tmp_path, requests_per_minute=4)
         source.daily_bars(f"A{run}", f"A{run}", 5)
         source.daily_bars(f"B{run}", f"B{run}", 5)
         assert waited(clock) == (0 if run < 2 else pytest.approx(60.1))
@@ -232,7 +237,7 @@ def test_two_runs_after_each_other_keep_the_limit_together(
 
 @pytest.mark.parametrize("content", ["", "[1, 2", '["x"]', "{}", "[9e15]"])
 def test_a_broken_file_of_request_times_is_no_fault(
-    stand_in: StandIn, source: LunarCrush, clock: VirtualClock, tmp_path: Path, content: str
+    stub_server: StubServer, source: LunarCrush, clock: VirtualClock, tmp_path: Path, content: str
 ) -> None:
     (tmp_path / "cache").mkdir()
     (tmp_path / "cache" / "requests.json").write_text(content)
@@ -240,10 +245,12 @@ def test_a_broken_file_of_request_times_is_no_fault(
     assert waited(clock) == 0
 
 
-def test_a_minute_used_up_elsewhere_is_waited_for(stand_in: StandIn, source: LunarCrush, clock: VirtualClock) -> None:
+def test_a_minute_used_up_elsewhere_is_waited_for(
+    stub_server: StubServer, source: LunarCrush, clock: VirtualClock
+) -> None:
     reset = str(int(NOW.timestamp()) + 37)
     full = {"x-rate-limit-minute-remaining": "0", "x-rate-limit-minute-reset": reset}
-    stand_in.script = [Answer(body={"data": stand_in.points}, headers=full)]
+    stub_server.script = [StubResponse(body={"data": stub_server.points}, headers=full)]
     source.daily_bars("FET", "FET", 5)
     assert waited(clock) == 0
     source.daily_bars("OP", "OP", 5)
@@ -253,15 +260,15 @@ def test_a_minute_used_up_elsewhere_is_waited_for(stand_in: StandIn, source: Lun
 # ------------------------------------------------------------------------------------------ retries
 
 
-def test_growing_waits_and_then_a_temporary_error(stand_in: StandIn, clock: VirtualClock, tmp_path: Path) -> None:
+def test_growing_waits_and_then_a_temporary_error(stub_server: StubServer, clock: VirtualClock, tmp_path: Path) -> None:
     told: list[str] = []
-    source = a_source(stand_in, clock, tmp_path, notify=told.append)
-    stand_in.script = [Answer(500) for _ in range(5)]
+    source = a_source(stub_server, clock, tmp_path, notify=told.append)
+    stub_server.script = [StubResponse(500) for _ in range(5)]
     with pytest.raises(TemporaryError, match="FET: LunarCrush answered 500"):
         source.daily_bars("FET", "FET", 5)
     assert [line.rsplit(" in ")[1] for line in told] == ["2 s", "4 s", "8 s", "16 s"]
     assert waited(clock) == 30
-    assert source.requests_made == len(stand_in.requests) == 5
+    assert source.requests_made == len(stub_server.requests) == 5
 
 
 @pytest.mark.parametrize(
@@ -283,9 +290,14 @@ def test_growing_waits_and_then_a_temporary_error(stand_in: StandIn, clock: Virt
     ],
 )
 def test_one_failure_is_waited_out(
-    stand_in: StandIn, source: LunarCrush, clock: VirtualClock, status: int, headers: dict[str, str], seconds: float
+    stub_server: StubServer,
+    source: LunarCrush,
+    clock: VirtualClock,
+    status: int,
+    headers: dict[str, str],
+    seconds: float,
 ) -> None:
-    stand_in.script = [Answer(status, b"" if status == 204 else b"<html>sorry</html>", headers)]
+    stub_server.script = [StubResponse(status, b"" if status == 204 else b"<html>sorry</html>", headers)]
     assert len(source.daily_bars("FET", "FET", 5).days) == 5
     assert waited(clock) == seconds
 
@@ -309,25 +321,25 @@ def send_half(handler: Any) -> None:
     [
         close_at_once,
         send_half,
-        Answer(body=b'{"config": {}, "data": [{"time": 17'),
-        Answer(body=b""),
-        Answer(body=b"<html></html>"),
-        Answer(body={"config": {}}),
-        Answer(body={"data": None}),
-        Answer(body={"data": {}}),
-        Answer(body=[]),
-        Answer(body=b"[" * 100_000),
-        Answer(body={"config": {"bucket": "hour"}, "data": [point(1)]}),
+        StubResponse(body=b'{"config": {}, "data": [{"time": 17'),
+        StubResponse(body=b""),
+        StubResponse(body=b"<html></html>"),
+        StubResponse(body={"config": {}}),
+        StubResponse(body={"data": None}),
+        StubResponse(body={"data": {}}),
+        StubResponse(body=[]),
+        StubResponse(body=b"[" * 100_000),
+        StubResponse(body={"config": {"bucket": "hour"}, "data": [point(1)]}),
     ],
 )
-def test_half_an_answer_is_asked_for_again(stand_in: StandIn, source: LunarCrush, trouble: Any) -> None:
-    stand_in.script = [trouble]
+def test_half_an_answer_is_asked_for_again(stub_server: StubServer, source: LunarCrush, trouble: Any) -> None:
+    stub_server.script = [trouble]
     assert len(source.daily_bars("FET", "FET", 5).days) == 5
     assert source.requests_made == 2
 
 
 def test_timeouts_and_no_server_are_temporary(
-    stand_in: StandIn, clock: VirtualClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    stub_server: StubServer, clock: VirtualClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lunarcrush, "TIMEOUT_SECONDS", (0.05, 0.05))
     hold = threading.Event()
@@ -336,12 +348,12 @@ def test_timeouts_and_no_server_are_temporary(
         hold.wait(5)
         close_at_once(handler)
 
-    stand_in.script = [hang] * 5
-    source = a_source(stand_in, clock, tmp_path)
+    stub_server.script = [hang] * 5
+    source = a_source(stub_server, clock, tmp_path)
     with pytest.raises(TemporaryError, match="FET: LunarCrush did not answer in time"):
         source.daily_bars("FET", "FET", 5)
     hold.set()
-    nobody = a_source(stand_in, clock, tmp_path, base_url="http://127.0.0.1:1")
+    nobody = a_source(stub_server, clock, tmp_path, base_url="http://127.0.0.1:1")
     with pytest.raises(TemporaryError, match="no whole answer from LunarCrush"):
         nobody.daily_bars("FET", "FET", 5)
 
@@ -358,9 +370,9 @@ def test_timeouts_and_no_server_are_temporary(
     ],
 )
 def test_refusals_are_told_plainly_and_not_retried(
-    stand_in: StandIn, source: LunarCrush, clock: VirtualClock, status: int, error: type[Exception], text: str
+    stub_server: StubServer, source: LunarCrush, clock: VirtualClock, status: int, error: type[Exception], text: str
 ) -> None:
-    stand_in.script = [Answer(status, b"<html>no</html>")]
+    stub_server.script = [StubResponse(status, b"<html>no</html>")]
     with pytest.raises(error, match=text) as caught:
         source.daily_bars("FET", "FETCH", 5)
     assert str(status) in str(caught.value) and "\n" not in str(caught.value) and KEY not in str(caught.value)
@@ -370,14 +382,14 @@ def test_refusals_are_told_plainly_and_not_retried(
 @pytest.mark.parametrize(
     "answer",
     [
-        Answer(429, {"error": "Rate limit exceeded (daily)"}, {"Retry-After": "5"}),
-        Answer(429, {"error": "no"}, {"x-rate-limit-day-remaining": "0", "Retry-After": "5"}),
+        StubResponse(429, {"error": "Rate limit exceeded (daily)"}, {"Retry-After": "5"}),
+        StubResponse(429, {"error": "no"}, {"x-rate-limit-day-remaining": "0", "Retry-After": "5"}),
     ],
 )
 def test_a_spent_daily_quota_is_not_retried_within_the_run_but_later(
-    stand_in: StandIn, source: LunarCrush, clock: VirtualClock, answer: Answer
+    stub_server: StubServer, source: LunarCrush, clock: VirtualClock, answer: StubResponse
 ) -> None:
-    stand_in.script = [answer]
+    stub_server.script = [answer]
     for symbol in ("FET", "OP"):
         with pytest.raises(TemporaryError, match=f"{symbol}: LunarCrush's daily quota"):
             source.daily_bars(symbol, symbol, 5)
@@ -388,10 +400,10 @@ def test_a_spent_daily_quota_is_not_retried_within_the_run_but_later(
 
 @pytest.mark.parametrize(("seconds", "ends"), [(-1, None), (60, None), (61, 61), (90_000, 90_000), (90_001, None)])
 def test_the_end_of_the_quota_is_believed_if_it_can_be_that_of_a_day(
-    stand_in: StandIn, source: LunarCrush, clock: VirtualClock, seconds: int, ends: int | None
+    stub_server: StubServer, source: LunarCrush, clock: VirtualClock, seconds: int, ends: int | None
 ) -> None:
     headers = {"x-rate-limit-day-remaining": "0", "x-rate-limit-day-reset": str(int(NOW.timestamp()) + seconds)}
-    stand_in.script = [Answer(429, {}, headers)]
+    stub_server.script = [StubResponse(429, {}, headers)]
     with pytest.raises(QuotaSpentError) as caught:
         source.daily_bars("FET", "FET", 5)
     assert caught.value.until == (None if ends is None else NOW + timedelta(seconds=ends))
@@ -402,35 +414,37 @@ def test_the_end_of_the_quota_is_believed_if_it_can_be_that_of_a_day(
     assert len(source.daily_bars("FET", "FET", 5).days) == 5
 
 
-def test_a_source_that_is_down_costs_each_further_token_one_attempt_only(stand_in: StandIn, source: LunarCrush) -> None:
-    stand_in.script = [Answer(502) for _ in range(17)]
+def test_a_source_that_is_down_costs_each_further_token_one_attempt_only(
+    stub_server: StubServer, source: LunarCrush
+) -> None:
+    stub_server.script = [StubResponse(502) for _ in range(17)]
     for number in range(5):
         with pytest.raises(TemporaryError):
             source.daily_bars(f"T{number}", f"T{number}", 5)
     assert source.requests_made == 3 * 5 + 2
     source.daily_bars("FET", "FET", 5)
-    stand_in.script = [Answer(502)]
+    stub_server.script = [StubResponse(502)]
     source.daily_bars("OP", "OP", 5)  # it is up again: retried
 
 
-def test_a_stop_while_waiting_comes_through(stand_in: StandIn, source: LunarCrush, clock: VirtualClock) -> None:
+def test_a_stop_while_waiting_comes_through(stub_server: StubServer, source: LunarCrush, clock: VirtualClock) -> None:
 
     def stop_and_fail(handler: Any) -> None:
         clock.stop()
         send_half(handler)
 
-    stand_in.script = [stop_and_fail]
+    stub_server.script = [stop_and_fail]
     with pytest.raises(StopRequested):
         source.daily_bars("FET", "FET", 5)
     with pytest.raises(StopRequested):
         source.daily_bars("OP", "OP", 5)
-    assert len(stand_in.requests) == 1
+    assert len(stub_server.requests) == 1
 
 
 def test_a_key_that_cannot_be_a_header_is_told_without_showing_it(
-    stand_in: StandIn, clock: VirtualClock, tmp_path: Path
+    stub_server: StubServer, clock: VirtualClock, tmp_path: Path
 ) -> None:
-    source = a_source(stand_in, clock, tmp_path, api_key="clé\u2019s")
+    source = a_source(stub_server, clock, tmp_path, api_key="clé\u2019s")
     with pytest.raises(SourceRefusedError, match=r"lunarcrush\.api_key") as caught:
         source.daily_bars("FET", "FET", 5)
     assert "clé" not in str(caught.value)
@@ -439,60 +453,60 @@ def test_a_key_that_cannot_be_a_header_is_told_without_showing_it(
 # ------------------------------------------------------------------------------------------ messy points
 
 
-def bars_of(stand_in: StandIn, source: LunarCrush, *points: Any) -> DailyBars:
-    stand_in.points = list(points)
+def bars_of(stub_server: StubServer, source: LunarCrush, *points: Any) -> DailyBars:
+    stub_server.points = list(points)
     return source.daily_bars("FET", "FET", 10)
 
 
 def test_missing_and_unusable_values_are_nan_and_texts_of_numbers_are_numbers(
-    stand_in: StandIn, source: LunarCrush
+    stub_server: StubServer, source: LunarCrush
 ) -> None:
     values: list[Any] = [None, "3.5", "n/a", True, "", float("nan"), float("inf"), 10**400, [], "1_0", 12]
     points = [point(10 - number, galaxy_score=value) for number, value in enumerate(values[:10])]
     lacking = point(1, close=2)
     del lacking["galaxy_score"]
-    got = column(bars_of(stand_in, source, *points, lacking), "galaxy_score")
+    got = column(bars_of(stub_server, source, *points, lacking), "galaxy_score")
     assert got[1] == 3.5
     assert all(math.isnan(value) for number, value in enumerate(got) if number != 1)
 
 
 def test_unordered_points_are_sorted_and_the_running_and_later_days_are_dropped(
-    stand_in: StandIn, source: LunarCrush
+    stub_server: StubServer, source: LunarCrush
 ) -> None:
-    bars = bars_of(stand_in, source, point(0), point(2), point(-1), point(5), point(1), point(11))
+    bars = bars_of(stub_server, source, point(0), point(2), point(-1), point(5), point(1), point(11))
     assert ages(bars) == [5, 2, 1]
 
 
 def test_points_off_midnight_belong_to_their_day_and_the_last_of_a_day_wins(
-    stand_in: StandIn, source: LunarCrush
+    stub_server: StubServer, source: LunarCrush
 ) -> None:
     late = point(3, close=9, time=TODAY - 3 * DAY + 80_000)
-    assert column(bars_of(stand_in, source, late, point(3, close=4), point(2)), "close") == [9, 1.5]
+    assert column(bars_of(stub_server, source, late, point(3, close=4), point(2)), "close") == [9, 1.5]
 
 
-def test_of_two_points_of_a_day_one_without_a_close_does_not_win(stand_in: StandIn, source: LunarCrush) -> None:
+def test_of_two_points_of_a_day_one_without_a_close_does_not_win(stub_server: StubServer, source: LunarCrush) -> None:
     for_nothing = point(3, close=0, time=TODAY - 3 * DAY + 5)
-    assert column(bars_of(stand_in, source, point(3, close=4), for_nothing), "close") == [4]
+    assert column(bars_of(stub_server, source, point(3, close=4), for_nothing), "close") == [4]
 
 
-def test_rows_that_are_no_points_are_dropped(stand_in: StandIn, source: LunarCrush) -> None:
+def test_rows_that_are_no_points_are_dropped(stub_server: StubServer, source: LunarCrush) -> None:
     times: list[Any] = [None, "x", True, [], float("nan"), -5, 1e300, 10**400]
     rows: list[Any] = ["text", None, 7, [], {}, *(point(1, time=time) for time in times)]
-    bars = bars_of(stand_in, source, *rows, point(4), point(2, time=str(TODAY - 2 * DAY)))
+    bars = bars_of(stub_server, source, *rows, point(4), point(2, time=str(TODAY - 2 * DAY)))
     assert ages(bars) == [4, 2]
 
 
 @pytest.mark.parametrize("points", [[], ["text"], [point(3, close=None)], [point(3, close=0)], [point(0)]])
-def test_no_usable_bar_is_not_tracked(stand_in: StandIn, source: LunarCrush, points: list[Any]) -> None:
+def test_no_usable_bar_is_not_tracked(stub_server: StubServer, source: LunarCrush, points: list[Any]) -> None:
     with pytest.raises(NotTrackedError, match="FET: LunarCrush has no daily close of FET"):
-        bars_of(stand_in, source, *points)
+        bars_of(stub_server, source, *points)
 
 
 @pytest.mark.parametrize(("coin", "told", "taken"), [("FET", "fet", True), ("FET", "FTM", False), ("23", "FTM", True)])
 def test_an_answer_about_another_coin_is_refused(
-    stand_in: StandIn, source: LunarCrush, coin: str, told: str, taken: bool
+    stub_server: StubServer, source: LunarCrush, coin: str, told: str, taken: bool
 ) -> None:
-    stand_in.config = {"symbol": told}
+    stub_server.config = {"symbol": told}
     if taken:
         assert len(source.daily_bars("FET", coin, 5).days) == 5
     else:
@@ -503,108 +517,112 @@ def test_an_answer_about_another_coin_is_refused(
 # ------------------------------------------------------------------------------------------ the cache
 
 
-def test_a_second_run_on_the_same_day_asks_nothing(stand_in: StandIn, clock: VirtualClock, tmp_path: Path) -> None:
-    first = a_source(stand_in, clock, tmp_path).daily_bars("FET", "FET", 365)
+def test_a_second_run_on_the_same_day_asks_nothing(
+    stub_server: StubServer, clock: VirtualClock, tmp_path: Path
+) -> None:
+    first = a_source(stub_server, clock, tmp_path).daily_bars("FET", "FET", 365)
     clock.sleep(20 * 3600)
-    again = a_source(stand_in, clock, tmp_path)
+    again = a_source(stub_server, clock, tmp_path)
     second = again.daily_bars("FET", "FET", 365)
     assert again.requests_made == 0
     assert (first.days.tobytes(), first.values.tobytes()) == (second.days.tobytes(), second.values.tobytes())
 
 
 def test_the_next_day_asks_for_the_new_day_and_the_last_three_again(
-    stand_in: StandIn, source: LunarCrush, clock: VirtualClock
+    stub_server: StubServer, source: LunarCrush, clock: VirtualClock
 ) -> None:
     source.daily_bars("FET", "FET", 365)
-    stand_in.points = [point(ago, close=9.0, alt_rank=None) for ago in range(400, -3, -1)]
+    stub_server.points = [point(ago, close=9.0, alt_rank=None) for ago in range(400, -3, -1)]
     clock.sleep(DAY)
     bars = source.daily_bars("FET", "FET", 365)
-    assert stand_in.spans() == [(365, 0), (3, -1)]
+    assert stub_server.spans() == [(365, 0), (3, -1)]
     assert column(bars, "close") == [1.5] * 361 + [9.0] * 4
     assert ages(bars) == list(range(364, -1, -1))
 
 
 def test_a_revision_without_a_close_does_not_wipe_what_is_held(
-    stand_in: StandIn, source: LunarCrush, clock: VirtualClock
+    stub_server: StubServer, source: LunarCrush, clock: VirtualClock
 ) -> None:
     source.daily_bars("FET", "FET", 5)
-    stand_in.points = [point(2, close=None), point(0, close=3.0)]
+    stub_server.points = [point(2, close=None), point(0, close=3.0)]
     clock.sleep(DAY)
     assert column(source.daily_bars("FET", "FET", 5), "close") == [1.5, 1.5, 1.5, 1.5, 3.0]
 
 
-def test_after_days_off_the_gap_is_asked_for(stand_in: StandIn, source: LunarCrush, clock: VirtualClock) -> None:
+def test_after_days_off_the_gap_is_asked_for(stub_server: StubServer, source: LunarCrush, clock: VirtualClock) -> None:
     source.daily_bars("FET", "FET", 365)
     clock.sleep(10 * DAY)
     source.daily_bars("FET", "FET", 365)
-    assert stand_in.spans()[1] == (3, -10)
+    assert stub_server.spans()[1] == (3, -10)
 
 
-def test_yesterday_late_is_asked_for_again_alone(stand_in: StandIn, source: LunarCrush) -> None:
-    stand_in.points = [point(ago) for ago in range(400, 1, -1)] + [point(1, close=None)]
+def test_yesterday_late_is_asked_for_again_alone(stub_server: StubServer, source: LunarCrush) -> None:
+    stub_server.points = [point(ago) for ago in range(400, 1, -1)] + [point(1, close=None)]
     assert ages(source.daily_bars("FET", "FET", 365))[-1] == 1
-    stand_in.points.append(point(1, close=8.0))
+    stub_server.points.append(point(1, close=8.0))
     assert column(source.daily_bars("FET", "FET", 365), "close")[-1] == 8.0
     source.daily_bars("FET", "FET", 365)
-    assert stand_in.spans() == [(365, 0), (1, 0)]
+    assert stub_server.spans() == [(365, 0), (1, 0)]
 
 
 def test_a_series_that_ended_is_asked_for_once_a_day(
-    stand_in: StandIn, source: LunarCrush, clock: VirtualClock
+    stub_server: StubServer, source: LunarCrush, clock: VirtualClock
 ) -> None:
-    stand_in.points = [point(ago) for ago in range(400, 50, -1)]
+    stub_server.points = [point(ago) for ago in range(400, 50, -1)]
     for _ in range(3):
         source.daily_bars("FET", "FET", 365)
     assert source.requests_made == 1
     clock.sleep(DAY)
     for _ in range(3):
         source.daily_bars("FET", "FET", 365)
-    assert stand_in.spans() == [(365, 0), (53, -1)]
+    assert stub_server.spans() == [(365, 0), (53, -1)]
 
 
 def test_a_young_token_is_not_asked_for_from_the_start_each_day(
-    stand_in: StandIn, source: LunarCrush, clock: VirtualClock
+    stub_server: StubServer, source: LunarCrush, clock: VirtualClock
 ) -> None:
-    stand_in.points = [point(ago) for ago in range(100, -3, -1)]
+    stub_server.points = [point(ago) for ago in range(100, -3, -1)]
     for _ in range(3):
         assert len(source.daily_bars("FET", "FET", 365).days) >= 100
         clock.sleep(DAY)
-    assert stand_in.spans() == [(365, 0), (3, -1), (2, -2)]
+    assert stub_server.spans() == [(365, 0), (3, -1), (2, -2)]
 
 
-def test_a_longer_span_is_asked_for_whole_and_a_shorter_one_not_at_all(stand_in: StandIn, source: LunarCrush) -> None:
+def test_a_longer_span_is_asked_for_whole_and_a_shorter_one_not_at_all(
+    stub_server: StubServer, source: LunarCrush
+) -> None:
     assert len(source.daily_bars("FET", "FET", 100).days) == 100
     assert ages(source.daily_bars("FET", "FET", 30)) == list(range(30, 0, -1))
     assert len(source.daily_bars("FET", "FET", 200).days) == 200
-    assert stand_in.spans() == [(100, 0), (200, 0)]
+    assert stub_server.spans() == [(100, 0), (200, 0)]
 
 
-def test_a_token_without_bars_is_asked_for_again(stand_in: StandIn, source: LunarCrush) -> None:
-    points, stand_in.points = stand_in.points, []
+def test_a_token_without_bars_is_asked_for_again(stub_server: StubServer, source: LunarCrush) -> None:
+    points, stub_server.points = stub_server.points, []
     with pytest.raises(NotTrackedError):
         source.daily_bars("FET", "FET", 5)
-    stand_in.points = points
+    stub_server.points = points
     assert len(source.daily_bars("FET", "FET", 5).days) == 5
 
 
 def test_a_clock_that_went_back_sees_no_bar_of_its_future(
-    stand_in: StandIn, clock: VirtualClock, tmp_path: Path
+    stub_server: StubServer, clock: VirtualClock, tmp_path: Path
 ) -> None:
-    a_source(stand_in, clock, tmp_path).daily_bars("FET", "FET", 30)
+    a_source(stub_server, clock, tmp_path).daily_bars("FET", "FET", 30)
     earlier = VirtualClock(NOW - timedelta(days=10))
-    bars = a_source(stand_in, earlier, tmp_path).daily_bars("FET", "FET", 15)
+    bars = a_source(stub_server, earlier, tmp_path).daily_bars("FET", "FET", 15)
     assert ages(bars) == list(range(25, 10, -1))
 
 
 def test_another_server_or_name_shares_nothing_and_leaves_no_pile_of_files(
-    stand_in: StandIn, clock: VirtualClock, tmp_path: Path
+    stub_server: StubServer, clock: VirtualClock, tmp_path: Path
 ) -> None:
-    a_source(stand_in, clock, tmp_path).daily_bars("FET", "FET", 5)
-    a_source(stand_in, clock, tmp_path).daily_bars("FET", "fet", 5)
-    a_source(stand_in, clock, tmp_path, base_url=stand_in.url.replace("127.0.0.1", "localhost")).daily_bars(
+    a_source(stub_server, clock, tmp_path).daily_bars("FET", "FET", 5)
+    a_source(stub_server, clock, tmp_path).daily_bars("FET", "fet", 5)
+    a_source(stub_server, clock, tmp_path, base_url=stub_server.url.replace("127.0.0.1", "localhost")).daily_bars(
         "FET", "FET", 5
     )
-    assert len(stand_in.requests) == 3
+    assert len(stub_server.requests) == 3
     assert len(list((tmp_path / "cache").glob("*.bars"))) == 2
 
 
@@ -626,37 +644,37 @@ def flip_a_byte(content: bytes) -> bytes:
     ],
 )
 def test_a_broken_cache_file_is_replaced(
-    stand_in: StandIn, clock: VirtualClock, tmp_path: Path, harm: Callable[[bytes], bytes]
+    stub_server: StubServer, clock: VirtualClock, tmp_path: Path, harm: Callable[[bytes], bytes]
 ) -> None:
-    a_source(stand_in, clock, tmp_path).daily_bars("FET", "FET", 5)
+    a_source(stub_server, clock, tmp_path).daily_bars("FET", "FET", 5)
     (file,) = (tmp_path / "cache").glob("*.bars")
     whole = file.read_bytes()
     file.write_bytes(harm(whole))
-    again = a_source(stand_in, clock, tmp_path)
+    again = a_source(stub_server, clock, tmp_path)
     assert len(again.daily_bars("FET", "FET", 5).days) == 5
     assert again.requests_made == 1
     assert file.read_bytes() == whole
 
 
 def test_a_cache_that_cannot_be_written_is_told_and_no_fault(
-    stand_in: StandIn, clock: VirtualClock, tmp_path: Path
+    stub_server: StubServer, clock: VirtualClock, tmp_path: Path
 ) -> None:
     (tmp_path / "cache").write_text("a file in the way")
     told: list[str] = []
-    source = a_source(stand_in, clock, tmp_path, notify=told.append)
+    source = a_source(stub_server, clock, tmp_path, notify=told.append)
     for number in range(11):
         assert len(source.daily_bars(f"T{number}", f"T{number}", 5).days) == 5
     assert "cannot be kept in the cache" in told[0]
     assert waited(clock) == pytest.approx(60.1)  # the limit holds without the file, too
 
 
-def test_nothing_unfinished_is_left_in_the_cache(stand_in: StandIn, source: LunarCrush, tmp_path: Path) -> None:
+def test_nothing_unfinished_is_left_in_the_cache(stub_server: StubServer, source: LunarCrush, tmp_path: Path) -> None:
     source.daily_bars("FET", "FET", 5)
     assert sorted(path.suffix for path in (tmp_path / "cache").iterdir()) == [".bars", ".json"]
 
 
 def test_a_history_is_on_the_disk_before_the_next_request(
-    stand_in: StandIn, source: LunarCrush, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    stub_server: StubServer, source: LunarCrush, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A power cut takes no answer that was had; file and name are synced, so that neither is in memory only."""
     synced: set[int] = set()

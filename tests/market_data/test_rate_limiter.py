@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from marsshot.infra.clock import VirtualClock
-from marsshot.market_data.rate_limiter import Pacer
+from marsshot.market_data.rate_limiter import RateLimiter
 
 NOWHERE = Path(__file__) / "no such folder" / "requests.json"  # the times stay in memory
 TICK = 1e-5  # the clock counts microseconds
@@ -18,13 +18,13 @@ TICK = 1e-5  # the clock counts microseconds
 @given(st.integers(1, 10), st.lists(st.floats(0, 45), min_size=1, max_size=40))
 def test_no_minute_sees_more_than_the_limit_and_no_wait_is_longer_than_it_must(limit: int, taken: list[float]) -> None:
     clock = VirtualClock(datetime(2024, 6, 30, tzinfo=UTC))
-    pacer = Pacer(limit, NOWHERE, clock)
+    pacer = RateLimiter(limit, NOWHERE, clock)
     sent, answered = [], []
     for seconds in taken:
-        pacer.wait_for_turn()
+        pacer.acquire()
         sent.append(clock.now().timestamp())
         clock.sleep(seconds)
-        pacer.answered()
+        pacer.count_at_response()
         answered.append(clock.now().timestamp())
     for number in range(limit, len(taken)):
         # The source may count a request anywhere between its start and its answer.

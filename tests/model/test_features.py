@@ -14,15 +14,15 @@ from hypothesis import strategies as st
 
 from marsshot.market_data.lunarcrush import FIELDS, DailyBars
 from marsshot.model.features import (
+    AVAILABLE_COLUMNS,
     FEATURES,
-    OFFERED,
     RATIOS,
     feature_table,
+    features_in,
     has_features,
     labelled,
     missing_features,
     rows_of_day,
-    trained_on,
 )
 
 START = np.datetime64("2024-01-01", "D")
@@ -67,12 +67,12 @@ def table_of(*tokens: DailyBars, btc: DailyBars = BTC, eth: DailyBars = ETH) -> 
 
 
 def same_bits(left: pd.DataFrame, right: pd.DataFrame) -> bool:
-    return left[list(OFFERED)].to_numpy().tobytes() == right[list(OFFERED)].to_numpy().tobytes()
+    return left[list(AVAILABLE_COLUMNS)].to_numpy().tobytes() == right[list(AVAILABLE_COLUMNS)].to_numpy().tobytes()
 
 
 def test_columns_and_order() -> None:
     table = table_of(history("FET", 3), history("ADA", 3))
-    assert tuple(table.columns) == ("date", "symbol", *OFFERED)
+    assert tuple(table.columns) == ("date", "symbol", *AVAILABLE_COLUMNS)
     assert table["symbol"].tolist() == ["ADA", "FET"] * 3
     assert table["date"].is_monotonic_increasing and str(table["date"].dt.normalize().dtype) == str(table["date"].dtype)
 
@@ -109,7 +109,7 @@ def test_of_btc_and_eth_only_the_daily_change_is_in_a_tokens_row(whose: str) -> 
     fet = history("FET")
     other = {name: history(name, seed=9 if name == whose else 0) for name in ("BTC", "ETH")}
     before, after = table_of(fet), table_of(fet, btc=other["BTC"], eth=other["ETH"])
-    different = [name for name in OFFERED if not before[name].equals(after[name])]
+    different = [name for name in AVAILABLE_COLUMNS if not before[name].equals(after[name])]
     assert different == [f"{whose.lower()}_daily_change"]
     assert (before[list(FIELDS)].to_numpy() == fet.values).all()
 
@@ -152,8 +152,8 @@ def test_a_day_without_movement_or_market_cap_still_has_its_ratios() -> None:
 
 
 def test_a_model_learns_from_the_ratios_that_a_file_has() -> None:
-    assert trained_on(["date", *FEATURES]) == FEATURES
-    assert trained_on(["turnover", "atr_to_close", *FEATURES]) == (*FEATURES, "atr_to_close", "turnover")
+    assert features_in(["date", *FEATURES]) == FEATURES
+    assert features_in(["turnover", "atr_to_close", *FEATURES]) == (*FEATURES, "atr_to_close", "turnover")
 
 
 def test_rows_of_a_day_without_bars_are_none() -> None:

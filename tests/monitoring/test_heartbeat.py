@@ -1,4 +1,4 @@
-"""Signs of life: who gets which, when, and that a loop that hangs gives none; with the real program, too."""
+"""Heartbeats: who gets which, when, and that a loop that hangs sends none; with the real program, too."""
 
 from __future__ import annotations
 
@@ -24,33 +24,33 @@ from marsshot.core.version import VERSION
 from marsshot.infra.clock import SystemClock, VirtualClock
 from marsshot.monitoring import health_check, heartbeat
 from marsshot.monitoring.heartbeat import (
-    BEAT_SECONDS,
-    LONGEST_ROUND_SECONDS,
-    SIGN_SECONDS,
-    TOLD_EVERY_SECONDS,
+    HEARTBEAT_SECONDS,
+    MAX_CYCLE_SECONDS,
+    WARN_INTERVAL_SECONDS,
+    WATCHDOG_SECONDS,
     Heartbeat,
     Ping,
 )
-from marsshot.monitoring.sd_notify import ServiceManager, status
+from marsshot.monitoring.sd_notify import SystemdNotifier, status
 from tests.helpers.builders import NOW, ROOT, some_settings
-from tests.helpers.process_harness import PROGRAM, House
+from tests.helpers.process_harness import PROGRAM, ProcessHarness
 
 
-class Manager(ServiceManager):
+class RecordingServiceManager(SystemdNotifier):
     def __init__(self) -> None:
         super().__init__("")
         self.heard: list[str] = []
 
-    def tell(self, *words: str) -> None:
+    def notify(self, *words: str) -> None:
         self.heard += words
 
 
-class Life:
+class HeartbeatHarness:
     """A heartbeat with a stopwatch that the test sets."""
 
     def __init__(self, folder: Path) -> None:
         self.seconds = 0.0
-        self.manager = Manager()
+        self.manager = RecordingServiceManager()
         self.path = folder / "heartbeat.json"
         self.pings = 0
         self.heart = Heartbeat(
@@ -72,89 +72,95 @@ class Life:
 
 
 @pytest.fixture
-def life(tmp_path: Path) -> Life:
-    return Life(tmp_path)
+def heartbeat_harness(tmp_path: Path) -> HeartbeatHarness:
+    return HeartbeatHarness(tmp_path)
 
 
 @pytest.fixture
 def warned(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     lines: list[str] = []
-    monkeypatch.setattr(heartbeat, "warn", lambda _, text: lines.append(text))
+    monkeypatch.setattr(heartbeat, "log_warning", lambda _, text: lines.append(text))
     return lines
 
 
 # --------------------------------------------------------------------------- the watchdog
 
 
-@pytest.mark.parametrize(("seconds", "signs"), [(SIGN_SECONDS - 0.1, 0), (SIGN_SECONDS, 1)])
-def test_whoever_asks_for_the_time_shows_that_the_loop_goes_on(life: Life, seconds: float, signs: int) -> None:
-    life.seconds = seconds
-    life.heart.sign()
-    life.heart.sign()
-    assert life.signs == signs
+@pytest.mark.parametrize(("seconds", "signs"), [(WATCHDOG_SECONDS - 0.1, 0), (WATCHDOG_SECONDS, 1)])
+def test_whoever_asks_for_the_time_shows_that_the_loop_goes_on(
+    heartbeat_harness: HeartbeatHarness, seconds: float, signs: int
+) -> None:
+    heartbeat_harness.seconds = seconds
+    heartbeat_harness.heart.notify_watchdog()
+    heartbeat_harness.heart.notify_watchdog()
+    assert heartbeat_harness.signs == signs
 
 
-def test_another_thread_is_no_sign_of_the_loops_life(life: Life) -> None:
-    life.seconds = SIGN_SECONDS
-    thread = threading.Thread(target=life.heart.sign)
+def test_another_thread_is_no_sign_of_the_loops_life(heartbeat_harness: HeartbeatHarness) -> None:
+    heartbeat_harness.seconds = WATCHDOG_SECONDS
+    thread = threading.Thread(target=heartbeat_harness.heart.notify_watchdog)
     thread.start()
     thread.join()
-    assert life.signs == 0
+    assert heartbeat_harness.signs == 0
 
 
-@pytest.mark.parametrize(("seconds", "signs"), [(LONGEST_ROUND_SECONDS - 1, 1), (LONGEST_ROUND_SECONDS, 0)])
-def test_a_round_that_does_not_end_gives_no_more_signs(life: Life, seconds: float, signs: int) -> None:
-    life.seconds = seconds
-    life.heart.sign()
-    assert life.signs == signs
+@pytest.mark.parametrize(("seconds", "signs"), [(MAX_CYCLE_SECONDS - 1, 1), (MAX_CYCLE_SECONDS, 0)])
+def test_a_round_that_does_not_end_gives_no_more_signs(
+    heartbeat_harness: HeartbeatHarness, seconds: float, signs: int
+) -> None:
+    heartbeat_harness.seconds = seconds
+    heartbeat_harness.heart.notify_watchdog()
+    assert heartbeat_harness.signs == signs
 
 
-def test_a_round_that_ended_lets_the_signs_go_on(life: Life) -> None:
+def test_a_round_that_ended_lets_the_signs_go_on(heartbeat_harness: HeartbeatHarness) -> None:
     for _ in range(3):
-        life.seconds += LONGEST_ROUND_SECONDS - 1
-        life.heart.round_ended()
-        life.heart.sign()
-    assert life.signs == 3
+        heartbeat_harness.seconds += MAX_CYCLE_SECONDS - 1
+        heartbeat_harness.heart.cycle_ended()
+        heartbeat_harness.heart.notify_watchdog()
+    assert heartbeat_harness.signs == 3
 
 
-def test_the_clock_calls_for_a_sign(life: Life) -> None:
+def test_the_clock_calls_for_a_sign(heartbeat_harness: HeartbeatHarness) -> None:
     clock = SystemClock()
-    clock.on_use = life.heart.sign
-    life.seconds = SIGN_SECONDS
+    clock.on_read = heartbeat_harness.heart.notify_watchdog
+    heartbeat_harness.seconds = WATCHDOG_SECONDS
     clock.idle(clock.now())
-    assert life.signs == 1
+    assert heartbeat_harness.signs == 1
 
 
 # --------------------------------------------------------------------------- once a minute
 
 
-def test_the_first_round_and_then_one_a_minute_is_told_to_everybody(life: Life) -> None:
+def test_the_first_round_and_then_one_a_minute_is_told_to_everybody(heartbeat_harness: HeartbeatHarness) -> None:
     told = []
-    for seconds in (0.0, BEAT_SECONDS - 1, BEAT_SECONDS, 2 * BEAT_SECONDS - 1, 2 * BEAT_SECONDS):
-        life.seconds = seconds
-        life.heart.round_ended()
-        told.append((life.pings, json.loads(life.path.read_text())["time"]))
+    for seconds in (0.0, HEARTBEAT_SECONDS - 1, HEARTBEAT_SECONDS, 2 * HEARTBEAT_SECONDS - 1, 2 * HEARTBEAT_SECONDS):
+        heartbeat_harness.seconds = seconds
+        heartbeat_harness.heart.cycle_ended()
+        told.append((heartbeat_harness.pings, json.loads(heartbeat_harness.path.read_text())["time"]))
     moments = ["2021-02-15T00:30:00Z", "2021-02-15T00:31:00Z", "2021-02-15T00:32:00Z"]
     assert told == [(1, moments[0]), (1, moments[0]), (2, moments[1]), (2, moments[1]), (3, moments[2])]
-    assert life.manager.heard == ["STATUS=two positions"] * 3
+    assert heartbeat_harness.manager.heard == ["STATUS=two positions"] * 3
 
 
-def test_the_heartbeat_says_who_lives_and_is_the_owners_alone(life: Life) -> None:
-    life.heart.round_ended()
-    content = json.loads(life.path.read_text())
+def test_the_heartbeat_says_who_lives_and_is_the_owners_alone(heartbeat_harness: HeartbeatHarness) -> None:
+    heartbeat_harness.heart.cycle_ended()
+    content = json.loads(heartbeat_harness.path.read_text())
     assert content == {"time": "2021-02-15T00:30:00Z", "mode": "live", "pid": os.getpid(), "version": VERSION}
-    assert stat.S_IMODE(life.path.stat().st_mode) == 0o600
-    assert [path.name for path in life.path.parent.iterdir()] == ["heartbeat.json"]
+    assert stat.S_IMODE(heartbeat_harness.path.stat().st_mode) == 0o600
+    assert [path.name for path in heartbeat_harness.path.parent.iterdir()] == ["heartbeat.json"]
 
 
-def test_a_heartbeat_that_cannot_be_written_is_told_once_an_hour(life: Life, warned: list[str]) -> None:
-    life.path.mkdir()
-    for seconds in (0.0, BEAT_SECONDS, TOLD_EVERY_SECONDS - 1, TOLD_EVERY_SECONDS + BEAT_SECONDS):
-        life.seconds = seconds
-        life.heart.round_ended()
+def test_a_heartbeat_that_cannot_be_written_is_told_once_an_hour(
+    heartbeat_harness: HeartbeatHarness, warned: list[str]
+) -> None:
+    heartbeat_harness.path.mkdir()
+    for seconds in (0.0, HEARTBEAT_SECONDS, WARN_INTERVAL_SECONDS - 1, WARN_INTERVAL_SECONDS + HEARTBEAT_SECONDS):
+        heartbeat_harness.seconds = seconds
+        heartbeat_harness.heart.cycle_ended()
     assert len(warned) == 2
     assert "heartbeat.json: cannot be written (Is a directory)" in warned[0]
-    assert life.pings == 4
+    assert heartbeat_harness.pings == 4
 
 
 def test_the_version_is_one_that_the_changelog_knows() -> None:
@@ -179,7 +185,7 @@ def systemd(socket_path: str) -> Iterator[socket.socket]:
 
 
 def test_a_word_to_systemd_is_one_message(systemd: socket.socket, socket_path: str) -> None:
-    ServiceManager(socket_path).tell("READY=1", status("all\nwell"))
+    SystemdNotifier(socket_path).notify("READY=1", status("all\nwell"))
     assert systemd.recv(1000) == b"READY=1\nSTATUS=all well"
 
 
@@ -187,25 +193,25 @@ def test_an_address_without_a_file_is_spoken_to_as_well() -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
         listening.bind(f"\0marsshot-{os.getpid()}")
         listening.settimeout(5)
-        ServiceManager(f"@marsshot-{os.getpid()}").tell("READY=1")
+        SystemdNotifier(f"@marsshot-{os.getpid()}").notify("READY=1")
         assert listening.recv(1000) == b"READY=1"
 
 
 @pytest.mark.parametrize("address", ["", "/nowhere/at/all", "@nobody-listens-here"])
 def test_where_nobody_listens_nothing_happens(address: str) -> None:
-    ServiceManager(address).tell("READY=1")
+    SystemdNotifier(address).notify("READY=1")
 
 
 def test_a_systemd_that_does_not_read_keeps_nobody_waiting(systemd: socket.socket, socket_path: str) -> None:
     for _ in range(5000):
-        ServiceManager(socket_path).tell("WATCHDOG=1")
+        SystemdNotifier(socket_path).notify("WATCHDOG=1")
     assert systemd.recv(1000) == b"WATCHDOG=1"
 
 
 # --------------------------------------------------------------------------- the ping URL
 
 
-class Service(BaseHTTPRequestHandler):
+class StubPingService(BaseHTTPRequestHandler):
     answer = 200
     asked: list[str] = []  # noqa: RUF012 - emptied by the fixture
 
@@ -221,8 +227,8 @@ class Service(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def service() -> Iterator[str]:
-    Service.asked.clear()
-    with HTTPServer(("127.0.0.1", 0), Service) as server:
+    StubPingService.asked.clear()
+    with HTTPServer(("127.0.0.1", 0), StubPingService) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}/secret-code"
         server.shutdown()
@@ -241,9 +247,9 @@ def pinged(url: str, times: int = 1) -> None:
 def test_the_ping_is_one_request_and_follows_nobody(
     service: str, warned: list[str], monkeypatch: pytest.MonkeyPatch, answer: int, told: list[str]
 ) -> None:
-    monkeypatch.setattr(Service, "answer", answer)
+    monkeypatch.setattr(StubPingService, "answer", answer)
     pinged(service)
-    assert Service.asked == ["/secret-code"]
+    assert StubPingService.asked == ["/secret-code"]
     assert [line.partition("status ")[2][:3] for line in warned] == told
 
 
@@ -257,7 +263,7 @@ def test_a_ping_that_nobody_takes_is_told_once_an_hour_without_the_url(warned: l
 
 def test_without_a_url_nobody_is_asked(service: str) -> None:
     pinged("")
-    assert Service.asked == []
+    assert StubPingService.asked == []
 
 
 # --------------------------------------------------------------------------- Docker's question
@@ -265,12 +271,12 @@ def test_without_a_url_nobody_is_asked(service: str) -> None:
 
 @pytest.mark.parametrize(("minutes", "code"), [(0, 0), (10, 0), (10.1, 1)])
 def test_healthy_is_who_has_had_a_heartbeat_within_ten_minutes(
-    life: Life, monkeypatch: pytest.MonkeyPatch, minutes: float, code: int
+    heartbeat_harness: HeartbeatHarness, monkeypatch: pytest.MonkeyPatch, minutes: float, code: int
 ) -> None:
-    life.heart.round_ended()
+    heartbeat_harness.heart.cycle_ended()
     later = VirtualClock(NOW + timedelta(minutes=minutes))
     monkeypatch.setattr(health_check, "SystemClock", lambda: later)
-    assert health_check.main(life.path.parent) == code
+    assert health_check.main(heartbeat_harness.path.parent) == code
 
 
 @pytest.mark.parametrize("content", [None, "", "[]", '{"time": 5}', '{"pid": 1}'])
@@ -301,22 +307,22 @@ sys.exit(main.main(["run"]))
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
+def harness(tmp_path: Path) -> Iterator[ProcessHarness]:
     market = EmbeddedMarket(clock=time.time, shift_days=(datetime.now(UTC) - NOW).days, balances={"USDT": "1500"})
     with MarketServer(market) as server:
-        house = House(tmp_path, market, server.url)
-        house.put_model()
-        house.config["strategy"]["daily_update_hour_utc"] = 23
-        house.config["strategy"]["daily_update_minute_utc"] = 59
-        house.write_config()
-        yield house
+        harness = ProcessHarness(tmp_path, market, server.url)
+        harness.write_model()
+        harness.config["strategy"]["daily_update_hour_utc"] = 23
+        harness.config["strategy"]["daily_update_minute_utc"] = 59
+        harness.write_config()
+        yield harness
 
 
 @pytest.fixture
-def daemon(house: House, socket_path: str) -> Iterator[subprocess.Popen[bytes]]:
+def daemon(harness: ProcessHarness, socket_path: str) -> Iterator[subprocess.Popen[bytes]]:
     started = subprocess.Popen(
         [sys.executable, "-W", "ignore", "-c", PROGRAM_THAT_CAN_HANG],
-        cwd=house.folder,
+        cwd=harness.folder,
         env={"PATH": os.environ["PATH"], "PYTHONPATH": str(PROGRAM.parent), "NOTIFY_SOCKET": socket_path},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -345,29 +351,29 @@ def falls_silent(systemd: socket.socket) -> bool:
 
 
 def test_the_program_is_ready_alive_and_stopping(
-    house: House, systemd: socket.socket, daemon: subprocess.Popen[bytes]
+    harness: ProcessHarness, systemd: socket.socket, daemon: subprocess.Popen[bytes]
 ) -> None:
     hear(systemd, b"READY=1")
     hear(systemd, b"STATUS=mode live: 0 positions, capital 1000.00 USDT, next daily pass ")
     hear(systemd, b"WATCHDOG=1")
-    assert json.loads((house.folder / "heartbeat.json").read_text())["pid"] == daemon.pid
+    assert json.loads((harness.folder / "heartbeat.json").read_text())["pid"] == daemon.pid
     daemon.send_signal(signal.SIGTERM)
     hear(systemd, b"STOPPING=1")
     assert daemon.wait(20) == 0
 
 
 def test_a_loop_that_hangs_falls_silent_and_a_new_start_takes_over(
-    house: House, systemd: socket.socket, daemon: subprocess.Popen[bytes]
+    harness: ProcessHarness, systemd: socket.socket, daemon: subprocess.Popen[bytes]
 ) -> None:
     """What systemd does then: it ends the process and starts it anew."""
     hear(systemd, b"READY=1")
     hear(systemd, b"WATCHDOG=1")
-    (house.folder / "HANG").touch()
+    (harness.folder / "HANG").touch()
     assert falls_silent(systemd)
     assert daemon.poll() is None, "it is there, and does nothing"
     daemon.send_signal(signal.SIGABRT)
     assert daemon.wait(20) == -signal.SIGABRT
-    code, _, error = house.run("intraday")
+    code, _, error = harness.run("intraday")
     assert (code, error) == (0, "")
 
 

@@ -22,26 +22,26 @@ import pytest
 
 from marsshot.commands.notify_test import run_notify_test
 from marsshot.config.loader import check_settings
-from marsshot.core.catalog import Language, Words, sentences
-from marsshot.core.domain import Reason
+from marsshot.core.catalog import Catalog, Language, load_texts
+from marsshot.core.domain import OrderReason
 from marsshot.core.errors import InputError
 from marsshot.exchange import order_tracker
-from marsshot.infra.event_log import alarm, log, note, say, warn
+from marsshot.infra.event_log import log, log_error, log_file_only, log_info, log_warning
 from marsshot.monitoring import messenger
-from marsshot.monitoring.messages import Kind, Message, message_of, one_of, worth_told
+from marsshot.monitoring.messages import Kind, Message, merged_message, message_of, portfolio_value_text
 from marsshot.monitoring.messenger import (
-    LONGEST_QUEUE,
-    ONCE_EVERY_SECONDS,
-    TRIES,
+    MAX_QUEUE,
+    MAX_TRIES,
+    REPEAT_INTERVAL_SECONDS,
     TRY_AGAIN_SECONDS,
     Messenger,
+    notifying,
     send,
-    telling,
 )
 from marsshot.monitoring.send_messages import draw_equity
 from tests.helpers.builders import NOW, PROGRAM, D, a_book, a_fill, a_position, buy_intent, sell_intent, some_settings
 
-EN, FR = Words("en"), Words("fr")
+EN, FR = Catalog("en"), Catalog("fr")
 FILLED: dict[str, Any] = {
     "side": "SELL",
     "symbol": "FET",
@@ -54,8 +54,8 @@ FILLED: dict[str, Any] = {
 }
 
 
-def told(event: str, level: int = logging.INFO, words: Words = EN, **details: Any) -> Message | None:
-    return message_of(event, level, "the line", details, words)
+def told(event: str, level: int = logging.INFO, catalog: Catalog = EN, **details: Any) -> Message | None:
+    return message_of(event, level, "the line", details, catalog)
 
 
 # --------------------------------------------------------------------------- which events, in which words
@@ -66,7 +66,7 @@ def test_a_sale_is_told_with_reason_and_gain() -> None:
     assert message == Message(
         title="MarsShot", body="Sold 80 FET for 39.84 USDT at 0.498 (stop-loss, -50.2 % on the entry price)"
     )
-    in_french = told("order.filled", words=FR, **FILLED)
+    in_french = told("order.filled", catalog=FR, **FILLED)
     assert in_french is not None
     assert in_french.body == (
         "Vente : 80 FET pour 39,84 USDT à 0,498 (stop-loss, -50,2\u00a0% par rapport au prix d'entrée)"
@@ -81,9 +81,9 @@ def test_a_purchase_has_no_gain() -> None:
 
 def test_every_order_that_executes_says_what_its_message_needs(monkeypatch: pytest.MonkeyPatch) -> None:
     details: list[dict[str, Any]] = []
-    monkeypatch.setattr(order_tracker, "say", lambda *_, **given: details.append(given))
-    order_tracker._tell(buy_intent(), a_fill(), a_book())
-    order_tracker._tell(sell_intent(), a_fill(quote=D(120)), a_book(positions={"FET": a_position()}))
+    monkeypatch.setattr(order_tracker, "log_info", lambda *_, **given: details.append(given))
+    order_tracker._log_fill(buy_intent(), a_fill(), a_book())
+    order_tracker._log_fill(sell_intent(), a_fill(quote=D(120)), a_book(positions={"FET": a_position()}))
     bought, sold = (told("order.filled", **given) for given in details)
     assert bought is not None
     assert sold is not None
@@ -92,16 +92,16 @@ def test_every_order_that_executes_says_what_its_message_needs(monkeypatch: pyte
     assert (bought.kind, sold.kind) == (Kind.INFO, Kind.SUCCESS)
 
 
-@pytest.mark.parametrize("reason", list(Reason))
+@pytest.mark.parametrize("reason", list(OrderReason))
 def test_every_reason_has_its_words(reason: str) -> None:
     assert told("order.filled", **FILLED | {"reason": str(reason)}) is not None
 
 
 def test_the_daily_pass_is_told_with_the_picture() -> None:
     facts: dict[str, Any] = {"day": date(2026, 1, 31), "capital": D("812.4"), "asset": "USDC", "positions": 3}
-    message = told("daily.done", words=FR, **facts)
+    message = told("daily.done", catalog=FR, **facts)
     assert message is not None
-    assert (message.title, message.with_picture) == ("MarsShot, 31/01/2026", True)
+    assert (message.title, message.with_chart) == ("MarsShot, 31/01/2026", True)
     assert "812,40 USDC ; positions : 3." in message.body
 
 
@@ -157,7 +157,7 @@ def test_a_trouble_that_the_bot_copes_with_is_told_as_one() -> None:
 
 def test_the_catalogue_describes_events_that_there_are() -> None:
     program = "".join(path.read_text() for path in PROGRAM)
-    for key in sentences("en"):
+    for key in load_texts("en"):
         if key.startswith("event."):
             event = key.removeprefix("event.")
             assert f'"{event}"' in program or f'"{event.removeprefix("order.")}"' in program, key  # or f"order.{topic}"
@@ -167,22 +167,22 @@ def test_several_messages_become_one_with_the_worst_ones_title() -> None:
     messages = [
         Message(title="MarsShot", body="one", kind=Kind.SUCCESS),
         Message(title="needs you", body="two", kind=Kind.FAILURE),
-        Message(title="daily", body="three", with_picture=True),
+        Message(title="daily", body="three", with_chart=True),
     ]
-    whole = one_of(messages, 2, EN)
-    assert (whole.title, whole.kind, whole.with_picture) == ("needs you", Kind.FAILURE, True)
+    whole = merged_message(messages, 2, EN)
+    assert (whole.title, whole.kind, whole.with_chart) == ("needs you", Kind.FAILURE, True)
     assert whole.body == "one\n\ntwo\n\nthree\n\n2 more messages did not fit; see bot.log"
 
 
 def test_a_title_that_says_something_goes_before_the_plain_one() -> None:
     messages = [Message(title="MarsShot", body="one"), Message(title="MarsShot, 31/01/2026", body="two")]
-    assert one_of(messages, 0, EN).title == "MarsShot, 31/01/2026"
+    assert merged_message(messages, 0, EN).title == "MarsShot, 31/01/2026"
 
 
 # --------------------------------------------------------------------------- the handler
 
 
-class Desk:
+class MessengerHarness:
     """A messenger on the bot's log, its stopwatch, and what its thread would send."""
 
     def __init__(self, **settings: Any) -> None:
@@ -199,81 +199,83 @@ class Desk:
 
 
 @pytest.fixture
-def desk(monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
-    desk = Desk()
+def harness(monkeypatch: pytest.MonkeyPatch) -> Iterator[MessengerHarness]:
+    harness = MessengerHarness()
     monkeypatch.setattr(log, "level", logging.INFO)
-    log.addHandler(desk.messenger)
-    yield desk
-    log.removeHandler(desk.messenger)
+    log.addHandler(harness.messenger)
+    yield harness
+    log.removeHandler(harness.messenger)
 
 
-@pytest.mark.parametrize(("seconds", "count"), [(ONCE_EVERY_SECONDS - 1, 1), (ONCE_EVERY_SECONDS, 2)])
-def test_the_same_trouble_is_told_once_an_hour(desk: Desk, seconds: float, count: int) -> None:
-    warn("cycle.failed", "no network")
-    desk.seconds = seconds
-    warn("cycle.failed", "no network, still")
-    assert len(desk.queued()) == count
+@pytest.mark.parametrize(("seconds", "count"), [(REPEAT_INTERVAL_SECONDS - 1, 1), (REPEAT_INTERVAL_SECONDS, 2)])
+def test_the_same_trouble_is_told_once_an_hour(harness: MessengerHarness, seconds: float, count: int) -> None:
+    log_warning("cycle.failed", "no network")
+    harness.seconds = seconds
+    log_warning("cycle.failed", "no network, still")
+    assert len(harness.queued()) == count
 
 
-def test_the_same_trouble_of_another_token_is_another(desk: Desk) -> None:
+def test_the_same_trouble_of_another_token_is_another(harness: MessengerHarness) -> None:
     for symbol in ("FET", "OP", "FET"):
-        alarm("order.account_trouble", f"{symbol}: could not be sold", symbol=symbol)
-    assert len(desk.queued()) == 2
+        log_error("order.account_trouble", f"{symbol}: could not be sold", symbol=symbol)
+    assert len(harness.queued()) == 2
 
 
-def test_sales_are_never_held_back(desk: Desk) -> None:
+def test_sales_are_never_held_back(harness: MessengerHarness) -> None:
     for _ in range(3):
-        say("order.filled", "Sold", **FILLED)
-    assert len(desk.queued()) == 3
+        log_info("order.filled", "Sold", **FILLED)
+    assert len(harness.queued()) == 3
 
 
-def test_a_queue_that_is_full_counts_what_does_not_fit_and_keeps_nobody_waiting(desk: Desk) -> None:
-    for _ in range(LONGEST_QUEUE + 7):
-        say("order.filled", "Sold", **FILLED)
-    assert len(desk.queued()) == LONGEST_QUEUE
-    assert desk.messenger._dropped == 7
+def test_a_queue_that_is_full_counts_what_does_not_fit_and_keeps_nobody_waiting(harness: MessengerHarness) -> None:
+    for _ in range(MAX_QUEUE + 7):
+        log_info("order.filled", "Sold", **FILLED)
+    assert len(harness.queued()) == MAX_QUEUE
+    assert harness.messenger._dropped == 7
 
 
-def test_an_event_that_lacks_what_its_message_needs_is_told_as_it_stands(desk: Desk) -> None:
+def test_an_event_that_lacks_what_its_message_needs_is_told_as_it_stands(harness: MessengerHarness) -> None:
     """An error here would break into the middle of an order's life."""
-    say("order.filled", "Sold 100 FET", side="SELL")
-    say("daily.done", "Daily pass of today")
-    say("order.filled", "Sold 5 OP", **FILLED | {"price": "no number"})
-    say("order.filled", "Sold 6 OP", **FILLED | {"quantity": "no number"})
-    assert desk.queued() == ["Sold 100 FET", "Daily pass of today", "Sold 5 OP", "Sold 6 OP"]
+    log_info("order.filled", "Sold 100 FET", side="SELL")
+    log_info("daily.done", "Daily pass of today")
+    log_info("order.filled", "Sold 5 OP", **FILLED | {"price": "no number"})
+    log_info("order.filled", "Sold 6 OP", **FILLED | {"quantity": "no number"})
+    assert harness.queued() == ["Sold 100 FET", "Daily pass of today", "Sold 5 OP", "Sold 6 OP"]
 
 
-def test_without_addresses_nothing_is_queued(desk: Desk) -> None:
-    desk.settings = some_settings(notify=[])
-    say("bot.started", "MarsShot runs")
-    assert desk.queued() == []
+def test_without_addresses_nothing_is_queued(harness: MessengerHarness) -> None:
+    harness.settings = some_settings(notify=[])
+    log_info("bot.started", "MarsShot runs")
+    assert harness.queued() == []
 
 
-def test_a_catalogue_that_cannot_be_read_keeps_nobody_from_selling(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    def unreadable(_: Language) -> Words:
+def test_a_catalogue_that_cannot_be_read_keeps_nobody_from_selling(
+    harness: MessengerHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreadable(_: Language) -> Catalog:
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(messenger, "words_of", unreadable)
-    say("order.filled", "Sold 100 FET", **FILLED)
-    assert desk.queued() == ["Sold 100 FET"]
+    monkeypatch.setattr(messenger, "catalog_of", unreadable)
+    log_info("order.filled", "Sold 100 FET", **FILLED)
+    assert harness.queued() == ["Sold 100 FET"]
 
 
-def test_what_is_for_the_file_alone_is_not_told(desk: Desk) -> None:
-    note("order.too_small", "dust")
-    assert desk.queued() == []
+def test_what_is_for_the_file_alone_is_not_told(harness: MessengerHarness) -> None:
+    log_file_only("order.too_small", "dust")
+    assert harness.queued() == []
 
 
-def test_messages_have_the_language_of_the_settings_in_use(desk: Desk) -> None:
-    desk.settings = desk.settings.model_copy(update={"language": "fr"})
-    say("bot.stopped", "MarsShot has stopped")
-    (body,) = desk.queued()
+def test_messages_have_the_language_of_the_settings_in_use(harness: MessengerHarness) -> None:
+    harness.settings = harness.settings.model_copy(update={"language": "fr"})
+    log_info("bot.stopped", "MarsShot has stopped")
+    (body,) = harness.queued()
     assert body.startswith("Le robot s'est arrêté.")
 
 
 # --------------------------------------------------------------------------- really sent, through Apprise
 
 
-class Phone(BaseHTTPRequestHandler):
+class StubPushService(BaseHTTPRequestHandler):
     status = 200
     received: list[dict[str, Any]] = []  # noqa: RUF012 - emptied by the fixture
     hangs = threading.Event()
@@ -291,13 +293,13 @@ class Phone(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def phone() -> Iterator[str]:
-    Phone.received.clear()
-    Phone.hangs.clear()
-    with ThreadingHTTPServer(("127.0.0.1", 0), Phone) as server:
+def push_service() -> Iterator[str]:
+    StubPushService.received.clear()
+    StubPushService.hangs.clear()
+    with ThreadingHTTPServer(("127.0.0.1", 0), StubPushService) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"json://127.0.0.1:{server.server_port}"
-        Phone.hangs.set()
+        StubPushService.hangs.set()
         server.shutdown()
 
 
@@ -309,22 +311,22 @@ def equity_csv(folder: Path) -> Path:
     return path
 
 
-def test_a_message_reaches_the_service_with_the_picture(phone: str, tmp_path: Path) -> None:
-    message = Message(title="MarsShot, 31/01/2026", body="Vente à 0,498", kind=Kind.WARNING, with_picture=True)
-    assert send([phone], message, equity_csv(tmp_path)) == [True]
-    (received,) = Phone.received
+def test_a_message_reaches_the_service_with_the_picture(push_service: str, tmp_path: Path) -> None:
+    message = Message(title="MarsShot, 31/01/2026", body="Vente à 0,498", kind=Kind.WARNING, with_chart=True)
+    assert send([push_service], message, equity_csv(tmp_path)) == [True]
+    (received,) = StubPushService.received
     assert (received["title"], received["message"], received["type"]) == (message.title, message.body, "warning")
     (picture,) = received["attachments"]
     assert base64.b64decode(picture["base64"]).startswith(b"\x89PNG")
 
 
-def test_each_service_is_told_of_for_itself(phone: str) -> None:
+def test_each_service_is_told_of_for_itself(push_service: str) -> None:
     message = Message(title="MarsShot", body="hello")
-    assert send([f"{phone}/broken", phone, "nosuch://service"], message, None) == [False, True, False]
+    assert send([f"{push_service}/broken", push_service, "nosuch://service"], message, None) == [False, True, False]
 
 
-def test_a_service_that_hangs_is_left_after_a_while(phone: str) -> None:
-    assert send([f"{phone}/hang"], Message(title="MarsShot", body="hello"), None, seconds=0.2) == [False]
+def test_a_service_that_hangs_is_left_after_a_while(push_service: str) -> None:
+    assert send([f"{push_service}/hang"], Message(title="MarsShot", body="hello"), None, seconds=0.2) == [False]
 
 
 def test_a_child_that_cannot_be_started_or_answers_nonsense_is_a_message_not_sent(
@@ -369,16 +371,16 @@ def test_the_daily_message_says_what_everything_is_worth(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     equity_csv(tmp_path).rename("equity.paper.csv")
-    with telling(lambda: some_settings(notify=["json://one"])):
-        say("daily.done", "Daily pass", day=date(2026, 1, 2), capital=D(10), asset="USDT", positions=3)
+    with notifying(lambda: some_settings(notify=["json://one"])):
+        log_info("daily.done", "Daily pass", day=date(2026, 1, 2), capital=D(10), asset="USDT", positions=3)
     assert sent[0][1].body.endswith("\n\nEverything together is worth 1,010.50 USDT (+1.0 % since the day before)")
 
 
 @pytest.mark.parametrize(("hours", "told"), [(24, " (+10.0 % since the day before)"), (23.9, "")])
 def test_a_gain_of_the_day_needs_a_worth_of_the_day_before(hours: float, told: str) -> None:
     points = [(NOW - timedelta(hours=hours), D(100)), (NOW, D(110))]
-    assert worth_told(points, "USDC", EN) == f"Everything together is worth 110.00 USDC{told}"
-    assert worth_told([], "USDC", EN) == ""
+    assert portfolio_value_text(points, "USDC", EN) == f"Everything together is worth 110.00 USDC{told}"
+    assert portfolio_value_text([], "USDC", EN) == ""
 
 
 # --------------------------------------------------------------------------- the thread
@@ -397,17 +399,17 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> Sent:
         return ["broken" not in url for url in urls]
 
     monkeypatch.setattr(messenger, "send", send_nothing)
-    monkeypatch.setattr(messenger, "GATHER_SECONDS", 0.05)
-    monkeypatch.setattr(messenger, "LOOK_EVERY_SECONDS", 0.01)
+    monkeypatch.setattr(messenger, "BATCH_SECONDS", 0.05)
+    monkeypatch.setattr(messenger, "POLL_SECONDS", 0.01)
     monkeypatch.setattr(log, "level", logging.INFO)
     return calls
 
 
 def test_what_comes_together_goes_together_and_the_last_word_is_waited_for(sent: Sent) -> None:
-    with telling(lambda: some_settings(notify=["json://one", "json://two"])):
-        say("order.filled", "Sold", **FILLED)
-        say("order.filled", "Sold", **FILLED)
-        say("bot.stopped", "MarsShot has stopped")
+    with notifying(lambda: some_settings(notify=["json://one", "json://two"])):
+        log_info("order.filled", "Sold", **FILLED)
+        log_info("order.filled", "Sold", **FILLED)
+        log_info("bot.stopped", "MarsShot has stopped")
     ((urls, message),) = sent
     assert urls == ["json://one", "json://two"]
     assert message.body.count("Sold 80 FET") == 2
@@ -416,27 +418,27 @@ def test_what_comes_together_goes_together_and_the_last_word_is_waited_for(sent:
 
 def test_no_secret_is_in_a_message(sent: Sent) -> None:
     settings = some_settings(notify=["json://one"], lunarcrush={"api_key": "lunar-secret"})
-    with telling(lambda: settings):
-        alarm("cycle.surprise", "json://one and lunar-secret came up")
+    with notifying(lambda: settings):
+        log_error("cycle.surprise", "json://one and lunar-secret came up")
     assert "*** and *** came up" in sent[0][1].body
 
 
 def test_only_who_has_not_taken_it_is_asked_again_and_not_for_ever(sent: Sent) -> None:
-    desk = Desk(notify=["json://good", "json://broken"])
-    delivery = desk.messenger._delivery([Message(title="MarsShot", body="hello")])
+    harness = MessengerHarness(notify=["json://good", "json://broken"])
+    delivery = harness.messenger._delivery([Message(title="MarsShot", body="hello")])
     moments = [0.0, TRY_AGAIN_SECONDS - 1, *(number * TRY_AGAIN_SECONDS for number in range(1, 10))]
-    goes_on = [delivery.goes_on(moment) for moment in moments[: TRIES + 1]]
-    assert goes_on == [True] * TRIES + [False]
-    assert [urls for urls, _ in sent] == [["json://good", "json://broken"], *[["json://broken"]] * (TRIES - 1)]
+    goes_on = [delivery.try_send(moment) for moment in moments[: MAX_TRIES + 1]]
+    assert goes_on == [True] * MAX_TRIES + [False]
+    assert [urls for urls, _ in sent] == [["json://good", "json://broken"], *[["json://broken"]] * (MAX_TRIES - 1)]
 
 
 def test_that_messages_are_not_taken_is_logged_once_an_hour(sent: Sent, monkeypatch: pytest.MonkeyPatch) -> None:
     warned: list[str] = []
-    monkeypatch.setattr(messenger, "warn", lambda event, text: warned.append(f"{event} {text}"))
-    with telling(lambda: some_settings(notify=["json://broken-secret"])):
-        say("control.sell_all", "all")
+    monkeypatch.setattr(messenger, "log_warning", lambda event, text: warned.append(f"{event} {text}"))
+    with notifying(lambda: some_settings(notify=["json://broken-secret"])):
+        log_info("control.sell_all", "all")
         _wait_for(lambda: len(sent) == 1)
-        say("bot.stopped", "MarsShot has stopped")
+        log_info("bot.stopped", "MarsShot has stopped")
     (line,) = warned
     assert line.startswith("messages.not_sent A service in notify does not take messages")
     assert "secret" not in line
@@ -455,10 +457,10 @@ def test_a_service_that_hangs_keeps_the_bot_neither_waiting_nor_from_ending(
 ) -> None:
     forever = threading.Event()
     monkeypatch.setattr(messenger, "send", lambda *_: [forever.wait(60)])
-    monkeypatch.setattr(messenger, "LAST_WORD_SECONDS", 0.1)
-    with telling(lambda: some_settings(notify=["json://one"])):
-        for _ in range(LONGEST_QUEUE * 2):
-            say("order.filled", "Sold", **FILLED)
+    monkeypatch.setattr(messenger, "FLUSH_SECONDS", 0.1)
+    with notifying(lambda: some_settings(notify=["json://one"])):
+        for _ in range(MAX_QUEUE * 2):
+            log_info("order.filled", "Sold", **FILLED)
     assert not forever.is_set()
     forever.set()
 
@@ -505,17 +507,21 @@ def test_a_faulty_address_is_refused_and_not_shown(notify: object) -> None:
 
 @pytest.mark.parametrize("language", ["en", "fr"])
 def test_notify_test_says_which_address_took_the_message(
-    phone: str, language: Language, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    push_service: str,
+    language: Language,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    settings = some_settings(notify=[phone, "nosuch://secret"], language=language)
+    settings = some_settings(notify=[push_service, "nosuch://secret"], language=language)
     assert run_notify_test(settings) == 1
-    words = Words(language)
+    catalog = Catalog(language)
     assert capsys.readouterr().out.splitlines() == [
-        words.say("notify_test.taken", number=1, scheme="json"),
-        words.say("notify_test.not_taken", number=2, scheme="nosuch"),
+        catalog.text("notify_test.taken", number=1, scheme="json"),
+        catalog.text("notify_test.not_taken", number=2, scheme="nosuch"),
     ]
-    assert Phone.received[0]["message"] == words.say("message.test")
+    assert StubPushService.received[0]["message"] == catalog.text("message.test")
     assert run_notify_test(settings.model_copy(update={"notify": settings.notify[:1]})) == 0
 
 

@@ -10,14 +10,14 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from marsshot.core.domain import Book, Fill, Intent, PlannedBuy, PlannedSell, Position, Reason, floor_to_step
+from marsshot.core.domain import Book, Fill, Intent, OrderReason, PlannedBuy, PlannedSell, Position, floor_to_step
 from marsshot.portfolio.ledger import (
     new_book,
     with_buy_outcome,
+    with_daily_update_done,
     with_everything_for_sale,
     with_fill,
     with_intent,
-    with_pass_done,
     with_plan,
     with_position,
     with_sell_outcome,
@@ -59,8 +59,8 @@ def test_an_intent_changes_nothing_but_the_running_number() -> None:
     intent = buy_intent()
     book = with_intent(a_book(), intent)
     assert book == a_book(intents={"ms-1": intent}, order_serial=1)
-    assert book.undecided("FET")
-    assert not book.undecided("OP")
+    assert book.has_pending_order("FET")
+    assert not book.has_pending_order("OP")
 
 
 def test_a_dropped_intent_leaves_the_others_and_never_gives_its_number_back() -> None:
@@ -207,7 +207,7 @@ def test_a_skip_is_never_taken_back() -> None:
 
 
 def test_a_pass_that_is_done_leaves_its_date() -> None:
-    assert with_pass_done(a_book(plan=a_plan()), TODAY) == a_book(last_daily_update=TODAY)
+    assert with_daily_update_done(a_book(plan=a_plan()), TODAY) == a_book(last_daily_update=TODAY)
 
 
 # --------------------------------------------------------------------------- selling all
@@ -234,8 +234,10 @@ def test_dust_adds_up() -> None:
 
 
 @pytest.mark.parametrize("status", ["FILLED", "EXPIRED", "CANCELED"])
-@pytest.mark.parametrize("reason", [Reason.STOP_LOSS, Reason.TRAILING_STOP, Reason.DAILY_SELL, Reason.SELL_ALL])
-def test_a_full_sale_that_fills_in_part_keeps_the_rest_for_the_next_check(reason: Reason, status: str) -> None:
+@pytest.mark.parametrize(
+    "reason", [OrderReason.STOP_LOSS, OrderReason.TRAILING_STOP, OrderReason.DAILY_SELL, OrderReason.SELL_ALL]
+)
+def test_a_full_sale_that_fills_in_part_keeps_the_rest_for_the_next_check(reason: OrderReason, status: str) -> None:
     book = with_fill(holding(partial_sold=True), sell_intent(reason=reason), fill_of("60", "120", status=status))
     assert book.positions["FET"] == a_position(qty=D(40), cost=D(40), partial_sold=True, exit_pending=reason)
     assert book.capital == 1020
@@ -243,7 +245,7 @@ def test_a_full_sale_that_fills_in_part_keeps_the_rest_for_the_next_check(reason
 
 def test_a_fee_in_bnb_lessens_the_bnb_that_is_left() -> None:
     book = a_book(positions={"BNB": a_position(qty=D(10))})
-    intent = sell_intent(symbol="BNB", base_asset="BNB", reason=Reason.PARTIAL_TAKE_PROFIT, quantity=D(2))
+    intent = sell_intent(symbol="BNB", base_asset="BNB", reason=OrderReason.PARTIAL_TAKE_PROFIT, quantity=D(2))
     assert with_fill(book, intent, fill_of("2", "8", {"BNB": "0.1"})).positions["BNB"].qty == D("7.9")
 
 
@@ -267,7 +269,7 @@ def test_a_sale_of_what_the_book_does_not_hold_is_booked_as_money() -> None:
 
 def test_sell_all_marks_every_position() -> None:
     book = with_everything_for_sale(a_book(positions={"FET": a_position(), "OP": a_position(qty=D(1))}))
-    assert [held.exit_pending for held in book.positions.values()] == [Reason.SELL_ALL] * 2
+    assert [held.exit_pending for held in book.positions.values()] == [OrderReason.SELL_ALL] * 2
 
 
 def test_a_position_is_put_in_place_or_closed() -> None:
@@ -280,7 +282,7 @@ def test_a_position_is_put_in_place_or_closed() -> None:
 
 
 def partial(**changes: object) -> Intent:
-    return sell_intent(**{"reason": Reason.PARTIAL_TAKE_PROFIT, "quantity": D(20)} | changes)
+    return sell_intent(**{"reason": OrderReason.PARTIAL_TAKE_PROFIT, "quantity": D(20)} | changes)
 
 
 @pytest.mark.parametrize(("base", "status"), [("20", "FILLED"), ("7", "EXPIRED"), ("0.1", "EXPIRED_IN_MATCH")])
@@ -323,7 +325,7 @@ def test_a_partial_sale_of_all_but_dust_closes_the_position() -> None:
 
 def test_a_row_tells_what_was_traded() -> None:
     fill = a_fill(base=D(100), quote=D("250.50"), fees={"USDT": D("0.2505"), "BNB": D("0.00010")}, order_id=42)
-    (row,) = with_fill(holding(), sell_intent(reason=Reason.TRAILING_STOP), fill).unwritten_trades
+    (row,) = with_fill(holding(), sell_intent(reason=OrderReason.TRAILING_STOP), fill).unwritten_trades
     assert (row.time, row.symbol, row.side, row.reason) == ("2021-02-15T00:30:00Z", "FET", "SELL", "trailing_stop")
     assert (row.qty, row.price, row.quote) == (D(100), D("2.505"), D("250.5"))
     assert (row.fee, row.fee_asset) == ("0.0001+0.2505", "BNB+USDT")
@@ -413,7 +415,7 @@ def test_nothing_gets_lost_on_the_way(
         else:
             if held is None or (base := floor_to_step(held.qty * share, _STEP)) <= 0:
                 continue
-            reason = Reason.PARTIAL_TAKE_PROFIT if kind == "partial" else Reason.STOP_LOSS
+            reason = OrderReason.PARTIAL_TAKE_PROFIT if kind == "partial" else OrderReason.STOP_LOSS
             intent = sell_intent(quantity=base, reason=reason, lot_step=_STEP)
             delivered += base
             earned += quote - fees.get("USDT", D(0))

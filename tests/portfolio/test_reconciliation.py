@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from marsshot.bot.control_files import Control
+from marsshot.bot.control_files import ControlFiles
 from marsshot.bot.daily_update import Progress
-from marsshot.core.domain import Account, Book, Reason, SeenOrder, is_our_order
+from marsshot.core.domain import Account, Book, ExecutedOrder, OrderReason, is_our_order
 from marsshot.core.errors import TemporaryError
 from marsshot.portfolio.ledger import new_book, with_fill
 from marsshot.portfolio.reconciliation import (
@@ -22,15 +22,15 @@ from marsshot.portfolio.reconciliation import (
     Difference,
     balance_differences,
     since_ms,
-    tokens_to_look_into,
+    symbols_to_check,
     unknown_orders,
     with_comparison,
-    with_what_is_there,
+    with_exchange_quantity,
     without_explained,
 )
 from risk_manager import ExitDecision
 from tests.helpers.builders import NOW_MS, D, a_book, a_fill, a_position, buy_intent, trading_rules
-from tests.helpers.trading_harness import NOON, TRADES, Desk, Scores, open_desk
+from tests.helpers.trading_harness import NOON, TRADES, StubScores, TradingHarness, open_trading_harness
 
 RULES = {"FET": trading_rules()}  # lots of 0.1
 HOLDING = a_book(capital=D(0), positions={"FET": a_position()})  # 100 FET
@@ -78,7 +78,7 @@ def test_less_money_than_the_book_counts_is_told_and_pauses_nothing(usdt: str, f
 def test_a_pair_that_vanished_pauses_and_one_that_is_closed_does_not() -> None:
     (gone,) = balance_differences(HOLDING, an_account(), {"FET": None})
     assert (gone.topic, gone.pauses) == ("pair.FET", True)
-    closed_rules = {"FET": trading_rules(tradable=False, why_not="Binance has FETUSDT on BREAK")}
+    closed_rules = {"FET": trading_rules(tradable=False, unavailable_reason="Binance has FETUSDT on BREAK")}
     (closed,) = balance_differences(HOLDING, an_account(), closed_rules)
     assert (closed.topic, closed.pauses) == ("closed.FET", False)
 
@@ -95,20 +95,20 @@ def test_a_pair_that_vanished_pauses_and_one_that_is_closed_does_not() -> None:
 )
 def test_orders_are_looked_for_where_the_balance_differs_either_way(there: str, dust: str, looked: list[str]) -> None:
     book = replace(HOLDING, dust={"FET": D(dust)})
-    assert tokens_to_look_into(book, an_account(there), RULES, ["FET"]) == looked
+    assert symbols_to_check(book, an_account(there), RULES, ["FET"]) == looked
 
 
 def test_nobody_looks_into_an_unknown_pair_or_an_open_order() -> None:
-    assert tokens_to_look_into(HOLDING, an_account("0"), {"FET": None}, ["FET"]) == []
+    assert symbols_to_check(HOLDING, an_account("0"), {"FET": None}, ["FET"]) == []
     book = replace(HOLDING, intents={"ms-1": buy_intent()})
-    assert tokens_to_look_into(book, an_account("0"), RULES, ["FET"]) == []
+    assert symbols_to_check(book, an_account("0"), RULES, ["FET"]) == []
 
 
 # --------------------------------------------------------------------------- orders that the book does not know
 
 
-def an_order(name: str = "ms-1613349000000-9") -> SeenOrder:
-    return SeenOrder(client_order_id=name, pair="FETUSDT", side="BUY", executed_base=D("12.50"), time_ms=NOW_MS)
+def an_order(name: str = "ms-1613349000000-9") -> ExecutedOrder:
+    return ExecutedOrder(client_order_id=name, pair="FETUSDT", side="BUY", executed_base=D("12.50"), time_ms=NOW_MS)
 
 
 @pytest.mark.parametrize(
@@ -170,7 +170,7 @@ def test_what_was_told_keeps_its_words_while_it_lasts() -> None:
 @pytest.mark.parametrize(("there", "left"), [("60", "60"), ("0.1", "0.1"), ("0.09", None), ("0", None)])
 def test_a_position_comes_to_count_what_is_there(there: str, left: str | None) -> None:
     shortfall = balance_differences(HOLDING, an_account(there), RULES)[0]
-    held = with_what_is_there(HOLDING, shortfall, D("0.1")).positions.get("FET")
+    held = with_exchange_quantity(HOLDING, shortfall, D("0.1")).positions.get("FET")
     if left is None:
         assert held is None
     else:
@@ -181,224 +181,228 @@ def test_a_position_comes_to_count_what_is_there(there: str, left: str | None) -
 
 @given(st.decimals("0", "200", places=3))
 def test_taking_it_as_it_is_never_adds_coins(there: Decimal) -> None:
-    shortfall = Difference(topic="t", sentence="s", pauses=True, symbol="FET", there=there)
-    held = with_what_is_there(HOLDING, shortfall, D("0.1")).positions.get("FET")
+    shortfall = Difference(topic="t", sentence="s", pauses=True, symbol="FET", exchange_quantity=there)
+    held = with_exchange_quantity(HOLDING, shortfall, D("0.1")).positions.get("FET")
     assert held is None or held.qty <= min(D(100), max(there, D(100) if there > 100 else there))
 
 
-# --------------------------------------------------------------------------- at the desk
+# --------------------------------------------------------------------------- in the trading harness
 
 
 @pytest.fixture
-def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+def harness(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TradingHarness]:
     monkeypatch.chdir(tmp_path)
-    with open_desk(tmp_path) as desk:
-        yield desk
+    with open_trading_harness(tmp_path) as harness:
+        yield harness
 
 
-def wanting_dot(desk: Desk) -> Scores:
-    return Scores(desk.clock, ADA="0.5", DOT="0.9")
+def wanting_dot(harness: TradingHarness) -> StubScores:
+    return StubScores(harness.clock, ADA="0.5", DOT="0.9")
 
 
-def take_away(desk: Desk, symbol: str, amount: str) -> None:
-    desk.market.exchange.free[symbol] -= D(amount)
+def take_away(harness: TradingHarness, symbol: str, amount: str) -> None:
+    harness.market.exchange.free[symbol] -= D(amount)
 
 
-def test_coins_that_were_moved_away_are_told_in_one_line_and_pause_buying(desk: Desk) -> None:
-    desk.give("ADA", "300")
-    take_away(desk, "ADA", "100")
-    bot = desk.bot(wanting_dot(desk))
+def test_coins_that_were_moved_away_are_told_in_one_line_and_pause_buying(harness: TradingHarness) -> None:
+    harness.add_position("ADA", "300")
+    take_away(harness, "ADA", "100")
+    bot = harness.bot(wanting_dot(harness))
     bot.start()
-    (line,) = desk.told.of("book.differs")
+    (line,) = harness.captured_log.of("book.differs")
     assert line.startswith("ADA: the book has 300, Binance has 200")
     assert bot.control.paused().startswith("the file PAUSE is there (ADA: the book has 300")
     assert bot.daily_update() is Progress.DONE
-    assert desk.traded() == []
-    assert len(desk.told.of("book.differs")) == 1, "told once"
+    assert harness.traded() == []
+    assert len(harness.captured_log.of("book.differs")) == 1, "told once"
 
 
-def test_what_is_really_there_is_sold_by_the_rules(desk: Desk) -> None:
-    desk.give("ADA", "300", entry_price="2.5")
-    take_away(desk, "ADA", "100")
-    bot = desk.bot()
+def test_what_is_really_there_is_sold_by_the_rules(harness: TradingHarness) -> None:
+    harness.add_position("ADA", "300", entry_price="2.5")
+    take_away(harness, "ADA", "100")
+    bot = harness.bot()
     bot.start()
     bot.intraday_check()
-    assert desk.traded() == ["SELL ADA"]
-    assert desk.orders[0].executed_quantity == 200
-    assert desk.book.positions["ADA"].qty == 100, "what is missing is not forgotten"
+    assert harness.traded() == ["SELL ADA"]
+    assert harness.orders[0].executed_quantity == 200
+    assert harness.book.positions["ADA"].qty == 100, "what is missing is not forgotten"
 
 
-def test_a_stop_loss_that_finds_nothing_to_sell_says_so_once_and_not_every_five_minutes(desk: Desk) -> None:
-    desk.give("ADA", "300", entry_price="2.5")
-    take_away(desk, "ADA", "300")
-    bot = desk.bot()
+def test_a_stop_loss_that_finds_nothing_to_sell_says_so_once_and_not_every_five_minutes(
+    harness: TradingHarness,
+) -> None:
+    harness.add_position("ADA", "300", entry_price="2.5")
+    take_away(harness, "ADA", "300")
+    bot = harness.bot()
     for _ in range(3):
         bot.intraday_check()
-        desk.wait(300)
-    alarms = [line for level, event, line in desk.told.lines if event == "order.not_there" and level == "ERROR"]
+        harness.wait(300)
+    alarms = [
+        line for level, event, line in harness.captured_log.lines if event == "order.not_there" and level == "ERROR"
+    ]
     assert len(alarms) == 1
     assert "Binance has 0 free" in alarms[0]
-    assert desk.book.positions["ADA"].qty == 300
+    assert harness.book.positions["ADA"].qty == 300
 
 
-def test_once_the_owner_has_looked_the_book_counts_what_is_there(desk: Desk) -> None:
-    desk.give("ADA", "300")
-    take_away(desk, "ADA", "100")
-    bot = desk.bot(wanting_dot(desk))
+def test_once_the_owner_has_looked_the_book_counts_what_is_there(harness: TradingHarness) -> None:
+    harness.add_position("ADA", "300")
+    take_away(harness, "ADA", "100")
+    bot = harness.bot(wanting_dot(harness))
     bot.start()
     assert bot.control.resume()
     bot.reconcile()
-    assert desk.book.positions["ADA"].qty == 200
-    assert desk.book.differences == {}
-    assert desk.told.of("book.adjusted")
+    assert harness.book.positions["ADA"].qty == 200
+    assert harness.book.differences == {}
+    assert harness.captured_log.of("book.adjusted")
     assert bot.daily_update() is Progress.DONE
-    assert desk.traded() == ["BUY DOT"]
+    assert harness.traded() == ["BUY DOT"]
 
 
-def test_a_pause_of_the_owners_own_is_no_word_about_a_difference(desk: Desk) -> None:
-    desk.give("ADA", "300")
-    take_away(desk, "ADA", "100")
-    bot = desk.bot()
+def test_a_pause_of_the_owners_own_is_no_word_about_a_difference(harness: TradingHarness) -> None:
+    harness.add_position("ADA", "300")
+    take_away(harness, "ADA", "100")
+    bot = harness.bot()
     bot.control.pause()
     bot.start()
     bot.reconcile()
-    assert desk.book.positions["ADA"].qty == 300
+    assert harness.book.positions["ADA"].qty == 300
 
 
-def test_more_missing_than_was_told_is_told_anew(desk: Desk) -> None:
-    desk.give("ADA", "300")
-    take_away(desk, "ADA", "100")
-    bot = desk.bot()
+def test_more_missing_than_was_told_is_told_anew(harness: TradingHarness) -> None:
+    harness.add_position("ADA", "300")
+    take_away(harness, "ADA", "100")
+    bot = harness.bot()
     bot.start()
     bot.control.resume()
-    take_away(desk, "ADA", "50")
+    take_away(harness, "ADA", "50")
     bot.reconcile()
-    assert len(desk.told.of("book.differs")) == 2
+    assert len(harness.captured_log.of("book.differs")) == 2
     assert bot.control.paused()
-    assert desk.book.positions["ADA"].qty == 300
+    assert harness.book.positions["ADA"].qty == 300
 
 
-def test_coins_that_came_back_are_no_difference_any_more(desk: Desk) -> None:
-    desk.give("ADA", "300")
-    take_away(desk, "ADA", "100")
-    bot = desk.bot()
+def test_coins_that_came_back_are_no_difference_any_more(harness: TradingHarness) -> None:
+    harness.add_position("ADA", "300")
+    take_away(harness, "ADA", "100")
+    bot = harness.bot()
     bot.start()
-    take_away(desk, "ADA", "-100")
+    take_away(harness, "ADA", "-100")
     bot.reconcile()
-    assert desk.book.differences == {}
-    assert desk.book.positions["ADA"].qty == 300
+    assert harness.book.differences == {}
+    assert harness.book.positions["ADA"].qty == 300
 
 
-def test_a_death_between_pause_and_book_tells_it_twice_and_never_not_at_all(desk: Desk) -> None:
-    desk.give("ADA", "300")
-    take_away(desk, "ADA", "100")
-    bot = desk.bot()
-    desk.disk.refuses = "bot_state.json"
+def test_a_death_between_pause_and_book_tells_it_twice_and_never_not_at_all(harness: TradingHarness) -> None:
+    harness.add_position("ADA", "300")
+    take_away(harness, "ADA", "100")
+    bot = harness.bot()
+    harness.disk.failing_file = "bot_state.json"
     bot.start()
     assert bot.control.paused()
-    desk.disk.refuses = ""
-    desk.open()
-    bot = desk.bot()
+    harness.disk.failing_file = ""
+    harness.open()
+    bot = harness.bot()
     bot.start()
-    assert len(desk.told.of("book.differs")) == 2
-    assert desk.book.differences
+    assert len(harness.captured_log.of("book.differs")) == 2
+    assert harness.book.differences
 
 
-def test_an_older_book_put_back_is_found_by_the_orders_it_does_not_know(desk: Desk) -> None:
-    before = desk.book_path.read_bytes()
-    bot = desk.bot(wanting_dot(desk))
+def test_an_older_book_put_back_is_found_by_the_orders_it_does_not_know(harness: TradingHarness) -> None:
+    before = harness.book_path.read_bytes()
+    bot = harness.bot(wanting_dot(harness))
     assert bot.daily_update() is Progress.DONE
-    assert desk.traded() == ["BUY DOT"]
-    desk.book_path.write_bytes(before)
-    desk.open()
-    bot = desk.bot(wanting_dot(desk))
+    assert harness.traded() == ["BUY DOT"]
+    harness.book_path.write_bytes(before)
+    harness.open()
+    bot = harness.bot(wanting_dot(harness))
     bot.start()
-    lines = desk.told.of("book.differs")
+    lines = harness.captured_log.of("book.differs")
     assert any("an order of this bot that the book does not know: BUY" in line for line in lines)
     assert bot.daily_update() is Progress.DONE
-    assert desk.traded() == ["BUY DOT"], "nothing is bought twice"
+    assert harness.traded() == ["BUY DOT"], "nothing is bought twice"
 
 
-def test_orders_of_the_owners_own_are_his(desk: Desk) -> None:
+def test_orders_of_the_owners_own_are_his(harness: TradingHarness) -> None:
     from embedded_market.exchange.orders import MarketOrder, Moment
 
-    moment = Moment(time_ms=int(desk.clock.now().timestamp() * 1000), price=D(1), average=D(1))
-    desk.market.exchange.place(MarketOrder("ADAUSDT", True, quote_quantity=D(50), client_order_id="web_1"), moment)
-    bot = desk.bot(wanting_dot(desk))
+    moment = Moment(time_ms=int(harness.clock.now().timestamp() * 1000), price=D(1), average=D(1))
+    harness.market.exchange.place(MarketOrder("ADAUSDT", True, quote_quantity=D(50), client_order_id="web_1"), moment)
+    bot = harness.bot(wanting_dot(harness))
     bot.start()
-    assert desk.requests(TRADES) == 1
-    assert desk.told.of("book.differs") == []
+    assert harness.requests(TRADES) == 1
+    assert harness.captured_log.of("book.differs") == []
     assert not bot.control.paused()
 
 
-def test_no_trades_are_asked_for_while_everything_agrees(desk: Desk) -> None:
-    desk.give("ADA", "300")
-    desk.bot().start()
-    assert desk.requests(TRADES) == 0
-    assert desk.requests("GET /api/v3/account") == 1
+def test_no_trades_are_asked_for_while_everything_agrees(harness: TradingHarness) -> None:
+    harness.add_position("ADA", "300")
+    harness.bot().start()
+    assert harness.requests(TRADES) == 0
+    assert harness.requests("GET /api/v3/account") == 1
 
 
-def test_nothing_is_bought_before_book_and_exchange_were_compared_but_sales_go_on(desk: Desk) -> None:
-    desk.give("ADA", "300")
-    desk.fault("GET /api/v3/account", "status", status=502, times=-1)
-    bot = desk.bot(Scores(desk.clock, ADA="0.1", DOT="0.9"))
+def test_nothing_is_bought_before_book_and_exchange_were_compared_but_sales_go_on(harness: TradingHarness) -> None:
+    harness.add_position("ADA", "300")
+    harness.fault("GET /api/v3/account", "status", status=502, times=-1)
+    bot = harness.bot(StubScores(harness.clock, ADA="0.1", DOT="0.9"))
     assert bot.daily_update() is Progress.LATER
-    assert desk.traded() == ["SELL ADA"]
-    desk.market.faults.clear()
-    desk.wait(60)
+    assert harness.traded() == ["SELL ADA"]
+    harness.market.faults.clear()
+    harness.wait(60)
     assert bot.daily_update() is Progress.DONE
-    assert desk.traded() == ["SELL ADA", "BUY DOT"]
+    assert harness.traded() == ["SELL ADA", "BUY DOT"]
 
 
-def test_a_plan_that_is_carried_on_after_a_restart_waits_for_the_comparison_too(desk: Desk) -> None:
-    bot = desk.bot(wanting_dot(desk))
-    desk.fault("POST /api/v3/order", "status", status=429, headers={"Retry-After": "5"})
+def test_a_plan_that_is_carried_on_after_a_restart_waits_for_the_comparison_too(harness: TradingHarness) -> None:
+    bot = harness.bot(wanting_dot(harness))
+    harness.fault("POST /api/v3/order", "status", status=429, headers={"Retry-After": "5"})
     assert bot.daily_update() is Progress.LATER
-    desk.open()
-    desk.fault("GET /api/v3/account", "status", status=502, times=-1)
-    bot = desk.bot(wanting_dot(desk))
-    desk.wait(60)
+    harness.open()
+    harness.fault("GET /api/v3/account", "status", status=502, times=-1)
+    bot = harness.bot(wanting_dot(harness))
+    harness.wait(60)
     bot.start()
     assert bot.daily_update() is Progress.LATER
-    assert desk.traded() == []
-    desk.market.faults.clear()
-    desk.wait(60)
+    assert harness.traded() == []
+    harness.market.faults.clear()
+    harness.wait(60)
     assert bot.daily_update() is Progress.DONE
-    assert desk.traded() == ["BUY DOT"]
+    assert harness.traded() == ["BUY DOT"]
 
 
-def test_a_pair_that_vanished_pauses_buying_and_its_position_stays(desk: Desk) -> None:
-    desk.give("ADA", "300")
-    desk.market.delist("ADAUSDT")
-    bot = desk.bot(wanting_dot(desk))
+def test_a_pair_that_vanished_pauses_buying_and_its_position_stays(harness: TradingHarness) -> None:
+    harness.add_position("ADA", "300")
+    harness.market.delist("ADAUSDT")
+    bot = harness.bot(wanting_dot(harness))
     bot.start()
-    assert "delisted or renamed" in desk.told.of("book.differs")[0]
+    assert "delisted or renamed" in harness.captured_log.of("book.differs")[0]
     bot.control.resume()
     bot.reconcile()
-    assert desk.book.positions["ADA"].qty == 300
+    assert harness.book.positions["ADA"].qty == 300
     assert bot.daily_update() is Progress.DONE
-    assert desk.traded() == ["BUY DOT"]
+    assert harness.traded() == ["BUY DOT"]
 
 
-def test_a_pause_that_cannot_be_written_counts_as_not_compared(desk: Desk) -> None:
-    desk.give("ADA", "300")
-    take_away(desk, "ADA", "100")
+def test_a_pause_that_cannot_be_written_counts_as_not_compared(harness: TradingHarness) -> None:
+    harness.add_position("ADA", "300")
+    take_away(harness, "ADA", "100")
 
-    class FullDisk(Control):
+    class FullDisk(ControlFiles):
         def pause(self, reason: str = "") -> None:
             raise TemporaryError("PAUSE: cannot be written (No space left on device)")
 
-    bot = desk.bot(wanting_dot(desk))
-    bot.reconciler.control = FullDisk(desk.settings)
+    bot = harness.bot(wanting_dot(harness))
+    bot.reconciler.control = FullDisk(harness.settings)
     assert bot.daily_update() is Progress.LATER
-    assert desk.traded() == []
+    assert harness.traded() == []
 
 
-def test_a_sale_that_refuses_for_want_of_coins_tells_what_is_there(desk: Desk) -> None:
-    desk.give("ADA", "100")
-    take_away(desk, "ADA", "40")
-    desk.executor.exit("ADA", ExitDecision(Reason.STOP_LOSS, D(100)), D(1))
-    assert "the book has 100, Binance has 60 free; that much is sold" in desk.told.of("order.short")[0]
+def test_a_sale_that_refuses_for_want_of_coins_tells_what_is_there(harness: TradingHarness) -> None:
+    harness.add_position("ADA", "100")
+    take_away(harness, "ADA", "40")
+    harness.executor.exit("ADA", ExitDecision(OrderReason.STOP_LOSS, D(100)), D(1))
+    assert "the book has 100, Binance has 60 free; that much is sold" in harness.captured_log.of("order.short")[0]
 
 
 def test_paper_has_no_account_to_compare_with() -> None:
@@ -431,59 +435,59 @@ def test_what_an_unknown_sale_did_not_sell_is_left_of_the_position() -> None:
     (one,) = without_explained(
         [*balance_differences(HOLDING, an_account("40"), RULES), *unknown_orders(HOLDING, {"FET": [order]})]
     )
-    assert one.there == 40
+    assert one.exchange_quantity == 40
     assert with_comparison(HOLDING, NOW_MS, [one]).is_disputed("FET")
     assert not with_comparison(HOLDING, NOW_MS, [one]).is_disputed("OP")
 
 
-def test_coins_of_the_owners_are_not_sold_by_an_older_book(desk: Desk) -> None:
-    desk.market.exchange.free["ADA"] += D("33.3")  # the owner's
-    desk.give("ADA", "300", entry_price="2.5")
-    before = desk.book_path.read_bytes()
-    desk.bot().intraday_check()
-    assert desk.traded() == ["SELL ADA"]
-    desk.book_path.write_bytes(before)
-    desk.open()
-    bot = desk.bot(Scores(desk.clock, ADA="0.1", DOT="0.9"))
+def test_coins_of_the_owners_are_not_sold_by_an_older_book(harness: TradingHarness) -> None:
+    harness.market.exchange.free["ADA"] += D("33.3")  # the owner's
+    harness.add_position("ADA", "300", entry_price="2.5")
+    before = harness.book_path.read_bytes()
+    harness.bot().intraday_check()
+    assert harness.traded() == ["SELL ADA"]
+    harness.book_path.write_bytes(before)
+    harness.open()
+    bot = harness.bot(StubScores(harness.clock, ADA="0.1", DOT="0.9"))
     bot.start()
     bot.intraday_check()
     bot.daily_update()
-    assert desk.traded() == ["SELL ADA"], "what is there is the owner's"
-    assert desk.market.exchange.free["ADA"] == D("33.3")
+    assert harness.traded() == ["SELL ADA"], "what is there is the owner's"
+    assert harness.market.exchange.free["ADA"] == D("33.3")
     assert bot.control.resume()
     bot.reconcile()
-    assert "ADA" not in desk.book.positions
-    assert desk.book.differences == {}
+    assert "ADA" not in harness.book.positions
+    assert harness.book.differences == {}
     bot.reconcile()
     assert not bot.control.paused(), "what the owner has looked at is not told again"
 
 
-def test_an_unknown_purchase_is_told_until_the_owner_has_looked_and_not_again(desk: Desk) -> None:
-    before = desk.book_path.read_bytes()
-    desk.bot(wanting_dot(desk)).daily_update()
-    desk.book_path.write_bytes(before)
-    desk.open()
-    bot = desk.bot(wanting_dot(desk))
+def test_an_unknown_purchase_is_told_until_the_owner_has_looked_and_not_again(harness: TradingHarness) -> None:
+    before = harness.book_path.read_bytes()
+    harness.bot(wanting_dot(harness)).daily_update()
+    harness.book_path.write_bytes(before)
+    harness.open()
+    bot = harness.bot(wanting_dot(harness))
     bot.start()
-    desk.wait(13 * 3600)
+    harness.wait(13 * 3600)
     bot.reconcile()
-    assert [topic.split(".")[0] for topic in desk.book.differences if topic != "capital"] == ["purchase"]
+    assert [topic.split(".")[0] for topic in harness.book.differences if topic != "capital"] == ["purchase"]
     bot.control.resume()
     bot.reconcile()
     bot.reconcile()
     assert not bot.control.paused()
-    assert len(desk.told.of("control.paused")) == 1
+    assert len(harness.captured_log.of("control.paused")) == 1
 
 
-def test_trades_without_a_book_are_no_first_start(desk: Desk) -> None:
+def test_trades_without_a_book_are_no_first_start(harness: TradingHarness) -> None:
     from marsshot.bot.bootstrap import open_store
     from marsshot.core.errors import InputError
 
-    for path in (desk.book_path, desk.book_path.with_name("bot_state.json.bak")):
+    for path in (harness.book_path, harness.book_path.with_name("bot_state.json.bak")):
         path.unlink(missing_ok=True)
-    assert open_store(desk.settings, desk.clock, desk.book_path, desk.disk).book.capital == 1000
-    desk.book_path.unlink()
-    desk.trades_path.write_text("time,symbol\n")
+    assert open_store(harness.settings, harness.clock, harness.book_path, harness.disk).book.capital == 1000
+    harness.book_path.unlink()
+    harness.trades_path.write_text("time,symbol\n")
     with pytest.raises(InputError, match=r"is missing though trades.csv is there; put the book back"):
-        open_store(desk.settings, desk.clock, desk.book_path, desk.disk)
-    assert not desk.book_path.exists()
+        open_store(harness.settings, harness.clock, harness.book_path, harness.disk)
+    assert not harness.book_path.exists()

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from marsshot.core.domain import Book, DailyPlan, Intent, PlannedBuy, PlannedSell, Position, Reason, Side, TradeRow
+from marsshot.core.domain import Book, DailyPlan, Intent, OrderReason, PlannedBuy, PlannedSell, Position, Side, TradeRow
 from marsshot.core.errors import InputError
 from marsshot.portfolio.serialization import book_from_json, book_to_json, decimal_text
 from tests.helpers.builders import D, a_book, a_position, a_trade, bought_at, buy_intent
@@ -105,7 +105,7 @@ _ANY_AMOUNT = st.decimals(min_value="-1000000", max_value="1000000000", places=8
 _SYMBOLS = st.text("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789", min_size=1, max_size=8)
 _TEXTS = st.text(st.characters(codec="utf-8"), max_size=20)
 _DATES = st.dates()
-_SELL_REASONS = st.sampled_from([reason for reason in Reason if reason is not Reason.DAILY_BUY])
+_SELL_REASONS = st.sampled_from([reason for reason in OrderReason if reason is not OrderReason.DAILY_BUY])
 
 _POSITIONS = st.builds(
     Position,
@@ -134,7 +134,7 @@ def _intents(side: Side) -> st.SearchStrategy[Intent]:
         base_asset=_SYMBOLS,
         lot_step=_AMOUNT,
         side=st.just(side),
-        reason=st.just(Reason.DAILY_BUY) if buying else _SELL_REASONS,
+        reason=st.just(OrderReason.DAILY_BUY) if buying else _SELL_REASONS,
         created_ms=st.integers(0, 2**53),
         quantity=st.none() if buying else _AMOUNT,
         quote_amount=_AMOUNT if buying else st.none(),

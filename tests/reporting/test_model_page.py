@@ -13,7 +13,7 @@ import pytest
 
 from marsshot.market_data.bar_cache import FIELDS, DailyBars
 from marsshot.model.features import feature_table, labelled
-from marsshot.reporting.interval_charts import Dot, beside_names, over_numbers
+from marsshot.reporting.interval_charts import Dot, labelled_dot_chart, numeric_dot_chart
 from marsshot.reporting.model_page import model_page, report_path
 from marsshot.training import forest_search
 from tests.test_train_model import CONFIG, facts, run, some_data, write
@@ -114,7 +114,7 @@ def parts(svg: str, kind: str) -> list[ElementTree.Element]:
 
 def test_dots_stand_higher_where_the_value_is_larger() -> None:
     dots = [(0.2, Dot(0.1, 0.05, 0.2)), (0.8, Dot(0.4, None, None))]
-    svg = over_numbers(
+    svg = numeric_dot_chart(
         "T", dots, (0.0, 1.0), "{:.1f}".format, level=0.3, marks=[(0.7, "buy <")], curve=[(0, 0), (1, 9)]
     )
     low, high = parts(svg, "dot")
@@ -125,11 +125,11 @@ def test_dots_stand_higher_where_the_value_is_larger() -> None:
 
 
 def test_rows_have_their_names_and_bars_from_zero() -> None:
-    svg = beside_names("T", [("rsi", Dot(0.02, 0.01, 0.03)), ("atr", Dot(-0.01, -0.02, 0.0))], str, zero=True)
+    svg = labelled_dot_chart("T", [("rsi", Dot(0.02, 0.01, 0.03)), ("atr", Dot(-0.01, -0.02, 0.0))], str, zero=True)
     more, less = (float(beam.get("x2", "")) - float(beam.get("x1", "")) for beam in parts(svg, "beam"))
     assert more == pytest.approx(-2 * less, abs=0.2) and more > 0
     assert [name in svg for name in (">rsi<", ">atr<")] == [True, True]
-    assert parts(beside_names("T", [("all the same", Dot(0.0, 0.0, 0.0))], str, zero=False), "beam") == []
+    assert parts(labelled_dot_chart("T", [("all the same", Dot(0.0, 0.0, 0.0))], str, zero=False), "beam") == []
 
 
 # ------------------------------------------------------------------------------------------ a market without memory

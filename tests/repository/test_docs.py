@@ -16,7 +16,7 @@ from main import COMMANDS
 from marsshot.config.loader import read_settings
 from marsshot.config.settings import NOTIFY_VARIABLE, SECRET_VARIABLES, Settings
 from marsshot.config.training_tokens import DEFAULT_TRAINING_TOKENS
-from marsshot.core.catalog import sentences
+from marsshot.core.catalog import load_texts
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -133,7 +133,7 @@ def test_every_option_of_the_scripts_is_told(language: str) -> None:
 def test_every_message_is_explained_in_the_guide(language: str) -> None:
     """The first words of each trouble's headline, as it comes to the phone, stand in the guide's table."""
     guide = (ROOT / PAGES[language][1]).read_text().lower()
-    for key, headline in sentences(language).items():
+    for key, headline in load_texts(language).items():
         if key.startswith("event.") and key != "event.book.adjusted":
             words = re.split(r"[:;,]", headline)[0].lower()
             begins = " ".join(words.replace(".", " ").split()[:4])

@@ -142,23 +142,23 @@ def commit_job(checkout: Path, artifact: set[str]) -> tuple[JobRun, Path]:
 
 def test_the_pipeline_trains_hands_out_and_commits(checkout: Path, market: MarketProcess) -> None:
     job = train_job(checkout, market.lunarcrush_key)
-    assert not job.failed, job.said
+    assert not job.failed, job.output
     assert job.used == ["actions/checkout", "actions/setup-python", "actions/upload-artifact"]
     assert {"training_data.csv", "model.pkl", "model.json"} <= handed_out(job)
     facts = json.loads((checkout / "model.json").read_text())
     assert facts["mode"] == "live" and facts["symbols"] == ["ADA", "LINK", "LTC", "XRP"]
     assert job.summary.startswith("### A new model has been trained\n") and "average precision" in job.summary
-    assert job.errors == [] and market.lunarcrush_key not in job.said
+    assert job.errors == [] and market.lunarcrush_key not in job.output
 
     committed, clone = commit_job(checkout, handed_out(job))
-    assert not committed.failed, committed.said
+    assert not committed.failed, committed.output
     assert git(clone, "log", "origin/main", "-1", "--format=%an %s").startswith(
         "github-actions[bot] New model, trained 2"
     )
     pushed = set(git(checkout.parent / "origin.git", "ls-tree", "--name-only", "main").splitlines())
     assert {"model.pkl", "model.json"} <= pushed and "training_data.csv" not in pushed
     again, _ = commit_job(checkout, handed_out(job))
-    assert not again.failed and "The repository has this model already." in again.said
+    assert not again.failed and "The repository has this model already." in again.output
 
 
 def test_a_model_that_is_not_good_enough_is_handed_out_all_the_same(checkout: Path, market: MarketProcess) -> None:

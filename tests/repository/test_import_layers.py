@@ -13,7 +13,7 @@ import pytest
 from tests.helpers.builders import ROOT
 
 # From the ground up. A room imports from its own floor and from those below it. A new room has to be given its place.
-FLOORS: dict[str, set[str]] = {
+LAYERS: dict[str, set[str]] = {
     "values": {
         "charts",
         "check_findings",
@@ -155,7 +155,7 @@ HARMLESS = set(
 )
 # The catalogue is a part of the program, as its code is: words.py reads it, and by which command the owner calls the
 # program; that is all that it touches.
-READS_ITS_CATALOGUE = {"words": {"os", "pathlib", "string", "yaml"}}
+READS_CATALOG = {"words": {"os", "pathlib", "string", "yaml"}}
 
 # What reaches the network, and the one room for each.
 NETWORK: dict[str, set[str]] = {
@@ -179,7 +179,7 @@ READS_THE_CLOCK = {
 
 HEAVY = {"joblib", "matplotlib", "numpy", "pandas", "scipy", "sklearn"}
 
-ROOMS = sorted(path.stem for path in ROOT.glob("*.py"))
+MODULES = sorted(path.stem for path in ROOT.glob("*.py"))
 
 
 @cache
@@ -199,49 +199,49 @@ def modules_of(nodes: Iterator[ast.AST]) -> set[str]:
     return {name.split(".")[0] for name in found}
 
 
-def imports(room: str) -> set[str]:
+def module_imports(room: str) -> set[str]:
     """Return everything that a room imports, wherever in it, for its types too."""
     return modules_of(ast.walk(tree_of(room)))
 
 
-def imports_at_once(room: str) -> set[str]:
+def module_level_imports(room: str) -> set[str]:
     """Return what is imported together with the room: not inside functions, and not for types alone."""
     return modules_of(iter(tree_of(room).body))
 
 
-def rooms_of(room: str) -> set[str]:
-    return imports(room) & set(ROOMS)
+def imported_modules_of(room: str) -> set[str]:
+    return module_imports(room) & set(MODULES)
 
 
-def floor_of(room: str) -> int:
-    (floor,) = (number for number, rooms in enumerate(FLOORS.values()) if room in rooms)
+def layer_of(room: str) -> int:
+    (floor,) = (number for number, rooms in enumerate(LAYERS.values()) if room in rooms)
     return floor
 
 
 def test_every_room_has_one_place_in_the_house() -> None:
-    places = [room for rooms in FLOORS.values() for room in rooms]
+    places = [room for rooms in LAYERS.values() for room in rooms]
     assert len(places) == len(set(places))
-    assert set(ROOMS) <= set(places)
+    assert set(MODULES) <= set(places)
 
 
-@pytest.mark.parametrize("room", ROOMS)
+@pytest.mark.parametrize("room", MODULES)
 def test_arrows_point_down(room: str) -> None:
-    assert {other for other in rooms_of(room) if floor_of(other) > floor_of(room)} == set()
+    assert {other for other in imported_modules_of(room) if layer_of(other) > layer_of(room)} == set()
 
 
 def test_no_room_leads_back_to_itself() -> None:
-    TopologicalSorter({room: rooms_of(room) for room in ROOMS}).prepare()
+    TopologicalSorter({room: imported_modules_of(room) for room in MODULES}).prepare()
 
 
 @pytest.mark.parametrize("room", PURE)
 def test_a_pure_room_knows_only_pure_rooms(room: str) -> None:
-    assert rooms_of(room) <= PURE[room]
+    assert imported_modules_of(room) <= PURE[room]
     assert PURE[room] <= PURE.keys()
 
 
 @pytest.mark.parametrize("room", PURE)
 def test_a_pure_room_touches_nothing_outside(room: str) -> None:
-    assert imports(room) - set(ROOMS) <= HARMLESS | READS_ITS_CATALOGUE.get(room, set())
+    assert module_imports(room) - set(MODULES) <= HARMLESS | READS_CATALOG.get(room, set())
     calls = {
         node.func.id for node in ast.walk(tree_of(room)) if isinstance(node, ast.Call) and hasattr(node.func, "id")
     }
@@ -250,24 +250,24 @@ def test_a_pure_room_touches_nothing_outside(room: str) -> None:
 
 @pytest.mark.parametrize("library", NETWORK)
 def test_the_network_has_its_doors(library: str) -> None:
-    assert {room for room in ROOMS if library in imports(room)} <= NETWORK[library]
+    assert {room for room in MODULES if library in module_imports(room)} <= NETWORK[library]
 
 
 def test_only_the_surroundings_know_of_the_embedded_market() -> None:
-    assert {room for room in ROOMS if "embedded_market" in imports(room)} == {"surroundings"}
+    assert {room for room in MODULES if "embedded_market" in module_imports(room)} == {"surroundings"}
 
 
 @pytest.mark.parametrize(
     ("package", "command"), [("replay", "backtest"), ("disasters", "chaos"), ("panel", "dashboard")]
 )
 def test_a_package_is_known_to_its_command_alone(package: str, command: str) -> None:
-    assert {room for room in ROOMS if package in imports(room)} == {command}
+    assert {room for room in MODULES if package in module_imports(room)} == {command}
 
 
 def test_the_pages_know_nothing_that_trades() -> None:
     """They read files; of the rooms that work with them, those that tell are within their reach, and no other."""
-    known = {name for path in (ROOT / "panel").glob("*.py") for name in imports_in(path)} & set(ROOMS)
-    assert known & (FLOORS["work"] | FLOORS["house"] | FLOORS["commands"]) == {"diary", "status", "status_view"}
+    known = {name for path in (ROOT / "panel").glob("*.py") for name in imports_in(path)} & set(MODULES)
+    assert known & (LAYERS["work"] | LAYERS["house"] | LAYERS["commands"]) == {"diary", "status", "status_view"}
 
 
 def imports_in(path: Path) -> set[str]:
@@ -278,7 +278,7 @@ def test_the_embedded_market_knows_no_room() -> None:
     """It stands for the outside world; sharing code with the bot would hide the faults of both."""
     for path in (ROOT / "embedded_market").rglob("*.py"):
         names = modules_of(node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if _absolute(node))
-        assert names.isdisjoint(ROOMS), path
+        assert names.isdisjoint(MODULES), path
 
 
 def _absolute(node: ast.AST) -> bool:
@@ -291,8 +291,8 @@ def test_the_daemon_stays_small() -> None:
     while waiting:
         room = waiting.pop()
         loaded.add(room)
-        assert imports_at_once(room).isdisjoint(HEAVY), room
-        waiting += imports_at_once(room) & set(ROOMS) - loaded
+        assert module_level_imports(room).isdisjoint(HEAVY), room
+        waiting += module_level_imports(room) & set(MODULES) - loaded
     assert {"bot", "trade_executor", "risk_manager"} <= loaded
 
 
@@ -316,7 +316,7 @@ def _clock_calls(room: str) -> list[int]:
 
 @pytest.mark.parametrize(
     "room",
-    [room for room in ROOMS if room not in READS_THE_CLOCK],
+    [room for room in MODULES if room not in READS_THE_CLOCK],
 )
 def test_nobody_else_reads_a_clock(room: str) -> None:
     assert _clock_calls(room) == []
@@ -343,14 +343,14 @@ def _catches_everything(handler: ast.ExceptHandler) -> bool:
 def test_one_place_catches_everything_and_it_is_the_loop() -> None:
     handlers = [
         room
-        for room in ROOMS
+        for room in MODULES
         for node in ast.walk(tree_of(room))
         if isinstance(node, ast.ExceptHandler) and _catches_everything(node)
     ]
     assert handlers == ["loop"]
 
 
-@pytest.mark.parametrize("room", [room for room in ROOMS if room not in FLOORS["commands"] | {"status"}])
+@pytest.mark.parametrize("room", [room for room in MODULES if room not in LAYERS["commands"] | {"status"}])
 def test_only_commands_print(room: str) -> None:
     """Everybody else tells it to events.py, which knows the secrets to blank out."""
     prints = [
@@ -377,5 +377,5 @@ def test_every_kind_of_import_is_seen(source: str, seen: set[str]) -> None:
 
 
 def test_the_rooms_are_where_they_are_looked_for() -> None:
-    assert {"domain", "main", "risk_manager"} <= set(ROOMS)
+    assert {"domain", "main", "risk_manager"} <= set(MODULES)
     assert not (Path(ROOT) / "domain").exists()

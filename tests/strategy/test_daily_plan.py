@@ -14,20 +14,20 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from marsshot.core.catalog import Sentence
-from marsshot.core.decisions import Action, Decision, HitBand, Why
+from marsshot.core.catalog import LocalizedText
+from marsshot.core.decisions import Action, Decision, DecisionReason, HitBand
 from marsshot.core.domain import DailyPlan, PlannedBuy, PlannedSell, Position, Score
 from marsshot.strategy.daily_plan import (
+    NOT_ENOUGH_MONEY,
     PAUSED,
-    TOO_LITTLE_MONEY,
-    NotNow,
+    Blocker,
+    allocate_capital,
     decide_buy,
     decide_daily_plan,
     decide_sell,
     is_daily_update_due,
     left_undone,
     settled_decisions,
-    share_out,
     why_left,
     without_other_coins,
 )
@@ -132,28 +132,32 @@ def test_a_token_is_bought_from_the_buy_threshold_on(probability: str, action: s
 
 
 def test_a_token_that_cannot_be_bought_now_is_not_and_says_why() -> None:
-    decision = decide_buy("FET", a_score("FET", "0.9"), (Why.NOT_TRADED, "status HALT"), DAILY_RULES)
+    decision = decide_buy("FET", a_score("FET", "0.9"), (DecisionReason.NOT_TRADED, "status HALT"), DAILY_RULES)
     assert (decision.action, decision.reason, decision.told) == ("leave", "not_traded", "status HALT")
 
 
 def test_a_token_under_the_threshold_is_left_for_that_reason_even_when_it_could_not_be_bought() -> None:
-    decision = decide_buy("FET", a_score("FET", "0.5"), (Why.PAUSED, ""), DAILY_RULES)
-    assert decision.reason is Why.BELOW_BUY_THRESHOLD
+    decision = decide_buy("FET", a_score("FET", "0.5"), (DecisionReason.PAUSED, ""), DAILY_RULES)
+    assert decision.reason is DecisionReason.BELOW_BUY_THRESHOLD
 
 
-@pytest.mark.parametrize("score", [None, a_score("FET", None, why_not="a line", reason=Why.NO_BAR)])
+@pytest.mark.parametrize(
+    "score", [None, a_score("FET", None, unavailable_reason="a line", reason=DecisionReason.NO_BAR)]
+)
 def test_without_a_probability_nothing_is_traded(score: Score | None) -> None:
     held = decide_sell("FET", a_position(did_skip_sell_once=True), score, D(1), DAILY_RULES)
     other = decide_buy("FET", score, None, DAILY_RULES)
     assert (held.action, other.action) == ("keep", "leave")
-    assert held.reason is other.reason is (Why.NO_BAR if score else Why.NOT_SCORED)
+    assert held.reason is other.reason is (DecisionReason.NO_BAR if score else DecisionReason.NOT_SCORED)
     assert held.told == other.told == ("a line" if score else "")
     assert (held.held, other.held) == (True, False)
 
 
 @pytest.mark.parametrize(("said", "told"), [("x" * 201, "x" * 200), ("a lone \ud800", "a lone ?")])
 def test_what_a_venue_said_can_be_kept_in_any_file(said: str, told: str) -> None:
-    decision = decide_buy("FET", a_score("FET", None, why_not=said, reason=Why.SOURCE_DOWN), None, DAILY_RULES)
+    decision = decide_buy(
+        "FET", a_score("FET", None, unavailable_reason=said, reason=DecisionReason.SOURCE_DOWN), None, DAILY_RULES
+    )
     assert decision.told == told
     assert decision.told.encode()
 
@@ -166,7 +170,7 @@ def plan_of(
     *,
     positions: Mapping[str, Position] | None = None,
     prices: Mapping[str, Decimal] | None = None,
-    not_for_sale: Mapping[str, NotNow] | None = None,
+    blockers: Mapping[str, Blocker] | None = None,
     hit_bands: Sequence[HitBand] = (),
 ) -> DailyPlan:
     return decide_daily_plan(
@@ -175,7 +179,7 @@ def plan_of(
         positions or {},
         {symbol: a_score(symbol, probability) for symbol, probability in scores.items()},
         prices or {},
-        not_for_sale or {},
+        blockers or {},
         DAILY_RULES,
         hit_bands=hit_bands,
     )
@@ -217,7 +221,7 @@ def test_every_token_gets_one_decision() -> None:
         {"FET": "0.9", "AGIX": None, "LUNA": "0.2", "OP": "0.8"},
         positions={"LUNA": a_position()},
         prices={"LUNA": D(4)},
-        not_for_sale={"OP": (Why.PAUSED, "")},
+        blockers={"OP": (DecisionReason.PAUSED, "")},
     )
     assert {one.symbol: one.action for one in plan.decisions} == {
         "LUNA": "skip_sale",
@@ -270,34 +274,45 @@ def settled(outcome: str, amount: str | None, left: str | None = None) -> Decisi
 @pytest.mark.parametrize("outcome", ["", "bought", "bought in part", "left: Binance refuses the order"])
 def test_a_purchase_that_got_its_share_tells_the_amount_whatever_became_of_it(outcome: str) -> None:
     decision = settled(outcome, "500", "0")
-    assert (decision.action, decision.reason, decision.quote) == (Action.BUY, Why.AT_BUY_THRESHOLD, D(500))
+    assert (decision.action, decision.reason, decision.quote) == (Action.BUY, DecisionReason.AT_BUY_THRESHOLD, D(500))
 
 
 @pytest.mark.parametrize(
     ("outcome", "amount", "reason", "told"),
     [
-        (TOO_LITTLE_MONEY, None, Why.NOT_IN_SHARE, ""),
-        (f"{PAUSED}: the file PAUSE is there", "500", Why.PAUSED, ""),
-        ("left: Binance does not permit this pair", None, Why.NOT_TRADED, "Binance does not permit this pair"),
+        (NOT_ENOUGH_MONEY, None, DecisionReason.NOT_IN_SHARE, ""),
+        (f"{PAUSED}: the file PAUSE is there", "500", DecisionReason.PAUSED, ""),
+        (
+            "left: Binance does not permit this pair",
+            None,
+            DecisionReason.NOT_TRADED,
+            "Binance does not permit this pair",
+        ),
     ],
 )
-def test_a_purchase_that_was_never_sent_is_left(outcome: str, amount: str | None, reason: Why, told: str) -> None:
+def test_a_purchase_that_was_never_sent_is_left(
+    outcome: str, amount: str | None, reason: DecisionReason, told: str
+) -> None:
     decision = settled(outcome, amount)
     assert (decision.action, decision.reason, decision.told, decision.quote) == (Action.LEAVE, reason, told, None)
 
 
 @pytest.mark.parametrize(
     ("key", "amount", "reason"),
-    [("too_little_money", None, Why.NOT_IN_SHARE), ("paused", "500", Why.PAUSED), ("left", None, Why.NOT_TRADED)],
+    [
+        ("too_little_money", None, DecisionReason.NOT_IN_SHARE),
+        ("paused", "500", DecisionReason.PAUSED),
+        ("left", None, DecisionReason.NOT_TRADED),
+    ],
 )
 def test_what_was_left_is_known_without_the_catalogue_too(
-    monkeypatch: pytest.MonkeyPatch, key: str, amount: str | None, reason: Why
+    monkeypatch: pytest.MonkeyPatch, key: str, amount: str | None, reason: DecisionReason
 ) -> None:
     def refuse() -> None:
         raise OSError("no such file")
 
     monkeypatch.setattr("marsshot.core.catalog._english", refuse)
-    assert settled(Sentence(f"outcome.{key}", why=""), amount).reason is reason
+    assert settled(LocalizedText(f"outcome.{key}", why=""), amount).reason is reason
 
 
 def test_a_purchase_that_a_pause_ended_half_way_stays_a_purchase() -> None:
@@ -314,7 +329,9 @@ def test_a_purchase_that_a_pause_ended_half_way_stays_a_purchase() -> None:
 def test_a_history_more_than_half_off_binances_price_is_another_coins(last_close: str, same_coin: bool) -> None:
     score = a_score("FET", "0.9", last_close=D(last_close))
     (checked,) = without_other_coins([score], {"FET": D(1)}, D("0.50"))
-    assert checked == score if same_coin else (checked.probability is None and checked.reason is Why.OTHER_COIN)
+    assert (
+        checked == score if same_coin else (checked.probability is None and checked.reason is DecisionReason.OTHER_COIN)
+    )
 
 
 def test_the_distance_is_relative_to_binances_price() -> None:
@@ -326,11 +343,11 @@ def test_the_distance_is_relative_to_binances_price() -> None:
 def test_a_history_that_cannot_be_checked_gives_no_probability() -> None:
     (checked,) = without_other_coins([a_score("FET", "0.9", last_close=D(1))], {}, D("0.50"))
     assert checked.probability is None
-    assert checked.reason is Why.NOT_COMPARED
+    assert checked.reason is DecisionReason.NOT_COMPARED
 
 
 def test_a_score_without_probability_keeps_its_reason() -> None:
-    score = a_score("FET", None, why_not="no bar of yesterday", last_close=D(9))
+    score = a_score("FET", None, unavailable_reason="no bar of yesterday", last_close=D(9))
     assert without_other_coins([score], {"FET": D(1)}, D("0.50")) == [score]
 
 
@@ -351,7 +368,7 @@ def all_at(smallest: str, *symbols: str) -> dict[str, Decimal]:
 
 
 def split(capital: str, smallest: str, *symbols: str) -> DailyPlan:
-    return share_out(a_plan(*planned_buys(*symbols)), D(capital), all_at(smallest, *symbols))
+    return allocate_capital(a_plan(*planned_buys(*symbols)), D(capital), all_at(smallest, *symbols))
 
 
 def test_the_owners_example_five_signals_share_1000_equally() -> None:
@@ -381,18 +398,18 @@ def test_a_capital_too_small_for_all_goes_to_the_most_probable(capital: str, bou
 
 
 def test_k_is_as_large_as_possible_where_the_smallest_orders_differ() -> None:
-    plan = share_out(a_plan(*planned_buys("A", "B", "C")), D(30), {"A": D(10), "B": D(15), "C": D(11)})
+    plan = allocate_capital(a_plan(*planned_buys("A", "B", "C")), D(30), {"A": D(10), "B": D(15), "C": D(11)})
     assert shares(plan) == {"A": 15, "B": 15, "C": None}
 
 
 def test_the_most_probable_that_is_too_dear_alone_keeps_the_others_out() -> None:
-    plan = share_out(a_plan(*planned_buys("A", "B")), D(30), {"A": D(31), "B": D(5)})
+    plan = allocate_capital(a_plan(*planned_buys("A", "B")), D(30), {"A": D(31), "B": D(5)})
     assert shares(plan) == {"A": None, "B": None}
 
 
 @pytest.mark.parametrize(("precision", "share"), [(8, "33.33333333"), (2, "33.33"), (0, "33")])
 def test_shares_are_rounded_down_to_the_precision(precision: int, share: str) -> None:
-    plan = share_out(a_plan(*planned_buys("A", "B", "C")), D(100), all_at("5", "A", "B", "C"), precision)
+    plan = allocate_capital(a_plan(*planned_buys("A", "B", "C")), D(100), all_at("5", "A", "B", "C"), precision)
     assert shares(plan) == dict.fromkeys("ABC", D(share))
 
 
@@ -402,13 +419,13 @@ def test_a_share_of_nothing_is_no_order() -> None:
 
 def test_a_purchase_that_has_ended_takes_no_share() -> None:
     ended = PlannedBuy(symbol="A", probability="0.99", outcome="left: not permitted")
-    plan = share_out(a_plan(ended, *planned_buys("B", "C")), D(100), all_at("5", "B", "C"))
+    plan = allocate_capital(a_plan(ended, *planned_buys("B", "C")), D(100), all_at("5", "B", "C"))
     assert plan.buys[0] == ended
     assert shares(plan) == {"A": None, "B": 50, "C": 50}
 
 
 def test_a_plan_without_purchases_is_shared_out_too() -> None:
-    assert share_out(a_plan(), D(100), {}) == a_plan(shared_out=True)
+    assert allocate_capital(a_plan(), D(100), {}) == a_plan(shared_out=True)
 
 
 _MONEY = st.decimals(min_value=0, max_value=100_000, places=8)
@@ -424,7 +441,9 @@ def test_no_split_exceeds_the_capital_and_k_is_the_largest(
     capital: Decimal, smallest: list[Decimal], precision: int
 ) -> None:
     symbols = [f"T{n}" for n in range(len(smallest))]
-    plan = share_out(a_plan(*planned_buys(*symbols)), capital, dict(zip(symbols, smallest, strict=True)), precision)
+    plan = allocate_capital(
+        a_plan(*planned_buys(*symbols)), capital, dict(zip(symbols, smallest, strict=True)), precision
+    )
     amounts = [buy.amount for buy in plan.buys]
     chosen = [amount for amount in amounts if amount is not None]
 
@@ -440,12 +459,12 @@ def test_no_split_exceeds_the_capital_and_k_is_the_largest(
 
 
 def test_outcomes_in_the_book_are_known_again_by_their_english_words() -> None:
-    assert Sentence("outcome.too_little_money") == TOO_LITTLE_MONEY
-    assert Sentence("outcome.paused", why="so it is").startswith(PAUSED)
+    assert LocalizedText("outcome.too_little_money") == NOT_ENOUGH_MONEY
+    assert LocalizedText("outcome.paused", why="so it is").startswith(PAUSED)
     assert left_undone("the market is closed") == "left: the market is closed"
 
 
-@pytest.mark.parametrize("outcome", [left_undone(Sentence("pair.not_permitted")), "left: as the book has it"])
+@pytest.mark.parametrize("outcome", [left_undone(LocalizedText("pair.not_permitted")), "left: as the book has it"])
 def test_why_a_step_was_left_stays_a_sentence_until_it_was_in_the_book(outcome: str) -> None:
-    assert why_left(outcome) in {Sentence("pair.not_permitted"), "as the book has it"}
-    assert isinstance(why_left(outcome), Sentence) is isinstance(outcome, Sentence)
+    assert why_left(outcome) in {LocalizedText("pair.not_permitted"), "as the book has it"}
+    assert isinstance(why_left(outcome), LocalizedText) is isinstance(outcome, LocalizedText)

@@ -180,7 +180,7 @@ def listening(says: bytes) -> Iterator[str]:
 
 @pytest.mark.parametrize("says", [b"", b"HTTP/1.0 400 Bad Request\r\n\r\n"])
 def test_what_is_no_scheduler_is_told(monkeypatch: pytest.MonkeyPatch, says: bytes) -> None:
-    monkeypatch.setattr(dask_cluster, "SECONDS_TO_ANSWER", 0.5)
+    monkeypatch.setattr(dask_cluster, "REPLY_TIMEOUT_SECONDS", 0.5)
     with (
         listening(says) as address,
         pytest.raises(ClusterError, match=f"^--scheduler: no scheduler answers at {address}; start it or mend"),
@@ -190,7 +190,7 @@ def test_what_is_no_scheduler_is_told(monkeypatch: pytest.MonkeyPatch, says: byt
 
 
 def test_nobody_there_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dask_cluster, "SECONDS_TO_CONNECT", 0.5)
+    monkeypatch.setattr(dask_cluster, "CONNECT_TIMEOUT_SECONDS", 0.5)
     with (
         pytest.raises(ClusterError, match=r"no scheduler answers at tcp://127\.0\.0\.1:9;"),
         cluster_threads("tcp://127.0.0.1:9"),

@@ -11,7 +11,13 @@ import pytest
 from sklearn.metrics import average_precision_score
 
 from marsshot.training.evaluation import THRESHOLDS, by_band, by_threshold, day_by_day, picks, ranking, top_tenth
-from marsshot.training.forward_returns import FEE, equally_volatile, judged, net_returns, trailing_volatility
+from marsshot.training.forward_returns import (
+    FEE,
+    equally_volatile,
+    net_returns,
+    trailing_volatility,
+    with_forward_returns,
+)
 from marsshot.training.verdict import verdict, warnings
 
 DAYS = pd.date_range("2024-01-01", periods=40)
@@ -33,7 +39,7 @@ def walk(days: int, tokens: int, seed: int, *, signal: float = 0.0) -> tuple[pd.
 
 def hold_out_of(rows: pd.DataFrame, scores: Any, days: int = 60) -> tuple[pd.DataFrame, dict[str, Any]]:
     last = rows["date"] > rows["date"].max() - pd.Timedelta(days=days)
-    frame = judged(rows, rows[last], scores[last.to_numpy()], 2)
+    frame = with_forward_returns(rows, rows[last], scores[last.to_numpy()], 2)
     facts = {"dates": frame["date"].nunique(), "rows": len(frame), **ranking(frame, 2)}
     return frame, facts | {"top_tenth": picks(frame, top_tenth(frame))}
 

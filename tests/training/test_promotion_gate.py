@@ -13,7 +13,7 @@ import pytest
 from marsshot.model.features import FEATURES
 from marsshot.model.model_files import save_model
 from marsshot.training import forest_search
-from marsshot.training.promotion_gate import FEWEST_DATES, compare_with_old, record_of
+from marsshot.training.promotion_gate import MIN_DATES, compare_with_old, encode_scores
 from tests.test_train_model import CONFIG, facts, run, some_data, write
 
 LABEL = {"shift_days": 2, "threshold": "0.05"}
@@ -51,44 +51,44 @@ GOOD = DATA["rsi"].to_numpy()
 
 def test_without_an_old_model_there_is_nothing_to_compare() -> None:
     found = compare_with_old(Path("model.pkl"), DATA, hold_out(DATA, GOOD), LABEL, 3)
-    assert (found.old_stays, found.words) == (False, "")
+    assert (found.keeps_old, found.explanation) == (False, "")
 
 
 def test_an_old_model_is_judged_by_its_record_where_the_dates_are_the_same() -> None:
-    record = {"hold_out": {"scores": record_of(hold_out(DATA, GOOD))}, "last_date": "2024-02-29", "label": LABEL}
+    record = {"hold_out": {"scores": encode_scores(hold_out(DATA, GOOD))}, "last_date": "2024-02-29", "label": LABEL}
     old_model(DATA, record)
     worse = compare_with_old(Path("model.pkl"), DATA, hold_out(DATA, noise(DATA)), LABEL, 3)
-    assert worse.old_stays and "the new model is clearly worse than the old one" in worse.words
+    assert worse.keeps_old and "the new model is clearly worse than the old one" in worse.explanation
     assert worse.figures is not None and worse.figures["dates"] == 20
     assert worse.figures["old_average_precision"] == pytest.approx(1.0, abs=1e-3)
     assert worse.figures["new_has_more_high"] < 0
     same = compare_with_old(Path("model.pkl"), DATA, hold_out(DATA, GOOD), LABEL, 3)
-    assert not same.old_stays and same.figures is not None and same.figures["new_has_more"] == 0
+    assert not same.keeps_old and same.figures is not None and same.figures["new_has_more"] == 0
 
 
 def test_after_its_training_an_old_model_is_asked_itself() -> None:
     old_model(DATA, {"last_date": "2024-02-09", "label": LABEL})
     worse = compare_with_old(Path("model.pkl"), DATA, hold_out(DATA, noise(DATA)), LABEL, 3)
     # From 10 February on, less the three days that the last training row and its label reach.
-    assert worse.old_stays and worse.figures is not None
-    assert worse.figures["dates"] == 17 and "on 17 dates from 2024-02-13 on" in worse.words
+    assert worse.keeps_old and worse.figures is not None
+    assert worse.figures["dates"] == 17 and "on 17 dates from 2024-02-13 on" in worse.explanation
     better = compare_with_old(Path("model.pkl"), DATA, hold_out(DATA, GOOD), LABEL, 3)
-    assert not better.old_stays and "not clearly worse" in better.words
+    assert not better.keeps_old and "not clearly worse" in better.explanation
 
 
-@pytest.mark.parametrize(("last_date", "dates"), [("2024-02-12", FEWEST_DATES), ("2024-02-13", FEWEST_DATES - 1)])
+@pytest.mark.parametrize(("last_date", "dates"), [("2024-02-12", MIN_DATES), ("2024-02-13", MIN_DATES - 1)])
 def test_too_few_fair_dates_are_no_reason_to_stay(last_date: str, dates: int) -> None:
     old_model(DATA, {"last_date": last_date, "label": LABEL})
     found = compare_with_old(Path("model.pkl"), DATA, hold_out(DATA, noise(DATA)), LABEL, 3)
-    assert found.old_stays is (dates >= FEWEST_DATES)
-    if dates < FEWEST_DATES:
-        assert f"there are {dates} dates that neither model was fitted on" in found.words
+    assert found.keeps_old is (dates >= MIN_DATES)
+    if dates < MIN_DATES:
+        assert f"there are {dates} dates that neither model was fitted on" in found.explanation
 
 
 def test_dates_that_the_old_model_was_fitted_on_prove_nothing() -> None:
     old_model(DATA, {"last_date": "2024-02-29", "label": LABEL})
     found = compare_with_old(Path("model.pkl"), DATA, hold_out(DATA, noise(DATA)), LABEL, 3)
-    assert not found.old_stays and "there are 0 dates" in found.words
+    assert not found.keeps_old and "there are 0 dates" in found.explanation
 
 
 @pytest.mark.parametrize(
@@ -103,14 +103,14 @@ def test_dates_that_the_old_model_was_fitted_on_prove_nothing() -> None:
 def test_an_old_model_that_cannot_be_compared_is_replaced_and_that_is_said(told: dict[str, Any], said: str) -> None:
     old_model(DATA, told)
     found = compare_with_old(Path("model.pkl"), DATA, hold_out(DATA, noise(DATA)), LABEL, 3)
-    assert not found.old_stays and said in found.words
+    assert not found.keeps_old and said in found.explanation
 
 
 def test_an_old_model_that_is_broken_is_replaced_and_that_is_said() -> None:
     Path("model.pkl").write_text("what")
     Path("model.json").write_text("{}")
     found = compare_with_old(Path("model.pkl"), DATA, hold_out(DATA, GOOD), LABEL, 3)
-    assert not found.old_stays and found.words.startswith("The old model could not be compared and is replaced.")
+    assert not found.keeps_old and found.explanation.startswith("The old model could not be compared and is replaced.")
 
 
 def test_an_old_model_of_columns_that_the_file_lacks_is_replaced() -> None:
@@ -118,7 +118,7 @@ def test_an_old_model_of_columns_that_the_file_lacks_is_replaced() -> None:
     forest = forest_search.fit(wide, (*FEATURES, "turnover"), {"n_estimators": 2}, 1, 1)
     save_model(forest, {"label": LABEL}, Path("model.pkl"))
     found = compare_with_old(Path("model.pkl"), DATA, hold_out(DATA, GOOD), LABEL, 3)
-    assert not found.old_stays and "wants turnover, which is not in the file" in found.words
+    assert not found.keeps_old and "wants turnover, which is not in the file" in found.explanation
 
 
 # ------------------------------------------------------------------------------------------ the command

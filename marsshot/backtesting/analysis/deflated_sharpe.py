@@ -1,4 +1,4 @@
-"""How much of the best of many trials is luck: the deflated Sharpe ratio. Pure.
+"""The deflated Sharpe ratio: how likely the best of many trials is more than luck. Pure.
 
 Source: Bailey and Lopez de Prado, The Deflated Sharpe Ratio, Journal of Portfolio Management 40 (2014).
 """
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 EULER_GAMMA = 0.5772156649015329
-CONVINCING, EVEN = 0.95, 0.5
+CONVINCING_PROBABILITY, EVEN_ODDS = 0.95, 0.5
 _NORMAL = NormalDist()
 
 

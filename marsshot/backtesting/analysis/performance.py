@@ -1,4 +1,4 @@
-"""The figures of an equity curve: return, risk, ratios. Floats; pure.
+"""Performance metrics of an equity curve: return, risk, ratios. Floats; pure.
 
 All from one value of the equity a day. A year has 365 days, the riskless return is 0. Sources stand with each.
 """
@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 DAYS_A_YEAR = 365.0
 RESAMPLES, BLOCK_DAYS = 2000, 10.0
-NOTHING = 1e-12  # a deviation under it is rounding: the returns do not vary
+ZERO_DEVIATION = 1e-12  # a deviation under it is rounding: the returns do not vary
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Figures:
+class PerformanceMetrics:
     """What an equity curve says of itself. Ratios are a year's; NaN where there is nothing to divide by."""
 
     total_return: float
@@ -36,16 +36,16 @@ def daily_returns(equity: Floats) -> Floats:
     return changes
 
 
-def figures_of(equity: Floats) -> Figures:
+def performance_metrics(equity: Floats) -> PerformanceMetrics:
     """Return the figures of a curve of two values or more, one a day."""
     returns = daily_returns(equity)
     growth = float(equity[-1] / equity[0])
     yearly = growth ** (DAYS_A_YEAR / len(returns)) - 1 if growth > 0 else -1.0
     worst = float(drawdowns(equity).max())
-    return Figures(
+    return PerformanceMetrics(
         total_return=growth - 1,
         yearly_return=yearly,
-        volatility=_deviation(returns) * math.sqrt(DAYS_A_YEAR),
+        volatility=_standard_deviation(returns) * math.sqrt(DAYS_A_YEAR),
         max_drawdown=worst,
         sharpe=sharpe(returns),
         sortino=sortino(returns),
@@ -64,8 +64,8 @@ def sharpe(returns: Floats) -> float:
 
     Source: Sharpe, The Sharpe Ratio, Journal of Portfolio Management 21 (1994).
     """
-    deviation = _deviation(returns)
-    return float(returns.mean()) / deviation * math.sqrt(DAYS_A_YEAR) if deviation > NOTHING else math.nan
+    deviation = _standard_deviation(returns)
+    return float(returns.mean()) / deviation * math.sqrt(DAYS_A_YEAR) if deviation > ZERO_DEVIATION else math.nan
 
 
 def sortino(returns: Floats) -> float:
@@ -74,10 +74,10 @@ def sortino(returns: Floats) -> float:
     Source: Sortino and Price, Performance Measurement in a Downside Risk Framework, Journal of Investing 3 (1994).
     """
     downside = math.sqrt(float((np.minimum(returns, 0.0) ** 2).mean()))
-    return float(returns.mean()) / downside * math.sqrt(DAYS_A_YEAR) if downside > NOTHING else math.nan
+    return float(returns.mean()) / downside * math.sqrt(DAYS_A_YEAR) if downside > ZERO_DEVIATION else math.nan
 
 
-def _deviation(returns: Floats) -> float:
+def _standard_deviation(returns: Floats) -> float:
     return float(returns.std(ddof=1)) if len(returns) > 1 else 0.0
 
 
@@ -107,7 +107,7 @@ def bootstrap(returns: Floats, seed: int = 0) -> dict[str, Interval]:
         drawn[:, day] = np.where(begins[:, day], drawn[:, day], (drawn[:, day - 1] + 1) % days)
     samples = returns[drawn]
     deviations = samples.std(axis=1, ddof=1) if days > 1 else np.zeros(RESAMPLES)
-    varies = deviations > NOTHING
+    varies = deviations > ZERO_DEVIATION
     sharpes = samples.mean(axis=1)[varies] / deviations[varies] * math.sqrt(DAYS_A_YEAR)
     return {"sharpe": _interval(sharpes), "total_return": _interval((1 + samples).prod(axis=1) - 1)}
 

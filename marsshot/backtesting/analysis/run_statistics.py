@@ -1,4 +1,4 @@
-"""A run in figures: curve, benchmarks, ratios, rules. Takes an outcome, returns what there is to tell of it. Pure."""
+"""Statistics of a run: equity curve, benchmarks, ratios, rules. Pure: a run's result in, its statistics out."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ import numpy as np
 
 from marsshot.backtesting.analysis.performance import (
     DAYS_A_YEAR,
-    Figures,
     Floats,
     Interval,
+    PerformanceMetrics,
     bootstrap,
     daily_returns,
-    figures_of,
+    performance_metrics,
 )
-from marsshot.backtesting.analysis.round_trips import Ledger, ledger_of
-from marsshot.backtesting.simulation.engine import Outcome, Point
+from marsshot.backtesting.analysis.round_trips import TradeAnalysis, analyse_trades
+from marsshot.backtesting.simulation.engine import EquityPoint, RunResult
 
 BOT, BTC = "MarsShot", "holding BTC"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Findings:
+class RunStatistics:
     """What a run came to, beside doing nothing. Curves have one value per moment, in quote asset."""
 
     moments: tuple[datetime, ...]
     curves: Mapping[str, Floats]  # BOT first
-    figures: Mapping[str, Figures]
+    metrics: Mapping[str, PerformanceMetrics]
     confidence: Mapping[str, Interval]
     exposure: Floats  # the share of the equity that is in tokens
-    ledger: Ledger
+    trade_analysis: TradeAnalysis
     turnover: float  # how often a year the whole equity was traded, a purchase and its sale taken as one
     months: Mapping[tuple[int, int], float]  # the return of each month
 
@@ -42,29 +42,29 @@ class Findings:
         return self.curves[BOT]
 
 
-def findings_of(outcome: Outcome, tokens: Sequence[str]) -> Findings:
+def run_statistics(run_result: RunResult, tokens: Sequence[str]) -> RunStatistics:
     """Return what a run came to. tokens: those that it could buy."""
-    points = outcome.points
+    points = run_result.points
     equity = np.array([point.equity for point in points])
     there = [token for token in tokens if token in points[0].prices]
-    curves = {BOT: equity, BTC: holding(points, ["BTC"])}
+    curves = {BOT: equity, BTC: buy_and_hold(points, ["BTC"])}
     if there:
-        curves[f"holding {len(there)} tokens equally"] = holding(points, there)
-    ledger = ledger_of(outcome.trades, outcome.skips, outcome.book, points[-1].prices)
+        curves[f"holding {len(there)} tokens equally"] = buy_and_hold(points, there)
+    trade_analysis = analyse_trades(run_result.trades, run_result.skipped_sales, run_result.book, points[-1].prices)
     years = (len(points) - 1) / DAYS_A_YEAR
-    return Findings(
+    return RunStatistics(
         moments=tuple(point.moment for point in points),
         curves=curves,
-        figures={name: figures_of(curve) for name, curve in curves.items()},
+        metrics={name: performance_metrics(curve) for name, curve in curves.items()},
         confidence=bootstrap(daily_returns(equity)),
         exposure=np.array([point.held / point.equity for point in points]),
-        ledger=ledger,
-        turnover=ledger.traded / 2 / float(equity.mean()) / years,
+        trade_analysis=trade_analysis,
+        turnover=trade_analysis.traded_amount / 2 / float(equity.mean()) / years,
         months=monthly_returns(points),
     )
 
 
-def holding(points: Sequence[Point], tokens: Sequence[str]) -> Floats:
+def buy_and_hold(points: Sequence[EquityPoint], tokens: Sequence[str]) -> Floats:
     """Return what the starting capital becomes, split equally among tokens and left alone, without any costs."""
     share = points[0].equity / len(tokens)
     first, last = points[0].prices, dict(points[0].prices)
@@ -75,7 +75,7 @@ def holding(points: Sequence[Point], tokens: Sequence[str]) -> Floats:
     return np.array(curve)
 
 
-def monthly_returns(points: Sequence[Point]) -> dict[tuple[int, int], float]:
+def monthly_returns(points: Sequence[EquityPoint]) -> dict[tuple[int, int], float]:
     """Return each month's change, from its first value to the next month's first, or to the end."""
     firsts: dict[tuple[int, int], float] = {}
     for point in points[:-1]:

@@ -19,7 +19,7 @@ from marsshot.core.errors import InputError
 
 DAY_SECONDS = 86_400
 DECIMALS = 8  # of every price: what Binance quotes at most
-HIGHEST_PRICE = 1e10  # so that prices fit into whole numbers of 64 bits
+MAX_PRICE = 1e10  # so that prices fit into whole numbers of 64 bits
 
 
 def read_table(path: Path, needed: Sequence[str], numbers: Sequence[str], optional: Sequence[str] = ()) -> pd.DataFrame:
@@ -45,10 +45,10 @@ def read_table(path: Path, needed: Sequence[str], numbers: Sequence[str], option
         raise InputError(f"{path}: is not a table of {', '.join(needed)} ({problem})") from None
 
 
-def refuse_impossible(path: Path, symbols: Any, days: Any, prices: NDArray[np.float64]) -> None:
+def refuse_impossible_bars(path: Path, symbols: Any, days: Any, prices: NDArray[np.float64]) -> None:
     """Raise InputError about the first bar, of open, high, low and close, that cannot be."""
     opening, high, low, close = prices.T
-    possible = np.isfinite(prices).all(axis=1) & (low >= 10.0**-DECIMALS) & (high <= HIGHEST_PRICE)
+    possible = np.isfinite(prices).all(axis=1) & (low >= 10.0**-DECIMALS) & (high <= MAX_PRICE)
     possible &= (low <= np.minimum(opening, close)) & (high >= np.maximum(opening, close))
     if not possible.all():
         row = first_row(~possible)

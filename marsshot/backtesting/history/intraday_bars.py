@@ -14,12 +14,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from marsshot.backtesting.history.bar_csv import DAY_SECONDS, DECIMALS, first_row, read_table, refuse_impossible
+from marsshot.backtesting.history.bar_csv import DAY_SECONDS, DECIMALS, first_row, read_table, refuse_impossible_bars
 from marsshot.core.errors import InputError
 
 Ints = NDArray[np.int64]
 COLUMNS = ("symbol", "time", "open", "high", "low", "close")
-QUARTERS = 4
+PRICES_PER_BAR = 4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,14 +37,14 @@ class IntradayBars:
     def tick_at(self, moment: int) -> int:
         """Return the price at one moment, in ticks."""
         bar = max(int(self.times.searchsorted(moment, side="right")) - 1, 0)
-        quarter = (moment - int(self.times[bar])) * QUARTERS // int(self.seconds[bar])
-        return int(self.ticks[bar, min(max(quarter, 0), QUARTERS - 1)])
+        quarter = (moment - int(self.times[bar])) * PRICES_PER_BAR // int(self.seconds[bar])
+        return int(self.ticks[bar, min(max(quarter, 0), PRICES_PER_BAR - 1)])
 
     def ticks_at(self, moments: Ints) -> Ints:
         """Return the price at each moment, in ticks; in a gap it stands still at the close before."""
         bar = np.maximum(self.times.searchsorted(moments, side="right") - 1, 0)
-        quarter = (moments - self.times[bar]) * QUARTERS // self.seconds[bar]
-        found: Ints = self.ticks[bar, np.minimum(np.maximum(quarter, 0), QUARTERS - 1)]
+        quarter = (moments - self.times[bar]) * PRICES_PER_BAR // self.seconds[bar]
+        found: Ints = self.ticks[bar, np.minimum(np.maximum(quarter, 0), PRICES_PER_BAR - 1)]
         return found
 
 
@@ -59,10 +59,10 @@ def read_intraday(
     for path in sorted(paths):
         for symbol, bars in _read(path, symbols, first_day, last_day).items():
             found.setdefault(symbol, []).append(bars)
-    return {symbol: _finest(bars) for symbol, bars in found.items()}
+    return {symbol: _merge_finest(bars) for symbol, bars in found.items()}
 
 
-def quarters(bars: Ints) -> Ints:
+def prices_within_bars(bars: Ints) -> Ints:
     """Return the way through bars, shape (n, 4) of open, high, low, close: the further extreme first.
 
     Where both are as far from the close, the low comes first.
@@ -78,12 +78,12 @@ def _read(path: Path, symbols: Collection[str], first_day: int, last_day: int) -
     inside = (times >= first_day * DAY_SECONDS) & (times < (last_day + 1) * DAY_SECONDS)
     table = table[inside & table["symbol"].isin(symbols).to_numpy()]
     prices = table[list(COLUMNS[2:])].to_numpy(dtype=np.float64)
-    refuse_impossible(path, table["symbol"], pd.to_datetime(table["time"], unit="s"), prices)
+    refuse_impossible_bars(path, table["symbol"], pd.to_datetime(table["time"], unit="s"), prices)
     codes, names = pd.factorize(table["symbol"])
     times = table["time"].to_numpy(dtype=np.float64).astype(np.int64)
     order = np.lexsort((times, codes))
     codes, times = codes[order], times[order]
-    ticks = quarters(np.rint(prices[order] * 10**DECIMALS).astype(np.int64))
+    ticks = prices_within_bars(np.rint(prices[order] * 10**DECIMALS).astype(np.int64))
     bounds = np.searchsorted(codes, np.arange(len(names) + 1))
     return {
         str(name): _bars_of(path, str(name), times[start:end], ticks[start:end])
@@ -97,13 +97,13 @@ def _bars_of(path: Path, symbol: str, times: Ints, ticks: Ints) -> IntradayBars:
         twice = times[first_row(steps == 0)]
         raise InputError(f"{path}: {symbol} has two bars of {pd.Timestamp(twice, unit='s'):%Y-%m-%d %H:%M}")
     length = int(steps.min()) if len(steps) else DAY_SECONDS // 24
-    if DAY_SECONDS % length or length % QUARTERS:
+    if DAY_SECONDS % length or length % PRICES_PER_BAR:
         raise InputError(f"{path}: {symbol} has bars {length} seconds apart; bars that fill a day are needed")
     days = frozenset(np.unique(times // DAY_SECONDS).tolist())
     return IntradayBars(times, np.full(len(times), length), ticks, days)
 
 
-def _finest(found: list[IntradayBars]) -> IntradayBars:
+def _merge_finest(found: list[IntradayBars]) -> IntradayBars:
     """Merge bars of several files: of each day those of the shortest bars; among equals, of the last file by name."""
     coarse_first = sorted(found, key=lambda one: -int(one.seconds[0]))
     merged = coarse_first[0]

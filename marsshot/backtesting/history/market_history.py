@@ -1,4 +1,4 @@
-"""What a backtest is told of the past: daily bars for scores and paths, bars inside the day where there are any.
+"""The dataset of a backtest: daily bars for scores and price paths, intraday bars where there are any.
 
 Reads --data, or takes the bundled history. Nothing after the last day of the span gets in. Trades nothing.
 """
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from embedded_market.lunarcrush.synthetic_scores import matrix_of, social_fields
 from embedded_market.market_data.history import CoinHistory, DailyBar, History, date_of, load_bundled_history, unix_day
-from marsshot.backtesting.history.bar_csv import DECIMALS, first_row, read_table, refuse_impossible
+from marsshot.backtesting.history.bar_csv import DECIMALS, first_row, read_table, refuse_impossible_bars
 from marsshot.backtesting.history.intraday_bars import IntradayBars, read_intraday
 from marsshot.core.errors import InputError
 from marsshot.market_data.bar_cache import FIELDS, DailyBars
@@ -25,14 +25,14 @@ from marsshot.market_data.bar_cache import FIELDS, DailyBars
 Matrix = NDArray[np.float64]
 MARKET = ("BTC", "ETH")  # every score needs their daily change
 PRICES, SOCIAL = ("open", "high", "low", "close"), ("galaxy_score", "alt_rank", "sentiment")
-NEEDED = ("symbol", "date", *PRICES, "volume")
+REQUIRED_COLUMNS = ("symbol", "date", *PRICES, "volume")
 BUNDLED = "the bundled history"
-_SMALLEST = Decimal(1).scaleb(-DECIMALS)
+_PRICE_STEP = Decimal(1).scaleb(-DECIMALS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Recording:
-    """One past. `bars` is what LunarCrush would have told, `history` and `intraday` what the exchange shows."""
+class Dataset:
+    """Recorded bars. `bars` is what LunarCrush would have told, `history` and `intraday` what the exchange shows."""
 
     name: str
     history: History
@@ -47,9 +47,7 @@ class Recording:
         return tuple(self.history.coins)
 
 
-def read_recording(
-    path: Path | None, symbols: Collection[str] | None, first: date | None, last: date | None
-) -> Recording:
+def read_dataset(path: Path | None, symbols: Collection[str] | None, first: date | None, last: date | None) -> Dataset:
     """Return what is on record of these tokens (None: of all) up to the last day (None: all there is).
 
     path: a daily file, a folder that holds daily.csv(.gz) and intraday_*.csv(.gz), or None: the bundled history.
@@ -58,12 +56,12 @@ def read_recording(
     if path is None:
         return _bundled(symbols, last)
     daily, intraday = _files(path)
-    recording = _read_daily(daily, symbols, last)
+    dataset = _read_daily(daily, symbols, last)
     if not intraday:
-        return recording
-    first_day = unix_day(first) if first else recording.history.first_day
-    bars = read_intraday(intraday, recording.symbols, first_day, recording.history.last_day)
-    return replace(recording, name=str(path), intraday=bars)
+        return dataset
+    first_day = unix_day(first) if first else dataset.history.first_day
+    bars = read_intraday(intraday, dataset.symbols, first_day, dataset.history.last_day)
+    return replace(dataset, name=str(path), intraday=bars)
 
 
 def _files(path: Path) -> tuple[Path, list[Path]]:
@@ -78,7 +76,7 @@ def _files(path: Path) -> tuple[Path, list[Path]]:
 # --------------------------------------------------------------------------- the bundled history
 
 
-def _bundled(symbols: Collection[str] | None, last: date | None) -> Recording:
+def _bundled(symbols: Collection[str] | None, last: date | None) -> Dataset:
     whole = load_bundled_history()
     end = whole.last_day if last is None else min(unix_day(last), whole.last_day)
     if end < whole.first_day:
@@ -90,10 +88,10 @@ def _bundled(symbols: Collection[str] | None, last: date | None) -> Recording:
     fields = social_fields(list(coins), close, volume, cap, 0)
     kept = coins if symbols is None else {one: coins[one] for one in coins if one in {*symbols, *MARKET}}
     columns = {symbol: number for number, symbol in enumerate(coins)}
-    return Recording(
+    return Dataset(
         name=BUNDLED,
         history=History(kept, whole.first_day, end),
-        bars={one: _told_by_the_wire(coin, fields, columns[one], whole.first_day) for one, coin in kept.items()},
+        bars={one: _as_lunarcrush_serves(coin, fields, columns[one], whole.first_day) for one, coin in kept.items()},
         intraday={},
         is_bundled=True,
         has_recorded_scores=False,
@@ -107,7 +105,7 @@ def _until(coin: CoinHistory, end: int) -> CoinHistory:
     return CoinHistory(coin.symbol, bars, coin.first_day, end, coin.decimals)
 
 
-def _told_by_the_wire(coin: CoinHistory, fields: Mapping[str, Matrix], column: int, first_day: int) -> DailyBars:
+def _as_lunarcrush_serves(coin: CoinHistory, fields: Mapping[str, Matrix], column: int, first_day: int) -> DailyBars:
     """Return the bars as the embedded market's LunarCrush tells them: volumes in cents, caps in whole dollars."""
     days = sorted(coin.bars)
     values = [
@@ -136,7 +134,7 @@ class _LazyBars(Mapping[int, DailyBar]):
         row = day - self._first_day
         if not 0 <= row < len(self._prices) or np.isnan(self._prices[row, 0]):
             raise KeyError(day)
-        opening, high, low, close = (Decimal(repr(float(price))).quantize(_SMALLEST) for price in self._prices[row])
+        opening, high, low, close = (Decimal(repr(float(price))).quantize(_PRICE_STEP) for price in self._prices[row])
         return DailyBar(opening, high, low, close, Decimal(0), Decimal(0))
 
     def __contains__(self, day: object) -> bool:
@@ -153,8 +151,8 @@ class _LazyBars(Mapping[int, DailyBar]):
         return int((~np.isnan(self._prices[:, 0])).sum())
 
 
-def _read_daily(path: Path, symbols: Collection[str] | None, last: date | None) -> Recording:
-    table = read_table(path, NEEDED, numbers=(*PRICES, "volume"), optional=("market_cap", *SOCIAL))
+def _read_daily(path: Path, symbols: Collection[str] | None, last: date | None) -> Dataset:
+    table = read_table(path, REQUIRED_COLUMNS, numbers=(*PRICES, "volume"), optional=("market_cap", *SOCIAL))
     days = _unix_days(path, table["date"])
     first_day = int(days.min())  # of the whole file, whatever tokens are asked for: the stand-in scores begin there
     wanted = np.ones(len(table), dtype=bool) if last is None else days <= unix_day(last)
@@ -164,9 +162,9 @@ def _read_daily(path: Path, symbols: Collection[str] | None, last: date | None) 
     if table.empty:
         until = f" up to {last}" if last else ""
         raise InputError(f"{path}: holds no bar of the tokens asked for{until}; it begins on {date_of(first_day)}")
-    refuse_impossible(path, table["symbol"], days.astype("datetime64[D]"), table[list(PRICES)].to_numpy())
-    _refuse_doubles(path, table["symbol"], days)
-    return _recording(path, _fields(table, days, first_day), sorted(table["symbol"].unique()), first_day)
+    refuse_impossible_bars(path, table["symbol"], days.astype("datetime64[D]"), table[list(PRICES)].to_numpy())
+    _refuse_duplicates(path, table["symbol"], days)
+    return _dataset_of(path, _fields(table, days, first_day), sorted(table["symbol"].unique()), first_day)
 
 
 def _unix_days(path: Path, column: pd.Series) -> NDArray[np.int64]:
@@ -180,7 +178,7 @@ def _unix_days(path: Path, column: pd.Series) -> NDArray[np.int64]:
     return dates.to_numpy().astype("datetime64[D]").astype(np.int64)[column.cat.codes.to_numpy()]
 
 
-def _refuse_doubles(path: Path, symbols: pd.Series, days: NDArray[np.int64]) -> None:
+def _refuse_duplicates(path: Path, symbols: pd.Series, days: NDArray[np.int64]) -> None:
     twice = pd.DataFrame({"symbol": symbols.to_numpy(), "day": days}).duplicated().to_numpy()
     if twice.any():
         row = first_row(twice)
@@ -199,9 +197,9 @@ def _fields(table: pd.DataFrame, days: NDArray[np.int64], first_day: int) -> dic
     return fields
 
 
-def _recording(path: Path, fields: dict[str, Matrix], symbols: list[str], first_day: int) -> Recording:
+def _dataset_of(path: Path, fields: dict[str, Matrix], symbols: list[str], first_day: int) -> Dataset:
     close = fields["close"]
-    cap = _carried_caps(close, fields.get("market_cap", np.full_like(close, np.nan)))
+    cap = _filled_market_caps(close, fields.get("market_cap", np.full_like(close, np.nan)))
     recorded = all(name in fields for name in SOCIAL)
     social = fields if recorded else social_fields(symbols, close, fields["volume"], cap, 0)
     by_name = {**fields, "market_cap": cap, **{name: social[name] for name in SOCIAL}}
@@ -214,7 +212,7 @@ def _recording(path: Path, fields: dict[str, Matrix], symbols: list[str], first_
         prices = cube[: rows[-1] + 1, column, : len(PRICES)]
         first, last = int(rows[0]) + first_day, int(rows[-1]) + first_day
         coins[symbol] = CoinHistory(symbol, _LazyBars(prices, first_day), first, last, DECIMALS)
-    return Recording(
+    return Dataset(
         name=str(path),
         history=History(coins, first_day, first_day + len(close) - 1),
         bars=bars,
@@ -224,7 +222,7 @@ def _recording(path: Path, fields: dict[str, Matrix], symbols: list[str], first_
     )
 
 
-def _carried_caps(close: Matrix, cap: Matrix) -> Matrix:
+def _filled_market_caps(close: Matrix, cap: Matrix) -> Matrix:
     """Fill a missing market cap with the close times the supply of the nearest earlier day that has one."""
     supply = pd.DataFrame(np.where(cap > 0, cap / close, np.nan)).ffill().to_numpy()
     filled: Matrix = np.where(cap > 0, cap, supply * close)

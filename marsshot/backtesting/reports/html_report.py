@@ -9,81 +9,81 @@ from html import escape
 
 from marsshot.backtesting.analysis.performance import drawdowns
 from marsshot.backtesting.analysis.run_statistics import BOT, BTC
-from marsshot.backtesting.reports.terminal_report import key_figures, number, rule_rows
-from marsshot.backtesting.result import Answer
-from marsshot.core.catalog import Sentence
+from marsshot.backtesting.reports.terminal_report import key_figures, ratio_text, rule_results_table
+from marsshot.backtesting.result import BacktestResult
+from marsshot.core.catalog import LocalizedText
 from marsshot.reporting.charts import area, bar, curves
 from marsshot.reporting.html_page import heat, page
 
-WORDS = 4  # the first columns of a trade, the others are amounts
+TEXT_COLUMNS = 4  # the first columns of a trade, the others are amounts
 
 
-def report_page(answer: Answer) -> str:
+def report_page(result: BacktestResult) -> str:
     """Return the page."""
-    title = f"MarsShot, {answer.first} to {answer.last}"
-    question = answer.question
-    tokens = len(question.settings.tokens_daily)
-    about = f"The bot over {question.recording.name}: {tokens} tokens, scores by {answer.model}."
+    title = f"MarsShot, {result.first} to {result.last}"
+    request = result.request
+    tokens = len(request.settings.tokens_daily)
+    about = f"The bot over {request.dataset.name}: {tokens} tokens, scores by {result.model}."
     parts = [
         f'<h1>{escape(title)}</h1><p class="soft">{escape(about)}</p>',
-        _cards(answer),
-        _caveats(answer),
-        _equity(answer),
-        f'<div class="pair">{_falls(answer)}{_exposure(answer)}</div>',
-        _months(answer),
-        _rules(answer),
-        _figures(answer),
-        _trades(answer),
+        _key_figures(result),
+        _caveats(result),
+        _equity(result),
+        f'<div class="pair">{_drawdown(result)}{_exposure(result)}</div>',
+        _months(result),
+        _rules(result),
+        _figures(result),
+        _trades(result),
     ]
     return page(title, "\n".join(parts))
 
 
-def _cards(answer: Answer) -> str:
-    findings, quote = answer.findings, answer.quote_asset
-    own, btc = findings.figures[BOT], findings.figures[BTC]
+def _key_figures(result: BacktestResult) -> str:
+    statistics, quote = result.statistics, result.quote_asset
+    own, btc = statistics.metrics[BOT], statistics.metrics[BTC]
     entries = {
-        f"{findings.equity[0]:,.0f} {quote} became": f"{findings.equity[-1]:,.0f}",
+        f"{statistics.equity[0]:,.0f} {quote} became": f"{statistics.equity[-1]:,.0f}",
         "change": _signed(own.total_return),
         "holding BTC": _signed(btc.total_return),
         "worst fall": f"{own.max_drawdown:.1%}",
-        "Sharpe ratio": number(own.sharpe),
-        "positions with a profit": _percent(findings.ledger.hit_rate),
-        "trades": f"{len(findings.ledger.rows)}",
-        f"fees in {quote}": f"{findings.ledger.fees:,.2f}",
+        "Sharpe ratio": ratio_text(own.sharpe),
+        "positions with a profit": _percent(statistics.trade_analysis.hit_rate),
+        "trades": f"{len(statistics.trade_analysis.rows)}",
+        f"fees in {quote}": f"{statistics.trade_analysis.fees:,.2f}",
     }
     cards = (f'<div><b>{value}</b><span class="soft">{escape(name)}</span></div>' for name, value in entries.items())
     return f'<div class="figures">{"".join(cards)}</div>'
 
 
-def _caveats(answer: Answer) -> str:
-    lines = "".join(f"<li>{escape(line)}</li>" for line in answer.caveats)
+def _caveats(result: BacktestResult) -> str:
+    lines = "".join(f"<li>{escape(line)}</li>" for line in result.caveats)
     return f'<div class="warn"><ul>{lines}</ul></div>'
 
 
-def _equity(answer: Answer) -> str:
-    findings = answer.findings
-    kinds = dict(zip(findings.curves, ("own", "other", "quiet"), strict=False))
-    lines = {name: (kinds[name], curve) for name, curve in findings.curves.items()}
-    drawn = curves("Worth over time", findings.moments, lines, lambda value: f"{value:,.0f}")
+def _equity(result: BacktestResult) -> str:
+    statistics = result.statistics
+    kinds = dict(zip(statistics.curves, ("own", "other", "quiet"), strict=False))
+    lines = {name: (kinds[name], curve) for name, curve in statistics.curves.items()}
+    drawn = curves("Worth over time", statistics.moments, lines, lambda value: f"{value:,.0f}")
     key = "".join(f'<span><i class="{kind}"></i>{escape(name)}</span>' for name, kind in kinds.items())
     note = "One value a day, after the daily pass. Doing nothing is shown without any costs."
-    return _card(f"Worth in {answer.quote_asset}", f'<p class="key">{key}</p>{drawn}<p class="soft">{note}</p>')
+    return _card(f"Worth in {result.quote_asset}", f'<p class="key">{key}</p>{drawn}<p class="soft">{note}</p>')
 
 
-def _falls(answer: Answer) -> str:
-    falls = -drawdowns(answer.findings.equity)
+def _drawdown(result: BacktestResult) -> str:
+    falls = -drawdowns(result.statistics.equity)
     return _card(
-        "Under the highest so far", area("Falls", answer.findings.moments, falls, [("bad", 0)], _whole_percent)
+        "Under the highest so far", area("Falls", result.statistics.moments, falls, [("bad", 0)], _whole_percent)
     )
 
 
-def _exposure(answer: Answer) -> str:
-    shares = answer.findings.exposure
-    return _card("Share in tokens", area("Exposure", answer.findings.moments, shares, [("own", 0)], _whole_percent))
+def _exposure(result: BacktestResult) -> str:
+    shares = result.statistics.exposure
+    return _card("Share in tokens", area("Exposure", result.statistics.moments, shares, [("own", 0)], _whole_percent))
 
 
-def _months(answer: Answer) -> str:
-    months = answer.findings.months
+def _months(result: BacktestResult) -> str:
+    months = result.statistics.months
     head = "".join(f"<th>{calendar.month_abbr[month]}</th>" for month in range(1, 13))
     rows = []
     for year in dict.fromkeys(year for year, _ in months):
@@ -99,41 +99,47 @@ def _month(value: float | None) -> str:
     return f'<td class="heat" style="{heat(value / 0.3)}">{value:+.0%}</td>'
 
 
-def _rules(answer: Answer) -> str:
-    rows = rule_rows(answer)
+def _rules(result: BacktestResult) -> str:
+    rows = rule_results_table(result)
     largest = max((abs(float(amount)) for *_, amount in rows), default=0.0) or 1.0
     lines = "".join(_rule(*row, largest) for row in rows)
-    head = f"<tr><th>Rule</th><th>Sales</th><th>With profit</th><th>{answer.quote_asset}</th><th></th></tr>"
+    head = f"<tr><th>Rule</th><th>Sales</th><th>With profit</th><th>{result.quote_asset}</th><th></th></tr>"
     return _card("What each rule earned or cost", f'<div class="scroll"><table>{head}{lines}</table></div>')
 
 
-def _rule(name: str, sales: str, won: str, amount: str, largest: float) -> str:
-    kind, share = _kind(float(amount)), float(amount) / largest
-    told = f"<td>{escape(name)}</td><td>{sales}</td><td>{won}</td>"
+def _rule(name: str, sales: str, wins: str, amount: str, largest: float) -> str:
+    kind, share = _css_class(float(amount)), float(amount) / largest
+    told = f"<td>{escape(name)}</td><td>{sales}</td><td>{wins}</td>"
     return f'<tr>{told}<td class="{kind}">{amount}</td><td>{bar(share, kind)}</td></tr>'
 
 
-def _figures(answer: Answer) -> str:
+def _figures(result: BacktestResult) -> str:
     names = ("Change", "A year", "Volatility", "Worst fall", "Sharpe", "Sortino", "Calmar")
     head = "".join(f"<th>{name}</th>" for name in names)
     rows = []
-    for name, one in answer.findings.figures.items():
+    for name, one in result.statistics.metrics.items():
         shares = (one.total_return, one.yearly_return, one.volatility, one.max_drawdown)
-        cells = [f"{share:.1%}" for share in shares] + [number(one.sharpe), number(one.sortino), number(one.calmar)]
+        cells = [f"{share:.1%}" for share in shares] + [
+            ratio_text(one.sharpe),
+            ratio_text(one.sortino),
+            ratio_text(one.calmar),
+        ]
         mine = ' class="mine"' if name == BOT else ""
         rows.append(f"<tr{mine}><td>{escape(name)}</td>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>")
-    told = "".join(f'<p class="soft">{escape(line)}.</p>' for line in key_figures(answer))
+    told = "".join(f'<p class="soft">{escape(line)}.</p>' for line in key_figures(result))
     table = f'<div class="scroll"><table><tr><th></th>{head}</tr>{"".join(rows)}</table></div>'
     sources = '<p class="soft">Formulas and their sources: docs/backtest.md.</p>'
     return _card("Figures", table + told + sources)
 
 
-def _trades(answer: Answer) -> str:
-    names = ("Time (UTC)", "Token", "", "Why", "Quantity", "Price", answer.quote_asset, "Profit", "Held")
-    head = "".join(f'<th class="{"left" if n < WORDS else ""}">{name}</th>' for n, name in enumerate(names))
-    ledger = answer.findings.ledger
-    rows = "".join(_trade(row, opened) for row, opened in zip(ledger.rows, ledger.opened, strict=True))
-    return _card(f"Every trade ({len(ledger.rows)})", f'<div class="tall"><table><tr>{head}</tr>{rows}</table></div>')
+def _trades(result: BacktestResult) -> str:
+    names = ("Time (UTC)", "Token", "", "Why", "Quantity", "Price", result.quote_asset, "Profit", "Held")
+    head = "".join(f'<th class="{"left" if n < TEXT_COLUMNS else ""}">{name}</th>' for n, name in enumerate(names))
+    trade_analysis = result.statistics.trade_analysis
+    rows = "".join(_trade(row, opened) for row, opened in zip(trade_analysis.rows, trade_analysis.opened, strict=True))
+    return _card(
+        f"Every trade ({len(trade_analysis.rows)})", f'<div class="tall"><table><tr>{head}</tr>{rows}</table></div>'
+    )
 
 
 def _trade(row: Mapping[str, str], opened: datetime | None) -> str:
@@ -146,14 +152,14 @@ def _trade(row: Mapping[str, str], opened: datetime | None) -> str:
         row["time"][:16].replace("T", " "),
         escape(row["symbol"]),
         row["side"].lower(),
-        Sentence(f"log.reason.{row['reason']}"),
+        LocalizedText(f"log.reason.{row['reason']}"),
         f"{float(row['qty']):.8g}",
         f"{float(row['price']):.6g}",
         f"{float(row['quote']):,.2f}",
     ]
-    gain = "<td></td>" if profit is None else f'<td class="{_kind(profit)}">{profit:+,.2f}</td>'
-    words = "".join(f'<td class="left">{cell}</td>' for cell in cells[:WORDS])
-    amounts = "".join(f"<td>{cell}</td>" for cell in cells[WORDS:])
+    gain = "<td></td>" if profit is None else f'<td class="{_css_class(profit)}">{profit:+,.2f}</td>'
+    words = "".join(f'<td class="left">{cell}</td>' for cell in cells[:TEXT_COLUMNS])
+    amounts = "".join(f"<td>{cell}</td>" for cell in cells[TEXT_COLUMNS:])
     return f"<tr>{words}{amounts}{gain}<td>{held}</td></tr>"
 
 
@@ -161,12 +167,12 @@ def _card(title: str, body: str) -> str:
     return f'<section class="card"><h2>{escape(title)}</h2>{body}</section>'
 
 
-def _kind(value: float) -> str:
+def _css_class(value: float) -> str:
     return "good" if value >= 0 else "bad"
 
 
 def _signed(value: float) -> str:
-    return f'<span class="{_kind(value)}">{value:+.1%}</span>'
+    return f'<span class="{_css_class(value)}">{value:+.1%}</span>'
 
 
 def _percent(value: float) -> str:

@@ -1,4 +1,4 @@
-"""What a backtest leaves behind: trades.csv, equity.csv, report.html; of a sweep its table, as CSV and as a page."""
+"""The output files of a backtest: trades.csv, equity.csv, report.html; of a sweep its table, as CSV and as a page."""
 
 from __future__ import annotations
 
@@ -9,42 +9,42 @@ from pathlib import Path
 
 from marsshot.backtesting.reports.html_report import report_page
 from marsshot.backtesting.reports.sweep_page import sweep_page
-from marsshot.backtesting.result import Answer
-from marsshot.backtesting.sweep import Sweep
+from marsshot.backtesting.result import BacktestResult
+from marsshot.backtesting.sweep import SweepResult
 from marsshot.core.domain import utc_text
 from marsshot.core.errors import MarsShotError
 from marsshot.market_data.bar_cache import replace_file
 
 
-class NotWrittenError(MarsShotError):
+class ResultNotWrittenError(MarsShotError):
     """The result could not be written."""
 
 
-def write_answer(answer: Answer, folder: Path) -> list[Path]:
+def write_result(result: BacktestResult, folder: Path) -> list[Path]:
     """Write the files of a run and return them. Raises NotWrittenError."""
     return _write(
         folder,
         {
-            "trades.csv": answer.outcome.trades_csv,
-            "equity.csv": _csv(_equity_rows(answer)),
-            "report.html": report_page(answer).encode(),
+            "trades.csv": result.run_result.trades_csv,
+            "equity.csv": _csv(_equity_rows(result)),
+            "report.html": report_page(result).encode(),
         },
     )
 
 
-def write_sweep(found: Sweep, folder: Path) -> list[Path]:
+def write_sweep(found: SweepResult, folder: Path) -> list[Path]:
     """Write the files of a sweep and return them. Raises NotWrittenError."""
     rows = [[*found.keys, *found.COLUMNS]] + [
-        [*cell.values, *(repr(value) for value in cell.figures)] for cell in found.cells
+        [*cell.values, *(repr(value) for value in cell.metrics)] for cell in found.cells
     ]
     return _write(folder, {"sweep.csv": _csv(rows), "sweep.html": sweep_page(found).encode()})
 
 
-def _equity_rows(answer: Answer) -> list[list[str]]:
-    findings = answer.findings
-    rows = [["time", "capital", "held", *findings.curves]]
-    for number, point in enumerate(answer.outcome.points):
-        curves = (f"{curve[number]:.8f}" for curve in findings.curves.values())
+def _equity_rows(result: BacktestResult) -> list[list[str]]:
+    statistics = result.statistics
+    rows = [["time", "capital", "held", *statistics.curves]]
+    for number, point in enumerate(result.run_result.points):
+        curves = (f"{curve[number]:.8f}" for curve in statistics.curves.values())
         rows.append([utc_text(point.moment), f"{point.capital:.8f}", f"{point.held:.8f}", *curves])
     return rows
 
@@ -61,5 +61,5 @@ def _write(folder: Path, contents: Mapping[str, bytes]) -> list[Path]:
         for name, content in contents.items():
             replace_file(folder / name, content)
     except OSError as error:
-        raise NotWrittenError(f"{folder}: cannot be written ({error.strerror or error})") from None
+        raise ResultNotWrittenError(f"{folder}: cannot be written ({error.strerror or error})") from None
     return [folder / name for name in contents]

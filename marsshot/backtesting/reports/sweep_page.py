@@ -7,24 +7,24 @@ from html import escape
 
 import numpy as np
 
-from marsshot.backtesting.reports.terminal_report import number
-from marsshot.backtesting.sweep import STRATEGY, Sweep, heat_map
+from marsshot.backtesting.reports.terminal_report import ratio_text
+from marsshot.backtesting.sweep import STRATEGY, SweepResult, heat_map
 from marsshot.reporting.html_page import heat, page
 
 
-def sweep_page(found: Sweep) -> str:
+def sweep_page(found: SweepResult) -> str:
     """Return the page."""
     title = f"MarsShot, {len(found.cells)} settings, {found.first} to {found.last}"
     parts = [
         f"<h1>{escape(title)}</h1>",
         f'<div class="warn">{escape(found.verdict())}</div>',
-        _map(found),
-        _all(found),
+        _heat_map_section(found),
+        _cells_section(found),
     ]
     return page(title, "\n".join(parts))
 
 
-def _map(found: Sweep) -> str:
+def _heat_map_section(found: SweepResult) -> str:
     grid = heat_map(found)
     if grid is None:
         return ""
@@ -33,7 +33,7 @@ def _map(found: Sweep) -> str:
     rows = []
     for value, row in zip(down, sharpes, strict=True):
         cells = (
-            f'<td class="heat" style="{heat(0.0 if math.isnan(one) else one / (widest or 1.0))}">{number(one)}</td>'
+            f'<td class="heat" style="{heat(0.0 if math.isnan(one) else one / (widest or 1.0))}">{ratio_text(one)}</td>'
             for one in row.tolist()
         )
         rows.append(f"<tr><th>{escape(value)}</th>{''.join(cells)}</tr>")
@@ -43,14 +43,14 @@ def _map(found: Sweep) -> str:
     return f'<section class="card"><h2>Sharpe ratio: {names[0]} down, {names[1]} across</h2>{table}</section>'
 
 
-def _all(found: Sweep) -> str:
+def _cells_section(found: SweepResult) -> str:
     keys = "".join(f"<th>{escape(key.removeprefix(STRATEGY))}</th>" for key in found.keys)
     rows = []
     for cell in found.cells:
-        change, fall, sharpe, trades = cell.figures
+        change, fall, sharpe, trades = cell.metrics
         values = "".join(f"<td>{escape(value)}</td>" for value in cell.values)
         mine = ' class="mine"' if cell is found.best else ""
-        told = f"<td>{change:+.1%}</td><td>{fall:.1%}</td><td>{number(sharpe)}</td><td>{trades:.0f}</td>"
+        told = f"<td>{change:+.1%}</td><td>{fall:.1%}</td><td>{ratio_text(sharpe)}</td><td>{trades:.0f}</td>"
         rows.append(f"<tr{mine}>{values}{told}</tr>")
     head = f"<tr>{keys}<th>Change</th><th>Worst fall</th><th>Sharpe</th><th>Trades</th></tr>"
     table = f'<div class="tall"><table>{head}{"".join(rows)}</table></div>'

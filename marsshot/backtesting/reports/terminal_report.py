@@ -1,4 +1,4 @@
-"""A run told on the terminal: the result beside doing nothing, what each rule earned or cost, and what to beware of."""
+"""The report on the terminal: the result beside doing nothing, what each rule earned or cost, and what to beware of."""
 
 from __future__ import annotations
 
@@ -8,77 +8,84 @@ from rich.console import Console
 from rich.table import Table
 
 from marsshot.backtesting.analysis.run_statistics import BOT
-from marsshot.backtesting.result import Answer
-from marsshot.core.catalog import Sentence
+from marsshot.backtesting.result import BacktestResult
+from marsshot.core.catalog import LocalizedText
 
 
-def show(answer: Answer, console: Console) -> None:
+def print_summary(result: BacktestResult, console: Console) -> None:
     """Print the summary."""
-    console.print(_result(answer))
-    console.print(_rules(answer))
-    for line in key_figures(answer):
+    console.print(_result(result))
+    console.print(_rules(result))
+    for line in key_figures(result):
         console.print(line, highlight=False, soft_wrap=True)
-    for line in answer.caveats:
+    for line in result.caveats:
         console.print(line, style="yellow", highlight=False, soft_wrap=True)
 
 
-def _result(answer: Answer) -> Table:
-    findings, quote = answer.findings, answer.quote_asset
-    title = f"{answer.first} to {answer.last}: what {findings.equity[0]:.2f} {quote} became"
+def _result(result: BacktestResult) -> Table:
+    statistics, quote = result.statistics, result.quote_asset
+    title = f"{result.first} to {result.last}: what {statistics.equity[0]:.2f} {quote} became"
     table = Table(title=title, title_justify="left", header_style="bold")
     table.add_column("")
     for column in (quote, "Change", "Worst fall", "Sharpe", "Sortino", "Calmar"):
         table.add_column(column, justify="right")
-    for name, figures in findings.figures.items():
-        change = f"[{'green' if figures.total_return >= 0 else 'red'}]{figures.total_return:+.1%}[/]"
-        ratios = (number(value) for value in (figures.sharpe, figures.sortino, figures.calmar))
-        worth = f"{findings.curves[name][-1]:.2f}"
-        table.add_row(name, worth, change, f"{figures.max_drawdown:.1%}", *ratios)
+    for name, metrics in statistics.metrics.items():
+        change = f"[{'green' if metrics.total_return >= 0 else 'red'}]{metrics.total_return:+.1%}[/]"
+        ratios = (ratio_text(value) for value in (metrics.sharpe, metrics.sortino, metrics.calmar))
+        worth = f"{statistics.curves[name][-1]:.2f}"
+        table.add_row(name, worth, change, f"{metrics.max_drawdown:.1%}", *ratios)
     return table
 
 
-def _rules(answer: Answer) -> Table:
+def _rules(result: BacktestResult) -> Table:
     table = Table(title="What each rule earned or cost", title_justify="left", header_style="bold")
     table.add_column("Rule")
-    for column in ("Sales", "With profit", answer.quote_asset):
+    for column in ("Sales", "With profit", result.quote_asset):
         table.add_column(column, justify="right")
-    for name, sales, won, amount in rule_rows(answer):
-        table.add_row(name, sales, won, amount)
+    for name, sales, wins, amount in rule_results_table(result):
+        table.add_row(name, sales, wins, amount)
     return table
 
 
-def rule_rows(answer: Answer) -> list[tuple[str, str, str, str]]:
+def rule_results_table(result: BacktestResult) -> list[tuple[str, str, str, str]]:
     """Return name, sales, sales with profit and amount of each rule that did something, then of what is still held."""
-    ledger = answer.findings.ledger
+    trade_analysis = result.statistics.trade_analysis
     rows: list[tuple[str, str, str, str]] = [
-        (Sentence(f"log.reason.{reason}"), str(result.sales), str(result.won), f"{result.profit:+.2f}")
-        for reason, result in ledger.by_rule.items()
-        if result.sales
+        (
+            LocalizedText(f"log.reason.{reason}"),
+            str(rule_result.sales),
+            str(rule_result.wins),
+            f"{rule_result.profit:+.2f}",
+        )
+        for reason, rule_result in trade_analysis.by_rule.items()
+        if rule_result.sales
     ]
-    if ledger.big_gain is not None:
-        rows.append(("of these, waiting by the big-gain exception", "", "", f"{ledger.big_gain:+.2f}"))
-    held = sum(trip.is_open for trip in ledger.trips)
+    if trade_analysis.big_gain_effect is not None:
+        rows.append(("of these, waiting by the big-gain exception", "", "", f"{trade_analysis.big_gain_effect:+.2f}"))
+    held = sum(round_trip.is_open for round_trip in trade_analysis.round_trips)
     positions = "1 position" if held == 1 else f"{held} positions"
-    return [*rows, (f"still held ({positions})", "", "", f"{ledger.unrealised:+.2f}")]
+    return [*rows, (f"still held ({positions})", "", "", f"{trade_analysis.unrealised:+.2f}")]
 
 
-def key_figures(answer: Answer) -> list[str]:
+def key_figures(result: BacktestResult) -> list[str]:
     """Return what else there is to tell, in lines."""
-    findings, ledger = answer.findings, answer.findings.ledger
-    confidence = findings.confidence
+    statistics, trade_analysis = result.statistics, result.statistics.trade_analysis
+    confidence = statistics.confidence
     sharpe, total = confidence["sharpe"], confidence["total_return"]
-    closed = ledger.closed
+    closed = trade_analysis.closed
     hit = (
-        "-" if math.isnan(ledger.hit_rate) else f"{ledger.hit_rate:.0%} of {len(closed)} closed positions with a profit"
+        "-"
+        if math.isnan(trade_analysis.hit_rate)
+        else f"{trade_analysis.hit_rate:.0%} of {len(closed)} closed positions with a profit"
     )
     return [
-        f"{len(ledger.rows)} trades, fees {ledger.fees:.2f} {answer.quote_asset}, {hit}, "
-        f"turnover {findings.turnover:.1f} times a year, on average {findings.exposure.mean():.0%} in tokens",
+        f"{len(trade_analysis.rows)} trades, fees {trade_analysis.fees:.2f} {result.quote_asset}, {hit}, "
+        f"turnover {statistics.turnover:.1f} times a year, on average {statistics.exposure.mean():.0%} in tokens",
         f"With 95 % confidence (days resampled in blocks) the change lies between {total.low:+.0%} and "
-        f"{total.high:+.0%}, the Sharpe ratio of {BOT} between {number(sharpe.low)} and {number(sharpe.high)}",
+        f"{total.high:+.0%}, the Sharpe ratio of {BOT} between {ratio_text(sharpe.low)} and {ratio_text(sharpe.high)}",
     ]
 
 
-def number(value: float) -> str:
+def ratio_text(value: float) -> str:
     """Return a ratio with two decimals, or a dash where there is none."""
     return "-" if not math.isfinite(value) else f"{value:.2f}"

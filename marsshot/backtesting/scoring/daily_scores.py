@@ -11,9 +11,9 @@ from datetime import date, timedelta
 
 import pandas as pd
 
-from marsshot.backtesting.history.market_history import MARKET, Recording
+from marsshot.backtesting.history.market_history import MARKET, Dataset
 from marsshot.config.settings import Settings
-from marsshot.core.decisions import Why
+from marsshot.core.decisions import DecisionReason
 from marsshot.core.domain import Score, Scoring
 from marsshot.core.errors import InputError
 from marsshot.infra.clock import Clock
@@ -26,12 +26,12 @@ DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
-class ScoreBook:
+class DailyScores:
     """The scores by the UTC date on which they may be acted, then by token."""
 
     days: Mapping[date, Mapping[str, Score]]
 
-    def on(self, clock: Clock) -> Callable[[Collection[str], Settings], Scoring]:
+    def scorer_at(self, clock: Clock) -> Callable[[Collection[str], Settings], Scoring]:
         """Return what the daily pass asks for scores."""
 
         def scores(symbols: Collection[str], _settings: Settings) -> Scoring:
@@ -43,26 +43,28 @@ class ScoreBook:
 
 
 def _unknown(symbol: str, today: date) -> Score:
-    return Score(symbol, None, f"there is no complete bar of {today - DAY}", temporary=True, reason=Why.NO_BAR)
+    return Score(
+        symbol, None, f"there is no complete bar of {today - DAY}", temporary=True, reason=DecisionReason.NO_BAR
+    )
 
 
-def whole_table(recording: Recording) -> pd.DataFrame:
+def full_feature_table(dataset: Dataset) -> pd.DataFrame:
     """Return the feature rows of all tokens and days. Raises InputError without BTC or ETH.
 
     Indicators remember all that is recorded, where the live bot's remember `training.days`; with a year of those
     that makes a difference in the tenth digit.
     """
-    btc, eth = (_market(recording, coin) for coin in MARKET)
-    return feature_table(recording.bars, btc, eth)
+    btc, eth = (_market_bars(dataset, coin) for coin in MARKET)
+    return feature_table(dataset.bars, btc, eth)
 
 
-def _market(recording: Recording, coin: str) -> DailyBars:
-    if coin not in recording.bars:
-        raise InputError(f"{recording.name}: has no bar of {coin}, and every score needs its daily change")
-    return recording.bars[coin]
+def _market_bars(dataset: Dataset, coin: str) -> DailyBars:
+    if coin not in dataset.bars:
+        raise InputError(f"{dataset.name}: has no bar of {coin}, and every score needs its daily change")
+    return dataset.bars[coin]
 
 
-def score_with(
+def score_days(
     table: pd.DataFrame, tokens: Collection[str], first: date, last: date, model: LoadedModel
 ) -> dict[date, dict[str, Score]]:
     """Return the scores for the passes from the first to the last day, each from the rows of the day before.

@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from marsshot.backtesting.scoring.daily_scores import DAY, score_with
+from marsshot.backtesting.scoring.daily_scores import DAY, score_days
 from marsshot.config.settings import TrainingSection
 from marsshot.core.domain import Score
 from marsshot.core.errors import InputError
@@ -23,15 +23,15 @@ from marsshot.training.forest_search import TooLittleDataError
 
 SEARCH_EVERY = 12  # trainings
 SEED = 42
-TRAINED_ON = (*FEATURES, *RATIOS)
+FEATURE_COLUMNS = (*FEATURES, *RATIOS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WalkPlan:
+class WalkForwardPlan:
     """How a walk trains: the label, the days between two trainings, the candidates of a search, the threads."""
 
     training: TrainingSection
-    every_days: int = 30
+    retrain_days: int = 30
     tries: int = 4
     jobs: int = 1
 
@@ -44,14 +44,14 @@ class Training:
     rows: int
     last_close: date  # the latest that it has seen
     parameters: dict[str, Any]
-    was_searched: bool
+    parameters_searched: bool
 
 
-def known_rows(table: pd.DataFrame, day: date, training: TrainingSection) -> pd.DataFrame:
+def training_rows_known_on(table: pd.DataFrame, day: date, training: TrainingSection) -> pd.DataFrame:
     """Return the labelled rows that `build_csv.py` could have written on this day."""
     past = table[(table["date"] < pd.Timestamp(day)) & (table["date"] >= pd.Timestamp(day - training.days * DAY))]
     rows = labelled(past.reset_index(drop=True), training.shift_days, training.threshold)
-    complete = has_features(rows, TRAINED_ON).all(axis=1)
+    complete = has_features(rows, FEATURE_COLUMNS).all(axis=1)
     return rows[complete].reset_index(drop=True)
 
 
@@ -60,8 +60,8 @@ def walk_forward(
     tokens: Collection[str],
     training_tokens: Collection[str],
     span: tuple[date, date],
-    plan: WalkPlan,
-    tell: Callable[[Training], None],
+    plan: WalkForwardPlan,
+    on_progress: Callable[[Training], None],
 ) -> tuple[dict[date, dict[str, Score]], list[Training]]:
     """Return the scores of the span's days and the trainings behind them.
 
@@ -73,38 +73,40 @@ def walk_forward(
     day, last = span
     parameters = dict[str, Any]()
     while day <= last:
-        rows = known_rows(learnt_from, day, plan.training)
-        was_searched = len(done) % SEARCH_EVERY == 0
-        if was_searched:
+        rows = training_rows_known_on(learnt_from, day, plan.training)
+        parameters_searched = len(done) % SEARCH_EVERY == 0
+        if parameters_searched:
             parameters = _search(rows, day, plan)
-        model = LoadedModel(forest_search.fit(rows, TRAINED_ON, parameters, SEED, plan.jobs), {}, TRAINED_ON, "")
-        end = min(day + timedelta(days=plan.every_days - 1), last)
-        days |= score_with(table, tokens, day, end, model)
+        model = LoadedModel(
+            forest_search.fit(rows, FEATURE_COLUMNS, parameters, SEED, plan.jobs), {}, FEATURE_COLUMNS, ""
+        )
+        end = min(day + timedelta(days=plan.retrain_days - 1), last)
+        days |= score_days(table, tokens, day, end, model)
         done.append(
             Training(
                 day=day,
                 rows=len(rows),
                 last_close=rows["date"].max().date() + plan.training.shift_days * DAY,
                 parameters=parameters,
-                was_searched=was_searched,
+                parameters_searched=parameters_searched,
             )
         )
-        tell(done[-1])
+        on_progress(done[-1])
         day = end + DAY
     return days, done
 
 
-def _search(rows: pd.DataFrame, day: date, plan: WalkPlan) -> dict[str, Any]:
+def _search(rows: pd.DataFrame, day: date, plan: WalkForwardPlan) -> dict[str, Any]:
     try:
-        return forest_search.find(
+        return forest_search.search_forest(
             rows,
-            TRAINED_ON,
+            FEATURE_COLUMNS,
             label_days=plan.training.shift_days,
             candidates=forest_search.draw_candidates(len(rows), plan.tries, SEED),
             seed=SEED,
             jobs=plan.jobs,
             workers=None,
-            tell=lambda _: None,
+            on_progress=lambda _: None,
         ).parameters
     except TooLittleDataError as error:
         raise InputError(f"on {day} there was too little to learn from: {error}; begin later with --from") from None

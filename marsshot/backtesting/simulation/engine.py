@@ -1,4 +1,4 @@
-"""One run of the bot over a recorded span: put together as `wiring.py` does it, in memory, and what came of it."""
+"""The backtest engine: runs the bot over a recorded span, put together as `bootstrap.py` does it, in memory."""
 
 from __future__ import annotations
 
@@ -12,33 +12,33 @@ from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
 
-from marsshot.backtesting.history.market_history import Recording
-from marsshot.backtesting.scoring.daily_scores import ScoreBook
-from marsshot.backtesting.simulation.check_skipping import LeapingClock
-from marsshot.backtesting.simulation.in_memory_storage import MemoryDisk, MemoryStore
+from marsshot.backtesting.history.market_history import Dataset
+from marsshot.backtesting.scoring.daily_scores import DailyScores
+from marsshot.backtesting.simulation.check_skipping import CheckSkippingClock
+from marsshot.backtesting.simulation.in_memory_storage import InMemoryDisk, InMemoryStore
 from marsshot.backtesting.simulation.simulated_market import (
-    RecordedBoard,
     RecordedCoinbase,
     RecordedExchange,
-    RecordedRules,
-    new_matching,
+    RecordedPairRules,
+    RecordedPrices,
+    new_matching_engine,
 )
 from marsshot.bot.bot import Bot
-from marsshot.bot.control_files import Control
+from marsshot.bot.control_files import ControlFiles
 from marsshot.bot.loop import loop
 from marsshot.config.settings import Settings
 from marsshot.core.domain import Book
 from marsshot.infra import event_log
 from marsshot.infra.clock import VirtualClock
-from marsshot.infra.event_log import warn
+from marsshot.infra.event_log import log_warning
 from marsshot.portfolio.ledger import new_book
 
-BEGIN = time(0, 5)  # as the demo does
+START_OF_DAY = time(0, 5)  # as the demo does
 BOOK, TRADES = Path("bot_state.json"), Path("trades.csv")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Point:
+class EquityPoint:
     """What everything was worth at one moment, in quote asset; prices of the tokens that were listed by then."""
 
     moment: datetime
@@ -53,7 +53,7 @@ class Point:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Skip:
+class SkippedSale:
     """A daily sale that the big-gain exception left out: what was held then, and the price it was not sold at."""
 
     moment: datetime
@@ -63,14 +63,14 @@ class Skip:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class RunResult:
     """What came of a run. points: the start, then one a day after the daily pass, then the end."""
 
     trades_csv: bytes
-    points: tuple[Point, ...]
-    skips: tuple[Skip, ...]
+    points: tuple[EquityPoint, ...]
+    skipped_sales: tuple[SkippedSale, ...]
     book: Book
-    ended: frozenset[str]  # held at the end though their record has ended: counted at its last price
+    held_past_record_end: frozenset[str]  # held at the end though their record has ended: counted at its last price
     paused: str  # why buying was paused, if it was
     alarms: tuple[str, ...]  # what the bot would have called its owner for
 
@@ -82,67 +82,67 @@ class Outcome:
 
 def run(
     settings: Settings,
-    recording: Recording,
-    scores: ScoreBook,
+    dataset: Dataset,
+    scores: DailyScores,
     first: date,
     last: date,
-    rules: RecordedRules | None = None,
+    rules: RecordedPairRules | None = None,
     *,
-    leaps: bool = True,
-) -> Outcome:
+    skip_unchanged_checks: bool = True,
+) -> RunResult:
     """Let the bot live from the first to the last day. Raises InputError.
 
-    leaps: leave out the checks that surely change nothing; what comes of it is the same.
+    skip_unchanged_checks: leave out the checks that surely change nothing; what comes of it is the same.
     """
     settings = settings.model_copy(update={"mode": "demo"})
-    begin, end = datetime.combine(first, BEGIN, UTC), datetime.combine(last + timedelta(days=1), time(0), UTC)
-    clock = LeapingClock(begin, end) if leaps else VirtualClock(begin)
+    begin, end = datetime.combine(first, START_OF_DAY, UTC), datetime.combine(last + timedelta(days=1), time(0), UTC)
+    clock = CheckSkippingClock(begin, end) if skip_unchanged_checks else VirtualClock(begin)
     capital, quote = settings.strategy.capital_initial, settings.quote_asset
-    board = RecordedBoard(recording)
-    matching = new_matching(recording, quote, capital, first, rules or RecordedRules())
-    disk = MemoryDisk()
+    board = RecordedPrices(dataset)
+    matching = new_matching_engine(dataset, quote, capital, first, rules or RecordedPairRules())
+    disk = InMemoryDisk()
     bot = Bot(
         settings=settings,
         clock=clock,
-        store=MemoryStore(new_book("demo", quote, capital, begin), BOOK, TRADES, disk, _trouble),
-        exchange=RecordedExchange(board, matching, clock, recording),
+        store=InMemoryStore(new_book("demo", quote, capital, begin), BOOK, TRADES, disk, _warn_not_written),
+        exchange=RecordedExchange(board, matching, clock, dataset),
         coinbase=RecordedCoinbase(board, clock),
-        scores=scores.on(clock),
-        control=Control(settings, disk),
+        scores=scores.scorer_at(clock),
+        control=ControlFiles(settings, disk),
     )
-    if isinstance(clock, LeapingClock):
-        clock.watch(bot, board)
-    journey = _Journey(bot, board, end)
-    with heard_alarms() as alarms:
+    if isinstance(clock, CheckSkippingClock):
+        clock.attach(bot, board)
+    recorder = _RunRecorder(bot, board, end)
+    with collected_alarms() as alarms:
         bot.start()
-        loop(bot, lambda: None, journey.after_cycle)
-    return journey.outcome(bytes(disk.files.get(TRADES, b"")), tuple(alarms))
+        loop(bot, lambda: None, recorder.after_cycle)
+    return recorder.run_result(bytes(disk.files.get(TRADES, b"")), tuple(alarms))
 
 
-def _trouble(text: str) -> None:
-    warn("trades.not_written", text)
+def _warn_not_written(text: str) -> None:
+    log_warning("trades.not_written", text)
 
 
 @contextmanager
-def heard_alarms() -> Iterator[list[str]]:
+def collected_alarms() -> Iterator[list[str]]:
     """Keep the bot silent within the block, but for its alarms: they are collected. What it did not foresee is raised.
 
     Live, the loop logs a surprise and goes on; here it is a fault of the program that must not pass unseen.
     """
-    ears = _Ears()
+    collector = _AlarmCollector()
     before, propagates = event_log.log.level, event_log.log.propagate
-    event_log.log.addHandler(ears)
+    event_log.log.addHandler(collector)
     event_log.log.setLevel(logging.ERROR)
     event_log.log.propagate = False
     try:
-        yield ears.alarms
+        yield collector.alarms
     finally:
-        event_log.log.removeHandler(ears)
+        event_log.log.removeHandler(collector)
         event_log.log.setLevel(before)
         event_log.log.propagate = propagates
 
 
-class _Ears(logging.Handler):
+class _AlarmCollector(logging.Handler):
     def __init__(self) -> None:
         super().__init__()
         self.alarms: list[str] = []
@@ -153,29 +153,29 @@ class _Ears(logging.Handler):
         self.alarms.append(record.getMessage())
 
 
-class _Journey:
-    """Looks over the bot's shoulder: one point a day, after the daily pass, and the sales that were left out."""
+class _RunRecorder:
+    """Records a run: one equity point a day, after the daily pass, and the sales that were left out."""
 
-    def __init__(self, bot: Bot, board: RecordedBoard, end: datetime) -> None:
+    def __init__(self, bot: Bot, board: RecordedPrices, end: datetime) -> None:
         self._bot = bot
         self._board = board
         self._end = end
         now = bot.clock.now()
         self._points = [self._point(now, now.timestamp())]
-        self._noted = now.date()  # the first day's point is the one of the start
-        self._skips: dict[tuple[str, str], Skip] = {}
+        self._last_recorded_day = now.date()  # the first day's point is the one of the start
+        self._skipped_sales: dict[tuple[str, str], SkippedSale] = {}
 
     def after_cycle(self) -> bool:
         """Look at the bot after a cycle; return False when the span is over."""
         now, strategy = self._bot.clock.now(), self._bot.settings.strategy
         due = (now.hour, now.minute) >= (strategy.daily_update_hour_utc, strategy.daily_update_minute_utc)
-        if due and self._noted != now.date():
-            self._noted = now.date()
+        if due and self._last_recorded_day != now.date():
+            self._last_recorded_day = now.date()
             self._points.append(self._point(now, now.timestamp()))
-        self._note_skips(now)
+        self._record_skipped_sales(now)
         return self._bot.next_due() < self._end
 
-    def _point(self, moment: datetime, at: float) -> Point:
+    def _point(self, moment: datetime, at: float) -> EquityPoint:
         book, settings = self._bot.store.book, self._bot.settings
         prices = {
             token: self._price(token, at)
@@ -184,29 +184,29 @@ class _Journey:
         }
         held = sum((one.qty * prices[symbol] for symbol, one in book.positions.items()), Decimal(0))
         told = {token: float(price) for token, price in prices.items()}
-        return Point(moment=moment, capital=float(book.capital), held=float(held), prices=told)
+        return EquityPoint(moment=moment, capital=float(book.capital), held=float(held), prices=told)
 
     def _price(self, token: str, at: float) -> Decimal:
         return self._board.price(self._bot.settings.binance_asset(token), at)
 
-    def _note_skips(self, now: datetime) -> None:
+    def _record_skipped_sales(self, now: datetime) -> None:
         for symbol, held in self._bot.store.book.positions.items():
-            if held.did_skip_sell_once and (symbol, held.opened_at) not in self._skips:
+            if held.did_skip_sell_once and (symbol, held.opened_at) not in self._skipped_sales:
                 price = float(self._price(symbol, now.timestamp()))
-                skip = Skip(moment=now, symbol=symbol, qty=float(held.qty), price=price)
-                self._skips[symbol, held.opened_at] = skip
+                skip = SkippedSale(moment=now, symbol=symbol, qty=float(held.qty), price=price)
+                self._skipped_sales[symbol, held.opened_at] = skip
 
-    def outcome(self, trades_csv: bytes, alarms: tuple[str, ...]) -> Outcome:
+    def run_result(self, trades_csv: bytes, alarms: tuple[str, ...]) -> RunResult:
         """Return what came of the run."""
         at_the_end = self._end.timestamp() - 1
         book, settings = self._bot.store.book, self._bot.settings
-        over = (one for one in book.positions if self._board.is_over(settings.binance_asset(one), at_the_end))
-        return Outcome(
+        over = (one for one in book.positions if self._board.has_ended(settings.binance_asset(one), at_the_end))
+        return RunResult(
             trades_csv=trades_csv,
             points=(*self._points, self._point(self._end, at_the_end)),
-            skips=tuple(self._skips.values()),
+            skipped_sales=tuple(self._skipped_sales.values()),
             book=book,
-            ended=frozenset(over),
+            held_past_record_end=frozenset(over),
             paused=self._bot.control.paused(),
             alarms=alarms,
         )

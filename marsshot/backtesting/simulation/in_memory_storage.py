@@ -9,7 +9,7 @@ from marsshot.infra.atomic_files import Disk
 from positions_store import Store
 
 
-class MemoryDisk(Disk):
+class InMemoryDisk(Disk):
     """Files by path, in a dictionary."""
 
     def __init__(self) -> None:
@@ -34,7 +34,7 @@ class MemoryDisk(Disk):
         """Add to the end of a file."""
         self.files.setdefault(path, bytearray()).extend(content)
 
-    def make_last(self, path: Path) -> None:
+    def ensure_synced(self, path: Path) -> None:
         """Do nothing: no file here outlives the process."""
 
     def truncate(self, path: Path, length: int) -> None:
@@ -50,7 +50,7 @@ class MemoryDisk(Disk):
         self.files.pop(path, None)
 
 
-class MemoryStore(Store):
+class InMemoryStore(Store):
     """A book that is kept as a value: nobody will read it as text. trades.csv is written as ever."""
 
     def _keep(self, book: Book) -> None:

@@ -1,4 +1,4 @@
-"""The recorded market as the bot's rooms see it: an exchange, Coinbase's prices, both without a wire.
+"""The recorded market as the bot sees it: an exchange and Coinbase's prices, both without HTTP.
 
 Orders are filled by the embedded market's own exchange, so that demo and backtest agree to the last digit.
 """
@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from embedded_market.coinbase.api import UNLISTED_AT_COINBASE
-from embedded_market.exchange.matching import Exchange as Matching
+from embedded_market.exchange.matching import Exchange as MatchingEngine
 from embedded_market.exchange.orders import MarketOrder, Moment, Order, OrderRejectedError
 from embedded_market.exchange.pair_rules import PairRules, symbol_row
 from embedded_market.market_data.history import SECONDS_PER_DAY
@@ -24,32 +24,32 @@ from embedded_market.market_data.price_board import PriceBoard
 from embedded_market.market_data.price_path import STEP_SECONDS
 from marsshot.backtesting.history.bar_csv import DECIMALS
 from marsshot.backtesting.history.intraday_bars import Ints
-from marsshot.backtesting.history.market_history import Recording
+from marsshot.backtesting.history.market_history import Dataset
 from marsshot.backtesting.simulation.trading_costs import (
-    at_price,
+    median_daily_volume,
     plausible_rules,
     recorded_rules,
-    usual_volume,
-    width_of,
+    spread_width,
+    with_fine_enough_tick,
 )
-from marsshot.core.domain import Account, Intent, OrderReport, PartFill, SeenOrder, Side, TradingRules
-from marsshot.exchange.base import HearPrices
+from marsshot.core.domain import Account, ExecutedOrder, Intent, OrderReport, PartFill, Side, TradingRules
+from marsshot.exchange.base import PricesCallback
 from marsshot.exchange.binance.errors import order_error
 from marsshot.exchange.binance.trading_rules import trading_rules_of
 from marsshot.infra.clock import Clock
-from marsshot.market_data.coinbase import HearSpot
+from marsshot.market_data.coinbase import SpotPricesCallback
 
 BAD_REQUEST = 400
 _WIRE_UNIT = Decimal(1).scaleb(-DECIMALS)
 _SPOT = frozenset({"SPOT"})
 
 
-class RecordedBoard(PriceBoard):
+class RecordedPrices(PriceBoard):
     """Prices at a moment: those of recorded bars inside the day where there are any, else the embedded market's way."""
 
-    def __init__(self, recording: Recording) -> None:
-        super().__init__(recording.history, seed=0, shift_days=0)
-        self._intraday = recording.intraday
+    def __init__(self, dataset: Dataset) -> None:
+        super().__init__(dataset.history, seed=0, shift_days=0)
+        self._intraday = dataset.intraday
         self._moment_asked = -1.0
         self._prices: dict[str, Decimal] = {}  # at that moment: each is asked for several times
 
@@ -97,16 +97,16 @@ class RecordedBoard(PriceBoard):
 class RecordedCoinbase:
     """Spot prices, told at once."""
 
-    def __init__(self, board: RecordedBoard, clock: Clock) -> None:
+    def __init__(self, board: RecordedPrices, clock: Clock) -> None:
         self._board = board
         self._clock = clock
 
-    def spot_prices_soon(self, assets: Collection[str], hear: HearSpot) -> None:
+    def request_spot_prices(self, assets: Collection[str], callback: SpotPricesCallback) -> None:
         """Tell the USD price of each asset, or why there is none."""
         now = self._clock.now().timestamp()
-        hear({asset: self._price(asset, now) for asset in assets})
+        callback({asset: self._price(asset, now) for asset in assets})
 
-    def give_up(self) -> None:
+    def cancel_pending(self) -> None:
         """Do nothing: nothing is under way."""
 
     def _price(self, asset: str, now: float) -> Decimal | str:
@@ -121,14 +121,14 @@ class RecordedCoinbase:
 class RecordedExchange:
     """The exchange that the executor sends its orders to."""
 
-    def __init__(self, board: RecordedBoard, matching: Matching, clock: Clock, recording: Recording) -> None:
+    def __init__(self, board: RecordedPrices, matching: MatchingEngine, clock: Clock, dataset: Dataset) -> None:
         self._board = board
         self._matching = matching
         self._clock = clock
-        self._recording = recording
+        self._dataset_of = dataset
         self._rules: dict[tuple[str, str], TradingRules] = {}
         self._bases = {name: pair.rules.base for name, pair in matching.pairs.items()}
-        first_days = {name: recording.history.coins[base].first_day for name, base in self._bases.items()}
+        first_days = {name: dataset.history.coins[base].first_day for name, base in self._bases.items()}
         self._listed_from = {name: day * SECONDS_PER_DAY for name, day in first_days.items()}
         self.quiet_until_ms = 0
 
@@ -145,9 +145,9 @@ class RecordedExchange:
         now = self._now()
         return {pair: self._board.price(self._bases[pair], now) for pair in pairs if self._is_listed(pair, now)}
 
-    def prices_soon(self, pairs: Collection[str], hear: HearPrices) -> None:
+    def request_prices(self, pairs: Collection[str], callback: PricesCallback) -> None:
         """Tell the last prices at once."""
-        hear(self.prices(pairs))
+        callback(self.prices(pairs))
 
     def trading_rules(self, pairs: Collection[str]) -> Mapping[str, TradingRules]:
         """Return the rules of the pairs that are listed; after its last day a pair is on BREAK."""
@@ -156,15 +156,17 @@ class RecordedExchange:
 
     def account(self) -> Account:
         """Return the balances."""
-        return Account({asset: _as_told(amount) for asset, amount in self._matching.free.items()}, True, _SPOT)
+        return Account({asset: _quantized(amount) for asset, amount in self._matching.free.items()}, True, _SPOT)
 
     def send_market_order(self, intent: Intent) -> OrderReport:
         """Fill the order at once. Raises as Binance's refusal of it would."""
         pair, now = self._matching.pairs[intent.pair], self._now()
         moment = self._moment(pair.rules.base, now)
-        if not self._recording.is_bundled:
-            pair.rules = at_price(pair.rules, moment.price)
-            pair.width = width_of(usual_volume(self._recording.bars[pair.rules.base], self._board.moment(now)[0]))
+        if not self._dataset_of.is_bundled:
+            pair.rules = with_fine_enough_tick(pair.rules, moment.price)
+            pair.width = spread_width(
+                median_daily_volume(self._dataset_of.bars[pair.rules.base], self._board.moment(now)[0])
+            )
         is_buy = intent.side is Side.BUY
         request = MarketOrder(intent.pair, is_buy, intent.quantity, intent.quote_amount, intent.client_order_id)
         try:
@@ -177,19 +179,19 @@ class RecordedExchange:
         order = self._matching.find(intent.pair, None, intent.client_order_id)
         return None if order is None else _report(order)
 
-    def parts_of(self, intent: Intent, order_id: int) -> tuple[PartFill, ...]:
+    def fetch_part_fills(self, intent: Intent, order_id: int) -> tuple[PartFill, ...]:
         """Return the trades of an order."""
         order = self._matching.find(intent.pair, order_id, None)
         return () if order is None else _parts(order)
 
-    def orders_since(self, pair: str, moment_ms: int) -> list[SeenOrder]:
+    def orders_since(self, pair: str, moment_ms: int) -> list[ExecutedOrder]:
         """Return the pair's orders from that time on."""
         return [
-            SeenOrder(
+            ExecutedOrder(
                 client_order_id=order.client_order_id,
                 pair=pair,
                 side="BUY" if order.request.is_buy else "SELL",
-                executed_base=_as_told(order.executed_quantity),
+                executed_base=_quantized(order.executed_quantity),
                 time_ms=order.time_ms,
             )
             for order in self._matching.orders.values()
@@ -206,7 +208,7 @@ class RecordedExchange:
         return now >= self._listed_from.get(pair, math.inf)
 
     def _rules_of(self, pair: str, now: float) -> TradingRules:
-        status = "BREAK" if self._board.is_over(self._bases[pair], now) else "TRADING"
+        status = "BREAK" if self._board.has_ended(self._bases[pair], now) else "TRADING"
         if (pair, status) not in self._rules:
             row: Mapping[str, Any] = symbol_row(self._matching.pairs[pair].rules, status, permission_sets=True)
             self._rules[pair, status] = trading_rules_of(row)
@@ -218,27 +220,29 @@ class RecordedExchange:
             time_ms=round(now * 1000),
             price=board.price(base, now),
             average=board.average(base, now),
-            is_over=board.is_over(base, now),
+            has_ended=board.has_ended(base, now),
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RecordedRules:
+class RecordedPairRules:
     """Binance's recorded rules by pair, and their file; a pair without any gets plausible ones."""
 
     rows: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     path: Path = Path()
 
 
-def new_matching(recording: Recording, quote: str, capital: Decimal, first: date, recorded: RecordedRules) -> Matching:
+def new_matching_engine(
+    dataset: Dataset, quote: str, capital: Decimal, first: date, recorded: RecordedPairRules
+) -> MatchingEngine:
     """Return what fills the orders: an account of this much quote asset, and a pair of each coin. Raises InputError."""
     rules: list[PairRules] = []
-    for coin in recording.history.coins.values():
+    for coin in dataset.history.coins.values():
         if row := recorded.rows.get(coin.symbol + quote):
             rules.append(replace(recorded_rules(row, recorded.path), base=coin.symbol))
         else:
-            rules.append(plausible_rules(coin, quote, first, is_bundled=recording.is_bundled))
-    return Matching(rules, {quote: capital})
+            rules.append(plausible_rules(coin, quote, first, is_bundled=dataset.is_bundled))
+    return MatchingEngine(rules, {quote: capital})
 
 
 def _report(order: Order) -> OrderReport:
@@ -246,8 +250,8 @@ def _report(order: Order) -> OrderReport:
         client_order_id=order.client_order_id,
         order_id=order.order_id,
         status=order.status,
-        executed_base=_as_told(order.executed_quantity),
-        executed_quote=_as_told(order.executed_quote) if order.executed_quote else None,
+        executed_base=_quantized(order.executed_quantity),
+        executed_quote=_quantized(order.executed_quote) if order.executed_quote else None,
         transact_ms=order.time_ms,
         parts=_parts(order) if order.fills else None,
     )
@@ -256,16 +260,16 @@ def _report(order: Order) -> OrderReport:
 def _parts(order: Order) -> tuple[PartFill, ...]:
     return tuple(
         PartFill(
-            price=_as_told(fill.price),
-            quantity=_as_told(fill.quantity),
-            quote=_as_told(fill.price) * _as_told(fill.quantity),
-            commission=_as_told(fill.commission),
+            price=_quantized(fill.price),
+            quantity=_quantized(fill.quantity),
+            quote=_quantized(fill.price) * _quantized(fill.quantity),
+            commission=_quantized(fill.commission),
             commission_asset=fill.commission_asset,
         )
         for fill in order.fills
     )
 
 
-def _as_told(amount: Decimal) -> Decimal:
+def _quantized(amount: Decimal) -> Decimal:
     """Return an amount as it stands in an answer on the wire: with eight decimals."""
     return amount.quantize(_WIRE_UNIT)

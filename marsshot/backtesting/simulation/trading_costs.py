@@ -18,27 +18,27 @@ from typing import Any
 import numpy as np
 
 from embedded_market.exchange.pair_rules import REFERENCE_DATE, PairRules, rules_for
-from embedded_market.market_data.history import CoinHistory, suited_decimals, unix_day
+from embedded_market.market_data.history import CoinHistory, quote_decimals, unix_day
 from marsshot.backtesting.history.bar_csv import DECIMALS
 from marsshot.core.errors import InputError
 from marsshot.exchange.binance.trading_rules import trading_rules_of
 from marsshot.market_data.bar_cache import FIELDS, DailyBars
 
 VOLUME_DAYS = 30
-WIDTHS = ((10_000_000.0, 1), (1_000_000.0, 3), (0.0, 8))
+SPREAD_WIDTHS = ((10_000_000.0, 1), (1_000_000.0, 3), (0.0, 8))
 """Daily volume in quote asset from which on a book is this many times as wide as a liquid pair's."""
 
-_VOLUME = FIELDS.index("volume")
+_VOLUME_COLUMN = FIELDS.index("volume")
 
 
-def width_of(volume: float) -> int:
+def spread_width(volume: float) -> int:
     """Return how wide the order book of a pair is that trades so much a day; unknown counts as little."""
-    return next((width for least, width in WIDTHS if volume >= least), WIDTHS[-1][1])
+    return next((width for least, width in SPREAD_WIDTHS if volume >= least), SPREAD_WIDTHS[-1][1])
 
 
-def usual_volume(bars: DailyBars, day: int) -> float:
+def median_daily_volume(bars: DailyBars, day: int) -> float:
     """Return the median daily volume of the last VOLUME_DAYS days before a unix day; NaN where nothing is known."""
-    known = bars.between(np.datetime64(day - VOLUME_DAYS, "D"), np.datetime64(day, "D")).values[:, _VOLUME]
+    known = bars.between(np.datetime64(day - VOLUME_DAYS, "D"), np.datetime64(day, "D")).values[:, _VOLUME_COLUMN]
     known = known[np.isfinite(known)]
     return float(np.median(known)) if len(known) else float("nan")
 
@@ -52,13 +52,13 @@ def plausible_rules(coin: CoinHistory, quote: str, first: date, *, is_bundled: b
     if is_bundled:
         return rules_for(coin, quote, min(REFERENCE_DATE, before))
     price = coin.bar_nearest(unix_day(before)).close
-    return rules_for(replace(coin, decimals=suited_decimals(price)), quote, before)
+    return rules_for(replace(coin, decimals=quote_decimals(price)), quote, before)
 
 
-def at_price(rules: PairRules, price: Decimal) -> PairRules:
+def with_fine_enough_tick(rules: PairRules, price: Decimal) -> PairRules:
     """Return rules whose tick is fine enough for a price that has fallen since they were made."""
     lot_digits = -min(int(rules.lot_step.as_tuple().exponent), 0)
-    tick = Decimal(1).scaleb(-min(suited_decimals(price), DECIMALS - lot_digits))
+    tick = Decimal(1).scaleb(-min(quote_decimals(price), DECIMALS - lot_digits))
     return replace(rules, tick=min(rules.tick, tick))
 
 

@@ -13,17 +13,17 @@ BTC = "BTC"
 
 
 @dataclass(frozen=True, slots=True)
-class Close:
+class DailyClose:
     """A price, and the moment from which on it is known: the end of its day."""
 
     moment: datetime
     price: float
 
 
-def bitcoin_closes(settings: Settings) -> tuple[Close, ...]:
+def bitcoin_closes(settings: Settings) -> tuple[DailyClose, ...]:
     """Return BTC's closed days on this disk, oldest first; none where there are none."""
     if settings.mode == "demo":
-        return _recorded()
+        return _recorded_closes()
     cache = BarCache(cache_folder(settings.mode), settings.lunarcrush.base_url)
     held = cache.load(BTC, settings.lunarcrush_coin(BTC))
     if held is None:
@@ -33,7 +33,7 @@ def bitcoin_closes(settings: Settings) -> tuple[Close, ...]:
     return _closes(days, held.bars.values[usable, CLOSE].tolist())
 
 
-def _recorded() -> tuple[Close, ...]:
+def _recorded_closes() -> tuple[DailyClose, ...]:
     from embedded_market.market_data.history import date_of, load_bundled_history  # noqa: PLC0415 - demo mode only
 
     bars = load_bundled_history().coins[BTC].bars
@@ -41,8 +41,8 @@ def _recorded() -> tuple[Close, ...]:
     return _closes([date_of(day) for day in days], [float(bars[day].close) for day in days])
 
 
-def _closes(days: Sequence[object], prices: Sequence[float]) -> tuple[Close, ...]:
+def _closes(days: Sequence[object], prices: Sequence[float]) -> tuple[DailyClose, ...]:
     return tuple(
-        Close(datetime.fromisoformat(str(day)).replace(tzinfo=UTC) + timedelta(days=1), price)
+        DailyClose(datetime.fromisoformat(str(day)).replace(tzinfo=UTC) + timedelta(days=1), price)
         for day, price in zip(days, prices, strict=True)
     )

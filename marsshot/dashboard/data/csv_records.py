@@ -38,7 +38,7 @@ class Trade:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
+class DecisionRow:
     """What a daily pass decided about one token. hit_rate: how often such a score was right, of hit_rows cases."""
 
     day: date
@@ -53,13 +53,13 @@ class Decision:
     detail: str
 
 
-def trades_in(content: bytes, name: str) -> tuple[Trade, ...]:
+def parse_trades(content: bytes, name: str) -> tuple[Trade, ...]:
     """Return the rows of trades.csv, oldest first."""
     needed = {"time", "symbol", "side", "reason", "qty", "price", "quote", "profit", "client_order_id"}
-    return _values(content, name, needed, _trade)
+    return _parse_rows(content, name, needed, _trade)
 
 
-def trades_of(rows: Iterable[TradeRow]) -> tuple[Trade, ...]:
+def trades_from_book(rows: Iterable[TradeRow]) -> tuple[Trade, ...]:
     """Return the trades that the book has and trades.csv may lack."""
     return tuple(
         Trade(
@@ -79,18 +79,18 @@ def trades_of(rows: Iterable[TradeRow]) -> tuple[Trade, ...]:
     )
 
 
-def decisions_in(content: bytes, name: str) -> tuple[Decision, ...]:
+def parse_decisions(content: bytes, name: str) -> tuple[DecisionRow, ...]:
     """Return the rows of decisions.csv, oldest first."""
-    return _values(content, name, {"day", "symbol", "held", "probability", "action", "reason", "detail"}, _decision)
+    return _parse_rows(content, name, {"day", "symbol", "held", "probability", "action", "reason", "detail"}, _decision)
 
 
-def _values(content: bytes, name: str, needed: Collection[str], made_by: Callable[[Row], Value]) -> tuple[Value, ...]:
+def _parse_rows(content: bytes, name: str, needed: Collection[str], parse: Callable[[Row], Value]) -> tuple[Value, ...]:
     whole = content[: content.rfind(b"\n") + 1]
     rows = csv.DictReader(io.StringIO(whole.decode("utf-8", errors="replace")))
     try:
         if whole and not set(needed) <= set(rows.fieldnames or ()):
             raise ValueError("other columns")
-        return tuple(made_by(row) for row in rows if not any(row[column] is None for column in needed))
+        return tuple(parse(row) for row in rows if not any(row[column] is None for column in needed))
     except (ValueError, ArithmeticError, KeyError, TypeError, csv.Error):
         raise InputError(f"{name}: cannot be read (line {rows.line_num}); it must stay as the bot writes it") from None
 
@@ -111,9 +111,9 @@ def _trade(row: Row) -> Trade:
     )
 
 
-def _decision(row: Row) -> Decision:
+def _decision(row: Row) -> DecisionRow:
     rows = row.get("hit_rows") or ""
-    return Decision(
+    return DecisionRow(
         day=date.fromisoformat(row["day"]),
         symbol=row["symbol"],
         held=row["held"].lower() in {"true", "yes", "1"},
@@ -143,6 +143,6 @@ def _amount(text: str) -> Decimal | None:
     return _number(text) if text else None
 
 
-def realised(trades: Iterable[Trade]) -> Decimal:
+def realised_profit(trades: Iterable[Trade]) -> Decimal:
     """Return the profit of all sales."""
     return sum((trade.profit for trade in trades if trade.profit is not None), ZERO)

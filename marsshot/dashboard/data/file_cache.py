@@ -9,10 +9,10 @@ from threading import Lock
 from typing import Any, TypeVar, cast
 
 Content = TypeVar("Content")
-Stamp = tuple[int, int, int] | None
+FileSignature = tuple[int, int, int] | None
 
 
-def stamp_of(path: Path) -> Stamp:
+def file_signature(path: Path) -> FileSignature:
     """Return what changes when the file does: its number, its size, its time. None: there is none."""
     try:
         status = path.stat()
@@ -21,30 +21,30 @@ def stamp_of(path: Path) -> Stamp:
     return status.st_ino, status.st_size, status.st_mtime_ns
 
 
-class Files:
+class FileCache:
     """What files hold, as values; made anew when a file has changed."""
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._kept: dict[Path, tuple[Stamp, Any]] = {}
+        self._cached: dict[Path, tuple[FileSignature, Any]] = {}
 
-    def get(self, path: Path, made_by: Callable[[Path], Content]) -> Content:
+    def get(self, path: Path, parse: Callable[[Path], Content]) -> Content:
         """Return what made_by makes of the file, which may be absent: one maker per file.
 
         What made_by raises is passed on, and not kept.
         """
-        stamp = stamp_of(path)
+        signature = file_signature(path)
         with self._lock:
-            kept = self._kept.get(path)
-        if kept is not None and kept[0] == stamp:
-            return cast("Content", kept[1])
-        content = made_by(path)
+            cached = self._cached.get(path)
+        if cached is not None and cached[0] == signature:
+            return cast("Content", cached[1])
+        content = parse(path)
         with self._lock:
-            self._kept[path] = (stamp, content)
+            self._cached[path] = (signature, content)
         return content
 
 
-def read_whole(path: Path) -> bytes:
+def read_or_empty(path: Path) -> bytes:
     """Return the content of a file; nothing where there is none. Raises OSError."""
     try:
         return path.read_bytes()
@@ -52,7 +52,7 @@ def read_whole(path: Path) -> bytes:
         return b""
 
 
-def read_end(path: Path, most: int) -> bytes:
+def read_tail(path: Path, most: int) -> bytes:
     """Return the last bytes of a file, from the beginning of a line on. Raises OSError."""
     try:
         with path.open("rb") as file:

@@ -1,4 +1,4 @@
-"""The end of bot.log, line by line, newest first. Pure but for the reading."""
+"""The last lines of bot.log, newest first, filtered by level and text."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from marsshot.dashboard.data.file_cache import read_end
+from marsshot.dashboard.data.file_cache import read_tail
 
-MOST_BYTES = 256_000
-MOST_LINES = 300
+MAX_BYTES = 256_000
+MAX_LINES = 300
 LEVELS = ("INFO", "WARNING", "ERROR")
 _LINE = re.compile(
     r"(?P<time>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ) (?P<level>[A-Z]+) (?P<event>\S+)(?P<fields>.*?) \| (?P<text>.*)"
@@ -17,7 +17,7 @@ _LINE = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class LogLine:
     """One line of the log; what has no form of its own (a traceback) is text alone."""
 
     time: str
@@ -27,23 +27,23 @@ class Line:
     text: str
 
 
-def last_lines(path: Path, level: str, wanted: str) -> list[Line]:
+def tail_log(path: Path, level: str, wanted: str) -> list[LogLine]:
     """Return the last lines of at least this level that have the wanted text in them, newest first. Raises OSError."""
     least = LEVELS.index(level) if level in LEVELS else 0
-    found: list[Line] = []
-    for text in reversed(read_end(path, MOST_BYTES).decode("utf-8", errors="replace").splitlines()):
-        line = _line(text)
-        if _weight(line) >= least and wanted.casefold() in text.casefold():
+    found: list[LogLine] = []
+    for text in reversed(read_tail(path, MAX_BYTES).decode("utf-8", errors="replace").splitlines()):
+        line = _parse_line(text)
+        if _severity(line) >= least and wanted.casefold() in text.casefold():
             found.append(line)
-            if len(found) == MOST_LINES:
+            if len(found) == MAX_LINES:
                 break
     return found
 
 
-def _line(text: str) -> Line:
+def _parse_line(text: str) -> LogLine:
     match = _LINE.fullmatch(text)
-    return Line(**match.groupdict()) if match else Line("", "", "", "", text)
+    return LogLine(**match.groupdict()) if match else LogLine("", "", "", "", text)
 
 
-def _weight(line: Line) -> int:
+def _severity(line: LogLine) -> int:
     return LEVELS.index(line.level) if line.level in LEVELS else 0

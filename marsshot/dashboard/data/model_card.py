@@ -9,13 +9,13 @@ from pydantic import AliasChoices, BaseModel, Field, ValidationError
 
 from marsshot.config.settings import Settings
 from marsshot.core.errors import InputError
-from marsshot.dashboard.data.file_cache import read_whole
+from marsshot.dashboard.data.file_cache import read_or_empty
 
 MODEL_FACTS, MODEL_REPORT = "model.json", "model_report.html"
 REPORTS = ("model", "backtest")
 
 
-class Scored(BaseModel):
+class ThresholdResult(BaseModel):
     """The rows that scored beyond a threshold; the share of them that rose, None of none."""
 
     rows: int
@@ -30,8 +30,8 @@ class HoldOut(BaseModel):
     base_rate: float
     average_precision: float | None = None
     roc_auc: float | None = None
-    buy: Scored | None = None
-    sell: Scored | None = None
+    buy: ThresholdResult | None = None
+    sell: ThresholdResult | None = None
 
 
 class Verdict(BaseModel):
@@ -41,7 +41,7 @@ class Verdict(BaseModel):
     words: str
 
 
-class Card(BaseModel):
+class ModelCard(BaseModel):
     """What the page shows of model.json; the rest of that file is not looked at."""
 
     trained_at: datetime
@@ -55,12 +55,12 @@ class Card(BaseModel):
     hold_out: HoldOut
 
 
-def facts_file(settings: Settings) -> Path:
+def model_facts_path(settings: Settings) -> Path:
     """Return the facts of the model that this mode goes by: paper mode takes the live one where it has none."""
     return _own_or_live(settings, MODEL_FACTS)
 
 
-def report_file(settings: Settings, name: str) -> Path | None:
+def report_path(settings: Settings, name: str) -> Path | None:
     """Return the file of a report; None where there is none."""
     path = _own_or_live(settings, MODEL_REPORT) if name == "model" else Path("backtest") / "report.html"
     return path if path.is_file() else None
@@ -71,13 +71,13 @@ def _own_or_live(settings: Settings, name: str) -> Path:
     return Path(name) if settings.mode == "paper" and not own.exists() and Path(name).exists() else own
 
 
-def card_in(path: Path) -> Card | None:
+def read_model_card(path: Path) -> ModelCard | None:
     """Return the facts in the file, None where there is none. Raises InputError, OSError."""
-    content = read_whole(path)
+    content = read_or_empty(path)
     if not content:
         return None
     try:
-        return Card.model_validate_json(content)
+        return ModelCard.model_validate_json(content)
     except ValidationError as error:
         fault = error.errors()[0]
         place = ".".join(str(part) for part in fault["loc"])

@@ -10,16 +10,16 @@ from typing import Any
 
 from marsshot.bot.journal import last_price
 from marsshot.core.domain import Book, Position
-from marsshot.dashboard.data.bot_snapshot import State
-from marsshot.dashboard.data.csv_records import Decision
-from marsshot.dashboard.data.equity_curve import Curve, falls
-from marsshot.dashboard.presentation.price_levels import Bar, bar_of
+from marsshot.dashboard.data.bot_snapshot import BotSnapshot
+from marsshot.dashboard.data.csv_records import DecisionRow
+from marsshot.dashboard.data.equity_curve import Curve, drawdowns
+from marsshot.dashboard.presentation.price_levels import PriceScale, build_price_scale
 
-PROFITS = ("today", "7_days", "30_days")
+PROFIT_SPANS = ("today", "7_days", "30_days")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Figures:
+class AccountSummary:
     """The bot in a handful of numbers, in quote asset; changes as fractions.
 
     profits: by span of time, None where it is not known what there was then. largest_fall, btc_change: None without a
@@ -33,7 +33,7 @@ class Figures:
     invested: Decimal
     realised: Decimal
     profits: Mapping[str, Decimal | None]
-    largest_fall: float | None
+    max_drawdown: float | None
     btc_change: float | None
 
     @property
@@ -48,39 +48,39 @@ class Holding:
 
     symbol: str
     held: Position
-    bar: Bar
+    bar: PriceScale
     worth: Decimal
     priced_at: datetime | None
 
 
-def figures_of(facts: Mapping[str, Any], curve: Curve | None, btc: Curve | None) -> Figures:
+def account_summary(facts: Mapping[str, Any], curve: Curve | None, btc: Curve | None) -> AccountSummary:
     """Return the numbers at the top of the overview. facts: as `main.py status` has them."""
     profit = facts["profit"]
-    return Figures(
+    return AccountSummary(
         worth=Decimal(facts["equity"]),
         started_with=Decimal(facts["capital_started"]),
         gain=Decimal(profit["since_start"]),
         capital=Decimal(facts["capital"]),
         invested=Decimal(facts["positions_worth"]),
         realised=Decimal(facts["realised_profit"]),
-        profits={span: None if profit[span] is None else Decimal(profit[span]) for span in PROFITS},
-        largest_fall=max(falls(curve.values)) if curve else None,
+        profits={span: None if profit[span] is None else Decimal(profit[span]) for span in PROFIT_SPANS},
+        max_drawdown=max(drawdowns(curve.values)) if curve else None,
         btc_change=btc.values[-1] / btc.values[0] - 1 if btc and btc.values[0] else None,
     )
 
 
-def holdings_of(state: State, book: Book) -> list[Holding]:
+def build_holdings(state: BotSnapshot, book: Book) -> list[Holding]:
     """Return the positions, the most valuable first."""
     rules = state.settings.exit_rules
     found = []
     for symbol, held in book.positions.items():
         price, moment = state.seen.prices.get(symbol, (None, None))
         worth = held.qty * last_price(symbol, book, state.seen)
-        found.append(Holding(symbol, held, bar_of(held, price, rules), worth, moment))
+        found.append(Holding(symbol, held, build_price_scale(held, price, rules), worth, moment))
     return sorted(found, key=lambda one: -one.worth)
 
 
-def days_decided(decisions: Sequence[Decision], wanted: str) -> dict[str, Any]:
+def decisions_of_day(decisions: Sequence[DecisionRow], wanted: str) -> dict[str, Any]:
     """Return the decisions of the day wanted, or of the last one, by score; and the days before and after it."""
     days = sorted({one.day for one in decisions})
     day = next((one for one in days if one.isoformat() == wanted), days[-1] if days else None)

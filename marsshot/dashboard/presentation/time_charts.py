@@ -27,14 +27,14 @@ from bokeh.models import (
 )
 from bokeh.plotting import figure
 
-from marsshot.core.catalog import Words
+from marsshot.core.catalog import Catalog
 from marsshot.dashboard.data.csv_records import Trade
-from marsshot.dashboard.data.equity_curve import Curve, falls, outline, thinned
+from marsshot.dashboard.data.equity_curve import Curve, downsample, drawdowns, sample_evenly
 
 TICKS = 4
-MOST_MARKS = 300  # of each side; more would hide the line
-AIR = 0.02  # of the span, at both ends
-LONG_DAYS = 400  # a line longer than that has its ticks named by month
+MAX_MARKERS = 300  # of each side; more would hide the line
+X_AXIS_MARGIN = 0.02  # of the span, at both ends
+MONTH_TICKS_AFTER_DAYS = 400  # a line longer than that has its ticks named by month
 SECONDS_A_DAY = 86_400
 BOKEH_SCRIPT = f"bokeh-{bokeh.__version__}.min.js"
 _FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif'
@@ -65,22 +65,22 @@ def bokeh_script() -> Path:
     return Path(bokeh.__file__).parent / "server" / "static" / "js" / "bokeh.min.js"
 
 
-def worth_chart(curve: Curve, btc: Curve | None, trades: Sequence[Trade], words: Words, colours: Colours) -> str:
+def equity_chart(curve: Curve, btc: Curve | None, trades: Sequence[Trade], words: Catalog, colours: Colours) -> str:
     """Return the equity, BTC beside it, and a mark where something was bought or sold."""
     plot = _figure(curve, words, colours)
-    shown = outline(curve)
+    shown = downsample(curve)
     if btc is not None:
-        btc = outline(btc)
+        btc = downsample(btc)
         plot.line(list(btc.moments), list(btc.values), color=colours.btc, width=1.6, line_dash=[6, 4])
     line = ColumnDataSource(
         {
             "x": list(shown.moments),
             "y": list(shown.values),
-            "label": [words.say("page.chart.point", time=moment, worth=value) for moment, value in _points(shown)],
+            "label": [words.text("page.chart.point", time=moment, worth=value) for moment, value in _points(shown)],
         }
     )
-    kind = {} if curve.is_whole else {"mode": "after"}
-    draw = plot.line if curve.is_whole else plot.step
+    kind = {} if curve.includes_open_positions else {"mode": "after"}
+    draw = plot.line if curve.includes_open_positions else plot.step
     drawn = draw("x", "y", source=line, color=colours.own, width=2.4, **kind)
     plot.add_layout(
         Span(location=curve.values[0], dimension="width", line_color=colours.soft, line_width=1, line_dash=[2, 3])
@@ -90,23 +90,25 @@ def worth_chart(curve: Curve, btc: Curve | None, trades: Sequence[Trade], words:
         HoverTool(renderers=[drawn], tooltips="@label", mode="vline", line_policy="nearest", attachment="above"),
         HoverTool(renderers=marks, tooltips="@label", attachment="below", limit=3),
     )
-    return _described(plot)
+    return _as_json(plot)
 
 
-def marked(trades: Sequence[Trade]) -> int:
+def marker_count(trades: Sequence[Trade]) -> int:
     """Return how many of these trades are marked."""
-    return sum(min(MOST_MARKS, sum(trade.side == side for trade in trades)) for side in ("BUY", "SELL"))
+    return sum(min(MAX_MARKERS, sum(trade.side == side for trade in trades)) for side in ("BUY", "SELL"))
 
 
-def fall_chart(curve: Curve, words: Words, colours: Colours) -> str:
+def drawdown_chart(curve: Curve, words: Catalog, colours: Colours) -> str:
     """Return how far the equity lies under its top."""
     plot = _figure(curve, words, colours)
-    shown = outline(Curve(curve.moments, tuple(-fall for fall in falls(curve.values)), curve.is_whole))
+    shown = downsample(
+        Curve(curve.moments, tuple(-fall for fall in drawdowns(curve.values)), curve.includes_open_positions)
+    )
     source = ColumnDataSource(
         {
             "x": list(shown.moments),
             "y": list(shown.values),
-            "label": [words.say("page.chart.fall", time=moment, fall=fall) for moment, fall in _points(shown)],
+            "label": [words.text("page.chart.fall", time=moment, fall=fall) for moment, fall in _points(shown)],
         }
     )
     plot.varea("x", y1=0, y2="y", source=source, color=colours.sale, alpha=0.3)
@@ -115,21 +117,21 @@ def fall_chart(curve: Curve, words: Words, colours: Colours) -> str:
     plot.yaxis.formatter = NumeralTickFormatter(format="0 %")
     plot.y_range.end = 0
     plot.yaxis.ticker.desired_num_ticks = 3
-    return _described(plot)
+    return _as_json(plot)
 
 
 def _points(curve: Curve) -> list[tuple[Any, float]]:
     return list(zip(curve.moments, curve.values, strict=True))
 
 
-def _marks(plot: Any, curve: Curve, trades: Sequence[Trade], words: Words, colours: Colours, side: str) -> Any:
-    of_side = thinned([trade for trade in trades if trade.side == side], MOST_MARKS)
+def _marks(plot: Any, curve: Curve, trades: Sequence[Trade], words: Catalog, colours: Colours, side: str) -> Any:
+    of_side = sample_evenly([trade for trade in trades if trade.side == side], MAX_MARKERS)
     source = ColumnDataSource(
         {
             "x": [trade.time for trade in of_side],
-            "y": [curve.at(trade.time) for trade in of_side],
+            "y": [curve.value_at(trade.time) for trade in of_side],
             "label": [
-                words.say(
+                words.text(
                     f"page.chart.{side.lower()}",
                     time=trade.time,
                     symbol=trade.symbol,
@@ -152,9 +154,9 @@ def _marks(plot: Any, curve: Curve, trades: Sequence[Trade], words: Words, colou
     )
 
 
-def _figure(curve: Curve, words: Words, colours: Colours) -> Any:
+def _figure(curve: Curve, words: Catalog, colours: Colours) -> Any:
     """Return an empty picture as wide and high as its place; fingers that scroll the page do not catch on it."""
-    air = (curve.moments[-1] - curve.moments[0]) * AIR
+    air = (curve.moments[-1] - curve.moments[0]) * X_AXIS_MARGIN
     plot = figure(
         sizing_mode="stretch_both",
         min_height=100,
@@ -170,9 +172,9 @@ def _figure(curve: Curve, words: Words, colours: Colours) -> Any:
     )
     plot.toolbar.active_drag = None
     plot.toolbar.active_scroll = None
-    plot.xaxis.ticker = FixedTicker(ticks=_days(curve))
+    plot.xaxis.ticker = FixedTicker(ticks=_day_ticks(curve))
     year, day = ("%m/%Y", "%d/%m") if words.language == "fr" else ("%b %Y", "%d %b")
-    is_long = curve.moments[-1] - curve.moments[0] > timedelta(days=LONG_DAYS)
+    is_long = curve.moments[-1] - curve.moments[0] > timedelta(days=MONTH_TICKS_AFTER_DAYS)
     shown = year if is_long else day
     plot.xaxis.formatter = DatetimeTickFormatter(
         **dict.fromkeys(("hours", "days", "months", "years"), shown), hourmin=shown, minutes=shown
@@ -190,12 +192,12 @@ def _figure(curve: Curve, words: Words, colours: Colours) -> Any:
     return plot
 
 
-def _days(curve: Curve) -> list[float]:
+def _day_ticks(curve: Curve) -> list[float]:
     """Return a few beginnings of days, evenly spaced, in milliseconds: few enough for a phone."""
     first, last = (moment.timestamp() / SECONDS_A_DAY for moment in (curve.moments[0], curve.moments[-1]))
     days = max(1, round((last - first) / TICKS))
     return [day * SECONDS_A_DAY * 1000 for day in range(math.ceil(first), math.floor(last) + 1, days)]
 
 
-def _described(plot: Any) -> str:
+def _as_json(plot: Any) -> str:
     return json.dumps(json_item(plot))

@@ -1,4 +1,4 @@
-"""Trades as the page lists them: filtered, newest first, a page at a time. Pure: values in, values out."""
+"""The list of trades as the page shows it: filtered, newest first, a page at a time. Pure: values in, values out."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
-from marsshot.core.domain import Reason, Side
-from marsshot.dashboard.data.csv_records import Trade, realised
+from marsshot.core.domain import OrderReason, Side
+from marsshot.dashboard.data.csv_records import Trade, realised_profit
 
-ROWS_A_PAGE = 50
+ROWS_PER_PAGE = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Filter:
+class TradeFilter:
     """What to list; empty: all."""
 
     symbol: str = ""
@@ -23,7 +23,7 @@ class Filter:
     first: date | None = None
     last: date | None = None
 
-    def keeps(self, trade: Trade) -> bool:
+    def matches(self, trade: Trade) -> bool:
         """Return whether a trade is to be listed."""
         day = trade.time.date()
         return (
@@ -57,33 +57,33 @@ class Listing:
     profit: Decimal
 
 
-def filter_of(query: Mapping[str, str]) -> Filter:
+def parse_filter(query: Mapping[str, str]) -> TradeFilter:
     """Return the filter that an address asks for; what makes no sense in it is left out."""
     side, reason = query.get("side", ""), query.get("reason", "")
-    return Filter(
+    return TradeFilter(
         symbol=query.get("symbol", "")[:20],
         side=side if side in set(Side) else "",
-        reason=reason if reason in set(Reason) else "",
-        first=_day(query.get("first", "")),
-        last=_day(query.get("last", "")),
+        reason=reason if reason in set(OrderReason) else "",
+        first=_parse_date(query.get("first", "")),
+        last=_parse_date(query.get("last", "")),
     )
 
 
-def listing(trades: Sequence[Trade], wanted: Filter, number: int) -> Listing:
+def listing(trades: Sequence[Trade], wanted: TradeFilter, number: int) -> Listing:
     """Return a page of the trades that the filter keeps, newest first; the nearest page where there is none of it."""
-    found = [trade for trade in reversed(trades) if wanted.keeps(trade)]
-    pages = max(1, -(-len(found) // ROWS_A_PAGE))
+    found = [trade for trade in reversed(trades) if wanted.matches(trade)]
+    pages = max(1, -(-len(found) // ROWS_PER_PAGE))
     number = min(max(1, number), pages)
-    rows = found[(number - 1) * ROWS_A_PAGE : number * ROWS_A_PAGE]
-    return Listing(rows=tuple(rows), number=number, pages=pages, found=len(found), profit=realised(found))
+    rows = found[(number - 1) * ROWS_PER_PAGE : number * ROWS_PER_PAGE]
+    return Listing(rows=tuple(rows), number=number, pages=pages, found=len(found), profit=realised_profit(found))
 
 
-def number_of(text: str) -> int:
+def parse_page_number(text: str) -> int:
     """Return the number of a page in an address; 1 where it is none."""
     return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 1  # noqa: PLR2004 - digits
 
 
-def _day(text: str) -> date | None:
+def _parse_date(text: str) -> date | None:
     try:
         return date.fromisoformat(text)
     except ValueError:

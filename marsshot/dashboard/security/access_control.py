@@ -1,4 +1,4 @@
-"""Who may look, and who may press a button: the token, the names that the page may be called by, the number of tries.
+"""Who may look, and who may press a button: the token, the host names allowed, login throttling, sessions.
 
 Values in, values out; the clock is passed in. Knows nothing of the web framework.
 """
@@ -24,13 +24,13 @@ from marsshot.config.settings import is_loopback
 from marsshot.core.errors import InputError
 
 TOKEN_VARIABLE = "MARSSHOT_DASHBOARD_TOKEN"  # noqa: S105 - the name of a variable
-SHORTEST_TOKEN = 32  # characters; what --new-token makes has 43, of 256 random bits
+MIN_TOKEN_LENGTH = 32  # characters; what --new-token makes has 43, of 256 random bits
 OWNER_ONLY = 0o600
-SESSION_LASTS = timedelta(hours=24)
-TRIES_REMEMBERED_FOR = timedelta(minutes=15)
-TRIES_OF_ONE_ADDRESS = 5
-TRIES_OF_ALL = 50
-MOST_SESSIONS = 50
+SESSION_LIFETIME = timedelta(hours=24)
+THROTTLE_WINDOW = timedelta(minutes=15)
+MAX_ATTEMPTS_PER_ADDRESS = 5
+MAX_ATTEMPTS_OVERALL = 50
+MAX_SESSIONS = 50
 
 
 # --------------------------------------------------------------------------- the token
@@ -53,39 +53,39 @@ def new_token(path: Path) -> str:
 def read_token(environment: Mapping[str, str], path: Path) -> str:
     """Return the token of the environment, else of the file; empty where there is neither. Raises InputError."""
     if TOKEN_VARIABLE in environment:
-        return _checked(environment[TOKEN_VARIABLE], TOKEN_VARIABLE)
+        return _validated_token(environment[TOKEN_VARIABLE], TOKEN_VARIABLE)
     try:
         with path.open("rb") as file:
             if stat.S_IMODE(os.fstat(file.fileno()).st_mode) & ~OWNER_ONLY:
                 raise InputError(f"{path}: others can read it; run: chmod 600 {path}")
-            return _checked(file.read(1000).decode("utf-8", errors="replace"), str(path))
+            return _validated_token(file.read(1000).decode("utf-8", errors="replace"), str(path))
     except FileNotFoundError:
         return ""
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
 
 
-def _checked(text: str, place: str) -> str:
+def _validated_token(text: str, place: str) -> str:
     token = text.strip()
-    if len(token) < SHORTEST_TOKEN or not re.fullmatch(r"[!-~]+", token):
+    if len(token) < MIN_TOKEN_LENGTH or not re.fullmatch(r"[!-~]+", token):
         raise InputError(
-            f"{place}: a token of at least {SHORTEST_TOKEN} letters, digits and signs without blanks is needed; "
+            f"{place}: a token of at least {MIN_TOKEN_LENGTH} letters, digits and signs without blanks is needed; "
             f"make one with: python dashboard.py --new-token"
         )
     return token
 
 
-def is_token(given: str, token: str) -> bool:
+def token_matches(given: str, token: str) -> bool:
     """Return whether this is the token, in a time that tells neither its length nor how much of it was right."""
     digests = [sha256(text.encode("utf-8", errors="replace")).digest() for text in (given, token)]
     return bool(token) and hmac.compare_digest(*digests)
 
 
-# --------------------------------------------------------------------------- the door
+# --------------------------------------------------------------------------- the server's address
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
+class ServerAddress:
     """Where the page is served. public_url: where a proxy with https shows it, empty without one."""
 
     host: str
@@ -104,8 +104,8 @@ class Door:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return self.public_url or f"http://{host}:{self.port}"
 
-    def admits(self, host_header: str) -> bool:
-        """Return whether a browser may call the page so. A name that anybody can point here (DNS rebinding) may not.
+    def allows_host(self, host_header: str) -> bool:
+        """Return whether a Host header may say this. A name that anybody can point here (DNS rebinding) may not.
 
         Without a token: this machine's own names only. With one: any address too, for no page of others has that.
         """
@@ -121,8 +121,8 @@ class Door:
         return bool(self.token) and (name == self.host.lower() or _is_address(name))
 
 
-def open_door(host: str, port: int, token: str, public_url: str = "") -> Door:
-    """Return the door. Raises InputError where it would stand open to others."""
+def build_server_address(host: str, port: int, token: str, public_url: str = "") -> ServerAddress:
+    """Return the checked address. Raises InputError where others could come in without a token."""
     if not token and not is_loopback(host):
         raise InputError(
             f"--host {host}: other machines could look in, so a token is needed; make one with: "
@@ -136,7 +136,7 @@ def open_door(host: str, port: int, token: str, public_url: str = "") -> Door:
             raise InputError("--public-url: a token is needed; make one with: python dashboard.py --new-token")
         if not is_loopback(host):
             raise InputError("--public-url: the proxy is to be the only way in; leave --host at 127.0.0.1")
-    return Door(host, port, token, public_url.rstrip("/"))
+    return ServerAddress(host, port, token, public_url.rstrip("/"))
 
 
 def _is_address(name: str) -> bool:
@@ -147,36 +147,36 @@ def _is_address(name: str) -> bool:
     return True
 
 
-# --------------------------------------------------------------------------- tries and sessions
+# --------------------------------------------------------------------------- login throttle and sessions
 
 
-class Tries:
-    """The wrong tokens of the last while. Beyond a few from one address, or many from all, everybody waits."""
+class LoginThrottle:
+    """Limits login attempts: beyond a few from one address, or many from all, everybody waits."""
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._tries: deque[tuple[datetime, str]] = deque()
+        self._attempts: deque[tuple[datetime, str]] = deque()
 
-    def admit(self, address: str, now: datetime) -> timedelta:
-        """Count a try and return nothing to wait; or count none and return how long to wait."""
+    def record_attempt(self, address: str, now: datetime) -> timedelta:
+        """Count an attempt and return no wait; or count none and return how long to wait."""
         with self._lock:
-            while self._tries and self._tries[0][0] + TRIES_REMEMBERED_FOR <= now:
-                self._tries.popleft()
-            own = [moment for moment, of in self._tries if of == address]
+            while self._attempts and self._attempts[0][0] + THROTTLE_WINDOW <= now:
+                self._attempts.popleft()
+            own = [moment for moment, of in self._attempts if of == address]
             blocking = []
-            if len(own) >= TRIES_OF_ONE_ADDRESS:
-                blocking.append(own[-TRIES_OF_ONE_ADDRESS])
-            if len(self._tries) >= TRIES_OF_ALL:
-                blocking.append(self._tries[-TRIES_OF_ALL][0])
+            if len(own) >= MAX_ATTEMPTS_PER_ADDRESS:
+                blocking.append(own[-MAX_ATTEMPTS_PER_ADDRESS])
+            if len(self._attempts) >= MAX_ATTEMPTS_OVERALL:
+                blocking.append(self._attempts[-MAX_ATTEMPTS_OVERALL][0])
             if blocking:
-                return max(blocking) + TRIES_REMEMBERED_FOR - now
-            self._tries.append((now, address))
+                return max(blocking) + THROTTLE_WINDOW - now
+            self._attempts.append((now, address))
             return timedelta(0)
 
-    def forgive(self, address: str) -> None:
-        """Forget the tries of an address that had the token."""
+    def reset(self, address: str) -> None:
+        """Forget the attempts of an address that had the token."""
         with self._lock:
-            self._tries = deque((moment, of) for moment, of in self._tries if of != address)
+            self._attempts = deque((moment, of) for moment, of in self._attempts if of != address)
 
 
 class Sessions:
@@ -191,9 +191,9 @@ class Sessions:
         name = secrets.token_urlsafe(32)
         with self._lock:
             self._ends = {one: end for one, end in self._ends.items() if end > now}
-            while len(self._ends) >= MOST_SESSIONS:
+            while len(self._ends) >= MAX_SESSIONS:
                 del self._ends[min(self._ends, key=self._ends.__getitem__)]
-            self._ends[name] = now + SESSION_LASTS
+            self._ends[name] = now + SESSION_LIFETIME
         return name
 
     def is_open(self, name: str, now: datetime) -> bool:

@@ -1,4 +1,4 @@
-"""What stands before every page: the name it is called by, the login, the forged form; and what every answer carries.
+"""Checks before every page: Host header, login, CSRF token; and the security headers of every response.
 
 The policies: scripts and styles are the page's own files alone, nothing is loaded from elsewhere, nobody may frame it.
 BokehJS makes style elements while it draws; they pass by the nonce that dashboard.js gives them, so no inline style is
@@ -16,19 +16,19 @@ from typing import Any
 from flask import Flask, Response, abort, g, redirect, request, session, url_for
 from markupsafe import escape
 
-from marsshot.dashboard.security.access_control import SESSION_LASTS, Door, Sessions, Tries
+from marsshot.dashboard.security.access_control import SESSION_LIFETIME, LoginThrottle, ServerAddress, Sessions
 
-OPEN_PAGES = {"login", "log_in", "prefer", "static", "bokeh_script"}
-LARGEST_FORM = 16_384
-SHORTEST_SECRET = 8  # characters; a shorter text is no key, and would tear holes into words that have it
-REPORT_POLICY = (
+PUBLIC_ENDPOINTS = {"login", "log_in", "prefer", "static", "bokeh_script"}
+MAX_FORM_BYTES = 16_384
+MIN_SECRET_LENGTH = 8  # characters; a shorter text is no key, and would tear holes into words that have it
+REPORT_CSP = (
     "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:; base-uri 'none'; "
     "form-action 'none'; frame-ancestors 'self'"
 )
 """For a report, a page of its own with its style in it: it gets no script, no origin, no cookies and no network."""
 
 
-def page_policy(nonce: str) -> str:
+def content_security_policy(nonce: str) -> str:
     """Return the Content-Security-Policy of the pages."""
     return (
         f"default-src 'none'; script-src 'self'; style-src 'self' 'nonce-{nonce}'; img-src 'self' data:; "
@@ -36,77 +36,81 @@ def page_policy(nonce: str) -> str:
     )
 
 
-class Guard:
-    """The guard of one app."""
+class RequestSecurity:
+    """Request checks and response headers of one app."""
 
     def __init__(
-        self, app: Flask, door: Door, now: Callable[[], datetime], secret_values: Callable[[], tuple[str, ...]]
+        self,
+        app: Flask,
+        server_address: ServerAddress,
+        now: Callable[[], datetime],
+        secret_values: Callable[[], tuple[str, ...]],
     ) -> None:
-        self.door = door
+        self.server_address = server_address
         self.sessions = Sessions()
-        self.tries = Tries()
+        self.login_throttle = LoginThrottle()
         self.now = now
         self._secret_values = secret_values
         app.config.update(
             SECRET_KEY=secrets.token_bytes(32),
-            SESSION_COOKIE_NAME="__Host-marsshot" if door.is_https else f"marsshot-{door.port}",
-            SESSION_COOKIE_SECURE=door.is_https,
+            SESSION_COOKIE_NAME="__Host-marsshot" if server_address.is_https else f"marsshot-{server_address.port}",
+            SESSION_COOKIE_SECURE=server_address.is_https,
             SESSION_COOKIE_HTTPONLY=True,
             SESSION_COOKIE_SAMESITE="Strict",
             SESSION_REFRESH_EACH_REQUEST=False,
-            PERMANENT_SESSION_LIFETIME=SESSION_LASTS,
-            MAX_CONTENT_LENGTH=LARGEST_FORM,
+            PERMANENT_SESSION_LIFETIME=SESSION_LIFETIME,
+            MAX_CONTENT_LENGTH=MAX_FORM_BYTES,
         )
-        app.before_request(self.admit)
-        app.after_request(self.seal)
+        app.before_request(self.check_request)
+        app.after_request(self.add_security_headers)
 
     @property
     def is_logged_in(self) -> bool:
         """Return whether this request comes from somebody who had the token."""
-        return bool(self.door.token) and self.sessions.is_open(session.get("name", ""), self.now())
+        return bool(self.server_address.token) and self.sessions.is_open(session.get("name", ""), self.now())
 
-    def admit(self) -> Any:
+    def check_request(self) -> Any:
         """Refuse, or send to the login, what may not see the page; None: go on."""
         g.nonce = secrets.token_urlsafe(16)
-        if not self.door.admits(request.headers.get("Host", "")):
+        if not self.server_address.allows_host(request.headers.get("Host", "")):
             return Response("This page is not served under that name.\n", 421, mimetype="text/plain")
-        if self.door.token and not self.is_logged_in and request.endpoint not in OPEN_PAGES:
+        if self.server_address.token and not self.is_logged_in and request.endpoint not in PUBLIC_ENDPOINTS:
             if request.endpoint == "pulse" or request.method != "GET":
                 abort(401)
             return redirect(url_for("login"))
         if request.method == "POST":
-            self._refuse_forged()
+            self._check_csrf_token()
         return None
 
-    def _refuse_forged(self) -> None:
-        """Refuse a form that this page has not given out."""
-        known, given = session.get("form_key", ""), request.form.get("form_key", "")
+    def _check_csrf_token(self) -> None:
+        """Refuse a form without the CSRF token of this browser's session."""
+        known, given = session.get("csrf_token", ""), request.form.get("csrf_token", "")
         site = request.headers.get("Sec-Fetch-Site", "same-origin")
         if not known or not hmac.compare_digest(known.encode(), given.encode()) or site != "same-origin":
             abort(400)
 
-    def form_key(self) -> str:
+    def csrf_token(self) -> str:
         """Return what every form of this browser has to bring back; made at the first form."""
-        if "form_key" not in session:
-            session["form_key"] = secrets.token_urlsafe(32)
+        if "csrf_token" not in session:
+            session["csrf_token"] = secrets.token_urlsafe(32)
             session.permanent = True
-        return str(session["form_key"])
+        return str(session["csrf_token"])
 
     def log_in(self) -> None:
         """Begin a session, with a new key for its forms."""
         session.clear()
         session["name"] = self.sessions.open(self.now())
-        self.form_key()
+        self.csrf_token()
 
     def log_out(self) -> None:
         """End the session, here and in the browser."""
         self.sessions.close(session.get("name", ""))
         session.clear()
 
-    def seal(self, response: Response) -> Response:
+    def add_security_headers(self, response: Response) -> Response:
         """Give an answer its headers, and blank out every secret that came into it."""
         headers = response.headers
-        headers.setdefault("Content-Security-Policy", page_policy(g.get("nonce", "")))
+        headers.setdefault("Content-Security-Policy", content_security_policy(g.get("nonce", "")))
         headers["X-Content-Type-Options"] = "nosniff"
         headers["Referrer-Policy"] = "no-referrer"
         headers["Cross-Origin-Opener-Policy"] = "same-origin"
@@ -116,10 +120,10 @@ class Guard:
             headers["X-Frame-Options"] = "DENY"
         if request.endpoint not in {"static", "bokeh_script"}:
             headers.setdefault("Cache-Control", "no-store")
-            self._blank(response)
+            self._redact_secrets(response)
         return response
 
-    def _blank(self, response: Response) -> None:
+    def _redact_secrets(self, response: Response) -> None:
         """Take secrets out of a page, should one have come into a file that it shows."""
         if response.direct_passthrough or not response.is_sequence:
             return
@@ -132,5 +136,7 @@ class Guard:
 
     def _all_secrets(self) -> list[str]:
         """Return every secret, as it is and as a page spells it; the longest first: one may begin with another."""
-        values = {value for value in (self.door.token, *self._secret_values()) if len(value) >= SHORTEST_SECRET}
+        values = {
+            value for value in (self.server_address.token, *self._secret_values()) if len(value) >= MIN_SECRET_LENGTH
+        }
         return sorted(values | {str(escape(value)) for value in values}, key=len, reverse=True)

@@ -2,8 +2,8 @@
 
 `binance/__init__.py` brings the asyncio client and the websockets with it, and `dateparser` comes for one function that
 turns words into dates: together fifteen megabytes of a process that sleeps for days. So does the signing with RSA and
-Ed25519 keys, where a Binance secret is signed with HMAC. All are put off until something of them is asked for; whatever
-asks gets the real thing.
+Ed25519 keys, where a Binance secret is signed with HMAC. All are imported lazily, when something of them is first used;
+whatever asks gets the real thing.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from types import ModuleType
 from typing import Any
 
 
-class PutOff(ModuleType):
+class LazyModule(ModuleType):
     """Stands where a module will be: loads it when something of it is used for the first time."""
 
     def __getattr__(self, name: str) -> Any:
@@ -29,11 +29,11 @@ class PutOff(ModuleType):
         return getattr(real, name)
 
 
-def put_off(name: str) -> None:
+def lazy_import(name: str) -> None:
     """Let the module be loaded when it is needed. Does nothing where it is loaded already or is not installed."""
     if name in sys.modules or (spec := find_spec(name)) is None:
         return
-    module = PutOff(name)
+    module = LazyModule(name)
     module.__spec__ = spec
     # A package's modules are found through its path, and can be had without the package's own code.
     if spec.submodule_search_locations is not None:
@@ -43,9 +43,9 @@ def put_off(name: str) -> None:
 
 _SIGNING = ("Hash.SHA256", "PublicKey.ECC", "PublicKey.RSA", "Signature.eddsa", "Signature.pkcs1_15")
 for _name in ("binance", "dateparser", *(f"Crypto.{part}" for part in _SIGNING)):
-    put_off(_name)
+    lazy_import(_name)
 
-from binance.client import Client  # noqa: E402 - after what is put off
+from binance.client import Client  # noqa: E402 - after the lazy imports
 from binance.exceptions import BinanceAPIException, BinanceRequestException  # noqa: E402
 
 __all__ = ["BinanceAPIException", "BinanceRequestException", "Client"]

@@ -1,4 +1,4 @@
-"""The wire to Binance: one python-binance client, signed with the exchange's time, silent when told to be.
+"""The connection to Binance: one python-binance client, signed with the exchange's time, quiet when Binance asks.
 
 Every failure comes out as an error named by what to do next; nothing is resent here but a read after -1021.
 Knows no endpoint's meaning.
@@ -16,7 +16,7 @@ import requests
 from requests.adapters import BaseAdapter
 
 from marsshot.config.settings import is_loopback_origin
-from marsshot.core.catalog import Sentence
+from marsshot.core.catalog import LocalizedText
 from marsshot.core.errors import MarsShotError, TemporaryError, UnknownOutcomeError
 from marsshot.exchange.binance.client import BinanceAPIException, BinanceRequestException, Client
 from marsshot.exchange.binance.errors import BAD_TIMESTAMP, INVALID_SYMBOL, NO_SUCH_ORDER, order_error, read_error
@@ -25,7 +25,7 @@ from marsshot.infra.clock import Clock
 
 RECV_WINDOW_MS = 5000
 TIMEOUT_SECONDS = (5, 12)  # connect, read: Binance itself gives up after 10
-LONGEST_BAN_SECONDS = 3 * 24 * 3600.0
+MAX_BAN_SECONDS = 3 * 24 * 3600.0
 
 # What python-binance 1.0.37 lets through, besides its own, when an answer is not what it should be.
 _BROKEN_ANSWER = (BinanceRequestException, *UNREADABLE)
@@ -43,8 +43,8 @@ class _StaleClockError(TemporaryError):
     """-1021 on a request that changes nothing."""
 
 
-class Silence:
-    """Until when, by our own clock, Binance wants to be left alone. Shared by all wires to it; safe for threads."""
+class QuietPeriod:
+    """Until when, by our own clock, Binance wants no requests. Shared by all connections to it; safe for threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -56,7 +56,7 @@ class Silence:
             self.until_ms = max(self.until_ms, moment_ms)
 
 
-class BinanceWire:
+class BinanceConnection:
     """One connection to one account. For one thread at a time."""
 
     def __init__(
@@ -67,7 +67,7 @@ class BinanceWire:
         base_url: str,
         clock: Clock,
         transport: BaseAdapter | None = None,
-        silence: Silence | None = None,
+        quiet_period: QuietPeriod | None = None,
     ) -> None:
         self.client = Client(
             api_key or None, api_secret or None, ping=False, requests_params={"timeout": TIMEOUT_SECONDS}
@@ -83,7 +83,7 @@ class BinanceWire:
         self._clock = clock
         self._offset_ms = 0
         self._synced = False
-        self.silence = silence or Silence()
+        self.quiet_period = quiet_period or QuietPeriod()
 
     # ------------------------------------------------------------------ time
 
@@ -99,8 +99,8 @@ class BinanceWire:
         answer = self.read(self.client.get_server_time)
         server_ms = answer.get("serverTime") if isinstance(answer, dict) else None
         if not isinstance(server_ms, int):
-            raise TemporaryError(Sentence("fault.binance.no_time"))
-        # The answer was true about half-way between asking and hearing.
+            raise TemporaryError(LocalizedText("fault.binance.no_time"))
+        # The answer was true about half-way between request and response.
         self._offset_ms = server_ms - (before + self._local_ms()) // 2
         self._synced = True
         return server_ms
@@ -108,7 +108,7 @@ class BinanceWire:
     def _local_ms(self) -> int:
         return int(self._clock.now().timestamp() * 1000)
 
-    def _stamp(self) -> None:
+    def _sync_timestamps(self) -> None:
         """Let python-binance, which reads the machine's own clock, sign with the exchange's time."""
         self.client.timestamp_offset = self.now_ms() - int(time.time() * 1000)
 
@@ -116,12 +116,12 @@ class BinanceWire:
 
     def signed(self, call: Callable[..., Any], **parameters: Any) -> Any:
         """Return the answer to a signed read. Raises TemporaryError, AccountTroubleError or StopRequested."""
-        self._stamp()
+        self._sync_timestamps()
         try:
             return self.read(call, **parameters)
         except _StaleClockError:
             self.server_ms()
-            self._stamp()
+            self._sync_timestamps()
             return self.read(call, **parameters)
 
     def read(self, call: Callable[..., Any], *arguments: Any, **parameters: Any) -> Any:
@@ -133,15 +133,15 @@ class BinanceWire:
         try:
             answer = self._clock.wait_for(partial(call, *arguments, **parameters))
         except BinanceAPIException as error:
-            status, code, text, wait = _of(error)
-            raise self._remembered(_special_error(code) or read_error(status, code, text, wait)) from None
+            status, code, text, wait = _parse_exception(error)
+            raise self._noting_retry_after(_special_error(code) or read_error(status, code, text, wait)) from None
         except requests.exceptions.RequestException as error:
-            raise TemporaryError(Sentence("fault.binance.silent", why=type(error).__name__)) from None
+            raise TemporaryError(LocalizedText("fault.binance.silent", why=type(error).__name__)) from None
         except _BROKEN_ANSWER:
-            raise TemporaryError(Sentence("fault.binance.odd_answer")) from None
+            raise TemporaryError(LocalizedText("fault.binance.odd_answer")) from None
         if isinstance(answer, dict) and "msg" in answer and _code(answer) < 0:
             code = _code(answer)
-            raise self._remembered(_special_error(code) or read_error(200, code, str(answer["msg"])))
+            raise self._noting_retry_after(_special_error(code) or read_error(200, code, str(answer["msg"])))
         return answer
 
     # ------------------------------------------------------------------ the one request that trades
@@ -152,53 +152,53 @@ class BinanceWire:
         Its answer is waited for, whoever wants the bot to stop.
         """
         self._refuse_while_quiet()
-        self._stamp()
+        self._sync_timestamps()
         try:
             answer = self.client.create_order(**parameters)
         except BinanceAPIException as error:
-            raise self._remembered(order_error(*_of(error))) from None
+            raise self._noting_retry_after(order_error(*_parse_exception(error))) from None
         except requests.exceptions.RequestException as error:
-            raise UnknownOutcomeError(Sentence("fault.binance.no_answer", why=type(error).__name__)) from None
+            raise UnknownOutcomeError(LocalizedText("fault.binance.no_answer", why=type(error).__name__)) from None
         except _BROKEN_ANSWER:
-            raise UnknownOutcomeError(Sentence("fault.binance.odd_answer")) from None
+            raise UnknownOutcomeError(LocalizedText("fault.binance.odd_answer")) from None
         if isinstance(answer, dict) and "code" in answer and "orderId" not in answer:
-            raise self._remembered(order_error(400, _code(answer), str(answer.get("msg", ""))))
+            raise self._noting_retry_after(order_error(400, _code(answer), str(answer.get("msg", ""))))
         return answer
 
-    # ------------------------------------------------------------------ silence
+    # ------------------------------------------------------------------ quiet period
 
     def _refuse_while_quiet(self) -> None:
-        left = (self.silence.until_ms - self._local_ms()) / 1000
-        if left > LONGEST_BAN_SECONDS:  # our clock was set back meanwhile: no ban is that long
-            self.silence.until_ms = 0
+        left = (self.quiet_period.until_ms - self._local_ms()) / 1000
+        if left > MAX_BAN_SECONDS:  # our clock was set back meanwhile: no ban is that long
+            self.quiet_period.until_ms = 0
         elif left > 0:
-            raise TemporaryError(Sentence("fault.binance.quiet", seconds=left), left)
+            raise TemporaryError(LocalizedText("fault.binance.quiet", seconds=left), left)
 
-    def _remembered(self, error: MarsShotError) -> MarsShotError:
+    def _noting_retry_after(self, error: MarsShotError) -> MarsShotError:
         """Keep a Retry-After for every request that follows."""
         if isinstance(error, TemporaryError) and error.retry_after_seconds:
-            wait_ms = int(min(error.retry_after_seconds, LONGEST_BAN_SECONDS) * 1000)
-            self.silence.extend(self._local_ms() + wait_ms)
+            wait_ms = int(min(error.retry_after_seconds, MAX_BAN_SECONDS) * 1000)
+            self.quiet_period.extend(self._local_ms() + wait_ms)
         return error
 
 
 def _special_error(code: int) -> TemporaryError | None:
     if code == INVALID_SYMBOL:
-        return UnknownPairError(Sentence("fault.binance.no_pair"))
+        return UnknownPairError(LocalizedText("fault.binance.no_pair"))
     if code == NO_SUCH_ORDER:
-        return NoSuchOrderError(Sentence("fault.binance.no_order"))
+        return NoSuchOrderError(LocalizedText("fault.binance.no_order"))
     if code == BAD_TIMESTAMP:
-        return _StaleClockError(Sentence("fault.binance.bad_time"))
+        return _StaleClockError(LocalizedText("fault.binance.bad_time"))
     return None
 
 
-def _of(error: BinanceAPIException) -> tuple[int, int, str, float | None]:
+def _parse_exception(error: BinanceAPIException) -> tuple[int, int, str, float | None]:
     """Return status, code, text and Retry-After of python-binance's exception."""
     text = "no text" if error.code == 0 else str(error.message)
     headers = getattr(error.response, "headers", None) or {}
     try:
-        told = float(headers.get("Retry-After", ""))
-        wait = told if 0 < told < float("inf") else None
+        retry_after = float(headers.get("Retry-After", ""))
+        wait = retry_after if 0 < retry_after < float("inf") else None
     except ValueError:
         wait = None
     try:

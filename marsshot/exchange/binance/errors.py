@@ -6,7 +6,7 @@ anything else has an unknown outcome and is looked up.
 
 from __future__ import annotations
 
-from marsshot.core.catalog import Sentence
+from marsshot.core.catalog import LocalizedText
 from marsshot.core.errors import (
     AccountTroubleError,
     ClockRefusedError,
@@ -22,7 +22,7 @@ INVALID_SYMBOL = -1121
 BAD_TIMESTAMP = -1021
 
 _UNKNOWN_CODES = {-1000, -1001, -1006, -1007, -1008}
-_LATER_CODES = {-1003, -1015, -1034, -1099}
+_RETRY_LATER_CODES = {-1003, -1015, -1034, -1099}
 _ACCOUNT_CODES = {-1002, -1022, -2008, -2014, -2015}  # what each means stands in the catalogue under fault.binance.key
 _ACCOUNT_TEXTS = ("action is disabled", "action disabled", "may not place or cancel", "trading is not enabled")
 PAUSE_SECONDS = {429: 60.0, 418: 120.0}  # where Binance does not say how long: a minute's limit, the shortest ban
@@ -32,17 +32,17 @@ HTTP_FORBIDDEN, HTTP_TEAPOT, HTTP_TOO_MANY, HTTP_LEGAL, HTTP_SERVER_ERROR = 403,
 def order_error(status: int, code: int, text: str, retry_after: float | None = None) -> MarsShotError:
     """Return what a refused or failed order placement means. `code` is 0 where the body had none."""
     if code in _UNKNOWN_CODES or status >= HTTP_SERVER_ERROR or "Duplicate order" in text:
-        return UnknownOutcomeError(_answered(status, code, text))
+        return UnknownOutcomeError(_response_text(status, code, text))
     shared = _error_of_any_request(status, code, text, retry_after)
     if shared is not None:
         return shared
     if "insufficient balance" in text:
-        return InsufficientBalanceError(Sentence("fault.binance.refused_order", text=text, code=code))
+        return InsufficientBalanceError(LocalizedText("fault.binance.refused_order", text=text, code=code))
     if any(part in text.lower() for part in _ACCOUNT_TEXTS):
-        return AccountTroubleError(Sentence("fault.binance.no_trade", text=text, code=code))
+        return AccountTroubleError(LocalizedText("fault.binance.no_trade", text=text, code=code))
     if code < 0:
-        return RefusedOrderError(Sentence("fault.binance.refused_order", text=text, code=code))
-    return UnknownOutcomeError(Sentence("fault.binance.answered_bare", status=status))
+        return RefusedOrderError(LocalizedText("fault.binance.refused_order", text=text, code=code))
+    return UnknownOutcomeError(LocalizedText("fault.binance.answered_bare", status=status))
 
 
 def read_error(status: int, code: int, text: str, retry_after: float | None = None) -> MarsShotError:
@@ -50,25 +50,25 @@ def read_error(status: int, code: int, text: str, retry_after: float | None = No
     shared = _error_of_any_request(status, code, text, retry_after)
     if shared is not None:
         return shared
-    return TemporaryError(_answered(status, code, text), retry_after)
+    return TemporaryError(_response_text(status, code, text), retry_after)
 
 
-def _answered(status: int, code: int, text: str) -> Sentence:
+def _response_text(status: int, code: int, text: str) -> LocalizedText:
     if code:
-        return Sentence("fault.binance.answered_with", status=status, code=code, text=text)
-    return Sentence("fault.binance.answered", status=status)
+        return LocalizedText("fault.binance.answered_with", status=status, code=code, text=text)
+    return LocalizedText("fault.binance.answered", status=status)
 
 
 def _error_of_any_request(status: int, code: int, text: str, retry_after: float | None) -> MarsShotError | None:
     if status == HTTP_LEGAL:
-        return AccountTroubleError(Sentence("fault.binance.location"))
-    if status in {HTTP_TOO_MANY, HTTP_TEAPOT} or code in _LATER_CODES:
+        return AccountTroubleError(LocalizedText("fault.binance.location"))
+    if status in {HTTP_TOO_MANY, HTTP_TEAPOT} or code in _RETRY_LATER_CODES:
         pause = retry_after or PAUSE_SECONDS.get(status, 60.0)
-        return TemporaryError(Sentence("fault.binance.asks_to_wait", status=status, code=code, text=text), pause)
+        return TemporaryError(LocalizedText("fault.binance.asks_to_wait", status=status, code=code, text=text), pause)
     if code == BAD_TIMESTAMP:
-        return ClockRefusedError(Sentence("fault.binance.refused_time", text=text))
+        return ClockRefusedError(LocalizedText("fault.binance.refused_time", text=text))
     if code in _ACCOUNT_CODES:
-        return AccountTroubleError(Sentence(f"fault.binance.key.{-code}", code=code))
+        return AccountTroubleError(LocalizedText(f"fault.binance.key.{-code}", code=code))
     if status == HTTP_FORBIDDEN and code == 0:
-        return TemporaryError(Sentence("fault.binance.firewall"), retry_after or 300.0)
+        return TemporaryError(LocalizedText("fault.binance.firewall"), retry_after or 300.0)
     return None

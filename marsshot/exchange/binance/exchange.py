@@ -14,45 +14,45 @@ from typing import Any
 
 from requests.adapters import BaseAdapter
 
-from marsshot.core.catalog import Sentence
-from marsshot.core.domain import Account, Intent, OrderReport, PartFill, SeenOrder, TradingRules
+from marsshot.core.catalog import LocalizedText
+from marsshot.core.domain import Account, ExecutedOrder, Intent, OrderReport, PartFill, TradingRules
 from marsshot.core.errors import MarsShotError, StopRequested, TemporaryError, UnknownOutcomeError
-from marsshot.exchange.base import HearPrices
-from marsshot.exchange.binance.connection import BinanceWire, NoSuchOrderError, UnknownPairError
+from marsshot.exchange.base import PricesCallback
+from marsshot.exchange.binance.connection import BinanceConnection, NoSuchOrderError, UnknownPairError
 from marsshot.exchange.binance.responses import (
     UNREADABLE,
     order_parameters,
     pair_list,
     read_account,
-    read_orders_behind,
-    read_part,
+    read_executed_order,
+    read_order_ids,
+    read_part_fill,
     read_prices,
     read_report,
     read_rules,
-    read_seen_order,
 )
-from marsshot.infra.background import SideBySide
+from marsshot.infra.background import WorkerPool
 from marsshot.infra.clock import Clock
-from marsshot.infra.tls import TrustingAlike
+from marsshot.infra.tls import SharedContextAdapter
 
 PAIRS_PER_REQUEST = 100
-MOST_TRADES = 1000
+MAX_TRADES_PER_PAGE = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class KeyRights:
+class ApiKeyPermissions:
     """What an API key may do, whatever its account may."""
 
     may_trade: bool
     may_withdraw: bool
-    is_for_some_addresses: bool  # limited to a list of IP addresses
+    is_ip_restricted: bool  # limited to a list of IP addresses
 
 
 class BinanceExchange:
     """One account at Binance spot. For one thread at a time.
 
-    beside: asks for prices in a thread and over a connection of its own, so that a ticker that hangs holds nothing up;
-    without it `prices_soon` answers at once.
+    worker_pool: asks for prices in a thread and over a connection of its own, so that a ticker that hangs holds nothing
+    up; without it `request_prices` answers at once.
     """
 
     def __init__(
@@ -63,41 +63,41 @@ class BinanceExchange:
         base_url: str,
         clock: Clock,
         transport: BaseAdapter | None = None,
-        beside: SideBySide | None = None,
+        worker_pool: WorkerPool | None = None,
     ) -> None:
-        shared = TrustingAlike() if transport is None and base_url.startswith("https:") else None
-        self._wire = BinanceWire(
+        shared = SharedContextAdapter() if transport is None and base_url.startswith("https:") else None
+        self._connection = BinanceConnection(
             api_key=api_key, api_secret=api_secret, base_url=base_url, clock=clock, transport=transport or shared
         )
-        self._client = self._wire.client
-        self._beside = beside
-        self._ticker = self._wire
-        if beside is not None:  # public prices: no key, and the same silence
-            self._ticker = BinanceWire(
+        self._client = self._connection.client
+        self._worker_pool = worker_pool
+        self._price_connection = self._connection
+        if worker_pool is not None:  # public prices: no key, and the same quiet period
+            self._price_connection = BinanceConnection(
                 api_key="",
                 api_secret="",
                 base_url=base_url,
                 clock=clock,
                 transport=shared,
-                silence=self._wire.silence,
+                quiet_period=self._connection.quiet_period,
             )
 
     def now_ms(self) -> int:
         """Return the exchange's time by our clock and the last known offset; asks if it was never asked."""
-        return self._wire.now_ms()
+        return self._connection.now_ms()
 
     def server_ms(self) -> int:
         """Ask the exchange for its time and keep the offset. Raises TemporaryError."""
-        return self._wire.server_ms()
+        return self._connection.server_ms()
 
     @property
     def quiet_until_ms(self) -> int:
-        """Until when, by our clock, Binance has asked to be left alone."""
-        return self._wire.silence.until_ms
+        """Until when, by our clock, Binance has asked to send nothing."""
+        return self._connection.quiet_period.until_ms
 
     def keep_quiet_until(self, moment_ms: int) -> None:
         """Send nothing before that moment of our clock: Binance asked for it, perhaps before a restart."""
-        self._wire.silence.extend(moment_ms)
+        self._connection.quiet_period.extend(moment_ms)
 
     # ------------------------------------------------------------------ market
 
@@ -106,76 +106,76 @@ class BinanceExchange:
 
         A pair that Binance does not know fails the whole request: then all prices are asked for, at the same weight.
         """
-        return _prices(self._wire, pairs)
+        return _prices(self._connection, pairs)
 
-    def prices_soon(self, pairs: Collection[str], hear: HearPrices) -> None:
-        """Ask for the last prices of the pairs that exist; `hear` is told them, or why there are none, in any thread.
+    def request_prices(self, pairs: Collection[str], callback: PricesCallback) -> None:
+        """Ask for the last prices of the pairs that exist; `callback` gets them, or why there are none, in any thread.
 
         While the last question hangs, nothing more is asked.
         """
-        if self._beside is None:
-            hear(_told(self._ticker, pairs))
-        elif self._beside.busy:
-            hear(TemporaryError(Sentence("fault.binance.prices_hang")))
+        if self._worker_pool is None:
+            callback(_prices_or_error(self._price_connection, pairs))
+        elif self._worker_pool.busy:
+            callback(TemporaryError(LocalizedText("fault.binance.prices_hang")))
         else:
-            self._beside.begin([lambda: hear(_told(self._ticker, pairs))])
+            self._worker_pool.submit([lambda: callback(_prices_or_error(self._price_connection, pairs))])
 
     def trading_rules(self, pairs: Collection[str]) -> Mapping[str, TradingRules]:
         """Return the rules of the pairs that exist. Raises TemporaryError."""
         rules: dict[str, TradingRules] = {}
-        for part in _parts(sorted(set(pairs))):
+        for part in _chunks(sorted(set(pairs))):
             rules |= self._rules_of(part)
         return rules
 
     def _rules_of(self, pairs: list[str]) -> dict[str, TradingRules]:
         try:
-            return self._ask_rules(pairs)
+            return self._fetch_rules(pairs)
         except UnknownPairError:
-            known = sorted(_all_prices(self._wire, pairs))
+            known = sorted(_all_prices(self._connection, pairs))
         try:
-            return self._ask_rules(known) if known else {}
+            return self._fetch_rules(known) if known else {}
         except UnknownPairError:
-            return self._ask_rules_singly(known)
+            return self._fetch_rules_singly(known)
 
-    def _ask_rules_singly(self, pairs: list[str]) -> dict[str, TradingRules]:
+    def _fetch_rules_singly(self, pairs: list[str]) -> dict[str, TradingRules]:
         rules: dict[str, TradingRules] = {}
         for pair in pairs:
             try:
-                rules |= self._ask_rules([pair])
+                rules |= self._fetch_rules([pair])
             except UnknownPairError:
                 continue
         return rules
 
-    def _ask_rules(self, pairs: list[str]) -> dict[str, TradingRules]:
+    def _fetch_rules(self, pairs: list[str]) -> dict[str, TradingRules]:
         # python-binance's own get_exchange_info takes no list: it would load every pair there is.
-        answer = self._wire.read(self._client._get, "exchangeInfo", data={"symbols": pair_list(pairs)})
+        answer = self._connection.read(self._client._get, "exchangeInfo", data={"symbols": pair_list(pairs)})
         return read_rules(answer, pairs)
 
     # ------------------------------------------------------------------ account and orders
 
     def account(self) -> Account:
         """Return balances and permissions. Raises TemporaryError or AccountTroubleError."""
-        return read_account(self._wire.signed(self._client.get_account))
+        return read_account(self._connection.signed(self._client.get_account))
 
-    def key_rights(self) -> KeyRights:
+    def api_key_permissions(self) -> ApiKeyPermissions:
         """Return what the key may do. Raises TemporaryError, also where that is not offered, or AccountTroubleError.
 
         Source: GET /sapi/v1/account/apiRestrictions; `canWithdraw` of the account is not about the key.
         """
-        answer = self._wire.signed(self._client.get_account_api_permissions)
+        answer = self._connection.signed(self._client.get_account_api_permissions)
         try:
             flags = {name: answer[name] for name in ("enableSpotAndMarginTrading", "enableWithdrawals", "ipRestrict")}
         except UNREADABLE:
-            raise TemporaryError(Sentence("fault.binance.no_rights")) from None
+            raise TemporaryError(LocalizedText("fault.binance.no_rights")) from None
         if not all(isinstance(flag, bool) for flag in flags.values()):
-            raise TemporaryError(Sentence("fault.binance.no_rights"))
-        return KeyRights(*flags.values())
+            raise TemporaryError(LocalizedText("fault.binance.no_rights"))
+        return ApiKeyPermissions(*flags.values())
 
     def send_market_order(self, intent: Intent) -> OrderReport:
         """Send the order once. Raises by what to do next; UnknownOutcomeError where it may have executed."""
-        report = read_report(self._wire.send_order(**order_parameters(intent)), intent)
+        report = read_report(self._connection.send_order(**order_parameters(intent)), intent)
         if report is None:
-            raise UnknownOutcomeError(Sentence("fault.binance.no_outcome"))
+            raise UnknownOutcomeError(LocalizedText("fault.binance.no_outcome"))
         return report
 
     def find_order(self, intent: Intent) -> OrderReport | None:
@@ -184,76 +184,84 @@ class BinanceExchange:
         Raises TemporaryError or AccountTroubleError where it could not be asked.
         """
         try:
-            answer = self._wire.signed(
+            answer = self._connection.signed(
                 self._client.get_order, symbol=intent.pair, origClientOrderId=intent.client_order_id
             )
         except NoSuchOrderError:
             return None
         report = read_report(answer, intent)
         if report is None:
-            raise TemporaryError(Sentence("fault.binance.odd_order"))
+            raise TemporaryError(LocalizedText("fault.binance.odd_order"))
         return report
 
-    def parts_of(self, intent: Intent, order_id: int) -> tuple[PartFill, ...]:
+    def fetch_part_fills(self, intent: Intent, order_id: int) -> tuple[PartFill, ...]:
         """Return the trades of an order, with their commissions. Raises TemporaryError or AccountTroubleError."""
         try:
-            return tuple(read_part(row) for row in self._trades_of(intent.pair, order_id) if row["orderId"] == order_id)
+            return tuple(
+                read_part_fill(row) for row in self._trades_of(intent.pair, order_id) if row["orderId"] == order_id
+            )
         except UNREADABLE:
-            raise TemporaryError(Sentence("fault.binance.odd_trades")) from None
+            raise TemporaryError(LocalizedText("fault.binance.odd_trades")) from None
 
     def _trades_of(self, pair: str, order_id: int) -> list[dict[str, Any]]:
         """Return the rows of an order's trades; where there are more than fit into one answer, page by page."""
-        ask = partial(self._wire.signed, self._client.get_my_trades, symbol=pair, orderId=order_id, limit=MOST_TRADES)
-        page = ask()
-        if len(page) < MOST_TRADES:
+        fetch_page = partial(
+            self._connection.signed,
+            self._client.get_my_trades,
+            symbol=pair,
+            orderId=order_id,
+            limit=MAX_TRADES_PER_PAGE,
+        )
+        page = fetch_page()
+        if len(page) < MAX_TRADES_PER_PAGE:
             return list(page)
         rows, next_id = list[dict[str, Any]](), 0  # without fromId they are the latest, with it those from there on
-        while len(page) == MOST_TRADES:
-            page = ask(fromId=next_id)
+        while len(page) == MAX_TRADES_PER_PAGE:
+            page = fetch_page(fromId=next_id)
             rows += page
             last_id = max((row["id"] for row in page), default=next_id)
             if last_id < next_id:
-                raise TemporaryError(Sentence("fault.binance.odd_order_of_trades"))
+                raise TemporaryError(LocalizedText("fault.binance.odd_order_of_trades"))
             next_id = last_id + 1
         return rows
 
-    def orders_since(self, pair: str, moment_ms: int) -> list[SeenOrder]:
+    def orders_since(self, pair: str, moment_ms: int) -> list[ExecutedOrder]:
         """Return the account's orders of a pair that executed from that exchange time on, whoever sent them.
 
         Found by their trades, of which the last thousand are looked at. Raises TemporaryError or AccountTroubleError.
         """
-        trades = self._wire.signed(self._client.get_my_trades, symbol=pair, limit=MOST_TRADES)
+        trades = self._connection.signed(self._client.get_my_trades, symbol=pair, limit=MAX_TRADES_PER_PAGE)
         return [
-            read_seen_order(self._wire.signed(self._client.get_order, symbol=pair, orderId=order_id))
-            for order_id in read_orders_behind(trades, moment_ms)
+            read_executed_order(self._connection.signed(self._client.get_order, symbol=pair, orderId=order_id))
+            for order_id in read_order_ids(trades, moment_ms)
         ]
 
 
-def _told(wire: BinanceWire, pairs: Collection[str]) -> Mapping[str, Decimal] | MarsShotError:
+def _prices_or_error(connection: BinanceConnection, pairs: Collection[str]) -> Mapping[str, Decimal] | MarsShotError:
     try:
-        return _prices(wire, pairs)
+        return _prices(connection, pairs)
     except StopRequested:
         raise
     except MarsShotError as error:
         return error
 
 
-def _prices(wire: BinanceWire, pairs: Collection[str]) -> Mapping[str, Decimal]:
+def _prices(connection: BinanceConnection, pairs: Collection[str]) -> Mapping[str, Decimal]:
     wanted = set(pairs)
     prices: dict[str, Decimal] = {}
-    for part in _parts(sorted(wanted)):
+    for part in _chunks(sorted(wanted)):
         try:
-            rows = wire.read(wire.client.get_symbol_ticker, symbols=pair_list(part))
+            rows = connection.read(connection.client.get_symbol_ticker, symbols=pair_list(part))
         except UnknownPairError:
-            return _all_prices(wire, wanted)
+            return _all_prices(connection, wanted)
         prices |= read_prices(rows)
     return {pair: price for pair, price in prices.items() if pair in wanted}
 
 
-def _all_prices(wire: BinanceWire, wanted: Collection[str]) -> dict[str, Decimal]:
-    rows = wire.read(wire.client.get_symbol_ticker)
+def _all_prices(connection: BinanceConnection, wanted: Collection[str]) -> dict[str, Decimal]:
+    rows = connection.read(connection.client.get_symbol_ticker)
     return {pair: price for pair, price in read_prices(rows).items() if pair in wanted}
 
 
-def _parts(pairs: list[str]) -> list[list[str]]:
+def _chunks(pairs: list[str]) -> list[list[str]]:
     return [pairs[start : start + PAIRS_PER_REQUEST] for start in range(0, len(pairs), PAIRS_PER_REQUEST)]

@@ -1,4 +1,4 @@
-"""What Binance answers, read into values, and what it is asked, written out. Pure; knows no wire.
+"""What Binance answers, read into values, and what it is asked, written out. Pure; knows no connection.
 
 An answer in another form than Binance's is told as such, never guessed at.
 """
@@ -10,8 +10,17 @@ from collections.abc import Collection, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from marsshot.core.catalog import Sentence
-from marsshot.core.domain import ZERO, Account, Intent, OrderReport, PartFill, SeenOrder, TradingRules, is_usable_price
+from marsshot.core.catalog import LocalizedText
+from marsshot.core.domain import (
+    ZERO,
+    Account,
+    ExecutedOrder,
+    Intent,
+    OrderReport,
+    PartFill,
+    TradingRules,
+    is_usable_price,
+)
 from marsshot.core.errors import TemporaryError
 from marsshot.exchange.binance.trading_rules import trading_rules_of
 from marsshot.portfolio.serialization import decimal_text
@@ -33,7 +42,7 @@ def read_account(answer: Any) -> Account:
         permissions = frozenset(answer.get("permissions") or ())
         return Account(free, answer.get("canTrade", True) is True, permissions, locked)
     except UNREADABLE:
-        raise TemporaryError(Sentence("fault.binance.odd_account")) from None
+        raise TemporaryError(LocalizedText("fault.binance.odd_account")) from None
 
 
 def read_rules(answer: Any, pairs: Collection[str]) -> dict[str, TradingRules]:
@@ -41,13 +50,13 @@ def read_rules(answer: Any, pairs: Collection[str]) -> dict[str, TradingRules]:
     try:
         return {row["symbol"]: trading_rules_of(row) for row in answer["symbols"] if row["symbol"] in pairs}
     except UNREADABLE:
-        raise TemporaryError(Sentence("fault.binance.odd_rules")) from None
+        raise TemporaryError(LocalizedText("fault.binance.odd_rules")) from None
 
 
 def read_prices(rows: Any) -> dict[str, Decimal]:
     """Read a ticker list; rows without a price above zero are left out. Raises TemporaryError if it is none."""
     if not isinstance(rows, list):
-        raise TemporaryError(Sentence("fault.binance.odd_prices"))
+        raise TemporaryError(LocalizedText("fault.binance.odd_prices"))
     prices: dict[str, Decimal] = {}
     for row in rows:
         try:
@@ -82,7 +91,7 @@ def read_report(answer: Any, intent: Intent) -> OrderReport | None:
         if not executed.is_finite() or executed < 0:
             return None
         fills = answer.get("fills")
-        parts = tuple(read_part(row) for row in fills) if isinstance(fills, list) else ()
+        parts = tuple(read_part_fill(row) for row in fills) if isinstance(fills, list) else ()
         complete = executed == sum((part.quantity for part in parts), ZERO)
         return OrderReport(
             client_order_id=intent.client_order_id,
@@ -97,18 +106,18 @@ def read_report(answer: Any, intent: Intent) -> OrderReport | None:
         return None
 
 
-def read_orders_behind(rows: Any, since_ms: int) -> list[int]:
+def read_order_ids(rows: Any, since_ms: int) -> list[int]:
     """Return the ids of the orders behind a list of trades from a moment on, oldest first. Raises TemporaryError."""
     try:
         return list(dict.fromkeys(int(row["orderId"]) for row in rows if int(row["time"]) >= since_ms))
     except UNREADABLE:
-        raise TemporaryError(Sentence("fault.binance.odd_trades")) from None
+        raise TemporaryError(LocalizedText("fault.binance.odd_trades")) from None
 
 
-def read_seen_order(answer: Any) -> SeenOrder:
+def read_executed_order(answer: Any) -> ExecutedOrder:
     """Read an order that was asked for by Binance's own id. Raises TemporaryError."""
     try:
-        return SeenOrder(
+        return ExecutedOrder(
             client_order_id=str(answer["clientOrderId"]),
             pair=str(answer["symbol"]),
             side=str(answer["side"]),
@@ -116,10 +125,10 @@ def read_seen_order(answer: Any) -> SeenOrder:
             time_ms=int(answer["time"]),
         )
     except UNREADABLE:
-        raise TemporaryError(Sentence("fault.binance.odd_seen_order")) from None
+        raise TemporaryError(LocalizedText("fault.binance.odd_seen_order")) from None
 
 
-def read_part(row: Mapping[str, Any]) -> PartFill:
+def read_part_fill(row: Mapping[str, Any]) -> PartFill:
     """Read one trade of an order. Raises one of UNREADABLE."""
     price, quantity = Decimal(row["price"]), Decimal(row["qty"])
     return PartFill(

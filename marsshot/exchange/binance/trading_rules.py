@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from marsshot.core.catalog import Sentence
+from marsshot.core.catalog import LocalizedText
 from marsshot.core.domain import ZERO, TradingRules
 
 
@@ -19,13 +19,13 @@ def trading_rules_of(row: Mapping[str, Any]) -> TradingRules:
     filters = {entry["filterType"]: entry for entry in row["filters"]}
     lots = [filters[name] for name in ("LOT_SIZE", "MARKET_LOT_SIZE") if name in filters]
     largest = [largest for lot in lots if (largest := Decimal(lot["maxQty"])) > 0]
-    why_not = _why_not(row)
+    unavailable_reason = _unavailable_reason(row)
     return TradingRules(
         pair=row["symbol"],
         base_asset=row["baseAsset"],
         quote_asset=row["quoteAsset"],
-        tradable=not why_not,
-        why_not=why_not,
+        tradable=not unavailable_reason,
+        unavailable_reason=unavailable_reason,
         lot_step=max((Decimal(lot["stepSize"]) for lot in lots), default=ZERO),
         min_quantity=max((Decimal(lot["minQty"]) for lot in lots), default=ZERO),
         max_market_quantity=min(largest, default=None),
@@ -44,14 +44,14 @@ def _minimum(entry: Mapping[str, Any] | None, applies: str) -> Decimal:
     return Decimal(entry["minNotional"])
 
 
-def _why_not(row: Mapping[str, Any]) -> str:
+def _unavailable_reason(row: Mapping[str, Any]) -> str:
     """Return why MARKET orders of this pair are not possible, or nothing."""
     if row["status"] != "TRADING":
-        return Sentence("pair.status", pair=row["symbol"], status=row["status"])
+        return LocalizedText("pair.status", pair=row["symbol"], status=row["status"])
     if not row.get("isSpotTradingAllowed", True):
-        return Sentence("pair.no_spot", pair=row["symbol"])
+        return LocalizedText("pair.no_spot", pair=row["symbol"])
     if "MARKET" not in row.get("orderTypes", ["MARKET"]):
-        return Sentence("pair.no_market", pair=row["symbol"])
+        return LocalizedText("pair.no_market", pair=row["symbol"])
     if not row.get("quoteOrderQtyMarketAllowed", True):
-        return Sentence("pair.no_amount", pair=row["symbol"])
+        return LocalizedText("pair.no_amount", pair=row["symbol"])
     return ""

@@ -63,8 +63,8 @@ def test_a_package_that_is_loaded_already_stays_what_it_is() -> None:
 def test_a_package_that_is_not_there_is_not_made_up() -> None:
     code = """if True:
         import sys
-        from marsshot.exchange.binance.client import put_off
-        put_off("nosuch")
+        from marsshot.exchange.binance.client import lazy_import
+        lazy_import("nosuch")
         print("nosuch" in sys.modules)
     """
     assert in_a_new_process(code) == "False"

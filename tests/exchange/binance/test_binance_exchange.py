@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import requests
 
-from marsshot.core.domain import Intent, Reason, Side
+from marsshot.core.domain import Intent, OrderReason, Side
 from marsshot.core.errors import (
     AccountTroubleError,
     ClockRefusedError,
@@ -26,8 +26,15 @@ from marsshot.core.errors import (
     UnknownOutcomeError,
 )
 from marsshot.exchange.binance.exchange import BinanceExchange
-from marsshot.infra.background import SideBySide
-from tests.helpers.trading_harness import LOOK_UP, NEW_ORDER, NO_SUCH_ORDER, TRADES, Desk, open_desk
+from marsshot.infra.background import WorkerPool
+from tests.helpers.trading_harness import (
+    NEW_ORDER,
+    NO_SUCH_ORDER,
+    QUERY_ORDER,
+    TRADES,
+    TradingHarness,
+    open_trading_harness,
+)
 
 D = Decimal
 HOUR = 3600.0
@@ -35,12 +42,12 @@ HTML = "<html><head><title>502 Bad Gateway</title></head><body>CloudFront</body>
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
-    with open_desk(tmp_path) as desk:
-        yield desk
+def harness(tmp_path: Path) -> Iterator[TradingHarness]:
+    with open_trading_harness(tmp_path) as harness:
+        yield harness
 
 
-def an_intent(desk: Desk, number: int = 1, symbol: str = "ADA", **amount: str) -> Intent:
+def an_intent(harness: TradingHarness, number: int = 1, symbol: str = "ADA", **amount: str) -> Intent:
     return Intent(
         client_order_id=f"test-{number}",
         symbol=symbol,
@@ -48,7 +55,7 @@ def an_intent(desk: Desk, number: int = 1, symbol: str = "ADA", **amount: str) -
         base_asset=symbol,
         lot_step=D("0.01"),
         side=Side.SELL if "quantity" in amount else Side.BUY,
-        reason=Reason.DAILY_BUY,
+        reason=OrderReason.DAILY_BUY,
         created_ms=0,
         quantity=D(amount["quantity"]) if "quantity" in amount else None,
         quote_amount=None if "quantity" in amount else D(amount.get("quote_amount", "100")),
@@ -63,73 +70,79 @@ def body(code: int, text: str) -> str:
 
 
 @pytest.mark.parametrize("hours", [-30, -5, 0, 5, 1000])
-def test_requests_are_signed_with_binances_time_however_far_our_clock_is_off(desk: Desk, hours: float) -> None:
-    desk.ahead_seconds = hours * HOUR
-    assert desk.exchange.account().free["USDT"] == 10_000
-    assert desk.exchange.send_market_order(an_intent(desk)).status == "FILLED"
-    assert desk.requests("GET /api/v3/time") == 1
-    assert abs(desk.exchange.now_ms() - desk.market.clock() * 1000) < 1000
+def test_requests_are_signed_with_binances_time_however_far_our_clock_is_off(
+    harness: TradingHarness, hours: float
+) -> None:
+    harness.clock_ahead_seconds = hours * HOUR
+    assert harness.exchange.account().free["USDT"] == 10_000
+    assert harness.exchange.send_market_order(an_intent(harness)).status == "FILLED"
+    assert harness.requests("GET /api/v3/time") == 1
+    assert abs(harness.exchange.now_ms() - harness.market.clock() * 1000) < 1000
 
 
-def test_a_read_that_was_refused_for_its_time_is_asked_anew_with_the_right_one(desk: Desk) -> None:
-    desk.exchange.server_ms()
-    desk.ahead_seconds = HOUR
-    assert desk.exchange.account().free["USDT"] == 10_000
-    assert desk.requests("GET /api/v3/account") == 2
-    assert desk.requests("GET /api/v3/time") == 2
+def test_a_read_that_was_refused_for_its_time_is_asked_anew_with_the_right_one(harness: TradingHarness) -> None:
+    harness.exchange.server_ms()
+    harness.clock_ahead_seconds = HOUR
+    assert harness.exchange.account().free["USDT"] == 10_000
+    assert harness.requests("GET /api/v3/account") == 2
+    assert harness.requests("GET /api/v3/time") == 2
 
 
-def test_an_order_that_was_refused_for_its_time_is_left_to_the_caller(desk: Desk) -> None:
-    desk.exchange.server_ms()
-    desk.ahead_seconds = HOUR
+def test_an_order_that_was_refused_for_its_time_is_left_to_the_caller(harness: TradingHarness) -> None:
+    harness.exchange.server_ms()
+    harness.clock_ahead_seconds = HOUR
     with pytest.raises(ClockRefusedError):
-        desk.exchange.send_market_order(an_intent(desk))
-    assert desk.requests(NEW_ORDER) == 1
-    desk.exchange.server_ms()
-    assert desk.exchange.send_market_order(an_intent(desk, 2)).status == "FILLED"
+        harness.exchange.send_market_order(an_intent(harness))
+    assert harness.requests(NEW_ORDER) == 1
+    harness.exchange.server_ms()
+    assert harness.exchange.send_market_order(an_intent(harness, 2)).status == "FILLED"
 
 
-def test_without_binances_time_nothing_is_signed(desk: Desk) -> None:
-    desk.fault("GET /api/v3/time", "drop_before", times=-1)
-    for ask in (desk.exchange.now_ms, desk.exchange.account, lambda: desk.exchange.send_market_order(an_intent(desk))):
+def test_without_binances_time_nothing_is_signed(harness: TradingHarness) -> None:
+    harness.fault("GET /api/v3/time", "drop_before", times=-1)
+    for ask in (
+        harness.exchange.now_ms,
+        harness.exchange.account,
+        lambda: harness.exchange.send_market_order(an_intent(harness)),
+    ):
         with pytest.raises(TemporaryError):
             ask()
-    assert desk.requests("account") == desk.requests(NEW_ORDER) == 0
+    assert harness.requests("account") == harness.requests(NEW_ORDER) == 0
 
 
 @pytest.mark.parametrize("answer", ["{}", '{"serverTime":"soon"}', "[]", '{"serverTime":null}'])
-def test_a_time_that_is_none_is_refused(desk: Desk, answer: str) -> None:
-    desk.fault("GET /api/v3/time", "status", status=200, body=answer)
+def test_a_time_that_is_none_is_refused(harness: TradingHarness, answer: str) -> None:
+    harness.fault("GET /api/v3/time", "status", status=200, body=answer)
     with pytest.raises(TemporaryError):
-        desk.exchange.server_ms()
+        harness.exchange.server_ms()
 
 
 # ------------------------------------------------------------------ prices
 
 
-def test_prices_of_all_pairs_come_in_one_request_as_the_decimals_of_the_answer(desk: Desk) -> None:
-    desk.market.set_price("ADA", "0.30000001")
-    assert desk.exchange.prices(["ADAUSDT", "DOTUSDT"]) == {"ADAUSDT": D("0.30000001"), "DOTUSDT": D(1)}
-    assert desk.requests("ticker/price") == 1
+def test_prices_of_all_pairs_come_in_one_request_as_the_decimals_of_the_answer(harness: TradingHarness) -> None:
+    harness.market.set_price("ADA", "0.30000001")
+    assert harness.exchange.prices(["ADAUSDT", "DOTUSDT"]) == {"ADAUSDT": D("0.30000001"), "DOTUSDT": D(1)}
+    assert harness.requests("ticker/price") == 1
 
 
-def test_a_pair_that_binance_does_not_know_costs_the_others_nothing(desk: Desk) -> None:
-    assert desk.exchange.prices(["ADAUSDT", "NOPEUSDT"]) == {"ADAUSDT": D(1)}
-    assert desk.requests("ticker/price") == 2
+def test_a_pair_that_binance_does_not_know_costs_the_others_nothing(harness: TradingHarness) -> None:
+    assert harness.exchange.prices(["ADAUSDT", "NOPEUSDT"]) == {"ADAUSDT": D(1)}
+    assert harness.requests("ticker/price") == 2
 
 
-def test_a_pair_that_vanished_has_no_price(desk: Desk) -> None:
-    desk.market.delist("DOTUSDT")
-    assert desk.exchange.prices(["DOTUSDT"]) == {}
+def test_a_pair_that_vanished_has_no_price(harness: TradingHarness) -> None:
+    harness.market.delist("DOTUSDT")
+    assert harness.exchange.prices(["DOTUSDT"]) == {}
 
 
-def test_no_pairs_no_request(desk: Desk) -> None:
-    assert desk.exchange.prices([]) == {}
-    assert desk.exchange.trading_rules([]) == {}
-    assert desk.market.requests["binance"] == 0
+def test_no_pairs_no_request(harness: TradingHarness) -> None:
+    assert harness.exchange.prices([]) == {}
+    assert harness.exchange.trading_rules([]) == {}
+    assert harness.market.requests["binance"] == 0
 
 
-def test_rows_without_a_usable_price_are_left_out(desk: Desk) -> None:
+def test_rows_without_a_usable_price_are_left_out(harness: TradingHarness) -> None:
     rows = [
         {"symbol": "ADAUSDT", "price": "1.5"},
         {"symbol": "DOTUSDT", "price": "0.00000000"},
@@ -139,47 +152,47 @@ def test_rows_without_a_usable_price_are_left_out(desk: Desk) -> None:
         {"symbol": "SOLUSDT"},
         "nonsense",
     ]
-    desk.fault("ticker/price", "status", status=200, body=json.dumps(rows))
+    harness.fault("ticker/price", "status", status=200, body=json.dumps(rows))
     pairs = [f"{symbol}USDT" for symbol in ("ADA", "DOT", "LINK", "LTC", "UNI", "SOL")]
-    assert desk.exchange.prices(pairs) == {"ADAUSDT": D("1.5")}
+    assert harness.exchange.prices(pairs) == {"ADAUSDT": D("1.5")}
 
 
 # ------------------------------------------------------------------ trading rules
 
 
-def test_rules_with_the_notional_filter_of_today_and_of_former_times(desk: Desk) -> None:
-    rules = desk.exchange.trading_rules(["ADAUSDT", "LTCUSDT"])
+def test_rules_with_the_notional_filter_of_today_and_of_former_times(harness: TradingHarness) -> None:
+    rules = harness.exchange.trading_rules(["ADAUSDT", "LTCUSDT"])
     assert (rules["ADAUSDT"].min_notional, rules["LTCUSDT"].min_notional) == (D(5), D(10))
     assert (rules["ADAUSDT"].base_asset, rules["ADAUSDT"].quote_asset) == ("ADA", "USDT")
     assert rules["ADAUSDT"].tradable
 
 
-def test_a_market_lot_step_of_zero_is_switched_off_but_its_maximum_binds(desk: Desk) -> None:
-    desk.set_rules("ADAUSDT", lot_step=D("0.1"), max_quantity=D(9000), max_market_quantity=D(70))
-    rules = desk.exchange.trading_rules(["ADAUSDT"])["ADAUSDT"]
+def test_a_market_lot_step_of_zero_is_switched_off_but_its_maximum_binds(harness: TradingHarness) -> None:
+    harness.set_rules("ADAUSDT", lot_step=D("0.1"), max_quantity=D(9000), max_market_quantity=D(70))
+    rules = harness.exchange.trading_rules(["ADAUSDT"])["ADAUSDT"]
     assert (rules.lot_step, rules.min_quantity, rules.max_market_quantity) == (D("0.1"), D("0.1"), D(70))
 
 
-def test_unknown_pairs_are_left_out_of_the_rules(desk: Desk) -> None:
-    assert set(desk.exchange.trading_rules(["ADAUSDT", "NOPEUSDT", "DOTUSDT"])) == {"ADAUSDT", "DOTUSDT"}
-    assert desk.exchange.trading_rules(["NOPEUSDT"]) == {}
+def test_unknown_pairs_are_left_out_of_the_rules(harness: TradingHarness) -> None:
+    assert set(harness.exchange.trading_rules(["ADAUSDT", "NOPEUSDT", "DOTUSDT"])) == {"ADAUSDT", "DOTUSDT"}
+    assert harness.exchange.trading_rules(["NOPEUSDT"]) == {}
 
 
-def test_a_pair_that_has_a_price_but_no_rules_costs_the_others_nothing(desk: Desk) -> None:
-    desk.fault("GET /api/v3/exchangeInfo", "status", times=3, status=400, body=body(-1121, "Invalid symbol."))
-    assert set(desk.exchange.trading_rules(["ADAUSDT", "DOTUSDT"])) == {"DOTUSDT"}
+def test_a_pair_that_has_a_price_but_no_rules_costs_the_others_nothing(harness: TradingHarness) -> None:
+    harness.fault("GET /api/v3/exchangeInfo", "status", times=3, status=400, body=body(-1121, "Invalid symbol."))
+    assert set(harness.exchange.trading_rules(["ADAUSDT", "DOTUSDT"])) == {"DOTUSDT"}
 
 
 @pytest.mark.parametrize("status", ["BREAK", "HALT", "CANCEL_ONLY", "END_OF_DAY"])
-def test_only_a_pair_that_is_trading_is_tradable(desk: Desk, status: str) -> None:
-    desk.market.set_status("ADAUSDT", status)
-    rules = desk.exchange.trading_rules(["ADAUSDT"])["ADAUSDT"]
+def test_only_a_pair_that_is_trading_is_tradable(harness: TradingHarness, status: str) -> None:
+    harness.market.set_status("ADAUSDT", status)
+    rules = harness.exchange.trading_rules(["ADAUSDT"])["ADAUSDT"]
     assert not rules.tradable
-    assert status in rules.why_not
+    assert status in rules.unavailable_reason
 
 
-def info_row(desk: Desk) -> dict[str, Any]:
-    rows = requests.get(f"{desk.url}/api/v3/exchangeInfo?symbol=ADAUSDT", timeout=5).json()["symbols"]
+def info_row(harness: TradingHarness) -> dict[str, Any]:
+    rows = requests.get(f"{harness.url}/api/v3/exchangeInfo?symbol=ADAUSDT", timeout=5).json()["symbols"]
     row: dict[str, Any] = rows[0]
     return row
 
@@ -188,10 +201,10 @@ def info_row(desk: Desk) -> dict[str, Any]:
     "changes",
     [{"isSpotTradingAllowed": False}, {"orderTypes": ["LIMIT"]}, {"quoteOrderQtyMarketAllowed": False}],
 )
-def test_a_pair_without_market_orders_is_not_tradable(desk: Desk, changes: dict[str, Any]) -> None:
-    answer = json.dumps({"symbols": [info_row(desk) | changes]})
-    desk.fault("GET /api/v3/exchangeInfo", "status", status=200, body=answer)
-    assert not desk.exchange.trading_rules(["ADAUSDT"])["ADAUSDT"].tradable
+def test_a_pair_without_market_orders_is_not_tradable(harness: TradingHarness, changes: dict[str, Any]) -> None:
+    answer = json.dumps({"symbols": [info_row(harness) | changes]})
+    harness.fault("GET /api/v3/exchangeInfo", "status", status=200, body=answer)
+    assert not harness.exchange.trading_rules(["ADAUSDT"])["ADAUSDT"].tradable
 
 
 @pytest.mark.parametrize(
@@ -207,47 +220,47 @@ def test_a_pair_without_market_orders_is_not_tradable(desk: Desk, changes: dict[
     ],
 )
 def test_permitted_is_one_permission_of_every_set(
-    desk: Desk, sets: list[list[str]], of_the_account: list[str], permitted: bool
+    harness: TradingHarness, sets: list[list[str]], of_the_account: list[str], permitted: bool
 ) -> None:
-    row = info_row(desk) | {"permissionSets": sets}
-    desk.fault("GET /api/v3/exchangeInfo", "status", status=200, body=json.dumps({"symbols": [row]}))
+    row = info_row(harness) | {"permissionSets": sets}
+    harness.fault("GET /api/v3/exchangeInfo", "status", status=200, body=json.dumps({"symbols": [row]}))
     account = {"canTrade": True, "balances": [], "permissions": of_the_account}
-    desk.fault("GET /api/v3/account", "status", status=200, body=json.dumps(account))
-    rules = desk.exchange.trading_rules(["ADAUSDT"])["ADAUSDT"]
-    assert rules.permitted(desk.exchange.account()) is permitted
+    harness.fault("GET /api/v3/account", "status", status=200, body=json.dumps(account))
+    rules = harness.exchange.trading_rules(["ADAUSDT"])["ADAUSDT"]
+    assert rules.permitted(harness.exchange.account()) is permitted
 
 
 @pytest.mark.parametrize("answer", ["{}", '{"symbols":[{"symbol":"ADAUSDT"}]}', '{"symbols":[[]]}', "[]"])
-def test_half_an_exchange_info_is_trouble_for_now(desk: Desk, answer: str) -> None:
-    desk.fault("GET /api/v3/exchangeInfo", "status", status=200, body=answer)
+def test_half_an_exchange_info_is_trouble_for_now(harness: TradingHarness, answer: str) -> None:
+    harness.fault("GET /api/v3/exchangeInfo", "status", status=200, body=answer)
     with pytest.raises(TemporaryError):
-        desk.exchange.trading_rules(["ADAUSDT"])
+        harness.exchange.trading_rules(["ADAUSDT"])
 
 
 # ------------------------------------------------------------------ account, orders, look-ups
 
 
 @pytest.mark.parametrize("can_trade", [True, False])
-def test_the_account_says_what_is_free_and_whether_it_may_trade(desk: Desk, can_trade: bool) -> None:
-    desk.market.exchange.can_trade = can_trade
-    account = desk.exchange.account()
+def test_the_account_says_what_is_free_and_whether_it_may_trade(harness: TradingHarness, can_trade: bool) -> None:
+    harness.market.exchange.can_trade = can_trade
+    account = harness.exchange.account()
     assert account.free["USDT"] == D(10_000)
     assert account.can_trade is can_trade
     assert account.permissions == {"SPOT"}
 
 
-def test_an_order_is_sent_as_plain_decimals(desk: Desk) -> None:
-    desk.exchange.send_market_order(an_intent(desk, 1, quote_amount="1E+2"))
-    desk.market.exchange.free["ADA"] += 100
-    desk.exchange.send_market_order(an_intent(desk, 2, quantity="50.10"))
-    assert [order.request.quote_quantity for order in desk.orders] == [100, None]
-    assert [order.request.quantity for order in desk.orders] == [None, D("50.1")]
-    assert [order.client_order_id for order in desk.orders] == ["test-1", "test-2"]
+def test_an_order_is_sent_as_plain_decimals(harness: TradingHarness) -> None:
+    harness.exchange.send_market_order(an_intent(harness, 1, quote_amount="1E+2"))
+    harness.market.exchange.free["ADA"] += 100
+    harness.exchange.send_market_order(an_intent(harness, 2, quantity="50.10"))
+    assert [order.request.quote_quantity for order in harness.orders] == [100, None]
+    assert [order.request.quantity for order in harness.orders] == [None, D("50.1")]
+    assert [order.client_order_id for order in harness.orders] == ["test-1", "test-2"]
 
 
-def test_an_answer_reports_what_was_executed_fill_by_fill(desk: Desk) -> None:
-    report = desk.exchange.send_market_order(an_intent(desk, quote_amount="900"))
-    order = desk.orders[0]
+def test_an_answer_reports_what_was_executed_fill_by_fill(harness: TradingHarness) -> None:
+    report = harness.exchange.send_market_order(an_intent(harness, quote_amount="900"))
+    order = harness.orders[0]
     assert (report.order_id, report.status) == (order.order_id, "FILLED")
     assert (report.executed_base, report.executed_quote) == (order.executed_quantity, order.executed_quote)
     assert report.parts is not None
@@ -256,10 +269,10 @@ def test_an_answer_reports_what_was_executed_fill_by_fill(desk: Desk) -> None:
     ]
 
 
-def test_an_order_is_found_by_its_client_order_id_and_its_trades_by_its_number(desk: Desk) -> None:
-    desk.exchange.send_market_order(an_intent(desk, 1))
-    sent = desk.exchange.send_market_order(an_intent(desk, 2, quote_amount="900"))
-    found = desk.exchange.find_order(an_intent(desk, 2))
+def test_an_order_is_found_by_its_client_order_id_and_its_trades_by_its_number(harness: TradingHarness) -> None:
+    harness.exchange.send_market_order(an_intent(harness, 1))
+    sent = harness.exchange.send_market_order(an_intent(harness, 2, quote_amount="900"))
+    found = harness.exchange.find_order(an_intent(harness, 2))
     assert found is not None
     assert (found.order_id, found.executed_base, found.executed_quote) == (
         sent.order_id,
@@ -267,26 +280,26 @@ def test_an_order_is_found_by_its_client_order_id_and_its_trades_by_its_number(d
         sent.executed_quote,
     )
     assert found.parts is None, "a look-up does not tell the fills"
-    assert desk.exchange.parts_of(an_intent(desk, 2), sent.order_id) == sent.parts
+    assert harness.exchange.fetch_part_fills(an_intent(harness, 2), sent.order_id) == sent.parts
 
 
 @pytest.mark.parametrize(("most", "requests"), [(1, 6), (2, 4), (3, 3), (4, 3), (5, 1)])
 def test_the_trades_of_a_large_order_are_read_page_by_page(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch, most: int, requests: int
+    harness: TradingHarness, monkeypatch: pytest.MonkeyPatch, most: int, requests: int
 ) -> None:
-    desk.exchange.send_market_order(an_intent(desk, 1))
-    sent = desk.exchange.send_market_order(an_intent(desk, 2, quote_amount="2500"))
-    desk.exchange.send_market_order(an_intent(desk, 3))
+    harness.exchange.send_market_order(an_intent(harness, 1))
+    sent = harness.exchange.send_market_order(an_intent(harness, 2, quote_amount="2500"))
+    harness.exchange.send_market_order(an_intent(harness, 3))
     assert sent.parts is not None
     assert len(sent.parts) == 4
-    monkeypatch.setattr("marsshot.exchange.binance.exchange.MOST_TRADES", most)
-    asked = desk.requests("myTrades")
-    assert desk.exchange.parts_of(an_intent(desk, 2), sent.order_id) == sent.parts
-    assert desk.requests("myTrades") - asked == requests
+    monkeypatch.setattr("marsshot.exchange.binance.exchange.MAX_TRADES_PER_PAGE", most)
+    asked = harness.requests("myTrades")
+    assert harness.exchange.fetch_part_fills(an_intent(harness, 2), sent.order_id) == sent.parts
+    assert harness.requests("myTrades") - asked == requests
 
 
-def test_an_order_that_binance_does_not_know_is_none(desk: Desk) -> None:
-    assert desk.exchange.find_order(an_intent(desk)) is None
+def test_an_order_that_binance_does_not_know_is_none(harness: TradingHarness) -> None:
+    assert harness.exchange.find_order(an_intent(harness)) is None
 
 
 @pytest.mark.parametrize(
@@ -301,15 +314,15 @@ def test_an_order_that_binance_does_not_know_is_none(desk: Desk) -> None:
     ],
 )
 def test_only_minus_2013_means_that_there_is_no_such_order(
-    desk: Desk, details: dict[str, Any], error: type[Exception]
+    harness: TradingHarness, details: dict[str, Any], error: type[Exception]
 ) -> None:
-    desk.exchange.send_market_order(an_intent(desk))
-    desk.fault(LOOK_UP, "status", **details)
+    harness.exchange.send_market_order(an_intent(harness))
+    harness.fault(QUERY_ORDER, "status", **details)
     with pytest.raises(error):
-        desk.exchange.find_order(an_intent(desk))
+        harness.exchange.find_order(an_intent(harness))
 
 
-def test_old_orders_without_a_quote_amount_are_left_to_their_trades(desk: Desk) -> None:
+def test_old_orders_without_a_quote_amount_are_left_to_their_trades(harness: TradingHarness) -> None:
     answer = {
         "clientOrderId": "test-1",
         "symbol": "ADAUSDT",
@@ -319,8 +332,8 @@ def test_old_orders_without_a_quote_amount_are_left_to_their_trades(desk: Desk) 
         "cummulativeQuoteQty": "-1.00000000",
         "updateTime": 1_613_390_400_000,
     }
-    desk.fault(LOOK_UP, "status", status=200, body=json.dumps(answer))
-    found = desk.exchange.find_order(an_intent(desk))
+    harness.fault(QUERY_ORDER, "status", status=200, body=json.dumps(answer))
+    found = harness.exchange.find_order(an_intent(harness))
     assert found is not None
     assert found.executed_quote is None
 
@@ -412,83 +425,89 @@ ANSWER_NAMES = [f"{status}{''.join(re.findall('-[0-9]{4}', text)) or '-' + text[
 
 
 @pytest.mark.parametrize(("status", "text", "expected"), [row[:3] for row in ANSWERS], ids=ANSWER_NAMES)
-def test_what_an_answer_to_an_order_means(desk: Desk, status: int, text: str, expected: type[Exception]) -> None:
-    desk.fault(NEW_ORDER, "status", status=status, body=text)
+def test_what_an_answer_to_an_order_means(
+    harness: TradingHarness, status: int, text: str, expected: type[Exception]
+) -> None:
+    harness.fault(NEW_ORDER, "status", status=status, body=text)
     with pytest.raises(MarsShotError) as caught:
-        desk.exchange.send_market_order(an_intent(desk))
+        harness.exchange.send_market_order(an_intent(harness))
     assert caught.type is expected
     assert "\n" not in str(caught.value)
-    assert desk.requests(NEW_ORDER) == 1, "an order is sent once"
+    assert harness.requests(NEW_ORDER) == 1, "an order is sent once"
 
 
 @pytest.mark.parametrize(
     ("status", "text", "expected"), [(status, text, read) for status, text, _, read in ANSWERS], ids=ANSWER_NAMES
 )
-def test_what_an_answer_to_a_read_means(desk: Desk, status: int, text: str, expected: type[Exception]) -> None:
-    desk.fault("GET /api/v3/account", "status", status=status, body=text)
+def test_what_an_answer_to_a_read_means(
+    harness: TradingHarness, status: int, text: str, expected: type[Exception]
+) -> None:
+    harness.fault("GET /api/v3/account", "status", status=status, body=text)
     with pytest.raises(expected):
-        desk.exchange.account()
-    desk.wait(300)  # the pause that a firewall's 403 asks for
-    assert desk.exchange.account().can_trade
+        harness.exchange.account()
+    harness.wait(300)  # the pause that a firewall's 403 asks for
+    assert harness.exchange.account().can_trade
 
 
 @pytest.mark.parametrize("text", ["Timestamp for this request is outside of the recvWindow.", "... 1000ms ahead ..."])
-def test_a_timestamp_that_is_refused_twice_is_trouble_for_now(desk: Desk, text: str) -> None:
-    desk.fault("GET /api/v3/account", "status", times=2, status=400, body=body(-1021, text))
+def test_a_timestamp_that_is_refused_twice_is_trouble_for_now(harness: TradingHarness, text: str) -> None:
+    harness.fault("GET /api/v3/account", "status", times=2, status=400, body=body(-1021, text))
     with pytest.raises(TemporaryError):
-        desk.exchange.account()
-    desk.fault(NEW_ORDER, "status", status=400, body=body(-1021, text))
+        harness.exchange.account()
+    harness.fault(NEW_ORDER, "status", status=400, body=body(-1021, text))
     with pytest.raises(ClockRefusedError):
-        desk.exchange.send_market_order(an_intent(desk))
+        harness.exchange.send_market_order(an_intent(harness))
 
 
 CUT = ["drop_before", "drop_after", "hang_before", "hang_after", "truncate", "empty_200", "empty_200_before"]
 
 
 @pytest.mark.parametrize("kind", CUT)
-def test_an_order_without_a_whole_answer_may_have_been_executed(desk: Desk, kind: str) -> None:
-    desk.exchange.server_ms()
-    desk.fault(NEW_ORDER, kind, seconds=5.0)
-    with pytest.raises(UnknownOutcomeError), desk.impatience() if "hang" in kind else nullcontext():
-        desk.exchange.send_market_order(an_intent(desk))
+def test_an_order_without_a_whole_answer_may_have_been_executed(harness: TradingHarness, kind: str) -> None:
+    harness.exchange.server_ms()
+    harness.fault(NEW_ORDER, kind, seconds=5.0)
+    with pytest.raises(UnknownOutcomeError), harness.short_timeouts() if "hang" in kind else nullcontext():
+        harness.exchange.send_market_order(an_intent(harness))
 
 
 CUT_READS = [
     (line, kind)
-    for line in ("account", "ticker/price", "exchangeInfo", LOOK_UP, TRADES, "time")
+    for line in ("account", "ticker/price", "exchangeInfo", QUERY_ORDER, TRADES, "time")
     for kind in CUT
     if "empty" not in kind or line not in {"ticker/price", TRADES}
 ]
 
 
 @pytest.mark.parametrize(("request_line", "kind"), CUT_READS)
-def test_a_read_without_a_whole_answer_may_be_asked_again(desk: Desk, request_line: str, kind: str) -> None:
-    desk.exchange.send_market_order(an_intent(desk))
+def test_a_read_without_a_whole_answer_may_be_asked_again(
+    harness: TradingHarness, request_line: str, kind: str
+) -> None:
+    harness.exchange.send_market_order(an_intent(harness))
     asks: dict[str, Callable[[], object]] = {
-        "account": desk.exchange.account,
-        "ticker/price": lambda: desk.exchange.prices(["ADAUSDT"]),
-        "exchangeInfo": lambda: desk.exchange.trading_rules(["ADAUSDT"]),
-        LOOK_UP: lambda: desk.exchange.find_order(an_intent(desk)),
-        TRADES: lambda: desk.exchange.parts_of(an_intent(desk), 1),
-        "time": desk.exchange.server_ms,
+        "account": harness.exchange.account,
+        "ticker/price": lambda: harness.exchange.prices(["ADAUSDT"]),
+        "exchangeInfo": lambda: harness.exchange.trading_rules(["ADAUSDT"]),
+        QUERY_ORDER: lambda: harness.exchange.find_order(an_intent(harness)),
+        TRADES: lambda: harness.exchange.fetch_part_fills(an_intent(harness), 1),
+        "time": harness.exchange.server_ms,
     }
-    desk.fault(request_line, kind, seconds=5.0)
-    with pytest.raises(TemporaryError), desk.impatience() if "hang" in kind else nullcontext():
+    harness.fault(request_line, kind, seconds=5.0)
+    with pytest.raises(TemporaryError), harness.short_timeouts() if "hang" in kind else nullcontext():
         asks[request_line]()
     assert asks[request_line]()
 
 
 @pytest.mark.parametrize("answer", ["", "{}", '{"symbol":"ADAUSDT","price":"1"}'])
-def test_prices_that_are_no_list_are_trouble_for_now(desk: Desk, answer: str) -> None:
-    desk.fault("ticker/price", "status", status=200, body=answer)
+def test_prices_that_are_no_list_are_trouble_for_now(harness: TradingHarness, answer: str) -> None:
+    harness.fault("ticker/price", "status", status=200, body=answer)
     with pytest.raises(TemporaryError):
-        desk.exchange.prices(["ADAUSDT"])
+        harness.exchange.prices(["ADAUSDT"])
 
 
-def test_trades_in_an_empty_answer_do_not_add_up(desk: Desk) -> None:
-    sent = desk.exchange.send_market_order(an_intent(desk))
-    desk.fault(TRADES, "empty_200")
-    assert desk.exchange.parts_of(an_intent(desk), sent.order_id) == ()
+def test_trades_in_an_empty_answer_do_not_add_up(harness: TradingHarness) -> None:
+    sent = harness.exchange.send_market_order(an_intent(harness))
+    harness.fault(TRADES, "empty_200")
+    assert harness.exchange.fetch_part_fills(an_intent(harness), sent.order_id) == ()
 
 
 @pytest.mark.parametrize(
@@ -504,7 +523,7 @@ def test_trades_in_an_empty_answer_do_not_add_up(desk: Desk) -> None:
     ],
 )
 def test_an_answer_that_is_not_about_this_order_or_not_whole_leaves_the_outcome_unknown(
-    desk: Desk, changes: dict[str, Any]
+    harness: TradingHarness, changes: dict[str, Any]
 ) -> None:
     answer = {
         "clientOrderId": "test-1",
@@ -516,9 +535,9 @@ def test_an_answer_that_is_not_about_this_order_or_not_whole_leaves_the_outcome_
         "transactTime": 1_613_390_400_000,
         "fills": [],
     }
-    desk.fault(NEW_ORDER, "status", status=200, body=json.dumps(answer | changes))
+    harness.fault(NEW_ORDER, "status", status=200, body=json.dumps(answer | changes))
     with pytest.raises(UnknownOutcomeError):
-        desk.exchange.send_market_order(an_intent(desk))
+        harness.exchange.send_market_order(an_intent(harness))
 
 
 # ------------------------------------------------------------------ being asked to wait
@@ -529,148 +548,150 @@ def test_an_answer_that_is_not_about_this_order_or_not_whole_leaves_the_outcome_
     [(429, "30", 30), (418, "7200", 7200), (418, "9999999", 3 * 24 * 3600), (403, None, 300)],
 )
 def test_nothing_is_sent_before_the_time_that_binance_asked_for_is_over(
-    desk: Desk, status: int, retry_after: str | None, seconds: int
+    harness: TradingHarness, status: int, retry_after: str | None, seconds: int
 ) -> None:
-    desk.exchange.server_ms()
+    harness.exchange.server_ms()
     headers = {} if retry_after is None else {"Retry-After": retry_after}
-    desk.fault("GET /api/v3/account", "status", status=status, headers=headers, body=HTML)
+    harness.fault("GET /api/v3/account", "status", status=status, headers=headers, body=HTML)
     with pytest.raises(TemporaryError):
-        desk.exchange.account()
-    asked = desk.market.requests["binance"]
+        harness.exchange.account()
+    asked = harness.market.requests["binance"]
     everything: list[Callable[[], object]] = [
-        desk.exchange.account,
-        desk.exchange.server_ms,
-        lambda: desk.exchange.prices(["ADAUSDT"]),
-        lambda: desk.exchange.trading_rules(["ADAUSDT"]),
-        lambda: desk.exchange.find_order(an_intent(desk)),
-        lambda: desk.exchange.parts_of(an_intent(desk), 1),
-        lambda: desk.exchange.send_market_order(an_intent(desk)),
+        harness.exchange.account,
+        harness.exchange.server_ms,
+        lambda: harness.exchange.prices(["ADAUSDT"]),
+        lambda: harness.exchange.trading_rules(["ADAUSDT"]),
+        lambda: harness.exchange.find_order(an_intent(harness)),
+        lambda: harness.exchange.fetch_part_fills(an_intent(harness), 1),
+        lambda: harness.exchange.send_market_order(an_intent(harness)),
     ]
-    desk.wait(seconds - 1)
+    harness.wait(seconds - 1)
     for request in everything:
         with pytest.raises(TemporaryError, match="asked to wait"):
             request()
-    assert desk.market.requests["binance"] == asked
-    desk.wait(1)
-    assert desk.exchange.account().can_trade
+    assert harness.market.requests["binance"] == asked
+    harness.wait(1)
+    assert harness.exchange.account().can_trade
 
 
-def test_an_order_that_is_asked_to_wait_makes_everything_wait(desk: Desk) -> None:
+def test_an_order_that_is_asked_to_wait_makes_everything_wait(harness: TradingHarness) -> None:
     limit = body(-1015, "Too many new orders; current limit is 100 orders per 10 SECOND.")
-    desk.fault(NEW_ORDER, "status", status=429, headers={"Retry-After": "10"}, body=limit)
+    harness.fault(NEW_ORDER, "status", status=429, headers={"Retry-After": "10"}, body=limit)
     with pytest.raises(TemporaryError) as caught:
-        desk.exchange.send_market_order(an_intent(desk))
+        harness.exchange.send_market_order(an_intent(harness))
     assert caught.value.retry_after_seconds == 10
     with pytest.raises(TemporaryError, match="asked to wait"):
-        desk.exchange.send_market_order(an_intent(desk, 2))
-    desk.wait(10)
-    assert desk.exchange.send_market_order(an_intent(desk, 3)).status == "FILLED"
+        harness.exchange.send_market_order(an_intent(harness, 2))
+    harness.wait(10)
+    assert harness.exchange.send_market_order(an_intent(harness, 3)).status == "FILLED"
 
 
 @pytest.mark.parametrize("retry_after", ["", "soon", "-5", "nan", "inf"])
-def test_without_a_usable_retry_after_the_pause_is_a_minute(desk: Desk, retry_after: str) -> None:
-    desk.fault("GET /api/v3/account", "status", status=429, headers={"Retry-After": retry_after}, body=HTML)
+def test_without_a_usable_retry_after_the_pause_is_a_minute(harness: TradingHarness, retry_after: str) -> None:
+    harness.fault("GET /api/v3/account", "status", status=429, headers={"Retry-After": retry_after}, body=HTML)
     with pytest.raises(TemporaryError):
-        desk.exchange.account()
-    desk.wait(59)
+        harness.exchange.account()
+    harness.wait(59)
     with pytest.raises(TemporaryError, match="asked to wait"):
-        desk.exchange.account()
-    desk.wait(1)
-    assert desk.exchange.account().can_trade
+        harness.exchange.account()
+    harness.wait(1)
+    assert harness.exchange.account().can_trade
 
 
 # ------------------------------------------------------------------ secrets
 
 
-@pytest.mark.parametrize("request_line", [NEW_ORDER, "GET /api/v3/account", LOOK_UP])
+@pytest.mark.parametrize("request_line", [NEW_ORDER, "GET /api/v3/account", QUERY_ORDER])
 @pytest.mark.parametrize(
     "fault",
     [{"kind": kind, "seconds": 5.0} for kind in CUT]
     + [{"kind": "status", "status": status, "body": text} for status, text, *_ in ANSWERS[:12]],
     ids=lambda fault: f"{fault['kind']}-{fault.get('status', '')}",
 )
-def test_no_secret_and_no_signature_is_in_what_is_raised(desk: Desk, request_line: str, fault: dict[str, Any]) -> None:
+def test_no_secret_and_no_signature_is_in_what_is_raised(
+    harness: TradingHarness, request_line: str, fault: dict[str, Any]
+) -> None:
     asks: dict[str, Callable[[], object]] = {
-        NEW_ORDER: lambda: desk.exchange.send_market_order(an_intent(desk)),
-        "GET /api/v3/account": desk.exchange.account,
-        LOOK_UP: lambda: desk.exchange.find_order(an_intent(desk)),
+        NEW_ORDER: lambda: harness.exchange.send_market_order(an_intent(harness)),
+        "GET /api/v3/account": harness.exchange.account,
+        QUERY_ORDER: lambda: harness.exchange.find_order(an_intent(harness)),
     }
-    desk.exchange.server_ms()
-    desk.fault(request_line, **fault)
-    with pytest.raises(MarsShotError) as caught, desk.impatience() if "hang" in fault["kind"] else nullcontext():
+    harness.exchange.server_ms()
+    harness.fault(request_line, **fault)
+    with pytest.raises(MarsShotError) as caught, harness.short_timeouts() if "hang" in fault["kind"] else nullcontext():
         asks[request_line]()
-    told = "".join(traceback.format_exception(caught.value))
-    for secret in (desk.market.api_secret, desk.market.api_key, "signature="):
-        assert secret not in told
+    prices_received = "".join(traceback.format_exception(caught.value))
+    for secret in (harness.market.api_secret, harness.market.api_key, "signature="):
+        assert secret not in prices_received
 
 
-def test_no_whole_answer_when_nobody_is_there_tells_no_signature(desk: Desk) -> None:
-    desk.exchange.server_ms()
-    desk.exchange._client.API_URL = "http://127.0.0.1:1/api"  # nothing listens there
-    for ask in (desk.exchange.account, lambda: desk.exchange.send_market_order(an_intent(desk))):
+def test_no_whole_answer_when_nobody_is_there_tells_no_signature(harness: TradingHarness) -> None:
+    harness.exchange.server_ms()
+    harness.exchange._client.API_URL = "http://127.0.0.1:1/api"  # nothing listens there
+    for ask in (harness.exchange.account, lambda: harness.exchange.send_market_order(an_intent(harness))):
         with pytest.raises(MarsShotError) as caught:
             ask()
         assert "signature=" not in "".join(traceback.format_exception(caught.value))
 
 
-def test_there_are_no_keys_in_what_needs_none(desk: Desk) -> None:
-    desk.exchange.prices(["ADAUSDT"])
-    desk.exchange.trading_rules(["ADAUSDT"])
-    assert not any("signature" in seen.query for seen in desk.market.request_log)
+def test_there_are_no_keys_in_what_needs_none(harness: TradingHarness) -> None:
+    harness.exchange.prices(["ADAUSDT"])
+    harness.exchange.trading_rules(["ADAUSDT"])
+    assert not any("signature" in seen.query for seen in harness.market.request_log)
 
 
-def test_minus_2013_on_an_order_is_no_fill(desk: Desk) -> None:
-    desk.fault(NEW_ORDER, "status", status=400, body=NO_SUCH_ORDER)
+def test_minus_2013_on_an_order_is_no_fill(harness: TradingHarness) -> None:
+    harness.fault(NEW_ORDER, "status", status=400, body=NO_SUCH_ORDER)
     with pytest.raises(MarsShotError):
-        desk.exchange.send_market_order(an_intent(desk))
+        harness.exchange.send_market_order(an_intent(harness))
 
 
 # --------------------------------------------------------------------------- prices beside the orders
 
-Told = SimpleQueue[Mapping[str, Decimal] | MarsShotError]
+PriceQueue = SimpleQueue[Mapping[str, Decimal] | MarsShotError]
 
 
-def an_exchange_beside(desk: Desk) -> BinanceExchange:
+def an_exchange_beside(harness: TradingHarness) -> BinanceExchange:
     return BinanceExchange(
-        api_key=desk.market.api_key,
-        api_secret=desk.market.api_secret,
-        base_url=desk.url,
-        clock=desk.clock,
-        beside=SideBySide(1, "test"),
+        api_key=harness.market.api_key,
+        api_secret=harness.market.api_secret,
+        base_url=harness.url,
+        clock=harness.clock,
+        worker_pool=WorkerPool(1, "test"),
     )
 
 
-def test_prices_come_when_they_are_there(desk: Desk) -> None:
-    told, exchange = Told(), an_exchange_beside(desk)
-    desk.market.set_price("ADA", "1.5")
-    exchange.prices_soon(["ADAUSDT", "NOPEUSDT"], told.put)
-    assert told.get(timeout=10) == {"ADAUSDT": D("1.5")}
+def test_prices_come_when_they_are_there(harness: TradingHarness) -> None:
+    prices_received, exchange = PriceQueue(), an_exchange_beside(harness)
+    harness.market.set_price("ADA", "1.5")
+    exchange.request_prices(["ADAUSDT", "NOPEUSDT"], prices_received.put)
+    assert prices_received.get(timeout=10) == {"ADAUSDT": D("1.5")}
 
 
-def test_a_ticker_that_hangs_holds_no_order_up_and_is_not_asked_twice(desk: Desk) -> None:
-    told, exchange = Told(), an_exchange_beside(desk)
-    desk.fault("ticker/price", "hang_before", seconds=1)
-    exchange.prices_soon(["ADAUSDT"], told.put)
-    assert exchange.send_market_order(an_intent(desk)).status == "FILLED"
-    exchange.prices_soon(["ADAUSDT"], told.put)
-    assert "has not answered the last question" in str(told.get(timeout=10))
-    assert "does not answer" in str(told.get(timeout=10))
-    assert desk.requests("ticker/price") == 1
+def test_a_ticker_that_hangs_holds_no_order_up_and_is_not_asked_twice(harness: TradingHarness) -> None:
+    prices_received, exchange = PriceQueue(), an_exchange_beside(harness)
+    harness.fault("ticker/price", "hang_before", seconds=1)
+    exchange.request_prices(["ADAUSDT"], prices_received.put)
+    assert exchange.send_market_order(an_intent(harness)).status == "FILLED"
+    exchange.request_prices(["ADAUSDT"], prices_received.put)
+    assert "has not answered the last question" in str(prices_received.get(timeout=10))
+    assert "does not answer" in str(prices_received.get(timeout=10))
+    assert harness.requests("ticker/price") == 1
 
 
-def test_the_silence_that_the_ticker_is_asked_for_is_kept_by_the_orders_too(desk: Desk) -> None:
-    told, exchange = Told(), an_exchange_beside(desk)
+def test_the_silence_that_the_ticker_is_asked_for_is_kept_by_the_orders_too(harness: TradingHarness) -> None:
+    prices_received, exchange = PriceQueue(), an_exchange_beside(harness)
     exchange.server_ms()
-    desk.fault("ticker/price", "status", status=429, headers={"Retry-After": "60"})
-    exchange.prices_soon(["ADAUSDT"], told.put)
-    assert isinstance(told.get(timeout=10), TemporaryError)
-    assert exchange.quiet_until_ms == desk.clock.now().timestamp() * 1000 + 60_000
+    harness.fault("ticker/price", "status", status=429, headers={"Retry-After": "60"})
+    exchange.request_prices(["ADAUSDT"], prices_received.put)
+    assert isinstance(prices_received.get(timeout=10), TemporaryError)
+    assert exchange.quiet_until_ms == harness.clock.now().timestamp() * 1000 + 60_000
     with pytest.raises(TemporaryError, match="asked to wait; 60 seconds"):
-        exchange.send_market_order(an_intent(desk))
-    assert desk.orders == []
+        exchange.send_market_order(an_intent(harness))
+    assert harness.orders == []
 
 
-def test_the_keys_are_not_shown_where_prices_are_asked_for(desk: Desk) -> None:
-    exchange = an_exchange_beside(desk)
-    assert not exchange._ticker.client.API_KEY
-    assert exchange._wire.client.API_KEY
+def test_the_keys_are_not_shown_where_prices_are_asked_for(harness: TradingHarness) -> None:
+    exchange = an_exchange_beside(harness)
+    assert not exchange._price_connection.client.API_KEY
+    assert exchange._connection.client.API_KEY

@@ -15,9 +15,9 @@ import pytest
 
 from marsshot.core.errors import InputError, TemporaryError
 from marsshot.exchange.binance.exchange import BinanceExchange
-from marsshot.infra.background import SideBySide
+from marsshot.infra.background import WorkerPool
 from marsshot.infra.clock import VirtualClock
-from marsshot.infra.tls import one_trust
+from marsshot.infra.tls import shared_ssl_context
 
 pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not on this machine")
 BODY = b'{"serverTime": 1613347200000}'
@@ -76,9 +76,9 @@ def port(certificate: Path) -> Iterator[int]:
 def new_trust(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
         monkeypatch.delenv(name, raising=False)
-    one_trust.cache_clear()
+    shared_ssl_context.cache_clear()
     yield
-    one_trust.cache_clear()
+    shared_ssl_context.cache_clear()
 
 
 def exchange_at(url: str, monkeypatch: pytest.MonkeyPatch) -> BinanceExchange:
@@ -86,7 +86,7 @@ def exchange_at(url: str, monkeypatch: pytest.MonkeyPatch) -> BinanceExchange:
         "marsshot.exchange.binance.connection.is_loopback_origin", lambda _: False
     )  # as for Binance: the environment counts
     clock = VirtualClock(datetime(2021, 2, 15, tzinfo=UTC))
-    return BinanceExchange(api_key="k", api_secret="s", base_url=url, clock=clock, beside=SideBySide(1, "ticker"))
+    return BinanceExchange(api_key="k", api_secret="s", base_url=url, clock=clock, worker_pool=WorkerPool(1, "ticker"))
 
 
 def test_a_certificate_that_nobody_vouches_for_is_refused(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,10 +110,10 @@ def test_a_certificate_for_another_host_is_refused(
 
 
 def test_what_the_environment_names_is_trusted_alone(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert len(one_trust().get_ca_certs()) > 100, "certifi's"
-    one_trust.cache_clear()
+    assert len(shared_ssl_context().get_ca_certs()) > 100, "certifi's"
+    shared_ssl_context.cache_clear()
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
-    [trusted] = one_trust().get_ca_certs()
+    [trusted] = shared_ssl_context().get_ca_certs()
     assert trusted["subject"] == ((("commonName", "localhost"),),)
 
 
@@ -123,15 +123,17 @@ def test_a_bundle_that_is_not_there_or_holds_nothing_is_said_in_one_line(
     for path in (tmp_path / "absent.pem", tmp_path / "empty.pem"):
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(path))
         with pytest.raises(InputError, match=f"{path}: cannot be read: "):
-            one_trust()
+            shared_ssl_context()
         (tmp_path / "empty.pem").touch()
 
 
 def test_all_connections_check_by_one_table(monkeypatch: pytest.MonkeyPatch) -> None:
     exchange = exchange_at("https://api.binance.com", monkeypatch)
     contexts = {
-        wire.client.session.get_adapter("https://api.binance.com/api").poolmanager.connection_pool_kw["ssl_context"]
-        for wire in (exchange._wire, exchange._ticker)
+        connection.client.session.get_adapter("https://api.binance.com/api").poolmanager.connection_pool_kw[
+            "ssl_context"
+        ]
+        for connection in (exchange._connection, exchange._price_connection)
     }
     [context] = contexts
     assert (context.verify_mode, context.check_hostname) == (ssl.CERT_REQUIRED, True)

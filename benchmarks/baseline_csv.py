@@ -1,4 +1,4 @@
-"""build_csv the usual way, to measure ours against: a dict per point, pandas per token, merges, one `ta` call chain.
+"""build_csv the baseline, to measure ours against: a dict per point, pandas per token, merges, one `ta` call chain.
 
 In our own words the steps that a hobby bot of this kind takes; nothing in the program uses it.
 """

@@ -1,4 +1,4 @@
-"""A folder of recorded bars of made-up coins, as `backtest.py --data` takes it: daily bars and bars of one hour."""
+"""A folder of recorded bars of synthetic coins, as `backtest.py --data` takes it: daily bars and bars of one hour."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""The daily pass beside the usual way (fetch, join, predict, token by token), both in one run, on made-up coins.
+"""The daily pass beside the baseline (fetch, join, predict, token by token), both in one run, on synthetic coins.
 
     pip install -r requirements/benchmarks.txt
-    python benchmarks/daily_pass.py [--tokens 150] [--days 365] [--trees 300] [--repeats 3]
+    python benchmarks/daily_update.py [--tokens 150] [--days 365] [--trees 300] [--repeats 3]
 
-First against the stand-in market at 0.1 seconds an answer: requests, and how long it takes. Then the calculation
+First against the stub market at 0.1 seconds an answer: requests, and how long it takes. Then the calculation
 alone, in CPU seconds: reading the answers, features, scores for all; waiting (on a virtual clock), network and disk are
 left out. With no cache, with yesterday's (some days of each coin are asked for anew), and with today's. At last the
 plan's limit: how much longer than it dictates a pass takes, on a virtual clock with 0.1 seconds an answer.
@@ -34,9 +34,9 @@ from sklearn.ensemble import RandomForestClassifier
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks import usual_way
-from benchmarks.stand_in import MARKET, StandIn, settings_text, token_names
-from benchmarks.synthetic_market import DAY_SECONDS, answer_about
+from benchmarks import baseline_csv
+from benchmarks.stub_market import MARKET, StubMarket, settings_text, token_names
+from benchmarks.synthetic_lunarcrush import DAY_SECONDS, answer_about
 from marsshot.config.loader import read_settings
 from marsshot.config.settings import Settings
 from marsshot.infra.clock import SystemClock, VirtualClock
@@ -47,7 +47,7 @@ from ml_decision import get_probabilities, score_tokens
 
 NOW = datetime(2026, 1, 2, 1, 0, tzinfo=UTC)
 MIDNIGHT = datetime(2026, 1, 2, tzinfo=UTC)
-USUAL_FEATURES = usual_way.PRICES[3:] + "volume market_cap galaxy_score alt_rank sentiment rsi macd atr".split()
+BASELINE_FEATURES = baseline_csv.PRICES[3:] + "volume market_cap galaxy_score alt_rank sentiment rsi macd atr".split()
 MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - the disk's work is no calculation
 CHANGES = [f"{coin.lower()}_daily_change" for coin in MARKET]
 
@@ -65,7 +65,7 @@ class Work:
 
 def main() -> None:
     """Measure, and show."""
-    parser = argparse.ArgumentParser(description="Compare the daily pass with the usual way.")
+    parser = argparse.ArgumentParser(description="Compare the daily pass with the baseline.")
     parser.add_argument("--tokens", type=int, default=150)
     parser.add_argument("--days", type=int, default=365)
     parser.add_argument("--trees", type=int, default=300)
@@ -73,7 +73,7 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
-        save_model(a_forest(arguments.trees), {"trained": "on made-up rows"}, Path("model.pkl"))
+        save_model(a_forest(arguments.trees), {"trained": "on synthetic rows"}, Path("model.pkl"))
         against_the_stand_in(arguments.tokens, arguments.days)
         work = some_work(arguments.tokens, arguments.days)
         the_calculation(work, arguments.repeats)
@@ -94,18 +94,18 @@ def a_forest(trees: int) -> RandomForestClassifier:
 def against_the_stand_in(tokens: int, days: int) -> None:
     """Count the requests of a pass, and its seconds: nothing cached, and once more."""
     names = token_names(tokens)
-    with StandIn(tokens, days + 1) as market:
+    with StubMarket(tokens, days + 1) as market:
         market.slow(lunarcrush=0.1)
         Path("config.yaml").write_text(settings_text(market, names))
         settings = read_settings(Path("config.yaml"))
         table = Table(title=f"{tokens} tokens against the stand-in, 0.1 s per answer", title_justify="left")
-        for name in ("", "requests", "seconds", "usual way: requests"):
+        for name in ("", "requests", "seconds", "baseline: requests"):
             table.add_column(name, justify="right" if name else "left")
         for case in ("nothing cached", "again, the same day"):
             before, begun = market.requests().get("lunarcrush", 0), monotonic()
             score_tokens(names, settings, SystemClock(), Path("model.pkl"))
-            seconds, asked = monotonic() - begun, market.requests().get("lunarcrush", 0) - before
-            table.add_row(case, f"{asked}", f"{seconds:.1f}", f"{3 * tokens}")
+            seconds, request_count = monotonic() - begun, market.requests().get("lunarcrush", 0) - before
+            table.add_row(case, f"{request_count}", f"{seconds:.1f}", f"{3 * tokens}")
     Console().print(table)
 
 
@@ -113,7 +113,7 @@ def against_the_stand_in(tokens: int, days: int) -> None:
 
 
 def some_work(tokens: int, days: int) -> Work:
-    """Return made-up histories of so many tokens, a day longer than asked for, and what is needed to score them."""
+    """Return synthetic histories of so many tokens, a day longer than asked for, and what is needed to score them."""
     names = token_names(tokens)
     end = int(MIDNIGHT.timestamp()) + DAY_SECONDS
     answers = {
@@ -170,16 +170,16 @@ def one_pass(work: Work, moment: datetime, cache: str) -> float:
     return seconds
 
 
-def the_usual_pass(work: Work) -> float:
-    """Return the CPU seconds of the usual way: for each token its history, BTC's and ETH's are read, joined, scored."""
+def baseline_daily_update(work: Work) -> float:
+    """Return the CPU seconds of the baseline: for each token its history, BTC's and ETH's are read, joined, scored."""
     bodies = {coin: body_of(work, coin, 0, int(MIDNIGHT.timestamp()) - 1) for coin in work.bodies}
     begun = process_time()
     for token in work.tokens:
-        frames = {coin: usual_way.points_as_rows(json.loads(bodies[coin])["data"]) for coin in (token, *MARKET)}
-        rows = usual_way.with_indicators(frames[token])
+        frames = {coin: baseline_csv.points_as_rows(json.loads(bodies[coin])["data"]) for coin in (token, *MARKET)}
+        rows = baseline_csv.with_indicators(frames[token])
         for coin, name in zip(MARKET, CHANGES, strict=True):
-            rows = rows.merge(usual_way.daily_change(frames[coin], name), on="date", how="left")
-        last = rows.dropna(subset=[*USUAL_FEATURES, *CHANGES]).iloc[[-1]]
+            rows = rows.merge(baseline_csv.daily_change(frames[coin], name), on="date", how="left")
+        last = rows.dropna(subset=[*BASELINE_FEATURES, *CHANGES]).iloc[[-1]]
         columns = last.reindex(columns=list(work.model.features), fill_value=0.0)
         work.model.estimator.predict_proba(columns)
     return process_time() - begun
@@ -187,18 +187,18 @@ def the_usual_pass(work: Work) -> float:
 
 def the_calculation(work: Work, repeats: int) -> None:
     """Show the CPU seconds of both sides, the best of the repeats, taken in turns."""
-    usual, cold, next_day, same_day = [], [], [], []
+    baseline, cold, next_day, same_day = [], [], [], []
     for _ in range(repeats):
-        usual.append(the_usual_pass(work))
+        baseline.append(baseline_daily_update(work))
         with tempfile.TemporaryDirectory(dir=MEMORY) as cache:
             cold.append(one_pass(work, NOW, cache))
             same_day.append(one_pass(work, NOW + timedelta(hours=1), cache))
             next_day.append(one_pass(work, NOW + timedelta(days=1), cache))
     table = Table(title=f"{len(work.tokens)} tokens, CPU seconds without network and waiting", title_justify="left")
-    for name in ("cache", "usual way", "MarsShot", "ratio"):
+    for name in ("cache", "baseline", "MarsShot", "ratio"):
         table.add_column(name, justify="right" if name != "cache" else "left")
     for name, seconds in (("none", cold), ("yesterday's", next_day), ("today's", same_day)):
-        table.add_row(name, f"{min(usual):.2f}", f"{min(seconds):.3f}", f"{min(usual) / min(seconds):.0f}")
+        table.add_row(name, f"{min(baseline):.2f}", f"{min(seconds):.3f}", f"{min(baseline) / min(seconds):.0f}")
     Console().print(table)
 
 

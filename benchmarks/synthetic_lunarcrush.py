@@ -1,4 +1,4 @@
-"""Answers of LunarCrush about made-up coins: random walks with every field that a daily point has."""
+"""Answers of LunarCrush about synthetic coins: random walks with every field that a daily point has."""
 
 from __future__ import annotations
 

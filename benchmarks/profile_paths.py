@@ -1,11 +1,11 @@
 """One of the paths that matter, again and again, for a profiler to look at.
 
     pip install -r requirements/benchmarks.txt py-spy
-    py-spy record --rate 500 --format raw --output profile.txt -- python benchmarks/paths.py check --times 40
-    python benchmarks/paths.py yesterday --times 20 --shares
+    py-spy record --rate 500 --format raw --output profile.txt -- python benchmarks/profile_paths.py check --times 40
+    python benchmarks/profile_paths.py yesterday --times 20 --shares
 
 Paths: `nothing`, `yesterday`, `today`: the daily pass of 150 tokens with that cache, network left out; `check`: the
-five-minute check of 50 positions against the stand-in market. --shares: cProfile's own list, of the main thread.
+five-minute check of 50 positions against the stub market. --shares: cProfile's own list, of the main thread.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks import daily_pass, price_check
-from benchmarks.stand_in import StandIn, settings_text, token_names
+from benchmarks import daily_update, price_check
+from benchmarks.stub_market import StubMarket, settings_text, token_names
 from marsshot.model.model_files import save_model
 
 TOKENS, DAYS, POSITIONS = 150, 365, 50
@@ -53,7 +53,7 @@ Walk = Callable[[cProfile.Profile | None], None]
 @contextmanager
 def checks() -> Iterator[Walk]:
     """Yield what makes one check of all positions."""
-    with StandIn(POSITIONS) as market, price_check.a_bot(market, POSITIONS) as bot:
+    with StubMarket(POSITIONS) as market, price_check.a_bot(market, POSITIONS) as bot:
 
         def walk(profile: cProfile.Profile | None) -> None:
             _profiled(bot.intraday_check, profile)
@@ -64,17 +64,17 @@ def checks() -> Iterator[Walk]:
 @contextmanager
 def passes(cache: str) -> Iterator[Walk]:
     """Yield what makes one pass of all tokens with that cache."""
-    with tempfile.TemporaryDirectory() as folder, StandIn(1, 30) as market:
+    with tempfile.TemporaryDirectory() as folder, StubMarket(1, 30) as market:
         os.chdir(folder)
         Path("config.yaml").write_text(settings_text(market, token_names(TOKENS)))
-        save_model(daily_pass.a_forest(300), {"trained": "on made-up rows"}, Path("model.pkl"))
-        work = daily_pass.some_work(TOKENS, DAYS)
+        save_model(daily_update.a_forest(300), {"trained": "on synthetic rows"}, Path("model.pkl"))
+        work = daily_update.some_work(TOKENS, DAYS)
 
         def walk(profile: cProfile.Profile | None) -> None:
-            with tempfile.TemporaryDirectory(dir=daily_pass.MEMORY) as kept:
+            with tempfile.TemporaryDirectory(dir=daily_update.MEMORY) as kept:
                 if cache != "nothing":
-                    daily_pass.one_pass(work, daily_pass.NOW, kept)
-                _profiled(lambda: daily_pass.one_pass(work, daily_pass.NOW + AFTER[cache], kept), profile)
+                    daily_update.one_pass(work, daily_update.NOW, kept)
+                _profiled(lambda: daily_update.one_pass(work, daily_update.NOW + AFTER[cache], kept), profile)
 
         yield walk
 

@@ -1,4 +1,4 @@
-"""The embedded market with as many made-up tokens as asked for, in a process of its own: slow, or hanging, on order.
+"""The embedded market with as many synthetic tokens as asked for, in a process of its own: slow, or hanging, on order.
 
     with StandIn(tokens=50) as market: market.slow(coinbase=0.1); market.hang("coinbase", "T007-USD")
 
@@ -22,7 +22,7 @@ from urllib.parse import parse_qs
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.synthetic_market import DAY_SECONDS, answer_about  # noqa: E402 - after the path
+from benchmarks.synthetic_lunarcrush import DAY_SECONDS, answer_about  # noqa: E402 - after the path
 from embedded_market.http_messages import Request, Response  # noqa: E402
 from embedded_market.market import EmbeddedMarket  # noqa: E402
 from embedded_market.market_data.history import CoinHistory, DailyBar, History  # noqa: E402
@@ -32,22 +32,22 @@ MARKET = ("BTC", "ETH")
 
 
 def token_names(count: int) -> list[str]:
-    """Return the names of so many made-up tokens."""
+    """Return the names of so many synthetic tokens."""
     return [f"T{number:03d}" for number in range(count)]
 
 
-class StandIn:
+class StubMarket:
     """Starts the process, and tells it what to do."""
 
     def __init__(self, tokens: int, days: int = 0) -> None:
-        self._question = {"tokens": tokens, "days": days}
+        self._options = {"tokens": tokens, "days": days}
         self.url = self.api_key = self.api_secret = ""
 
     def __enter__(self) -> Self:
         """Start."""
         command = [sys.executable, __file__]
         self._child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)  # noqa: S603
-        self.url, self.api_key, self.api_secret = self._tell(self._question)
+        self.url, self.api_key, self.api_secret = self._tell(self._options)
         return self
 
     def __exit__(
@@ -94,7 +94,7 @@ class StandIn:
 # --------------------------------------------------------------------------- the process
 
 
-class _Histories:
+class _StubLunarCrush:
     """LunarCrush's answers, of the days asked for."""
 
     def __init__(self, coins: Sequence[str], days: int, end: int) -> None:
@@ -106,8 +106,8 @@ class _Histories:
     def handle(self, request: Request, _now: float) -> Response:
         """Answer about one coin."""
         coin = request.path.split("/")[-3]
-        asked = parse_qs(request.query)
-        first, last = int(asked["start"][0]), int(asked["end"][0])
+        request_count = parse_qs(request.query)
+        first, last = int(request_count["start"][0]), int(request_count["end"][0])
         rows = ",".join(text for moment, text in self._points[coin] if first <= moment <= last)
         body = f'{{"config":{{"symbol":"{coin}","bucket":"day"}},"data":[{rows}]}}'
         return Response(200, {"Content-Type": "application/json"}, body.encode())
@@ -121,23 +121,23 @@ def _history(coins: Sequence[str], today: int) -> History:
 
 
 def _serve() -> None:
-    question = json.loads(sys.stdin.readline())
-    coins = [*MARKET, "BNB", *token_names(question["tokens"])]
+    options = json.loads(sys.stdin.readline())
+    coins = [*MARKET, "BNB", *token_names(options["tokens"])]
     today = int(time.time()) // DAY_SECONDS
     balances = {coin: Decimal(1_000_000) for coin in (*coins, "USDT")}
     market = EmbeddedMarket(history=_history(coins, today), balances=balances, coinbase_unlisted=frozenset())
     market.log_requests = False
     for coin in coins:
         market.set_price(coin, "1")
-    if question["days"]:
-        market.lunarcrush = _Histories(coins, question["days"], today * DAY_SECONDS)  # type: ignore[assignment]
+    if options["days"]:
+        market.lunarcrush = _StubLunarCrush(coins, options["days"], today * DAY_SECONDS)  # type: ignore[assignment]
     with MarketServer(market) as server:
         _answer((server.url, market.api_key, market.api_secret))
         for line in sys.stdin:
-            _answer(_obeyed(market, json.loads(line)))
+            _answer(_apply_order(market, json.loads(line)))
 
 
-def _obeyed(market: EmbeddedMarket, order: dict[str, Any]) -> object:
+def _apply_order(market: EmbeddedMarket, order: dict[str, Any]) -> object:
     with market.lock:
         market.latency.update(order.get("latency", {}))
         if "fault" in order:
@@ -154,8 +154,8 @@ def _answer(content: object) -> None:
     sys.stdout.flush()
 
 
-def settings_text(market: StandIn, tokens: Sequence[str], **strategy: object) -> str:
-    """Return a config.yaml of live mode whose services are the stand-in's; as JSON, which is YAML."""
+def settings_text(market: StubMarket, tokens: Sequence[str], **strategy: object) -> str:
+    """Return a config.yaml of live mode whose services are the stub's; as JSON, which is YAML."""
     numbers: dict[str, object] = {
         "capital_initial": 1000,
         "buy_threshold": 0.7,
@@ -181,9 +181,9 @@ def settings_text(market: StandIn, tokens: Sequence[str], **strategy: object) ->
     return json.dumps(content)
 
 
-def nowhere() -> StandIn:
-    """Return a stand-in that is not started, for settings that nothing is asked of."""
-    market = StandIn(0)
+def unreachable_market() -> StubMarket:
+    """Return a stub market that is not started, for settings that nothing is asked of."""
+    market = StubMarket(0)
     market.url = "http://127.0.0.1:9"
     return market
 

@@ -1,6 +1,6 @@
 """Training rows of recorded daily bars: a year of the tokens that were traded most in it, as build_csv.py makes them.
 
-    python benchmarks/real_rows.py --data ../shared/data/daily.csv.gz --output rows.csv [--last 2024-12-29]
+    python benchmarks/training_rows.py --data ../shared/data/daily.csv.gz --output rows.csv [--last 2024-12-29]
                                    [--tokens 150] [--without-ratios]
     python train_model.py --input rows.csv --output rows.pkl
 
@@ -20,8 +20,8 @@ import pandas as pd
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from marsshot.backtesting.history.market_history import read_recording  # noqa: E402
-from marsshot.backtesting.scoring.daily_scores import whole_table  # noqa: E402
+from marsshot.backtesting.history.market_history import read_dataset  # noqa: E402
+from marsshot.backtesting.scoring.daily_scores import full_feature_table  # noqa: E402
 from marsshot.infra.csv_text import csv_text  # noqa: E402 - after the path
 from marsshot.model.features import RATIOS, labelled  # noqa: E402 - after the path
 
@@ -35,7 +35,7 @@ def all_rows(data: Path) -> pd.DataFrame:
     """Return the labelled rows of every token and day of a file of daily bars."""
     lowest = pd.read_csv(data, usecols=["symbol", "low"]).groupby("symbol")["low"].min()
     tokens = [str(token) for token in lowest.index[lowest >= SMALLEST_PRICE]]
-    rows = labelled(whole_table(read_recording(data, tokens, None, None)), LABEL_DAYS, RISE)
+    rows = labelled(full_feature_table(read_dataset(data, tokens, None, None)), LABEL_DAYS, RISE)
     return rows.assign(symbol=rows["symbol"].astype(str))
 
 
