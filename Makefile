@@ -1,5 +1,5 @@
 # make run   the whole job on the recorded market: data, model, months of trading
-# make test  what CI runs: ruff, mypy --strict, pytest
+# make test  what CI runs: ruff, import-linter, mypy --strict, pytest
 # make dashboard  the bot in a browser: http://127.0.0.1:8377
 # make chaos 10,000 seeded disasters: is anything lost or doubled?
 # make bench what is claimed of speed and memory, both sides in one run: ten minutes on two free cores
@@ -59,6 +59,7 @@ test: install-dev lint types tests
 lint:
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-cache
 
 types:
 	$(BIN)/mypy --strict .

@@ -119,3 +119,12 @@ def _overrides_for(market: MarketProcess) -> Callable[[Settings], Settings]:
         )
 
     return apply_overrides
+
+
+def recorded_bitcoin_closes() -> tuple[list[date], list[float]]:
+    """Return the days of the recorded market and BTC's close on each, in USD, oldest first."""
+    from embedded_market.market_data.history import date_of, load_bundled_history  # noqa: PLC0415 - demo mode only
+
+    bars = load_bundled_history().coins["BTC"].bars
+    days = sorted(bars)
+    return [date_of(day) for day in days], [float(bars[day].close) for day in days]

@@ -15,7 +15,7 @@ import yaml
 from marsshot.config.settings import SECRET_VARIABLES
 from marsshot.core.catalog import COMMAND_VARIABLE
 from tests.helpers.builders import ROOT
-from tests.repository.test_import_layers import module_imports
+from tests.helpers.imports import MODULES, all_imports
 
 TOOLS = Path(sys.executable).parent
 DEPLOY = ROOT / "deploy"
@@ -139,7 +139,7 @@ def test_the_image_has_every_folder_that_the_bot_imports_and_no_secret() -> None
     lines = (ROOT / ".dockerignore").read_text().splitlines()
     allowed = {line.removeprefix("!") for line in lines if line.startswith("!")}
     folders = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"benchmarks"}
-    used = {folder for room in ROOT.glob("*.py") for folder in folders & module_imports(room.stem)}
+    used = folders & {name.split(".")[0] for module in MODULES for name in all_imports(module)}
     assert used <= allowed
     assert {"marsshot", "*.py", "requirements.txt"} <= allowed
     assert lines[1] == "*"

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from marsshot.bot.environment import recorded_bitcoin_closes
 from marsshot.config.settings import Settings
 from marsshot.market_data.bar_cache import CLOSE, BarCache, cache_folder
 
@@ -23,7 +24,7 @@ class DailyClose:
 def bitcoin_closes(settings: Settings) -> tuple[DailyClose, ...]:
     """Return BTC's closed days on this disk, oldest first; none where there are none."""
     if settings.mode == "demo":
-        return _recorded_closes()
+        return _closes(*recorded_bitcoin_closes())
     cache = BarCache(cache_folder(settings.mode), settings.lunarcrush.base_url)
     held = cache.load(BTC, settings.lunarcrush_coin(BTC))
     if held is None:
@@ -31,14 +32,6 @@ def bitcoin_closes(settings: Settings) -> tuple[DailyClose, ...]:
     usable = held.bars.has_close()
     days = held.bars.days[usable].astype("datetime64[D]").tolist()
     return _closes(days, held.bars.values[usable, CLOSE].tolist())
-
-
-def _recorded_closes() -> tuple[DailyClose, ...]:
-    from embedded_market.market_data.history import date_of, load_bundled_history  # noqa: PLC0415 - demo mode only
-
-    bars = load_bundled_history().coins[BTC].bars
-    days = sorted(bars)
-    return _closes([date_of(day) for day in days], [float(bars[day].close) for day in days])
 
 
 def _closes(days: Sequence[object], prices: Sequence[float]) -> tuple[DailyClose, ...]:
