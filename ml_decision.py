@@ -19,9 +19,10 @@ from sklearn.exceptions import NotFittedError
 
 from marsshot.config.settings import Settings
 from marsshot.core.catalog import LocalizedText
-from marsshot.core.decisions import DecisionReason, HitBand
+from marsshot.core.decisions import HitBand
 from marsshot.core.domain import Score, Scoring
 from marsshot.core.errors import InputError, MarsShotError, StopRequested, TemporaryError
+from marsshot.core.reasons import DecisionReason
 from marsshot.infra.clock import Clock
 from marsshot.market_data.bar_cache import cache_folder
 from marsshot.market_data.lunarcrush import DailyBars, LunarCrush, NotTrackedError, SourceRefusedError

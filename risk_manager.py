@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from decimal import Context, Decimal
 from typing import Protocol
 
-from marsshot.core.domain import EXACT, ONE, ZERO, ExitRules, OrderReason, Position, reaches_multiple
+from marsshot.core.domain import EXACT, ONE, ZERO, ExitRules, Position, reaches_multiple
+from marsshot.core.reasons import OrderReason
 
 
 @dataclass(frozen=True, slots=True)

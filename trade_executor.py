@@ -10,7 +10,8 @@ from dataclasses import replace
 from decimal import ROUND_CEILING, Decimal
 
 from marsshot.core.catalog import LocalizedText
-from marsshot.core.domain import ZERO, Book, ExitRules, Fill, OrderReason, Position, Side, TradingRules, floor_to_step
+from marsshot.core.decisions import BOUGHT, BOUGHT_IN_PART, SOLD, SOLD_IN_PART, StepOutcome, StepResult, left_undone
+from marsshot.core.domain import ZERO, Book, ExitRules, Fill, Position, Side, TradingRules, floor_to_step
 from marsshot.core.errors import (
     AccountTroubleError,
     InsufficientBalanceError,
@@ -20,19 +21,19 @@ from marsshot.core.errors import (
     TemporaryError,
     UnknownOutcomeError,
 )
+from marsshot.core.reasons import OrderReason, RefusalReason, SkipReason
 from marsshot.exchange.base import Exchange
 from marsshot.exchange.order_tracker import OrderTracker
 from marsshot.infra.clock import Clock
 from marsshot.infra.event_log import log_error, log_file_only, log_warning
 from marsshot.portfolio.ledger import with_position
 from marsshot.portfolio.serialization import decimal_text
-from marsshot.strategy.daily_plan import left_undone
 from positions_store import Store
 from risk_manager import ExitDecision, decide_exit, turning_points, with_price_seen
 
 PRICE_HEADROOM = Decimal("1.02")
 NOTIONAL_HEADROOM = Decimal("1.05")  # above the minimum, once Binance has refused an order as too small
-REFUSED_AS_SMALL, SOLD_IN_PART = "refused_as_small", "sold in part"
+REFUSED_AS_SMALL = "refused_as_small"
 
 
 class TradeExecutor:
@@ -137,7 +138,7 @@ class TradeExecutor:
             self._log_not_sold(symbol, error)
             return False
         self.last_errors.pop(symbol, None)
-        return not decision.is_full or outcome != SOLD_IN_PART
+        return not decision.is_full or outcome.result is not StepResult.SOLD_IN_PART
 
     def _log_not_sold(self, symbol: str, error: MarsShotError) -> None:
         match error:
@@ -184,10 +185,10 @@ class TradeExecutor:
 
     # ------------------------------------------------------------------ selling
 
-    def sell(self, symbol: str, quantity: Decimal, reason: OrderReason, price: Decimal) -> str:
+    def sell(self, symbol: str, quantity: Decimal, reason: OrderReason, price: Decimal) -> StepOutcome:
         """Sell this much of a position, rounded down to the lot step, in as many orders as the pair's largest asks.
 
-        Returns how it ended, in words. Raises by what to do next; what was sold before that is in the book.
+        Returns how it ended. Raises by what to do next; what was sold before that is in the book.
         """
         rules = self._tradable_rules(symbol)
         wanted = floor_to_step(quantity, rules.lot_step)
@@ -207,7 +208,7 @@ class TradeExecutor:
             if fill.status != "FILLED" or fill.base < lot or symbol not in self.book.positions:
                 break
         if symbol not in self.book.positions or sold == wanted:
-            return "sold"
+            return SOLD
         if reason is not OrderReason.PARTIAL_TAKE_PROFIT:
             text = LocalizedText("log.sold_in_part", symbol=symbol, sold=_plain(sold), rest=_plain(wanted - sold))
             log_warning("order.sold_in_part", text, symbol=symbol)
@@ -243,12 +244,12 @@ class TradeExecutor:
     def _remember_small(self, symbol: str, error: RefusedOrderError) -> None:
         """Keep in mind that Binance, which goes by an average price, found an order too small."""
         held = self.book.positions.get(symbol)
-        if held is not None and "NOTIONAL" in str(error):
+        if held is not None and error.reason is RefusalReason.BELOW_MINIMUM:
             self._store.save(with_position(self.book, symbol, replace(held, said=held.said | {REFUSED_AS_SMALL})))
 
     def _leave_small(
         self, symbol: str, wanted: Decimal, reason: OrderReason, price: Decimal, rules: TradingRules
-    ) -> str:
+    ) -> StepOutcome:
         """Say once that this is under the smallest order Binance takes; the position stays."""
         held = self.book.positions[symbol]
         topic = f"too_small.{reason}"
@@ -267,14 +268,14 @@ class TradeExecutor:
                 reason=reason,
             )
             self._store.save(with_position(self.book, symbol, replace(held, said=held.said | {topic})))
-        return left_undone(LocalizedText("outcome.too_small"))
+        return left_undone(SkipReason.TOO_SMALL)
 
     # ------------------------------------------------------------------ buying
 
-    def buy(self, symbol: str, amount: Decimal, price: Decimal) -> str:
+    def buy(self, symbol: str, amount: Decimal, price: Decimal) -> StepOutcome:
         """Spend this much quote asset of a daily plan, in as many orders as the pair's largest asks.
 
-        Returns how it ended, in words. Raises by what to do next; what was bought before that is in book and plan.
+        Returns how it ended. Raises by what to do next; what was bought before that is in book and plan.
         """
         rules = self._tradable_rules(symbol)
         left = amount
@@ -284,9 +285,9 @@ class TradeExecutor:
             piece = floor_to_step(left / pieces, Decimal(1).scaleb(-rules.quote_precision))
             fill = self._order(symbol, Side.BUY, OrderReason.DAILY_BUY, rules, quote_amount=piece)
             if fill.status != "FILLED":
-                return "bought in part"
+                return BOUGHT_IN_PART
             left -= piece
-        return "bought"
+        return BOUGHT
 
 
 def _plain(amount: Decimal) -> Decimal:

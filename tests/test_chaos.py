@@ -23,6 +23,7 @@ from marsshot.bot.bot import Bot
 from marsshot.bot.daily_update import DailyUpdater
 from marsshot.bot.price_feed import PriceFeed
 from marsshot.chaos.run import run_seed
+from marsshot.core.decisions import StepOutcome
 from marsshot.core.domain import (
     ZERO,
     Book,
@@ -279,7 +280,7 @@ def keep_the_plan_in_memory(patch: Patch) -> None:
 def split_the_capital_anew_after_each_order(patch: Patch) -> None:
     buy_outcome = DailyUpdater._buy_outcome
 
-    def anew(daily: DailyUpdater, buy: Any, prices: Mapping[str, Decimal], executor: TradeExecutor) -> str:
+    def anew(daily: DailyUpdater, buy: Any, prices: Mapping[str, Decimal], executor: TradeExecutor) -> StepOutcome:
         open_buys = sum(1 for step in daily._plan().buys if not step.outcome)
         share = (executor.book.capital / (open_buys + 1)).quantize(Decimal("0.01"))
         steps = tuple(replace(s, amount=share, left=share) if s == buy else s for s in daily._plan().buys)
@@ -292,7 +293,7 @@ def split_the_capital_anew_after_each_order(patch: Patch) -> None:
 def set_the_flag_when_the_sale_is_tried(patch: Patch) -> None:
     sell = TradeExecutor.sell
 
-    def hasty(executor: TradeExecutor, symbol: str, quantity: Decimal, reason: Any, price: Decimal) -> str:
+    def hasty(executor: TradeExecutor, symbol: str, quantity: Decimal, reason: Any, price: Decimal) -> StepOutcome:
         if reason == "partial_take_profit":
             held = executor.book.positions[symbol]
             executor._store.save(ledger.with_position(executor.book, symbol, replace(held, partial_sold=True)))

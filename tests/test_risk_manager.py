@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from marsshot.core.domain import ExitRules, OrderReason, Position
+from marsshot.core.domain import ExitRules, Position
+from marsshot.core.reasons import OrderReason
 from risk_manager import HOLD, ExitDecision, decide_exit, exit_levels, update_positions_in_intraday, with_price_seen
 from tests.helpers.builders import EXIT_RULES, D, a_position, bought_at
 

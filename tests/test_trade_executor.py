@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from embedded_market.exchange.orders import Order
-from marsshot.core.domain import Book, DailyPlan, OrderReason, PlannedBuy, Side
+from marsshot.core.decisions import BOUGHT, BOUGHT_IN_PART, SOLD, SOLD_IN_PART, StepOutcome, left_undone
+from marsshot.core.domain import Book, DailyPlan, PlannedBuy, Side
 from marsshot.core.errors import (
     AccountTroubleError,
     ClockRefusedError,
@@ -24,6 +25,7 @@ from marsshot.core.errors import (
     TemporaryError,
     UnknownOutcomeError,
 )
+from marsshot.core.reasons import OrderReason, SkipReason
 from positions_store import read_trades
 from risk_manager import ExitDecision
 from tests.helpers.trading_harness import (
@@ -47,13 +49,13 @@ def harness(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Trading
         yield harness
 
 
-def buy(harness: TradingHarness, amount: str = "200", symbol: str = "ADA") -> str:
+def buy(harness: TradingHarness, amount: str = "200", symbol: str = "ADA") -> StepOutcome:
     return harness.executor.buy(symbol, D(amount), ONE)
 
 
 def sell(
     harness: TradingHarness, quantity: str, reason: OrderReason = OrderReason.STOP_LOSS, symbol: str = "ADA"
-) -> str:
+) -> StepOutcome:
     return harness.executor.sell(symbol, D(quantity), reason, ONE)
 
 
@@ -61,9 +63,9 @@ def sell(
 
 
 def test_a_purchase_spends_an_amount_and_a_sale_sells_a_quantity(harness: TradingHarness) -> None:
-    assert buy(harness, "200.5") == "bought"
+    assert buy(harness, "200.5") == BOUGHT
     held = harness.book.positions["ADA"].qty
-    assert sell(harness, str(held)) == "sold"
+    assert sell(harness, str(held)) == SOLD
     first, second = (order.request for order in harness.orders)
     assert (first.is_buy, first.quote_quantity, first.quantity) == (True, D("200.5"), None)
     assert (second.is_buy, second.quote_quantity, second.quantity) == (False, None, held // D("0.01") * D("0.01"))
@@ -140,7 +142,7 @@ def test_several_fills_are_one_row_and_one_entry_price(harness: TradingHarness) 
 
 def test_a_purchase_that_expires_with_a_part_filled_books_the_part_and_orders_no_more(harness: TradingHarness) -> None:
     harness.market.exchange.pairs["ADAUSDT"].depth = D(120)
-    assert buy(harness, "200") == "bought in part"
+    assert buy(harness, "200") == BOUGHT_IN_PART
     assert harness.orders[0].status == "EXPIRED"
     assert 0 < harness.book.positions["ADA"].qty < 121
     harness.assert_consistent()
@@ -149,12 +151,12 @@ def test_a_purchase_that_expires_with_a_part_filled_books_the_part_and_orders_no
 def test_a_full_sale_that_expires_with_a_part_filled_keeps_the_rest_for_the_next_check(harness: TradingHarness) -> None:
     harness.add_position("ADA", "500")
     harness.market.exchange.pairs["ADAUSDT"].depth = D(120)
-    assert sell(harness, "500") == "sold in part"
+    assert sell(harness, "500") == SOLD_IN_PART
     rest = harness.book.positions["ADA"]
     assert rest.qty == 500 - harness.orders[0].executed_quantity
     assert rest.exit_pending is OrderReason.STOP_LOSS
     harness.market.exchange.pairs["ADAUSDT"].depth = D(100_000)
-    assert sell(harness, str(rest.qty)) == "sold"
+    assert sell(harness, str(rest.qty)) == SOLD
     harness.assert_consistent()
 
 
@@ -187,7 +189,7 @@ def test_an_order_that_expires_with_nothing_filled_changes_nothing(
 
 def test_a_purchase_above_the_largest_order_is_split(harness: TradingHarness) -> None:
     harness.set_rules("ADAUSDT", max_market_quantity=D(100))
-    assert buy(harness, "250") == "bought"
+    assert buy(harness, "250") == BOUGHT
     assert len(harness.orders) == 3
     assert sum(order.request.quote_quantity or 0 for order in harness.orders) == 250
     harness.assert_consistent()
@@ -196,7 +198,7 @@ def test_a_purchase_above_the_largest_order_is_split(harness: TradingHarness) ->
 def test_a_full_sale_above_the_largest_order_is_split(harness: TradingHarness) -> None:
     harness.add_position("ADA", "250.05")
     harness.set_rules("ADAUSDT", max_market_quantity=D(100))
-    assert sell(harness, "250.05") == "sold"
+    assert sell(harness, "250.05") == SOLD
     assert len(harness.orders) == 3
     assert "ADA" not in harness.book.positions
     assert not harness.book.dust
@@ -206,7 +208,7 @@ def test_a_full_sale_above_the_largest_order_is_split(harness: TradingHarness) -
 def test_a_partial_sale_above_the_largest_order_is_split_and_done_once(harness: TradingHarness) -> None:
     harness.add_position("ADA", "1250")
     harness.set_rules("ADAUSDT", max_market_quantity=D(100))
-    assert sell(harness, "250", OrderReason.PARTIAL_TAKE_PROFIT) == "sold"
+    assert sell(harness, "250", OrderReason.PARTIAL_TAKE_PROFIT) == SOLD
     position = harness.book.positions["ADA"]
     assert (position.qty, position.partial_sold, position.partial_left) == (D(1000), True, None)
     harness.assert_consistent()
@@ -227,7 +229,7 @@ def test_a_partial_sale_stopped_between_two_of_its_orders_goes_on_with_the_rest(
 def test_a_split_purchase_stops_at_the_first_order_that_runs_dry(harness: TradingHarness) -> None:
     harness.set_rules("ADAUSDT", max_market_quantity=D(100))
     harness.market.exchange.pairs["ADAUSDT"].depth = D(50)
-    assert buy(harness, "250") == "bought in part"
+    assert buy(harness, "250") == BOUGHT_IN_PART
     assert len(harness.orders) == 1
     harness.assert_consistent()
 
@@ -242,22 +244,22 @@ def test_what_is_under_the_smallest_order_stays_and_is_said_once(
     just_under = D(smallest) - D("0.01")
     harness.add_position(symbol, str(just_under))
     for _ in range(3):
-        assert sell(harness, str(just_under), symbol=symbol).startswith("left")
+        assert sell(harness, str(just_under), symbol=symbol) == left_undone(SkipReason.TOO_SMALL)
     assert len(harness.captured_log.of("order.too_small")) == 1
     assert f"{smallest} USDT" in harness.captured_log.of("order.too_small")[0]
     assert harness.book.positions[symbol].qty == just_under
     assert not harness.orders
     harness.open()
-    assert sell(harness, str(just_under), symbol=symbol).startswith("left")
+    assert sell(harness, str(just_under), symbol=symbol) == left_undone(SkipReason.TOO_SMALL)
     assert len(harness.captured_log.of("order.too_small")) == 1, "said once, also over a restart"
 
 
 def test_a_partial_sale_that_was_too_small_is_done_when_it_has_become_large_enough(harness: TradingHarness) -> None:
     harness.add_position("ADA", "20")
-    assert sell(harness, "4", OrderReason.PARTIAL_TAKE_PROFIT).startswith("left")
+    assert sell(harness, "4", OrderReason.PARTIAL_TAKE_PROFIT) == left_undone(SkipReason.TOO_SMALL)
     assert not harness.book.positions["ADA"].partial_sold
     harness.market.set_price("ADA", "3")
-    assert harness.executor.sell("ADA", D(4), OrderReason.PARTIAL_TAKE_PROFIT, D(3)) == "sold"
+    assert harness.executor.sell("ADA", D(4), OrderReason.PARTIAL_TAKE_PROFIT, D(3)) == SOLD
     assert harness.book.positions["ADA"].partial_sold
     harness.assert_consistent()
 
@@ -387,7 +389,7 @@ def test_filters_are_fetched_anew_after_a_refusal(harness: TradingHarness) -> No
     harness.set_rules("ADAUSDT", lot_step=D(10))
     with pytest.raises(RefusedOrderError, match="LOT_SIZE"):
         sell(harness, "99")
-    assert sell(harness, "99") == "sold"
+    assert sell(harness, "99") == SOLD
     assert harness.orders[0].executed_quantity == 90
 
 
@@ -398,7 +400,7 @@ def test_a_pair_that_is_not_trading_is_not_tried_until_it_trades_again(harness: 
         buy(harness)
     assert harness.requests(NEW_ORDER) == 0
     harness.market.set_status("ADAUSDT", "TRADING")
-    assert buy(harness) == "bought"
+    assert buy(harness) == BOUGHT
 
 
 def test_a_pair_that_binance_does_not_know_is_refused_here(harness: TradingHarness) -> None:
@@ -410,7 +412,7 @@ def test_a_pair_that_binance_does_not_know_is_refused_here(harness: TradingHarne
 def test_a_clock_that_binance_refuses_is_synced_and_a_new_order_with_a_new_id_sent(harness: TradingHarness) -> None:
     harness.exchange.server_ms()
     harness.clock_ahead_seconds = 7200  # this machine stood still, or its clock was set
-    assert buy(harness) == "bought"
+    assert buy(harness) == BOUGHT
     assert harness.requests(NEW_ORDER) == 2
     assert harness.book.order_serial == 2
     assert harness.orders[0].client_order_id.endswith("-2")
@@ -644,7 +646,7 @@ def test_an_answer_without_all_its_fills_is_completed_from_the_trades(harness: T
 
     harness.market.binance.account.on_order = forget_fills
     fault = harness.market.faults.add(service="binance", match=NEW_ORDER, kind="status_after", status=200)
-    assert buy(harness) == "bought"
+    assert buy(harness) == BOUGHT
     assert harness.requests(TRADES) == 1
     harness.assert_consistent()
 
@@ -844,7 +846,7 @@ def test_a_bot_that_stops_begins_no_order(harness: TradingHarness) -> None:
 
 def test_an_order_under_way_when_the_bot_stops_is_booked(harness: TradingHarness) -> None:
     harness.market.binance.account.on_order = harness.clock.stop
-    assert buy(harness) == "bought"
+    assert buy(harness) == BOUGHT
     harness.assert_consistent()
 
 

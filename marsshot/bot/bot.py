@@ -18,8 +18,9 @@ from marsshot.bot.price_feed import PriceFeed
 from marsshot.bot.reconciler import Reconciler, log_not_compared
 from marsshot.config.settings import Settings
 from marsshot.core.catalog import catalog_of
-from marsshot.core.domain import OrderReason, Scoring
+from marsshot.core.domain import Scoring
 from marsshot.core.errors import AccountTroubleError, TemporaryError
+from marsshot.core.reasons import OrderReason
 from marsshot.exchange.base import Exchange
 from marsshot.infra.clock import Clock
 from marsshot.infra.event_log import log_info, log_warning

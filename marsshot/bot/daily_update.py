@@ -24,18 +24,8 @@ from marsshot.bot.journal import Journal
 from marsshot.bot.reconciler import Reconciler, log_not_compared
 from marsshot.config.settings import Settings
 from marsshot.core.catalog import LocalizedText
-from marsshot.core.decisions import Action, DecisionReason
-from marsshot.core.domain import (
-    ZERO,
-    Account,
-    Book,
-    DailyPlan,
-    OrderReason,
-    PlannedBuy,
-    Scoring,
-    TradingRules,
-    utc_text,
-)
+from marsshot.core.decisions import BOUGHT, SOLD, Action, StepOutcome, left_undone
+from marsshot.core.domain import ZERO, Account, Book, DailyPlan, PlannedBuy, Scoring, TradingRules, utc_text
 from marsshot.core.errors import (
     AccountTroubleError,
     InsufficientBalanceError,
@@ -45,6 +35,7 @@ from marsshot.core.errors import (
     TemporaryError,
     UnknownOutcomeError,
 )
+from marsshot.core.reasons import DecisionReason, OrderReason, SkipReason
 from marsshot.infra.clock import Clock
 from marsshot.infra.event_log import log_error, log_file_only, log_info, log_warning
 from marsshot.portfolio.ledger import with_buy_outcome, with_daily_update_done, with_plan, with_sell_outcome
@@ -52,7 +43,6 @@ from marsshot.strategy.daily_plan import (
     Blocker,
     allocate_capital,
     decide_daily_plan,
-    left_undone,
     sanitized,
     without_other_coins,
 )
@@ -206,7 +196,7 @@ class DailyUpdater:
         rules = executor.rules_of(symbol)
         if rules is None:
             return DecisionReason.UNKNOWN_PAIR, ""
-        return (DecisionReason.NOT_TRADED, sanitized(rules.unavailable_reason)) if rules.unavailable_reason else None
+        return None if rules.tradable else (DecisionReason.NOT_TRADED, sanitized(rules.unavailable_reason))
 
     # ------------------------------------------------------------------ working it off
 
@@ -244,11 +234,10 @@ class DailyUpdater:
         if self._store.book.has_pending_order(symbol):
             return
         if position is None:
-            self._store.change(lambda book: with_sell_outcome(book, symbol, "sold"))
+            self._store.change(lambda book: with_sell_outcome(book, symbol, SOLD))
             return
         if self._store.book.is_disputed(symbol):
-            why = LocalizedText("outcome.disputed")
-            self._store.change(lambda book: with_sell_outcome(book, symbol, left_undone(why)))
+            self._store.change(lambda book: with_sell_outcome(book, symbol, left_undone(SkipReason.DISPUTED)))
             return
         try:
             if (price := prices.get(symbol)) is None:
@@ -261,7 +250,7 @@ class DailyUpdater:
             log_warning(
                 "order.refused", LocalizedText("log.not_sold_today", symbol=symbol, why=error.message), symbol=symbol
             )
-            outcome = left_undone(error.message)
+            outcome = left_undone(SkipReason.REFUSED, error.message)
         self._store.change(lambda book: with_sell_outcome(book, symbol, outcome))
 
     def _allocate_capital(
@@ -279,7 +268,7 @@ class DailyUpdater:
         for buy in self._plan().buys:
             rules = executor.rules_of(buy.symbol)
             if why := _unavailable_reason(rules, account):
-                book = with_buy_outcome(book, buy.symbol, left_undone(why))
+                book = with_buy_outcome(book, buy.symbol, left_undone(SkipReason.REFUSED, why))
             elif rules is not None:
                 smallest[buy.symbol] = rules.smallest_order(prices.get(buy.symbol))
         # What an order in doubt may have spent is not split a second time.
@@ -307,18 +296,18 @@ class DailyUpdater:
             log_warning(
                 "order.refused", LocalizedText("log.not_bought", symbol=symbol, why=error.message), symbol=symbol
             )
-            outcome = left_undone(error.message)
+            outcome = left_undone(SkipReason.REFUSED, error.message)
         self._store.change(lambda book: with_buy_outcome(book, symbol, outcome))
 
-    def _buy_outcome(self, buy: PlannedBuy, prices: Mapping[str, Decimal], executor: TradeExecutor) -> str:
+    def _buy_outcome(self, buy: PlannedBuy, prices: Mapping[str, Decimal], executor: TradeExecutor) -> StepOutcome:
         left = buy.left or ZERO
         if why := self._control.paused():
-            return LocalizedText("outcome.paused", why=why)
+            return left_undone(SkipReason.PAUSED, why)
         if (price := prices.get(buy.symbol)) is None:
             raise RefusedOrderError(LocalizedText("fault.order.no_price"))
         rules = executor.rules_of(buy.symbol)
         if left != buy.amount and rules is not None and left < rules.smallest_order(price):
-            return "bought"  # what is left of an amount that took several orders
+            return BOUGHT  # what is left of an amount that took several orders
         return executor.buy(buy.symbol, left, price)
 
     def _skip_all_buys(self, why: str) -> None:
@@ -328,7 +317,7 @@ class DailyUpdater:
         def without_buys(book: Book) -> Book:
             for buy in self._plan().buys:
                 if not buy.outcome and not book.has_pending_order(buy.symbol):
-                    book = with_buy_outcome(book, buy.symbol, left_undone(why))
+                    book = with_buy_outcome(book, buy.symbol, left_undone(SkipReason.REFUSED, why))
             return replace(book, plan=replace(book.plan, shared_out=True)) if book.plan else book
 
         self._store.change(without_buys)

@@ -5,14 +5,14 @@ Decides nothing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from marsshot.core.catalog import LocalizedText
-from marsshot.core.decisions import Action, Decision
+from marsshot.core.decisions import BOUGHT, BOUGHT_IN_PART, SOLD, SOLD_IN_PART, Action, Decision, StepOutcome
 from marsshot.core.domain import DailyPlan, DailyRules, PlannedBuy, PlannedSell, Scoring
 from marsshot.core.errors import MarsShotError
 from marsshot.infra.event_log import log_file_only, log_info, log_warning
-from marsshot.strategy.decision_reasons import by_score, decision_text, was_candidate
+from marsshot.strategy.decision_reasons import by_score, decision_text, skip_text, was_candidate
 
 MAX_REASONS = 3  # are told of why no token has a score
 
@@ -20,12 +20,12 @@ MAX_REASONS = 3  # are told of why no token has a score
 def describe_outcome(plan: DailyPlan) -> tuple[LocalizedText, ...]:
     """Say in words what became of the plan."""
     steps, parts = plan_steps(plan), list[LocalizedText]()
-    if names := _named(plan.sells, "sold"):
+    if names := _named(plan.sells, {SOLD, SOLD_IN_PART}):
         parts.append(LocalizedText("status.sold", symbols=names))
-    if names := _named(plan.buys, "bought"):
+    if names := _named(plan.buys, {BOUGHT, BOUGHT_IN_PART}):
         parts.append(LocalizedText("status.bought", symbols=names))
-    for why in dict.fromkeys(step.outcome for step in steps if step.outcome.startswith("left")):
-        parts.append(LocalizedText("log.step_left", symbols=_named(steps, why), outcome=why))
+    for outcome in dict.fromkeys(step.outcome for step in steps if step.outcome and step.outcome.skip_reason):
+        parts.append(LocalizedText("log.step_left", symbols=_named(steps, {outcome}), outcome=skip_text(outcome)))
     return tuple(parts) or (LocalizedText("log.nothing_to_do"),)
 
 
@@ -34,8 +34,8 @@ def plan_steps(plan: DailyPlan) -> list[PlannedSell | PlannedBuy]:
     return [*plan.sells, *plan.buys]
 
 
-def _named(steps: Sequence[PlannedSell | PlannedBuy], outcome: str) -> str:
-    return ", ".join(step.symbol for step in steps if step.outcome.startswith(outcome))
+def _named(steps: Sequence[PlannedSell | PlannedBuy], outcomes: Collection[StepOutcome]) -> str:
+    return ", ".join(step.symbol for step in steps if step.outcome in outcomes)
 
 
 def log_unknown_outcome(key: str, symbol: str, error: MarsShotError) -> None:

@@ -13,8 +13,9 @@ from decimal import Decimal
 from marsshot.bot.control_files import ControlFiles
 from marsshot.config.settings import Settings
 from marsshot.core.catalog import LocalizedText
-from marsshot.core.domain import UNKNOWN_SALE, Book, TradingRules
+from marsshot.core.domain import Book, TradingRules
 from marsshot.core.errors import MarsShotError
+from marsshot.core.reasons import DifferenceKind
 from marsshot.infra.event_log import log_error, log_info, log_warning
 from marsshot.portfolio.reconciliation import (
     Difference,
@@ -60,7 +61,7 @@ class Reconciler:
         accepted = [one for one in differences if self._is_accepted(one)]
         open_ones = [one for one in differences if one not in accepted]
         self._report(open_ones)
-        settled = any(one.topic.startswith((f"{UNKNOWN_SALE}.", "purchase.")) for one in accepted)
+        settled = any(one.topic.is_unknown_order for one in accepted)
         self.store.change(
             lambda book: with_comparison(
                 _adjusted_to_exchange(book, accepted, rules), now_ms, open_ones, settled=settled
@@ -70,7 +71,7 @@ class Reconciler:
     def _is_accepted(self, difference: Difference) -> bool:
         """Return whether the owner was told of a shortfall or an unknown order, and has allowed buying since."""
         told = difference.topic in self.store.book.differences
-        can_be = difference.exchange_quantity is not None or difference.topic.startswith("purchase.")
+        can_be = difference.exchange_quantity is not None or difference.topic.kind is DifferenceKind.UNKNOWN_PURCHASE
         return told and can_be and not self.control.paused()
 
     def _report(self, differences: Sequence[Difference]) -> None:

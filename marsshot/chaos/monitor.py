@@ -123,7 +123,7 @@ class Monitor:
             self._lowest_entry[key] = min(entry, self._lowest_entry.get(key, entry))
         for buy in (book["plan"] or {}).get("buys", ()):
             if buy["outcome"]:
-                self.outcomes[book["plan"]["day"], buy["symbol"]] = buy["outcome"]
+                self.outcomes[book["plan"]["day"], buy["symbol"]] = buy["outcome"]["result"]
         self._before = book
 
     def on_restart(self) -> None:

@@ -16,8 +16,8 @@ from marsshot.bot.control_files import SELL_ALL, CommandReply, ControlFiles
 from marsshot.bot.session import ORDER_RESOLUTION_SECONDS, resolve_unknown_orders, run_once
 from marsshot.config.settings import Settings
 from marsshot.core.catalog import Catalog, LocalizedText
-from marsshot.core.domain import OrderReason
 from marsshot.core.errors import InputError, OperatorNeededError, TemporaryError
+from marsshot.core.reasons import OrderReason
 from marsshot.infra.atomic_files import Disk
 from marsshot.infra.clock import SystemClock
 from positions_store import is_locked, load_state, read_trades

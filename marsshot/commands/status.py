@@ -16,8 +16,9 @@ from marsshot.bot.journal import EQUITY, SEEN, LastSeen, parse_moment, positions
 from marsshot.commands.status_view import daily_update_lines, status_lines
 from marsshot.config.settings import Settings
 from marsshot.core.catalog import Catalog, LocalizedText
-from marsshot.core.domain import Book, ExitRules, OrderReason, Position, utc_text
+from marsshot.core.domain import Book, ExitRules, Position, utc_text
 from marsshot.core.errors import InputError
+from marsshot.core.reasons import OrderReason
 from marsshot.infra.atomic_files import Disk
 from marsshot.infra.clock import SystemClock
 from marsshot.infra.console import terminal

@@ -1,6 +1,6 @@
-"""What a daily update may decide about a token, and why: the codes, the decision, what the model had been right about.
+"""What a daily update may decide about a token, what became of it, and what the model had been right about.
 
-Frozen values. Imports no other module.
+Frozen values. Imports no other module but reasons.py.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 from typing import ClassVar
+
+from marsshot.core.reasons import DecisionReason, SkipReason
 
 
 class Action(StrEnum):
@@ -21,27 +23,42 @@ class Action(StrEnum):
     LEAVE = "leave"  # not held, and not bought
 
 
-class DecisionReason(StrEnum):
-    """Why a daily update does that; texts for it stand in the catalogue under `why`."""
+class StepResult(StrEnum):
+    """How a step of the daily plan ended."""
 
-    AT_BUY_THRESHOLD = "at_buy_threshold"
-    BELOW_BUY_THRESHOLD = "below_buy_threshold"
-    AT_SELL_THRESHOLD = "at_sell_threshold"
-    BELOW_SELL_THRESHOLD = "below_sell_threshold"
-    BIG_GAIN = "big_gain"
-    NO_PRICE = "no_price"
-    PAUSED = "paused"
-    ORDER_IN_DOUBT = "order_in_doubt"
-    UNKNOWN_PAIR = "unknown_pair"
-    NOT_TRADED = "not_traded"
-    NOT_IN_SHARE = "not_in_share"
-    NOT_SCORED = "not_scored"
-    NOT_TRACKED = "not_tracked"
-    SOURCE_DOWN = "source_down"
-    NO_BAR = "no_bar"
-    NO_FEATURE = "no_feature"
-    OTHER_COIN = "other_coin"
-    NOT_COMPARED = "not_compared"
+    SOLD = "sold"
+    SOLD_IN_PART = "sold_in_part"
+    BOUGHT = "bought"
+    BOUGHT_IN_PART = "bought_in_part"
+    LEFT = "left"  # undone
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepOutcome:
+    """How a step of the daily plan ended, and why it was left where it was.
+
+    told: what a venue or the owner said besides, in words, for people.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}  # an unknown key in the file is refused
+
+    result: StepResult
+    skip_reason: SkipReason | None = None
+    told: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse a step that is left for no reason, or done and left."""
+        if (self.result is StepResult.LEFT) is (self.skip_reason is None):
+            raise ValueError("a step has a skip_reason if, and only if, it is left")
+
+
+SOLD, SOLD_IN_PART = StepOutcome(result=StepResult.SOLD), StepOutcome(result=StepResult.SOLD_IN_PART)
+BOUGHT, BOUGHT_IN_PART = StepOutcome(result=StepResult.BOUGHT), StepOutcome(result=StepResult.BOUGHT_IN_PART)
+
+
+def left_undone(reason: SkipReason, told: str = "") -> StepOutcome:
+    """Return the outcome of a step that is left undone."""
+    return StepOutcome(result=StepResult.LEFT, skip_reason=reason, told=told)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

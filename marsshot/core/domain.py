@@ -1,7 +1,7 @@
 """The values everyone shares: positions, orders, fills, plans, the book.
 
 Frozen dataclasses; a change is `dataclasses.replace`. Money and quantities are Decimal, never float.
-Imports no other module but decisions.py, reads no clock, file or network.
+Imports no other module but reasons.py and decisions.py, reads no clock, file or network.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from decimal import Context, Decimal, Inexact, InvalidOperation
 from enum import StrEnum
 from typing import ClassVar
 
-from marsshot.core.decisions import Decision, DecisionReason, HitBand
+from marsshot.core.decisions import Decision, HitBand, StepOutcome
+from marsshot.core.reasons import DecisionReason, DifferenceKind, OrderReason
 
 EXACT = Context(prec=400, traps=[Inexact, InvalidOperation])
 """Products of this context are exact or an error: thresholds are compared without rounding."""
 
 ZERO, ONE = Decimal(0), Decimal(1)
-UNKNOWN_SALE = "sale"  # begins the topic of such a difference between book and exchange
 MAX_EXPONENT = 40  # no price, amount or rate has more digits than this before or after the point
 
 
@@ -29,17 +29,6 @@ class Side(StrEnum):
 
     BUY = "BUY"
     SELL = "SELL"
-
-
-class OrderReason(StrEnum):
-    """Why an order is sent."""
-
-    DAILY_BUY = "daily_buy"
-    DAILY_SELL = "daily_sell"
-    STOP_LOSS = "stop_loss"
-    TRAILING_STOP = "trailing_stop"
-    PARTIAL_TAKE_PROFIT = "partial_take_profit"
-    SELL_ALL = "sell_all"
 
 
 # --------------------------------------------------------------------------- rules of the strategy
@@ -227,6 +216,27 @@ class Fill:
 # --------------------------------------------------------------------------- the book
 
 
+@dataclass(frozen=True, slots=True)
+class DifferenceTopic:
+    """What one difference between book and exchange is about. The same topic again is the same difference.
+
+    detail: what is there of a shortfall, in base asset; the client order id of an unknown order.
+    """
+
+    kind: DifferenceKind
+    symbol: str = ""
+    detail: str = ""
+
+    def __str__(self) -> str:
+        """Return it as the book and bot.log have it: kind.token.detail."""
+        return ".".join(part for part in (self.kind, self.symbol, self.detail) if part)
+
+    @property
+    def is_unknown_order(self) -> bool:
+        """True of an order of ours that the book does not know."""
+        return self.kind in {DifferenceKind.UNKNOWN_SALE, DifferenceKind.UNKNOWN_PURCHASE}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Position:
     """One holding bought by this bot. Prices are in quote asset per unit of base asset."""
@@ -264,12 +274,12 @@ def reaches_multiple(position: Position, price: Decimal, multiple: Decimal) -> b
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedSell:
-    """One sale of a daily plan. `outcome` is empty while it is still to do."""
+    """One sale of a daily plan. It has no outcome while it is still to do."""
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}  # an unknown key in the file is refused
 
     symbol: str
-    outcome: str = ""
+    outcome: StepOutcome | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -282,7 +292,7 @@ class PlannedBuy:
     probability: str
     amount: Decimal | None = None
     left: Decimal | None = None
-    outcome: str = ""
+    outcome: StepOutcome | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -341,7 +351,7 @@ class Book:
     order_serial: int = 0
     reconciled_ms: int = 0  # exchange time up to which the orders at the exchange were compared with the book
     booked_orders: Mapping[str, int] = field(default_factory=dict)  # booked since then: client order id, exchange time
-    differences: Mapping[str, str] = field(default_factory=dict)  # from the exchange, and how the owner was told
+    differences: Mapping[DifferenceTopic, str] = field(default_factory=dict)  # and how the owner was told of each
     exchange_quiet_until_ms: int = 0  # by our clock: the exchange asked for no requests until then
 
     def __post_init__(self) -> None:
@@ -355,7 +365,7 @@ class Book:
 
     def is_disputed(self, symbol: str) -> bool:
         """Return whether the exchange has sold of this token by an order of ours that the book does not know."""
-        return any(topic.startswith(f"{UNKNOWN_SALE}.{symbol}.") for topic in self.differences)
+        return any(topic.kind is DifferenceKind.UNKNOWN_SALE and topic.symbol == symbol for topic in self.differences)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,12 @@
 
 `message` is the same line as the owner's language needs it: a sentence of the catalogue where the error was given one.
 
-Imports no other module.
+Imports no other module but reasons.py.
 """
 
 from __future__ import annotations
+
+from marsshot.core.reasons import RefusalReason
 
 
 class MarsShotError(Exception):
@@ -53,6 +55,10 @@ class TemporaryError(MarsShotError):
 
 class RefusedOrderError(MarsShotError):
     """The exchange refused this order; nothing happened. Leave the token, go on with the others."""
+
+    def __init__(self, message: str, reason: RefusalReason = RefusalReason.OTHER) -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 class InsufficientBalanceError(RefusedOrderError):

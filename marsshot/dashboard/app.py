@@ -15,7 +15,7 @@ from jinja2 import StrictUndefined
 from werkzeug.exceptions import HTTPException
 
 from marsshot.core.catalog import LANGUAGES, Catalog
-from marsshot.core.domain import OrderReason
+from marsshot.core.reasons import OrderReason
 from marsshot.dashboard.data.bot_snapshot import BotFiles
 from marsshot.dashboard.presentation.time_charts import BOKEH_SCRIPT, bokeh_script
 from marsshot.dashboard.security.access_control import ServerAddress

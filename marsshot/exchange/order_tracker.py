@@ -10,7 +10,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from marsshot.core.catalog import LocalizedText
-from marsshot.core.domain import ZERO, Book, Fill, Intent, OrderReason, OrderReport, PartFill, Side, TradingRules
+from marsshot.core.domain import ZERO, Book, Fill, Intent, OrderReport, PartFill, Side, TradingRules
 from marsshot.core.errors import (
     AccountTroubleError,
     ClockRefusedError,
@@ -20,6 +20,7 @@ from marsshot.core.errors import (
     TemporaryError,
     UnknownOutcomeError,
 )
+from marsshot.core.reasons import OrderReason
 from marsshot.exchange.base import Exchange
 from marsshot.infra.clock import Clock
 from marsshot.infra.event_log import log_info, log_warning

@@ -23,6 +23,7 @@ from marsshot.core.domain import (
     floor_to_step,
 )
 from marsshot.core.errors import InsufficientBalanceError, RefusedOrderError, TemporaryError
+from marsshot.core.reasons import RefusalReason
 from marsshot.exchange.base import Exchange, PricesCallback
 
 TAKER_FEE = Decimal("0.001")  # Binance's standard taker commission, in the asset received
@@ -128,8 +129,8 @@ def _refuse_small(intent: Intent, part: PartFill, price: Decimal, rules: Trading
         or part.quantity <= 0
         or part.quantity != floor_to_step(part.quantity, rules.lot_step)
     ):
-        raise RefusedOrderError("Filter failure: LOT_SIZE")
+        raise RefusedOrderError(LocalizedText("fault.order.paper_lot"))
     if rules.max_market_quantity is not None and part.quantity > rules.max_market_quantity:
-        raise RefusedOrderError("Filter failure: MARKET_LOT_SIZE")
+        raise RefusedOrderError(LocalizedText("fault.order.paper_too_large"))
     if (intent.quote_amount or part.quantity * price) < rules.min_notional:
-        raise RefusedOrderError("Filter failure: NOTIONAL")
+        raise RefusedOrderError(LocalizedText("fault.order.paper_too_small"), RefusalReason.BELOW_MINIMUM)

@@ -8,21 +8,22 @@ from __future__ import annotations
 from decimal import Decimal
 
 from marsshot.core.catalog import Catalog
-from marsshot.core.domain import Book
+from marsshot.core.domain import Book, DifferenceTopic
+from marsshot.core.reasons import DifferenceKind
 
 
-def difference_text(topic: str, sentence: str, book: Book, catalog: Catalog) -> str:
-    """Return a difference as a sentence for people; one of a kind that has no words as it is.
-
-    topic: as reconciliation.py names them, kind.token.detail.
-    """
-    kind, _, rest = topic.partition(".")
-    symbol, _, rest = rest.partition(".")
-    held = book.positions.get(symbol)
-    if kind == "short" and held is not None:
-        return catalog.text("difference.short", symbol=symbol, counted=held.qty, there=Decimal(rest))
-    if kind in {"pair", "closed"}:
-        return catalog.text(f"difference.{kind}", symbol=symbol)
-    if kind in {"sale", "purchase"}:
-        return catalog.text(f"difference.{kind}", symbol=symbol, order=rest)
-    return catalog.text("difference.capital", quote=book.quote_asset) if kind == "capital" else sentence
+def difference_text(topic: DifferenceTopic, sentence: str, book: Book, catalog: Catalog) -> str:
+    """Return a difference as a sentence for people; one of a kind that has no words as it is."""
+    held = book.positions.get(topic.symbol)
+    match topic.kind:
+        case DifferenceKind.SHORTFALL if held is not None:
+            facts = {"symbol": topic.symbol, "counted": held.qty, "there": Decimal(topic.detail)}
+        case DifferenceKind.UNKNOWN_PAIR | DifferenceKind.CLOSED_PAIR:
+            facts = {"symbol": topic.symbol}
+        case DifferenceKind.UNKNOWN_SALE | DifferenceKind.UNKNOWN_PURCHASE:
+            facts = {"symbol": topic.symbol, "order": topic.detail}
+        case DifferenceKind.CAPITAL:
+            facts = {"quote": book.quote_asset}
+        case _:
+            return sentence
+    return catalog.text(topic.kind.text_key, **facts)

@@ -10,19 +10,9 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 
-from marsshot.core.domain import (
-    ZERO,
-    Book,
-    DailyPlan,
-    Fill,
-    Intent,
-    OrderReason,
-    PlannedBuy,
-    Position,
-    Side,
-    TradeRow,
-    utc_text,
-)
+from marsshot.core.decisions import BOUGHT, StepOutcome
+from marsshot.core.domain import ZERO, Book, DailyPlan, Fill, Intent, PlannedBuy, Position, Side, TradeRow, utc_text
+from marsshot.core.reasons import OrderReason
 from marsshot.portfolio.serialization import decimal_text
 
 _TWELVE_DIGITS = Context(prec=12, rounding=ROUND_HALF_EVEN)
@@ -107,7 +97,7 @@ def _plan_after_buy(plan: DailyPlan | None, intent: Intent, fill: Fill) -> Daily
         if buy.symbol != intent.symbol or buy.left is None or intent.quote_amount is None:
             return buy
         left = buy.left - intent.quote_amount if fill.status == "FILLED" else ZERO
-        return replace(buy, left=max(left, ZERO), outcome="" if left > 0 else "bought")
+        return replace(buy, left=max(left, ZERO), outcome=None if left > 0 else BOUGHT)
 
     return replace(plan, buys=tuple(after(buy) for buy in plan.buys))
 
@@ -199,7 +189,7 @@ def with_plan(book: Book, plan: DailyPlan, skipped: frozenset[str]) -> Book:
     return replace(book, plan=plan, positions=positions)
 
 
-def with_sell_outcome(book: Book, symbol: str, outcome: str) -> Book:
+def with_sell_outcome(book: Book, symbol: str, outcome: StepOutcome) -> Book:
     """Say how a planned sale ended."""
     if book.plan is None:
         return book
@@ -207,7 +197,7 @@ def with_sell_outcome(book: Book, symbol: str, outcome: str) -> Book:
     return replace(book, plan=replace(book.plan, sells=sells))
 
 
-def with_buy_outcome(book: Book, symbol: str, outcome: str) -> Book:
+def with_buy_outcome(book: Book, symbol: str, outcome: StepOutcome) -> Book:
     """Say how a planned purchase ended."""
     if book.plan is None:
         return book

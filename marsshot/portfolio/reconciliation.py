@@ -1,4 +1,4 @@
-"""The book against the exchange: what differs, in words, and whether money could be at stake. Pure.
+"""The book against the exchange: what differs, and whether money could be at stake. Pure.
 
 Coins that the bot did not buy are the owner's: more on the exchange than in the book is no difference, only a place
 to look for an order that the book does not know.
@@ -13,10 +13,10 @@ from decimal import Decimal
 
 from marsshot.core.catalog import LocalizedText
 from marsshot.core.domain import (
-    UNKNOWN_SALE,
     ZERO,
     Account,
     Book,
+    DifferenceTopic,
     ExecutedOrder,
     Position,
     Side,
@@ -24,6 +24,7 @@ from marsshot.core.domain import (
     is_our_order,
     utc_text,
 )
+from marsshot.core.reasons import DifferenceKind
 from marsshot.portfolio.ledger import with_position
 from marsshot.portfolio.serialization import decimal_text
 
@@ -35,13 +36,17 @@ _CENT = Decimal("0.01")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """One thing in which book and exchange differ. The same topic again is the same difference."""
+    """One thing in which book and exchange differ."""
 
-    topic: str
-    sentence: str
+    topic: DifferenceTopic
+    sentence: str  # for people
     pauses: bool  # money could be at stake: no purchases until the owner has looked
-    symbol: str = ""
     exchange_quantity: Decimal | None = None  # base asset that is really there, where it is less than the book counts
+
+    @property
+    def symbol(self) -> str:
+        """The token that it is about, if it is about one."""
+        return self.topic.symbol
 
 
 def balance_differences(book: Book, account: Account, rules: Mapping[str, TradingRules | None]) -> list[Difference]:
@@ -58,7 +63,7 @@ def balance_differences(book: Book, account: Account, rules: Mapping[str, Tradin
         text = LocalizedText(
             "log.differs.capital", counted=book.capital, quote=book.quote_asset, there=exchange_quantity
         )
-        found.append(Difference(topic="capital", sentence=text, pauses=False))
+        found.append(Difference(topic=DifferenceTopic(DifferenceKind.CAPITAL), sentence=text, pauses=False))
     return found
 
 
@@ -67,21 +72,21 @@ def _position_differences(
 ) -> list[Difference]:
     if rules is None:
         text = LocalizedText("log.differs.pair", symbol=symbol)
-        return [Difference(topic=f"pair.{symbol}", sentence=text, pauses=True, symbol=symbol)]
+        return [Difference(topic=DifferenceTopic(DifferenceKind.UNKNOWN_PAIR, symbol), sentence=text, pauses=True)]
     found = []
     if not rules.tradable:
         text = LocalizedText("log.differs.closed", symbol=symbol, why=rules.unavailable_reason)
-        found.append(Difference(topic=f"closed.{symbol}", sentence=text, pauses=False, symbol=symbol))
+        topic = DifferenceTopic(DifferenceKind.CLOSED_PAIR, symbol)
+        found.append(Difference(topic=topic, sentence=text, pauses=False))
     exchange_quantity = account.total(rules.base_asset)
     missing = held.qty - exchange_quantity
     if missing > 0 and missing >= rules.lot_step:
         amounts = {"counted": _plain(held.qty), "there": _plain(exchange_quantity)}
         found.append(
             Difference(
-                topic=f"short.{symbol}.{decimal_text(exchange_quantity)}",
+                topic=DifferenceTopic(DifferenceKind.SHORTFALL, symbol, decimal_text(exchange_quantity)),
                 sentence=LocalizedText("difference.short", symbol=symbol, **amounts),
                 pauses=True,
-                symbol=symbol,
                 exchange_quantity=exchange_quantity,
             )
         )
@@ -118,13 +123,13 @@ def unknown_orders(book: Book, seen: Mapping[str, Sequence[ExecutedOrder]]) -> l
             if not _is_unknown(order, book):
                 continue
             is_sale = order.side == Side.SELL
+            kind = DifferenceKind.UNKNOWN_SALE if is_sale else DifferenceKind.UNKNOWN_PURCHASE
             left = max(left - order.executed_base, ZERO) if left is not None and is_sale else left
             found.append(
                 Difference(
-                    topic=f"{UNKNOWN_SALE if is_sale else 'purchase'}.{symbol}.{order.client_order_id}",
+                    topic=DifferenceTopic(kind, symbol, order.client_order_id),
                     sentence=_unknown_order_text(order, symbol),
                     pauses=True,
-                    symbol=symbol,
                     exchange_quantity=left if is_sale else None,
                 )
             )
@@ -151,8 +156,8 @@ def _plain(amount: Decimal) -> Decimal:
 
 def without_explained(differences: Sequence[Difference]) -> list[Difference]:
     """Leave out shortfalls that an unknown sale of the same token explains."""
-    sold = {one.symbol for one in differences if one.topic.startswith(f"{UNKNOWN_SALE}.")}
-    return [one for one in differences if not (one.topic.startswith("short.") and one.symbol in sold)]
+    sold = {one.symbol for one in differences if one.topic.kind is DifferenceKind.UNKNOWN_SALE}
+    return [one for one in differences if not (one.topic.kind is DifferenceKind.SHORTFALL and one.symbol in sold)]
 
 
 def since_ms(book: Book, now_ms: int) -> int:
@@ -168,7 +173,7 @@ def with_comparison(book: Book, now_ms: int, differences: Sequence[Difference], 
     """
     told = {one.topic: book.differences.get(one.topic, one.sentence) for one in differences}
     book = replace(book, differences=told)
-    waits = any(one.topic.startswith((f"{UNKNOWN_SALE}.", "purchase.")) for one in differences)
+    waits = any(one.topic.is_unknown_order for one in differences)
     if waits or (not settled and 0 <= now_ms - book.reconciled_ms < NOTED_FOR_MS):
         return book
     kept = {name: moment for name, moment in book.booked_orders.items() if moment >= now_ms - 2 * MARGIN_MS}

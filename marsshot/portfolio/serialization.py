@@ -17,8 +17,10 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import to_json
 
 from marsshot.core.catalog import LocalizedText
-from marsshot.core.domain import Book
+from marsshot.core.decisions import BOUGHT, BOUGHT_IN_PART, SOLD, SOLD_IN_PART, StepOutcome, left_undone
+from marsshot.core.domain import Book, DifferenceTopic
 from marsshot.core.errors import InputError
+from marsshot.core.reasons import DifferenceKind, SkipReason
 
 VERSION = 1
 
@@ -50,7 +52,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, tuple | frozenset):
         return [_plain(one) for one in (sorted(value) if isinstance(value, frozenset) else value)]
     if isinstance(value, Mapping):
-        return {key: _plain(one) for key, one in value.items()}
+        return {str(key): _plain(one) for key, one in value.items()}
     return {one.name: _plain(getattr(value, one.name)) for one in fields(value)}
 
 
@@ -74,7 +76,7 @@ def book_from_json(text: str, name: str) -> Book:
     except ValidationError as error:
         fault = error.errors()[0]
         place = ".".join("capital_usdt" if part == "capital" else str(part) for part in fault["loc"])
-        why = fault["msg"].removeprefix("Value error, ")
+        why = str(fault["ctx"]["error"]) if fault["type"] == "value_error" else fault["msg"]
         raise InputError(LocalizedText("fault.book.bad_value", path=name, place=place, why=why)) from None
 
 
@@ -117,7 +119,78 @@ def _domain_names(content: dict[str, Any]) -> dict[str, Any]:
     positions = content.get("positions")
     if isinstance(positions, dict):
         content["positions"] = {symbol: _with_entry_ratio(position) for symbol, position in positions.items()}
+    if isinstance(plan := content.get("plan"), dict):
+        content["plan"] = plan | {key: _steps_with_outcomes(plan[key]) for key in ("sells", "buys") if key in plan}
+    if isinstance(differences := content.get("differences"), dict):
+        content["differences"] = {topic_from_text(text): sentence for text, sentence in differences.items()}
     return content
+
+
+def topic_from_text(text: str) -> DifferenceTopic:
+    """Read a topic as the book has it, kind.token.detail; one that this version does not know is kept as it is."""
+    kind, symbol, detail = (*text.split(".", 2), "", "")[:3]
+    known = text and kind in set(DifferenceKind)
+    topic = DifferenceTopic(DifferenceKind(kind), symbol, detail) if known else None
+    return topic if topic and _is_complete(topic) else DifferenceTopic(DifferenceKind.UNNAMED, detail=text)
+
+
+def _is_complete(topic: DifferenceTopic) -> bool:
+    match topic.kind:
+        case DifferenceKind.SHORTFALL:
+            return bool(topic.symbol) and _is_number(topic.detail)
+        case DifferenceKind.UNKNOWN_SALE | DifferenceKind.UNKNOWN_PURCHASE:
+            return bool(topic.symbol and topic.detail)
+        case DifferenceKind.UNKNOWN_PAIR | DifferenceKind.CLOSED_PAIR:
+            return bool(topic.symbol) and not topic.detail
+        case _:
+            return not topic.symbol and not topic.detail
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return Decimal(text).is_finite()
+    except ArithmeticError:
+        return False
+
+
+# --------------------------------------------------------------------------- books of earlier versions
+
+# The book once kept how a step of the plan ended as an English sentence. This is the one place that reads those.
+_SENTENCES = {
+    "sold": SOLD,
+    "sold in part": SOLD_IN_PART,
+    "bought": BOUGHT,
+    "bought in part": BOUGHT_IN_PART,
+    "left: too little money for one more order": left_undone(SkipReason.TOO_LITTLE_MONEY),
+    "left: buying is paused": left_undone(SkipReason.PAUSED),
+    "left: under the smallest order": left_undone(SkipReason.TOO_SMALL),
+    "left: not sold before you have looked at a sale that the book does not know": left_undone(SkipReason.DISPUTED),
+}
+_BEGINNINGS = {"left: buying is paused: ": SkipReason.PAUSED, "left: ": SkipReason.REFUSED}
+
+
+def _steps_with_outcomes(steps: object) -> object:
+    if not isinstance(steps, list):
+        return steps
+    return [
+        step | {"outcome": outcome_from_sentence(step["outcome"])}
+        if isinstance(step, dict) and isinstance(step.get("outcome"), str)
+        else step
+        for step in steps
+    ]
+
+
+def outcome_from_sentence(sentence: str) -> StepOutcome | None:
+    """Return how a step of the daily plan ended, told by an earlier version; None while it is still to do.
+
+    A sentence that no version wrote ends its step all the same: what is done is not done twice.
+    """
+    if not sentence or sentence in _SENTENCES:
+        return _SENTENCES.get(sentence)
+    for beginning, reason in _BEGINNINGS.items():
+        if sentence.startswith(beginning):
+            return left_undone(reason, sentence.removeprefix(beginning))
+    return left_undone(SkipReason.REFUSED, sentence)
 
 
 def _with_entry_ratio(position: object) -> object:

@@ -11,7 +11,7 @@ from datetime import date, datetime
 from decimal import ROUND_DOWN, Decimal
 
 from marsshot.core.catalog import LocalizedText
-from marsshot.core.decisions import Action, Decision, DecisionReason, HitBand
+from marsshot.core.decisions import Action, Decision, HitBand, left_undone
 from marsshot.core.domain import (
     EXACT,
     DailyPlan,
@@ -22,10 +22,7 @@ from marsshot.core.domain import (
     Score,
     reaches_multiple,
 )
-
-# How outcomes are known again in the book, which keeps them in English; a test holds the catalogue to it.
-NOT_ENOUGH_MONEY = "left: too little money for one more order"
-PAUSED = "left: buying is paused"  # so the outcome begins
+from marsshot.core.reasons import DecisionReason, SkipReason
 
 MAX_REASON_LENGTH = 200
 
@@ -166,29 +163,15 @@ def settled_decisions(plan: DailyPlan) -> tuple[Decision, ...]:
 
 
 def _settled(decision: Decision, buy: PlannedBuy) -> Decision:
-    if _starts_as("outcome.too_little_money", buy.outcome, NOT_ENOUGH_MONEY):
+    outcome = buy.outcome
+    skip_reason = outcome.skip_reason if outcome else None
+    if skip_reason is SkipReason.TOO_LITTLE_MONEY:
         return replace(decision, action=Action.LEAVE, reason=DecisionReason.NOT_IN_SHARE)
-    if _starts_as("outcome.paused", buy.outcome, PAUSED) and buy.left == buy.amount:
+    if skip_reason is SkipReason.PAUSED and buy.left == buy.amount:
         return replace(decision, action=Action.LEAVE, reason=DecisionReason.PAUSED, quote=None)
-    if buy.outcome and buy.amount is None:
-        return replace(decision, action=Action.LEAVE, reason=DecisionReason.NOT_TRADED, told=why_left(buy.outcome))
+    if outcome and buy.amount is None:
+        return replace(decision, action=Action.LEAVE, reason=DecisionReason.NOT_TRADED, told=outcome.told)
     return replace(decision, quote=buy.amount)
-
-
-def _starts_as(key: str, outcome: str, beginning: str) -> bool:
-    """Return whether an outcome is of this kind: by its key, or, read from the book, by how it begins in English."""
-    return outcome.key == key if isinstance(outcome, LocalizedText) else outcome.startswith(beginning)
-
-
-def left_undone(why: str) -> LocalizedText:
-    """Return the outcome of a step that is left undone."""
-    return LocalizedText("outcome.left", why=why)
-
-
-def why_left(outcome: str) -> str:
-    """Return why a step was left; of an outcome that was read from the book, its English text."""
-    why = outcome.values.get("why") if isinstance(outcome, LocalizedText) else None
-    return why if isinstance(why, str) else outcome.removeprefix("left: ")
 
 
 def allocate_capital(
@@ -214,6 +197,6 @@ def allocate_capital(
             return buy
         if buy.symbol in chosen:
             return replace(buy, amount=share, left=share)
-        return replace(buy, outcome=LocalizedText("outcome.too_little_money"))
+        return replace(buy, outcome=left_undone(SkipReason.TOO_LITTLE_MONEY))
 
     return replace(plan, buys=tuple(with_share(buy) for buy in plan.buys), shared_out=True)

@@ -9,8 +9,9 @@ from collections.abc import Iterable
 from decimal import Decimal
 
 from marsshot.core.catalog import Catalog, LocalizedText
-from marsshot.core.decisions import Action, Decision, DecisionReason
+from marsshot.core.decisions import Action, Decision, StepOutcome
 from marsshot.core.domain import DailyRules
+from marsshot.core.reasons import DecisionReason
 from marsshot.portfolio.serialization import decimal_text
 
 COLUMNS = (
@@ -36,7 +37,7 @@ def by_score(decisions: Iterable[Decision]) -> list[Decision]:
 def reason_text(decision: Decision, rules: DailyRules) -> LocalizedText:
     """Return the reason as a sentence for people."""
     return LocalizedText(
-        f"why.{decision.reason}",
+        decision.reason.text_key,
         buy=rules.buy_threshold,
         sell=rules.sell_threshold,
         multiple=rules.big_gain_multiple,
@@ -62,6 +63,12 @@ def score_text(decision: Decision) -> LocalizedText:
     if decision.hit_rate is None or decision.hit_rows is None:
         return LocalizedText("score.alone", score=decision.probability)
     return LocalizedText("score.with_rate", score=decision.probability, rate=decision.hit_rate, rows=decision.hit_rows)
+
+
+def skip_text(outcome: StepOutcome) -> LocalizedText:
+    """Return, of a step that was left undone, that it was and why, as words for people."""
+    why = LocalizedText(outcome.skip_reason.text_key, told=outcome.told) if outcome.skip_reason else ""
+    return LocalizedText("outcome.left", why=why)
 
 
 def was_candidate(decision: Decision) -> bool:

@@ -20,7 +20,8 @@ from marsshot.backtesting.simulation.check_skipping import MAX_BAND_RATIO, _outs
 from marsshot.backtesting.simulation.engine import RunResult, run
 from marsshot.backtesting.simulation.simulated_market import RecordedPrices
 from marsshot.bot.price_feed import MAX_JUMP_FACTOR
-from marsshot.core.domain import ExitRules, OrderReason, Position, Score
+from marsshot.core.domain import ExitRules, Position, Score
+from marsshot.core.reasons import OrderReason
 from risk_manager import HIGH_PRECISION, decide_exit, same_decision_band, turning_points, with_price_seen
 from tests.helpers.backtest_builders import random_scores, synthetic_request, write_synthetic_bars
 from tests.helpers.builders import EXIT_RULES, D, bought_at

@@ -14,8 +14,9 @@ import pytest
 from marsshot.bot.bot import Bot
 from marsshot.bot.loop import loop
 from marsshot.bot.price_feed import PriceFeed
-from marsshot.core.domain import Intent, OrderReason, OrderReport
+from marsshot.core.domain import Intent, OrderReport
 from marsshot.core.errors import MarsShotError, StopRequested
+from marsshot.core.reasons import OrderReason
 from marsshot.market_data import price_aggregator
 from marsshot.market_data.coinbase import SpotPricesCallback
 from tests.helpers.trading_harness import NEW_ORDER, StubScores, TradingHarness, open_trading_harness

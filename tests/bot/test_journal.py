@@ -11,7 +11,8 @@ import pytest
 
 from marsshot.bot.journal import AppendOnlyCsv, Journal, LastSeen, read_equity, read_last_seen
 from marsshot.core.catalog import LANGUAGES, Catalog, Language, load_texts
-from marsshot.core.decisions import Action, Decision, DecisionReason
+from marsshot.core.decisions import Action, Decision
+from marsshot.core.reasons import DecisionReason
 from marsshot.infra.atomic_files import Disk
 from marsshot.strategy.decision_reasons import COLUMNS, csv_row, decision_text, reason_text
 from tests.helpers.builders import DAILY_RULES, NOW, D, a_book, bought_at, some_settings

@@ -15,7 +15,7 @@ import main
 from marsshot.bot.control_files import CommandReply, ControlFiles
 from marsshot.commands import controls
 from marsshot.config.loader import read_settings
-from marsshot.core.domain import OrderReason
+from marsshot.core.reasons import OrderReason
 from marsshot.infra.atomic_files import Disk
 from positions_store import load_state, writer_lock
 from tests.helpers.process_harness import ProcessHarness, open_process_harness

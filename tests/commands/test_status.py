@@ -16,9 +16,11 @@ from marsshot.bot.journal import LastSeen
 from marsshot.commands.status import show_status, status_facts
 from marsshot.commands.status_view import status_lines
 from marsshot.core.catalog import LANGUAGES, Catalog, Language
-from marsshot.core.domain import Book, OrderReason, TradeRow
+from marsshot.core.domain import Book, TradeRow
 from marsshot.core.errors import InputError
+from marsshot.core.reasons import OrderReason
 from marsshot.infra.atomic_files import Disk
+from marsshot.portfolio.serialization import topic_from_text
 from positions_store import Store, save_state
 from tests.helpers.builders import (
     TODAY,
@@ -216,7 +218,7 @@ DIFFERENCES = {
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_what_differs_from_binance_is_shown(capsys: pytest.CaptureFixture[str], topic: str, language: Language) -> None:
     english, french = DIFFERENCES[topic]
-    book = a_book(positions={"FET": a_position()}, differences={topic: english})
+    book = a_book(positions={"FET": a_position()}, differences={topic_from_text(topic): english})
     save_state(book, Path("bot_state.paper.json"), Disk())
     ControlFiles(some_settings()).pause(english)
     assert show_status(some_settings(language=language), as_json=False) == 0
@@ -262,7 +264,7 @@ def test_every_line_in_french() -> None:
         started_at=OLD,
         last_daily_update=TODAY,
         intents={"ms-1": buy_intent()},
-        differences={"x": "FET: short"},
+        differences={topic_from_text("x"): "FET: short"},
     )
     seen = LastSeen({"FET": (D("0.15"), datetime(2021, 2, 15, 8, 57, tzinfo=UTC))})
     assert [line.replace("\u202f", " ").replace("\u00a0", " ") for line in lines(book, "fr", seen, paused="oui")] == [

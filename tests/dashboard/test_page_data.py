@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from marsshot.core.domain import OrderReason, Position
+from marsshot.core.domain import Position
 from marsshot.core.errors import InputError
+from marsshot.core.reasons import OrderReason
 from marsshot.dashboard.data.bitcoin_closes import DailyClose, bitcoin_closes
 from marsshot.dashboard.data.csv_records import parse_decisions, parse_trades, realised_profit
 from marsshot.dashboard.data.equity_curve import (

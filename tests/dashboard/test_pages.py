@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from marsshot.bot.control_files import CommandReply, ControlFiles
-from marsshot.core.domain import OrderReason
+from marsshot.core.reasons import OrderReason
 from marsshot.dashboard.presentation.trade_list import ROWS_PER_PAGE
 from marsshot.dashboard.security.access_control import ServerAddress
 from marsshot.infra.atomic_files import Disk
+from marsshot.portfolio.serialization import topic_from_text
 from positions_store import save_state
 from tests.helpers.builders import D, a_book, a_trade, bought_at, buy_intent, some_settings
 from tests.helpers.dashboard_harness import (
@@ -106,7 +107,7 @@ def test_without_equity_the_line_is_what_sales_brought_and_says_so() -> None:
 
 def test_what_is_wrong_stands_at_the_top() -> None:
     write_bot_files()
-    write_book(a_book(differences={"short": "ADA: the book has 300"}, intents={"ms-9": buy_intent()}))
+    write_book(a_book(differences={topic_from_text("short"): "ADA: the book has 300"}, intents={"ms-9": buy_intent()}))
     ControlFiles(some_settings()).pause("coins are missing")
     ControlFiles(some_settings()).request_sell_all()
     told = words_of(open_dashboard().text("/trades"))
@@ -492,7 +493,7 @@ def test_names_and_texts_from_outside_are_escaped() -> None:
     write_bot_files()
     held = {HTML_INJECTION: bought_at("1")}
     write_book(
-        a_book(positions=held, differences={"x": HTML_INJECTION}),
+        a_book(positions=held, differences={topic_from_text("x"): HTML_INJECTION}),
         [a_trade("ms-8", symbol=HTML_INJECTION, reason=HTML_INJECTION, side=HTML_INJECTION)],
     )
     write_decisions(f"2021-02-15,,{HTML_INJECTION},true,0.5,,,{HTML_INJECTION},,{HTML_INJECTION},{HTML_INJECTION}")

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from marsshot.core.domain import Intent, OrderReason, Side
+from marsshot.core.domain import Intent, Side
 from marsshot.core.errors import InsufficientBalanceError, RefusedOrderError, TemporaryError, UnknownOutcomeError
+from marsshot.core.reasons import OrderReason, RefusalReason
 from marsshot.exchange.paper import SLIPPAGE, TAKER_FEE, PaperExchange
 from positions_store import read_trades
 from tests.helpers.trading_harness import NEW_ORDER, NOON, StubScores, TradingHarness, open_trading_harness
@@ -113,21 +114,23 @@ def test_more_than_the_capital_cannot_be_spent(paper: PaperExchange) -> None:
 @pytest.mark.parametrize(
     ("intent", "text"),
     [
-        (an_intent(quote_amount="4.9"), "NOTIONAL"),
-        (an_intent(symbol="LTC", quote_amount="9.9"), "NOTIONAL"),
-        (an_intent(quantity="4.9"), "NOTIONAL"),
-        (an_intent(quantity="50.001"), "LOT_SIZE"),
-        (an_intent(quote_amount="0.001"), "LOT_SIZE"),
-        (an_intent(quantity="100.01"), "MARKET_LOT_SIZE"),
-        (an_intent(quote_amount="101"), "MARKET_LOT_SIZE"),
+        (an_intent(quote_amount="4.9"), "under the smallest order"),
+        (an_intent(symbol="LTC", quote_amount="9.9"), "under the smallest order"),
+        (an_intent(quantity="4.9"), "under the smallest order"),
+        (an_intent(quantity="50.001"), "under the smallest lot"),
+        (an_intent(quote_amount="0.001"), "under the smallest lot"),
+        (an_intent(quantity="100.01"), "over the largest market order"),
+        (an_intent(quote_amount="101"), "over the largest market order"),
     ],
 )
 def test_the_pairs_real_filters_refuse_here_too(
     harness: TradingHarness, paper: PaperExchange, intent: Intent, text: str
 ) -> None:
     harness.set_rules("ADAUSDT", max_market_quantity=D(100))
-    with pytest.raises(RefusedOrderError, match=text):
+    with pytest.raises(RefusedOrderError, match=text) as caught:
         paper.send_market_order(intent)
+    is_small = text == "under the smallest order"
+    assert caught.value.reason is (RefusalReason.BELOW_MINIMUM if is_small else RefusalReason.OTHER)
 
 
 @pytest.mark.parametrize(("amount", "lot_step"), [("5", "0.01"), ("5.9", "1")])

@@ -17,7 +17,6 @@ from marsshot.core.domain import (
     ExitRules,
     Fill,
     Intent,
-    OrderReason,
     PlannedBuy,
     Position,
     Score,
@@ -25,6 +24,7 @@ from marsshot.core.domain import (
     TradeRow,
     TradingRules,
 )
+from marsshot.core.reasons import OrderReason
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = [*sorted(ROOT.glob("*.py")), *sorted((ROOT / "marsshot").rglob("*.py"))]  # what the owner runs

@@ -23,8 +23,8 @@ import pytest
 from marsshot.commands.notify_test import run_notify_test
 from marsshot.config.loader import check_settings
 from marsshot.core.catalog import Catalog, Language, load_texts
-from marsshot.core.domain import OrderReason
 from marsshot.core.errors import InputError
+from marsshot.core.reasons import OrderReason
 from marsshot.exchange import order_tracker
 from marsshot.infra.event_log import log, log_error, log_file_only, log_info, log_warning
 from marsshot.monitoring import messenger

@@ -10,7 +10,9 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from marsshot.core.domain import Book, Fill, Intent, OrderReason, PlannedBuy, PlannedSell, Position, floor_to_step
+from marsshot.core.decisions import BOUGHT, SOLD, StepOutcome, left_undone
+from marsshot.core.domain import Book, Fill, Intent, PlannedBuy, PlannedSell, Position, floor_to_step
+from marsshot.core.reasons import OrderReason, SkipReason
 from marsshot.portfolio.ledger import (
     new_book,
     with_buy_outcome,
@@ -142,7 +144,10 @@ def plan_book(*buys: PlannedBuy) -> Book:
     return a_book(plan=a_plan(*buys, shared_out=True))
 
 
-def buy_step(symbol: str, left: str | None, amount: str = "300", outcome: str = "") -> PlannedBuy:
+REFUSED = left_undone(SkipReason.REFUSED, "refused")
+
+
+def buy_step(symbol: str, left: str | None, amount: str = "300", outcome: StepOutcome | None = None) -> PlannedBuy:
     remaining = None if left is None else D(left)
     return PlannedBuy(symbol=symbol, probability="0.9", amount=D(amount), left=remaining, outcome=outcome)
 
@@ -157,20 +162,20 @@ def test_a_purchase_in_several_orders_counts_down_what_is_left() -> None:
     book = bought(book, "100", "100")
     assert buys_of(book) == (buy_step("FET", "200"), buy_step("OP", "300"))
     book = bought(book, "200", "200")
-    assert buys_of(book) == (buy_step("FET", "0", outcome="bought"), buy_step("OP", "300"))
+    assert buys_of(book) == (buy_step("FET", "0", outcome=BOUGHT), buy_step("OP", "300"))
 
 
 def test_what_was_ordered_is_taken_off_not_what_was_spent() -> None:
     # Binance spends a little less than the amount, by the lot step.
     book = with_fill(plan_book(buy_step("FET", "300")), buy_intent(quote_amount=D(300)), fill_of("99.9", "299.7"))
-    assert buys_of(book) == (buy_step("FET", "0", outcome="bought"),)
+    assert buys_of(book) == (buy_step("FET", "0", outcome=BOUGHT),)
     assert book.capital == D("700.3")
 
 
 def test_an_order_that_ended_short_ends_the_purchase() -> None:
     expired = fill_of("10", "10", status="EXPIRED")
     book = with_fill(plan_book(buy_step("FET", "300")), buy_intent(quote_amount=D(100)), expired)
-    assert buys_of(book) == (buy_step("FET", "0", outcome="bought"),)
+    assert buys_of(book) == (buy_step("FET", "0", outcome=BOUGHT),)
 
 
 def test_a_sale_takes_nothing_off_a_purchase() -> None:
@@ -184,14 +189,14 @@ def test_a_purchase_without_a_plan_is_booked_all_the_same() -> None:
 
 def test_the_steps_of_a_plan_are_marked_by_symbol() -> None:
     plan = a_plan(buy_step("OP", None), sells=(PlannedSell(symbol="FET"), PlannedSell(symbol="ARB")))
-    book = with_buy_outcome(with_sell_outcome(a_book(plan=plan), "FET", "sold"), "OP", "left: refused")
+    book = with_buy_outcome(with_sell_outcome(a_book(plan=plan), "FET", SOLD), "OP", REFUSED)
     assert book.plan is not None
-    assert book.plan.sells == (PlannedSell(symbol="FET", outcome="sold"), PlannedSell(symbol="ARB"))
-    assert book.plan.buys == (buy_step("OP", None, outcome="left: refused"),)
+    assert book.plan.sells == (PlannedSell(symbol="FET", outcome=SOLD), PlannedSell(symbol="ARB"))
+    assert book.plan.buys == (buy_step("OP", None, outcome=REFUSED),)
 
 
 def test_without_a_plan_there_is_nothing_to_mark() -> None:
-    assert with_buy_outcome(with_sell_outcome(a_book(), "FET", "sold"), "FET", "bought") == a_book()
+    assert with_buy_outcome(with_sell_outcome(a_book(), "FET", SOLD), "FET", BOUGHT) == a_book()
 
 
 def test_a_new_plan_notes_the_skipped_sales_in_the_same_step() -> None:

@@ -11,9 +11,11 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from marsshot.core.domain import Book, DailyPlan, Intent, OrderReason, PlannedBuy, PlannedSell, Position, Side, TradeRow
+from marsshot.core.decisions import StepOutcome, StepResult, left_undone
+from marsshot.core.domain import Book, DailyPlan, Intent, PlannedBuy, PlannedSell, Position, Side, TradeRow
 from marsshot.core.errors import InputError
-from marsshot.portfolio.serialization import book_from_json, book_to_json, decimal_text
+from marsshot.core.reasons import OrderReason, SkipReason
+from marsshot.portfolio.serialization import book_from_json, book_to_json, decimal_text, topic_from_text
 from tests.helpers.builders import D, a_book, a_position, a_trade, bought_at, buy_intent
 
 # What the contract wants to find in the file, at least.
@@ -141,10 +143,15 @@ def _intents(side: Side) -> st.SearchStrategy[Intent]:
     )
 
 
+_OUTCOMES = (
+    st.none()
+    | st.builds(StepOutcome, result=st.sampled_from([one for one in StepResult if one is not StepResult.LEFT]))
+    | st.builds(left_undone, st.sampled_from(SkipReason), _TEXTS)
+)
 _PLANS = st.builds(
     DailyPlan,
     day=_DATES,
-    sells=st.lists(st.builds(PlannedSell, symbol=_SYMBOLS, outcome=_TEXTS), max_size=3).map(tuple),
+    sells=st.lists(st.builds(PlannedSell, symbol=_SYMBOLS, outcome=_OUTCOMES), max_size=3).map(tuple),
     buys=st.lists(
         st.builds(
             PlannedBuy,
@@ -152,7 +159,7 @@ _PLANS = st.builds(
             probability=st.decimals(min_value=0, max_value=1, places=6).map(str),
             amount=st.none() | _AMOUNT,
             left=st.none() | _AMOUNT,
-            outcome=_TEXTS,
+            outcome=_OUTCOMES,
         ),
         max_size=3,
     ).map(tuple),
@@ -189,6 +196,7 @@ BOOKS = st.builds(
     unwritten_trades=st.lists(_ROWS, max_size=3).map(tuple),
     dust=st.dictionaries(_SYMBOLS, _AMOUNT, max_size=3),
     order_serial=st.integers(0, 2**53),
+    differences=st.dictionaries(_TEXTS.map(topic_from_text), _TEXTS, max_size=3),
 )
 
 

@@ -14,23 +14,30 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from marsshot.core.catalog import LocalizedText
-from marsshot.core.decisions import Action, Decision, DecisionReason, HitBand
+from marsshot.core.catalog import Catalog, LocalizedText
+from marsshot.core.decisions import (
+    BOUGHT,
+    BOUGHT_IN_PART,
+    Action,
+    Decision,
+    HitBand,
+    StepOutcome,
+    StepResult,
+    left_undone,
+)
 from marsshot.core.domain import DailyPlan, PlannedBuy, PlannedSell, Position, Score
+from marsshot.core.reasons import DecisionReason, SkipReason
 from marsshot.strategy.daily_plan import (
-    NOT_ENOUGH_MONEY,
-    PAUSED,
     Blocker,
     allocate_capital,
     decide_buy,
     decide_daily_plan,
     decide_sell,
     is_daily_update_due,
-    left_undone,
     settled_decisions,
-    why_left,
     without_other_coins,
 )
+from marsshot.strategy.decision_reasons import skip_text
 from tests.helpers.builders import DAILY_RULES, TODAY, D, a_plan, a_position, a_score, planned_buys
 
 # --------------------------------------------------------------------------- when
@@ -236,7 +243,7 @@ def test_every_token_gets_one_decision() -> None:
 
 def test_a_new_plan_has_no_amounts_yet() -> None:
     plan = plan_of({"FET": "0.9"})
-    assert (plan.buys[0].amount, plan.buys[0].left, plan.buys[0].outcome, plan.shared_out) == (None, None, "", False)
+    assert (plan.buys[0].amount, plan.buys[0].left, plan.buys[0].outcome, plan.shared_out) == (None, None, None, False)
 
 
 # --------------------------------------------------------------------------- what a decision tells besides
@@ -262,7 +269,7 @@ def test_a_sale_tells_what_it_is_worth() -> None:
     assert [one.quote for one in plan.decisions if one.symbol == "FET"] == [D(150)]
 
 
-def settled(outcome: str, amount: str | None, left: str | None = None) -> Decision:
+def settled(outcome: StepOutcome | None, amount: str | None, left: str | None = None) -> Decision:
     plan = plan_of({"FET": "0.9", "OP": "0.1"})
     shared = None if amount is None else D(amount)
     buy = replace(plan.buys[0], amount=shared, left=shared if left is None else D(left), outcome=outcome)
@@ -271,8 +278,10 @@ def settled(outcome: str, amount: str | None, left: str | None = None) -> Decisi
     return decision
 
 
-@pytest.mark.parametrize("outcome", ["", "bought", "bought in part", "left: Binance refuses the order"])
-def test_a_purchase_that_got_its_share_tells_the_amount_whatever_became_of_it(outcome: str) -> None:
+@pytest.mark.parametrize(
+    "outcome", [None, BOUGHT, BOUGHT_IN_PART, left_undone(SkipReason.REFUSED, "Binance refuses the order")]
+)
+def test_a_purchase_that_got_its_share_tells_the_amount_whatever_became_of_it(outcome: StepOutcome | None) -> None:
     decision = settled(outcome, "500", "0")
     assert (decision.action, decision.reason, decision.quote) == (Action.BUY, DecisionReason.AT_BUY_THRESHOLD, D(500))
 
@@ -280,10 +289,10 @@ def test_a_purchase_that_got_its_share_tells_the_amount_whatever_became_of_it(ou
 @pytest.mark.parametrize(
     ("outcome", "amount", "reason", "told"),
     [
-        (NOT_ENOUGH_MONEY, None, DecisionReason.NOT_IN_SHARE, ""),
-        (f"{PAUSED}: the file PAUSE is there", "500", DecisionReason.PAUSED, ""),
+        (left_undone(SkipReason.TOO_LITTLE_MONEY), None, DecisionReason.NOT_IN_SHARE, ""),
+        (left_undone(SkipReason.PAUSED, "the file PAUSE is there"), "500", DecisionReason.PAUSED, ""),
         (
-            "left: Binance does not permit this pair",
+            left_undone(SkipReason.REFUSED, "Binance does not permit this pair"),
             None,
             DecisionReason.NOT_TRADED,
             "Binance does not permit this pair",
@@ -291,32 +300,33 @@ def test_a_purchase_that_got_its_share_tells_the_amount_whatever_became_of_it(ou
     ],
 )
 def test_a_purchase_that_was_never_sent_is_left(
-    outcome: str, amount: str | None, reason: DecisionReason, told: str
+    outcome: StepOutcome, amount: str | None, reason: DecisionReason, told: str
 ) -> None:
     decision = settled(outcome, amount)
     assert (decision.action, decision.reason, decision.told, decision.quote) == (Action.LEAVE, reason, told, None)
 
 
 @pytest.mark.parametrize(
-    ("key", "amount", "reason"),
+    ("skip_reason", "amount", "reason"),
     [
-        ("too_little_money", None, DecisionReason.NOT_IN_SHARE),
-        ("paused", "500", DecisionReason.PAUSED),
-        ("left", None, DecisionReason.NOT_TRADED),
+        (SkipReason.TOO_LITTLE_MONEY, None, DecisionReason.NOT_IN_SHARE),
+        (SkipReason.PAUSED, "500", DecisionReason.PAUSED),
+        (SkipReason.REFUSED, None, DecisionReason.NOT_TRADED),
     ],
 )
 def test_what_was_left_is_known_without_the_catalogue_too(
-    monkeypatch: pytest.MonkeyPatch, key: str, amount: str | None, reason: DecisionReason
+    monkeypatch: pytest.MonkeyPatch, skip_reason: SkipReason, amount: str | None, reason: DecisionReason
 ) -> None:
     def refuse() -> None:
         raise OSError("no such file")
 
     monkeypatch.setattr("marsshot.core.catalog._english", refuse)
-    assert settled(LocalizedText(f"outcome.{key}", why=""), amount).reason is reason
+    assert settled(left_undone(skip_reason), amount).reason is reason
 
 
 def test_a_purchase_that_a_pause_ended_half_way_stays_a_purchase() -> None:
-    assert settled(f"{PAUSED}: the file PAUSE is there", "500", "250").action is Action.BUY
+    outcome = left_undone(SkipReason.PAUSED, "the file PAUSE is there")
+    assert settled(outcome, "500", "250").action is Action.BUY
 
 
 # --------------------------------------------------------------------------- another coin of the same name
@@ -393,7 +403,7 @@ def test_a_capital_too_small_for_all_goes_to_the_most_probable(capital: str, bou
     plan = split(capital, "5", "A", "B", "C")
     chosen = [buy.symbol for buy in plan.buys if buy.amount is not None]
     assert chosen == ["A", "B", "C"][:bought]
-    assert all(buy.outcome.startswith("left: too little money") for buy in plan.buys[bought:])
+    assert all(buy.outcome == left_undone(SkipReason.TOO_LITTLE_MONEY) for buy in plan.buys[bought:])
     assert all(not buy.outcome for buy in plan.buys[:bought])
 
 
@@ -418,7 +428,7 @@ def test_a_share_of_nothing_is_no_order() -> None:
 
 
 def test_a_purchase_that_has_ended_takes_no_share() -> None:
-    ended = PlannedBuy(symbol="A", probability="0.99", outcome="left: not permitted")
+    ended = PlannedBuy(symbol="A", probability="0.99", outcome=left_undone(SkipReason.REFUSED, "not permitted"))
     plan = allocate_capital(a_plan(ended, *planned_buys("B", "C")), D(100), all_at("5", "B", "C"))
     assert plan.buys[0] == ended
     assert shares(plan) == {"A": None, "B": 50, "C": 50}
@@ -458,13 +468,49 @@ def test_no_split_exceeds_the_capital_and_k_is_the_largest(
     assert amounts[: len(chosen)] == chosen  # the most probable ones
 
 
-def test_outcomes_in_the_book_are_known_again_by_their_english_words() -> None:
-    assert LocalizedText("outcome.too_little_money") == NOT_ENOUGH_MONEY
-    assert LocalizedText("outcome.paused", why="so it is").startswith(PAUSED)
-    assert left_undone("the market is closed") == "left: the market is closed"
+# --------------------------------------------------------------------------- what became of the steps, in words
 
 
-@pytest.mark.parametrize("outcome", [left_undone(LocalizedText("pair.not_permitted")), "left: as the book has it"])
-def test_why_a_step_was_left_stays_a_sentence_until_it_was_in_the_book(outcome: str) -> None:
-    assert why_left(outcome) in {LocalizedText("pair.not_permitted"), "as the book has it"}
-    assert isinstance(why_left(outcome), LocalizedText) is isinstance(outcome, LocalizedText)
+@pytest.mark.parametrize(
+    ("outcome", "english", "french"),
+    [
+        (
+            left_undone(SkipReason.TOO_LITTLE_MONEY),
+            "left: too little money for one more order",
+            "non fait, trop peu d'argent pour un ordre de plus",
+        ),
+        (
+            left_undone(SkipReason.PAUSED, "look first"),
+            "left: buying is paused: look first",
+            "non fait, les achats sont suspendus : look first",
+        ),
+        (
+            left_undone(SkipReason.TOO_SMALL),
+            "left: under the smallest order",
+            "non fait, moins que le plus petit ordre",
+        ),
+        (
+            left_undone(SkipReason.REFUSED, LocalizedText("pair.not_permitted")),
+            "left: Binance does not permit this pair for the account",
+            "non fait, Binance ne permet pas cette paire à votre compte",
+        ),
+        (
+            left_undone(SkipReason.REFUSED, "as the book has it"),
+            "left: as the book has it",
+            "non fait, as the book has it",
+        ),
+    ],
+)
+def test_a_step_that_was_left_is_told_in_the_owners_language(outcome: StepOutcome, english: str, french: str) -> None:
+    assert skip_text(outcome) == english
+    assert Catalog("fr").render(skip_text(outcome)) == french
+
+
+def test_a_step_has_a_skip_reason_if_and_only_if_it_is_left() -> None:
+    for result in StepResult:
+        for reason in (None, SkipReason.PAUSED):
+            if (result is StepResult.LEFT) is (reason is not None):
+                assert StepOutcome(result=result, skip_reason=reason).result is result
+            else:
+                with pytest.raises(ValueError, match="skip_reason"):
+                    StepOutcome(result=result, skip_reason=reason)

@@ -11,7 +11,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from marsshot.backtesting.simulation.engine import SkippedSale
-from marsshot.core.domain import Book, OrderReason
+from marsshot.core.domain import Book
+from marsshot.core.reasons import OrderReason
 from marsshot.reporting.demo_summary import fee_in_quote
 
 Row = Mapping[str, str]

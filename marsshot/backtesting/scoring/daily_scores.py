@@ -13,9 +13,9 @@ import pandas as pd
 
 from marsshot.backtesting.history.market_history import MARKET, Dataset
 from marsshot.config.settings import Settings
-from marsshot.core.decisions import DecisionReason
 from marsshot.core.domain import Score, Scoring
 from marsshot.core.errors import InputError
+from marsshot.core.reasons import DecisionReason
 from marsshot.infra.clock import Clock
 from marsshot.market_data.bar_cache import DailyBars
 from marsshot.model.features import feature_table

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
-from marsshot.core.domain import OrderReason, Side
+from marsshot.core.domain import Side
+from marsshot.core.reasons import OrderReason
 from marsshot.dashboard.data.csv_records import Trade, realised_profit
 
 ROWS_PER_PAGE = 50

@@ -16,6 +16,7 @@ from marsshot.core.errors import (
     TemporaryError,
     UnknownOutcomeError,
 )
+from marsshot.core.reasons import RefusalReason
 
 NO_SUCH_ORDER = -2013
 INVALID_SYMBOL = -1121
@@ -25,6 +26,7 @@ _UNKNOWN_CODES = {-1000, -1001, -1006, -1007, -1008}
 _RETRY_LATER_CODES = {-1003, -1015, -1034, -1099}
 _ACCOUNT_CODES = {-1002, -1022, -2008, -2014, -2015}  # what each means stands in the catalogue under fault.binance.key
 _ACCOUNT_TEXTS = ("action is disabled", "action disabled", "may not place or cancel", "trading is not enabled")
+_SMALLEST_ORDER_FILTER = "NOTIONAL"
 PAUSE_SECONDS = {429: 60.0, 418: 120.0}  # where Binance does not say how long: a minute's limit, the shortest ban
 HTTP_FORBIDDEN, HTTP_TEAPOT, HTTP_TOO_MANY, HTTP_LEGAL, HTTP_SERVER_ERROR = 403, 418, 429, 451, 500
 
@@ -41,8 +43,15 @@ def order_error(status: int, code: int, text: str, retry_after: float | None = N
     if any(part in text.lower() for part in _ACCOUNT_TEXTS):
         return AccountTroubleError(LocalizedText("fault.binance.no_trade", text=text, code=code))
     if code < 0:
-        return RefusedOrderError(LocalizedText("fault.binance.refused_order", text=text, code=code))
+        return RefusedOrderError(
+            LocalizedText("fault.binance.refused_order", text=text, code=code), _refusal_reason(text)
+        )
     return UnknownOutcomeError(LocalizedText("fault.binance.answered_bare", status=status))
+
+
+def _refusal_reason(text: str) -> RefusalReason:
+    """Return what the bot needs to know of a refusal: Binance names the filter, NOTIONAL or the older MIN_NOTIONAL."""
+    return RefusalReason.BELOW_MINIMUM if _SMALLEST_ORDER_FILTER in text else RefusalReason.OTHER
 
 
 def read_error(status: int, code: int, text: str, retry_after: float | None = None) -> MarsShotError:

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import requests
 
-from marsshot.core.domain import Intent, OrderReason, Side
+from marsshot.core.domain import Intent, Side
 from marsshot.core.errors import (
     AccountTroubleError,
     ClockRefusedError,
@@ -25,6 +25,8 @@ from marsshot.core.errors import (
     TemporaryError,
     UnknownOutcomeError,
 )
+from marsshot.core.reasons import OrderReason, RefusalReason
+from marsshot.exchange.binance.errors import order_error
 from marsshot.exchange.binance.exchange import BinanceExchange
 from marsshot.infra.background import WorkerPool
 from tests.helpers.trading_harness import (
@@ -422,6 +424,21 @@ ANSWERS: list[tuple[int, str, type[MarsShotError], type[MarsShotError]]] = [
     (400, body(-1128, "Combination of optional parameters invalid."), REFUSED, TEMPORARY),
 ]
 ANSWER_NAMES = [f"{status}{''.join(re.findall('-[0-9]{4}', text)) or '-' + text[:6]}" for status, text, *_ in ANSWERS]
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("Filter failure: NOTIONAL", RefusalReason.BELOW_MINIMUM),
+        ("Filter failure: MIN_NOTIONAL", RefusalReason.BELOW_MINIMUM),
+        ("Filter failure: LOT_SIZE", RefusalReason.OTHER),
+        ("Market is closed.", RefusalReason.OTHER),
+    ],
+)
+def test_an_order_below_the_minimum_is_told_from_other_refusals(text: str, reason: RefusalReason) -> None:
+    error = order_error(400, -1013, text)
+    assert isinstance(error, RefusedOrderError)
+    assert error.reason is reason
 
 
 @pytest.mark.parametrize(("status", "text", "expected"), [row[:3] for row in ANSWERS], ids=ANSWER_NAMES)

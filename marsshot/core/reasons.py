@@ -1,0 +1,109 @@
+"""The one table of reasons: why an order is sent, left or refused, and what a daily update goes by.
+
+Each reason is a value that files and rules keep, and names the sentence of the catalogue that people read for it.
+Imports no other module.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class OrderReason(StrEnum):
+    """Why an order is sent."""
+
+    DAILY_BUY = "daily_buy"
+    DAILY_SELL = "daily_sell"
+    STOP_LOSS = "stop_loss"
+    TRAILING_STOP = "trailing_stop"
+    PARTIAL_TAKE_PROFIT = "partial_take_profit"
+    SELL_ALL = "sell_all"
+
+    @property
+    def text_key(self) -> str:
+        """The catalogue's key of the words for it."""
+        return f"reason.{self}"
+
+
+class DecisionReason(StrEnum):
+    """Why a daily update decides as it does about a token."""
+
+    AT_BUY_THRESHOLD = "at_buy_threshold"
+    BELOW_BUY_THRESHOLD = "below_buy_threshold"
+    AT_SELL_THRESHOLD = "at_sell_threshold"
+    BELOW_SELL_THRESHOLD = "below_sell_threshold"
+    BIG_GAIN = "big_gain"
+    NO_PRICE = "no_price"
+    PAUSED = "paused"
+    ORDER_IN_DOUBT = "order_in_doubt"
+    UNKNOWN_PAIR = "unknown_pair"
+    NOT_TRADED = "not_traded"
+    NOT_IN_SHARE = "not_in_share"
+    NOT_SCORED = "not_scored"
+    NOT_TRACKED = "not_tracked"
+    SOURCE_DOWN = "source_down"
+    NO_BAR = "no_bar"
+    NO_FEATURE = "no_feature"
+    OTHER_COIN = "other_coin"
+    NOT_COMPARED = "not_compared"
+
+    @property
+    def text_key(self) -> str:
+        """The catalogue's key of the words for it."""
+        return f"why.{self}"
+
+
+class SkipReason(StrEnum):
+    """Why a step of the daily plan was left undone."""
+
+    TOO_LITTLE_MONEY = "too_little_money"  # the capital is too small for one more order
+    PAUSED = "paused"  # buying is; carries why
+    DISPUTED = "disputed"  # the exchange has sold of it by an order that the book does not know
+    TOO_SMALL = "too_small"  # under the smallest order
+    REFUSED = "refused"  # by the exchange, or by what an order needs; carries what was said
+
+    @property
+    def text_key(self) -> str:
+        """The catalogue's key of the words for it."""
+        return f"skip.{self}"
+
+
+class RefusalReason(StrEnum):
+    """Why an order was refused, where the bot does something else by it; the exchange's own words stand beside it."""
+
+    BELOW_MINIMUM = "below_minimum"  # the exchange finds it smaller than its smallest order
+    OTHER = "other"
+
+
+class UnsoldReason(StrEnum):
+    """Why something is still held after a sale of everything; a command and heard.json carry it."""
+
+    IN_DOUBT = "in_doubt"
+    DISPUTED = "disputed"
+    TOO_SMALL = "too_small"
+    SILENCED = "silenced"  # the exchange asks for no requests
+    NO_PRICE = "no_price"
+    REFUSED = "refused"
+    STOPPED = "stopped"  # the command was
+
+    @property
+    def text_key(self) -> str:
+        """The catalogue's key of the words for it."""
+        return f"unsold.{self}"
+
+
+class DifferenceKind(StrEnum):
+    """In what book and exchange differ."""
+
+    SHORTFALL = "short"  # less of a token is there than the book counts
+    UNKNOWN_PAIR = "pair"
+    CLOSED_PAIR = "closed"
+    UNKNOWN_SALE = "sale"  # an order of ours that the book does not know
+    UNKNOWN_PURCHASE = "purchase"
+    CAPITAL = "capital"
+    UNNAMED = ""  # of a version that this one does not know
+
+    @property
+    def text_key(self) -> str:
+        """The catalogue's key of the words for it; a kind without a name has none."""
+        return f"difference.{self}"
