@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from marsshot.config.bot_files import BACKTEST_FOLDER, CONFIG
 from marsshot.core.errors import InputError, MarsShotError
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="backtest.py", description="The same bot over recorded history.")
     add = parser.add_argument
-    add("--config", type=Path, default=Path("config.yaml"), help="settings (default: config.yaml)")
+    add("--config", type=Path, default=Path(CONFIG), help="settings (default: config.yaml)")
     add("--from", dest="first", metavar="DATE", type=_date, help="first day (default: once there is a model's worth)")
     add("--to", dest="last", metavar="DATE", type=_date, help="last day (default: the last on record)")
     add("--data", type=Path, help="daily bars, or a folder of daily and intraday bars (default: the bundled history)")
@@ -59,7 +60,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--sweep", metavar="KEY=VALUES", action="append", default=[], help="values to try: 0.3,0.4,0.5 or 0.6:0.9:0.05")
     add("--jobs", type=_count, default=os.cpu_count() or 1, help="processor cores to use (default: all)")
     add("--scheduler", help="Dask scheduler to spread a sweep over, such as tcp://10.0.0.5:8786")
-    add("--output", type=Path, default=Path("backtest"), help="folder to write to (default: backtest)")
+    add("--output", type=Path, default=Path(BACKTEST_FOLDER), help="folder to write to (default: backtest)")
     return parser.parse_args(argv)
 
 

@@ -25,10 +25,12 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.text import Text
 
+from marsshot.config.bot_files import CONFIG, TRAINING_DATA
 from marsshot.core.catalog import LocalizedText
 from marsshot.core.errors import InputError, MarsShotError, TemporaryError
+from marsshot.infra.atomic_files import replace_file
 from marsshot.infra.csv_text import csv_text
-from marsshot.market_data.bar_cache import replace_file
+from marsshot.market_data.bar_cache import cache_folder
 from marsshot.market_data.lunarcrush import DailyBars, LunarCrush, NotTrackedError, QuotaSpentError
 from marsshot.model.features import FEATURES, feature_table, has_features, labelled
 
@@ -118,7 +120,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Write training_data.csv from LunarCrush's daily history.")
-    parser.add_argument("--config", type=Path, default=Path("config.yaml"), help="settings (default: config.yaml)")
+    parser.add_argument("--config", type=Path, default=Path(CONFIG), help="settings (default: config.yaml)")
     parser.add_argument("--output", type=Path, help="file to write (default: training_data.csv, with the mode's name)")
     parser.add_argument("--days", type=int, help="days of history per token (default: training.days)")
     parser.add_argument("--tokens", help="tokens, such as FET,OP (default: training_tokens)")
@@ -132,7 +134,7 @@ def _run(arguments: argparse.Namespace) -> None:
     settings = read_settings(arguments.config)
     tokens = _tokens(arguments.tokens)
     days = _days(arguments.days) or settings.training.days
-    output = arguments.output or settings.file("training_data.csv")
+    output = arguments.output or settings.file(TRAINING_DATA)
     _check_output(output)
     if settings.mode != "demo" and (faults := settings.missing_keys("lunarcrush.api_key")):
         raise InputError(*faults)
@@ -142,7 +144,7 @@ def _run(arguments: argparse.Namespace) -> None:
             api_key=dressed.lunarcrush.api_key.get_secret_value(),
             base_url=dressed.lunarcrush.base_url,
             requests_per_minute=dressed.lunarcrush.requests_per_minute,
-            cache_dir=Path("cache") / settings.mode / "lunarcrush",
+            cache_dir=cache_folder(settings.mode),
             clock=surroundings.clock,
             notify=lambda line: console.print(line, markup=False, highlight=False, soft_wrap=True),
         )

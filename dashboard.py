@@ -11,11 +11,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from marsshot.config.bot_files import CONFIG, DASHBOARD_TOKEN
 from marsshot.config.loader import localized_error, read_settings
 from marsshot.core.errors import InputError, MarsShotError
 from marsshot.infra.clock import SystemClock
 
-TOKEN_FILE = Path("dashboard.token")
+TOKEN_FILE = Path(DASHBOARD_TOKEN)
 PORT = 8377
 NOT_INSTALLED = "dashboard.py: what it runs on is not installed; run: make dashboard (or: pip install -r {file})"
 
@@ -37,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="dashboard.py", description="Shows the bot's state in a browser.")
-    parser.add_argument("--config", metavar="PATH", type=Path, default=Path("config.yaml"), help="the settings")
+    parser.add_argument("--config", metavar="PATH", type=Path, default=Path(CONFIG), help="the settings")
     parser.add_argument("--host", default="127.0.0.1", help="the address to serve (default: this machine alone)")
     parser.add_argument("--port", type=int, default=PORT, help=f"the port to serve (default: {PORT})")
     parser.add_argument("--public-url", metavar="URL", default="", help="https://name, where a proxy shows the page")

@@ -27,6 +27,7 @@ from marsshot.bot.session import (
 from marsshot.commands.controls import pause, resume, sell_all
 from marsshot.commands.daily import run_daily, run_intraday
 from marsshot.commands.status import show_status
+from marsshot.config.bot_files import CONFIG
 from marsshot.config.loader import language_of, localized_error, read_settings
 from marsshot.config.settings import Settings
 from marsshot.core.catalog import Catalog, LocalizedText, catalog_of
@@ -38,7 +39,6 @@ from marsshot.infra.malloc import trim_heap, use_single_arena
 from marsshot.monitoring.heartbeat import Heartbeat, heartbeat_for
 from marsshot.monitoring.messenger import notifying
 
-CONFIG = "config.yaml"
 COMMANDS = (
     "run",
     "daily",

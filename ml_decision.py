@@ -17,6 +17,7 @@ from pathlib import Path
 import pandas as pd
 from sklearn.exceptions import NotFittedError
 
+from marsshot.config.bot_files import facts_path
 from marsshot.config.settings import Settings
 from marsshot.core.catalog import LocalizedText
 from marsshot.core.decisions import HitBand
@@ -24,6 +25,7 @@ from marsshot.core.domain import Score, Scoring
 from marsshot.core.errors import InputError, MarsShotError, StopRequested, TemporaryError
 from marsshot.core.reasons import DecisionReason
 from marsshot.infra.clock import Clock
+from marsshot.infra.fingerprints import Fingerprint, file_fingerprint
 from marsshot.market_data.bar_cache import cache_folder
 from marsshot.market_data.lunarcrush import DailyBars, LunarCrush, NotTrackedError, SourceRefusedError
 from marsshot.model.features import feature_table, has_features, missing_features, rows_of_day
@@ -153,7 +155,7 @@ def score_tokens(
     Raises InputError for a model that is missing or does not match, else as `get_probabilities`.
     """
     notes: list[str] = []
-    model = _load_once(model_path, _fingerprint(model_path))
+    model = _load_once(model_path, (file_fingerprint(model_path), file_fingerprint(facts_path(model_path))))
     scoring = get_probabilities(
         symbols, settings, clock, open_lunarcrush(settings, clock, notify or notes.append), model
     )
@@ -161,19 +163,6 @@ def score_tokens(
 
 
 @lru_cache(maxsize=2)
-def _load_once(path: Path, _: tuple[tuple[int, int, int] | None, ...]) -> LoadedModel:
+def _load_once(path: Path, _: tuple[Fingerprint | None, ...]) -> LoadedModel:
     """Load a model, or give the one that these same files held before."""
     return load_model(path)
-
-
-def _fingerprint(path: Path) -> tuple[tuple[int, int, int] | None, ...]:
-    """Return what changes when the model or its facts are replaced."""
-
-    def of(file: Path) -> tuple[int, int, int] | None:
-        try:
-            status = file.stat()
-        except OSError:
-            return None
-        return status.st_ino, status.st_mtime_ns, status.st_size
-
-    return of(path), of(path.with_suffix(".json"))

@@ -16,10 +16,11 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from marsshot.config.bot_files import lock_path
 from marsshot.core.catalog import LocalizedText
 from marsshot.core.domain import Book, TradeRow
 from marsshot.core.errors import InputError, OperatorNeededError, TemporaryError
-from marsshot.infra.atomic_files import Disk, replace_atomically
+from marsshot.infra.atomic_files import Disk, backup_path, replace_atomically
 from marsshot.portfolio.serialization import book_from_json, book_to_json, decimal_text
 
 TRADE_COLUMNS = tuple(field.name for field in fields(TradeRow))
@@ -47,13 +48,13 @@ def load_state(path: Path, mode: str, disk: Disk) -> Book | None:
 
 def _refuse_lost_book(path: Path, disk: Disk) -> None:
     """A backup without a book is a lost book, not a first start."""
-    backup = path.with_name(path.name + ".bak")
+    backup = backup_path(path)
     if disk.exists(backup):
         raise InputError(LocalizedText("fault.book.lost_beside_backup", path=path, backup=backup))
 
 
 def _with_remedy(fault: str, path: Path, disk: Disk) -> LocalizedText:
-    backup = path.with_name(path.name + ".bak")
+    backup = backup_path(path)
     if disk.exists(backup):
         return LocalizedText("fault.book.with_backup", fault=fault, path=path, backup=backup)
     return LocalizedText("fault.book.without_backup", fault=fault)
@@ -74,7 +75,7 @@ def writer_lock(path: Path, timeout_seconds: float = 0.5) -> Iterator[None]:
     timeout_seconds: how long to wait for it; a command that looks whether a bot runs holds it for an instant.
     Raises OperatorNeededError when another process holds it.
     """
-    lock = FileLock(path.with_name(path.name + ".lock"), mode=0o600)
+    lock = FileLock(lock_path(path), mode=0o600)
     try:
         lock.acquire(timeout=timeout_seconds)
     except Timeout:

@@ -21,11 +21,12 @@ import pandas as pd
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from marsshot.config.bot_files import CONFIG, MODEL, TRAINING_DATA, candidate_path, report_path
 from marsshot.core.errors import InputError, MarsShotError
-from marsshot.market_data.bar_cache import replace_file
+from marsshot.infra.atomic_files import replace_file
 from marsshot.model.features import features_in, has_features
 from marsshot.model.model_files import save_model
-from marsshot.reporting.model_page import model_page, report_path
+from marsshot.reporting.model_page import model_page
 from marsshot.reporting.model_report import label_facts, model_facts
 from marsshot.reporting.model_table import show
 from marsshot.training import forest_search
@@ -68,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Train the model on training_data.csv.")
-    parser.add_argument("--config", type=Path, default=Path("config.yaml"), help="settings (default: config.yaml)")
+    parser.add_argument("--config", type=Path, default=Path(CONFIG), help="settings (default: config.yaml)")
     parser.add_argument("--input", type=Path, help="rows to learn (default: training_data.csv, with the mode's name)")
     parser.add_argument("--output", type=Path, help="file to write (default: model.pkl, with the mode's name)")
     parser.add_argument("--n-iter", type=int, help="settings of the forest to try (default: training.n_iter)")
@@ -84,9 +85,9 @@ def _run(arguments: argparse.Namespace) -> None:
 
     settings = read_settings(arguments.config)
     _check_numbers(arguments)
-    output = arguments.output or settings.file("model.pkl")
+    output = arguments.output or settings.file(MODEL)
     _check_output(output)
-    source = arguments.input or settings.file("training_data.csv")
+    source = arguments.input or settings.file(TRAINING_DATA)
     data = read_training_data(source)
     complete = has_features(data, features_in(data.columns))
     try:
@@ -134,7 +135,7 @@ def train(
 def _write_outputs(model: Any, facts: dict[str, Any], gate: Comparison, output: Path, *, is_forced: bool) -> None:
     """Write the model, or the candidate, with its report, and show it. Raises WorseError, NotTrainedError."""
     is_blocked = gate.keeps_old and not is_forced
-    target = output.with_name(f"{output.stem}.candidate{output.suffix}") if is_blocked else output
+    target = candidate_path(output) if is_blocked else output
     facts = {**facts, "gate": {"words": gate.explanation, "is_forced": is_forced, "figures": gate.figures}}
     try:
         save_model(model, facts, target)

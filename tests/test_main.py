@@ -29,6 +29,7 @@ from marsshot.bot.bootstrap import RunningBot, open_bot
 from marsshot.bot.control_files import ControlFiles
 from marsshot.bot.daily_update import Progress
 from marsshot.bot.loop import loop
+from marsshot.config.bot_files import bot_file
 from marsshot.config.loader import read_settings
 from marsshot.core.errors import InputError, StopRequested
 from marsshot.infra import event_log
@@ -89,6 +90,18 @@ def test_without_a_model_the_pass_and_the_daemon_refuse_to_start(harness: Proces
         assert re.search(r"model\.pkl: there is no such file.*python train_model\.py", line)
 
 
+def test_a_log_that_would_be_read_as_a_command_is_refused_in_one_line(harness: ProcessHarness) -> None:
+    harness.write_model()
+    harness.config["logging"] = {"file": "SELL_ALL"}
+    harness.write_config()
+    for command in ("run", "check", "intraday"):
+        code, _, error = harness.run(command)
+        assert code == 2
+        [line] = error.splitlines()
+        assert re.search(r"logging\.file: 'SELL_ALL' is not allowed; .*such as bot\.log", line)
+    assert not (harness.folder / "SELL_ALL").exists()
+
+
 def test_a_terminal_that_lacks_a_character_gets_another(
     harness: ProcessHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -137,7 +150,9 @@ def assert_files_are_for_their_owner_and_hold_no_secret(harness: ProcessHarness)
     for path in harness.written_files():
         content = path.read_bytes()
         assert not any(secret.encode() in content for secret in harness.secrets), path
-        if "cache" not in path.parts and not path.name.startswith("model."):
+        if all(
+            (known := bot_file(part)) is None or known.is_private for part in path.relative_to(harness.folder).parts
+        ):
             assert path.stat().st_mode & 0o777 == 0o600, path
 
 

@@ -15,6 +15,7 @@ from marsshot.bot.control_files import ControlFiles
 from marsshot.bot.journal import Journal
 from marsshot.bot.model_selector import ModelSelector
 from marsshot.bot.scoring_process import ChildScoringProcess, InlineScoringProcess, ScoringProcess
+from marsshot.config.bot_files import BOOK, FALLBACK_MODEL, MODEL, TRADES
 from marsshot.config.loader import read_settings
 from marsshot.config.settings import Settings
 from marsshot.core.catalog import Catalog, LocalizedText
@@ -28,11 +29,11 @@ from marsshot.infra.background import WorkerPool
 from marsshot.infra.clock import Clock
 from marsshot.infra.console import Terminal
 from marsshot.infra.event_log import Secrets, log_error, log_info, log_warning, start_log, stop_log
+from marsshot.infra.fingerprints import file_fingerprint
 from marsshot.market_data.coinbase import MAX_CONNECTIONS, Coinbase
+from marsshot.model.integrity import own_or_live_file
 from marsshot.portfolio.ledger import new_book
 from positions_store import Store, check_folder, load_state, writer_lock
-
-BOOK, TRADES, MODEL, FALLBACK_MODEL = "bot_state.json", "trades.csv", "model.pkl", "model.in_use.pkl"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +47,7 @@ class RunningBot:
 
 def model_path(settings: Settings) -> Path:
     """Return the model of this mode; paper mode goes with the live one where it has none of its own."""
-    own = settings.file(MODEL)
-    return Path(MODEL) if settings.mode == "paper" and not own.exists() and Path(MODEL).exists() else own
+    return own_or_live_file(settings, MODEL)
 
 
 @contextmanager
@@ -77,7 +77,7 @@ def open_bot(
             scoring_process: ScoringProcess = (
                 InlineScoringProcess(clock) if one_shot or settings.mode == "demo" else ChildScoringProcess()
             )
-            model_selector = ModelSelector(scoring_process, model_path(settings), disk, settings.file(FALLBACK_MODEL))
+            model_selector = ModelSelector(scoring_process, model_path(settings), settings.file(FALLBACK_MODEL), disk)
             control, journal = ControlFiles(settings, disk), Journal(settings, disk)
             bot = Bot(
                 settings=settings,
@@ -178,11 +178,11 @@ class _SettingsReloader:
         self._bot = bot
         self._model_selector = model_selector
         self._apply_overrides = apply_overrides
-        self._seen = self._fingerprint()
+        self._seen = file_fingerprint(self._path)
 
     def reload_settings(self) -> None:
         """Reload the file if it has changed since it was last looked at."""
-        fingerprint = self._fingerprint()
+        fingerprint = file_fingerprint(self._path)
         if fingerprint == self._seen or self._model_selector.busy:
             return
         self._seen = fingerprint
@@ -213,10 +213,3 @@ class _SettingsReloader:
             exchange = trading_exchange(settings, self._bot.clock, lambda: self._bot.store.book)
             exchange.keep_quiet_until(self._bot.executor.exchange.quiet_until_ms)
             self._bot.executor.exchange = exchange
-
-    def _fingerprint(self) -> tuple[int, int, int] | None:
-        try:
-            status = self._path.stat()
-        except OSError:
-            return None
-        return status.st_ino, status.st_mtime_ns, status.st_size

@@ -17,14 +17,13 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from marsshot.config.bot_files import DAILY, PAUSE, REPLY, SELL_ALL
 from marsshot.core.catalog import LocalizedText
 from marsshot.core.errors import TemporaryError
 from marsshot.infra.atomic_files import Disk, replace_atomically
 
 if TYPE_CHECKING:
     from marsshot.config.settings import Settings
-
-PAUSE, SELL_ALL, DAILY, REPLY = "PAUSE", "SELL_ALL", "DAILY", "heard.json"
 
 
 class PendingCommands(NamedTuple):

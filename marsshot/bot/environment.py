@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
+from marsshot.config.bot_files import DEMO_ACCOUNT
 from marsshot.core.catalog import LocalizedText
 from marsshot.core.errors import InputError
 from marsshot.infra.clock import SystemClock, VirtualClock
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from embedded_market.server.launcher import MarketProcess
     from marsshot.config.settings import Settings
 
-ACCOUNT = "embedded_market.json"
 DEMO_START = date(2021, 2, 21)
 DEMO_DAYS = 92
 # What the recorded market knows when the demo begins.
@@ -51,13 +51,13 @@ def open_environment(
     read_only: it goes on from there too, but what happens is forgotten: the file may be another process's.
     """
     if read_only and settings.mode == "demo":
-        with _copied(settings.file(ACCOUNT)) as copy, _demo_market(settings, copy) as environment:
+        with _copied(settings.file(DEMO_ACCOUNT)) as copy, _demo_market(settings, copy) as environment:
             yield environment
         return
     if settings.mode != "demo":
         yield Environment(settings, SystemClock(), lambda changed: changed)
         return
-    with _demo_market(settings, settings.file(ACCOUNT) if keep_account else None) as environment:
+    with _demo_market(settings, settings.file(DEMO_ACCOUNT) if keep_account else None) as environment:
         yield environment
 
 

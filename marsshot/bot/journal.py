@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
+from marsshot.config.bot_files import DECISIONS, EQUITY, LAST_SEEN
 from marsshot.config.settings import Settings
 from marsshot.core.catalog import LocalizedText, catalog_of
 from marsshot.core.domain import ZERO, Book, DailyPlan, is_usable_price, utc_text
@@ -25,7 +26,6 @@ from marsshot.portfolio.serialization import decimal_text
 from marsshot.strategy.daily_plan import settled_decisions
 from marsshot.strategy.decision_reasons import COLUMNS, by_score, csv_row
 
-DECISIONS, EQUITY, SEEN = "decisions.csv", "equity.csv", "seen.json"
 EQUITY_COLUMNS = ("time", "capital", "positions", "equity")
 EQUITY_ROW_INTERVAL = timedelta(hours=1)
 _TAIL_BYTES = 1_000_000  # of a file, to be looked at: a day's rows are far fewer
@@ -49,7 +49,7 @@ class Journal:
         self._disk = disk
         self._decisions = AppendOnlyCsv(settings.file(DECISIONS), COLUMNS, disk)
         self._equity = AppendOnlyCsv(settings.file(EQUITY), EQUITY_COLUMNS, disk, durable=False)
-        self._seen_path = settings.file(SEEN)
+        self._seen_path = settings.file(LAST_SEEN)
         self._seen = read_last_seen(self._seen_path, disk)
         self._last_equity = _last_moment(settings.file(EQUITY), disk)
         self._is_demo = settings.mode == "demo"  # where an hour takes a moment, a file at each check is too much

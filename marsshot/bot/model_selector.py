@@ -9,26 +9,26 @@ from collections.abc import Collection
 from pathlib import Path
 
 from marsshot.bot.scoring_process import ScoringProcess
+from marsshot.config.bot_files import facts_path
 from marsshot.config.settings import Settings
 from marsshot.core.catalog import LocalizedText
 from marsshot.core.domain import Scoring
 from marsshot.core.errors import InputError
 from marsshot.infra.atomic_files import Disk, replace_atomically
 from marsshot.infra.event_log import log_error, log_info
+from marsshot.infra.fingerprints import Fingerprint, file_fingerprint
 from marsshot.model.integrity import read_verified
 
 
 class ModelSelector:
     """Gets scores from a scoring process, with the model that is to be used."""
 
-    def __init__(
-        self, process: ScoringProcess, model_path: Path, disk: Disk, fallback_path: Path | None = None
-    ) -> None:
+    def __init__(self, process: ScoringProcess, model_path: Path, fallback_path: Path, disk: Disk) -> None:
         self._process = process
         self._model_path = model_path
-        self._fallback_path = fallback_path or model_path.with_name(f"{model_path.stem}.in_use{model_path.suffix}")
+        self._fallback_path = fallback_path
         self._disk = disk
-        self._refused = ""  # what was last told of the new model
+        self._refused: tuple[Fingerprint | None, ...] = ()  # what was last told of: that file, or that there is none
         self._requested_model: Path | None = None
 
     @property
@@ -71,7 +71,7 @@ class ModelSelector:
                 raise
             self._refuse(error)
             return self._fallback_path
-        return self._fallback_path if self._refused == self._fingerprint() else self._model_path
+        return self._fallback_path if self._refused == (file_fingerprint(self._model_path),) else self._model_path
 
     def _is_good(self, path: Path) -> bool:
         try:
@@ -81,30 +81,23 @@ class ModelSelector:
         return True
 
     def _refuse(self, error: InputError) -> None:
-        fingerprint = self._fingerprint()
+        fingerprint = (file_fingerprint(self._model_path),)
         if fingerprint != self._refused:
             log_error("model.refused", LocalizedText("log.model_refused", why=error.message))
         self._refused = fingerprint
-
-    def _fingerprint(self) -> str:
-        try:
-            status = self._model_path.stat()
-        except OSError:
-            return "absent"
-        return f"{status.st_ino}.{status.st_mtime_ns}.{status.st_size}"
 
     def _save_fallback(self) -> None:
         """Keep a copy of the model that has just scored."""
         try:
             content, _ = read_verified(self._model_path)
-            facts_path, kept_facts = self._model_path.with_suffix(".json"), self._fallback_path.with_suffix(".json")
-            if kept_facts.exists() and kept_facts.read_bytes() == facts_path.read_bytes():
+            facts, kept_facts = facts_path(self._model_path), facts_path(self._fallback_path)
+            if kept_facts.exists() and kept_facts.read_bytes() == facts.read_bytes():
                 return
             replace_atomically(self._disk, self._fallback_path, content)
-            replace_atomically(self._disk, kept_facts, facts_path.read_bytes())
+            replace_atomically(self._disk, kept_facts, facts.read_bytes())
         except (InputError, OSError):
             return  # replaced this very moment, or no room: the next daily update tries again
-        self._refused = ""
+        self._refused = ()
         log_info("model.taken_up", LocalizedText("log.model_taken_up", path=self._model_path))
 
 

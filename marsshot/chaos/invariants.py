@@ -17,8 +17,9 @@ from embedded_market.exchange.orders import Order
 from marsshot.chaos.monitor import BOOK, Monitor
 from marsshot.chaos.simulation import CAPITAL, Simulation
 from marsshot.chaos.violations import Violations
+from marsshot.config import bot_files
 
-TRADES = Path("trades.csv")
+TRADES = Path(bot_files.TRADES)
 ZERO = Decimal(0)
 ABOVE_ANY_MINIMUM = Decimal(11)  # for any pair's smallest order
 
@@ -135,7 +136,7 @@ class InvariantChecker:
             self.violations.losses.append(f"orders are still in doubt: {', '.join(book['intents'])}")
         if book["plan"] is not None:
             self.violations.others.append(f"the plan of {book['plan']['day']} is not done")
-        if self._simulation.filesystem.exists(Path("DAILY")):
+        if self._simulation.filesystem.exists(Path(bot_files.DAILY)):
             self.violations.others.append("the pass that the owner asked for was never answered")
         today = self._simulation.clock.true_now
         if (book["last_daily_update"] or "") < today.date().isoformat():

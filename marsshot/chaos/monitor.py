@@ -13,8 +13,9 @@ from typing import Any
 
 from marsshot.chaos.simulation import Simulation
 from marsshot.chaos.violations import Violations
+from marsshot.config import bot_files
 
-BOOK, SEEN = Path("bot_state.json"), Path("seen.json")
+BOOK, SEEN = Path(bot_files.BOOK), Path(bot_files.LAST_SEEN)
 # A rule goes by Coinbase's price while that is within a tenth of Binance's, so the true one may be off by as much.
 PRICE_TOLERANCE = Decimal("1.12")
 MAX_HELD_UP_SECONDS = 0.2  # a rule acts on a price that is known, whatever other prices are still awaited

@@ -18,7 +18,7 @@ from embedded_market.exchange.matching import Exchange
 from embedded_market.exchange.pair_rules import PairRules
 from embedded_market.market_data.history import load_bundled_history
 from embedded_market.market_data.price_board import PriceBoard
-from marsshot.bot.bootstrap import BOOK, open_store
+from marsshot.bot.bootstrap import open_store
 from marsshot.bot.bot import Bot
 from marsshot.bot.control_files import ControlFiles
 from marsshot.bot.journal import Journal
@@ -30,6 +30,7 @@ from marsshot.chaos.filesystem import SimulatedFilesystem
 from marsshot.chaos.network import SimulatedTransport
 from marsshot.chaos.skewed_clock import SkewedClock
 from marsshot.chaos.spot_prices import SimulatedCoinbase
+from marsshot.config.bot_files import BOOK, CONFIG, DAILY, PAUSE, SELL_ALL
 from marsshot.config.loader import check_settings
 from marsshot.config.settings import Settings
 from marsshot.core.domain import Score, Scoring
@@ -153,7 +154,7 @@ class Simulation:
         services = {"coinbase": {"base_url": URL}, "lunarcrush": {"api_key": "lunar", "base_url": URL}}
         keys = {"api_key": KEY, "api_secret": SECRET, "base_url": URL}
         content = {"mode": "live", "tokens_daily": list(TOKENS), "strategy": strategy, "binance_api": keys}
-        return check_settings(content | services, Path("config.yaml"), {})
+        return check_settings(content | services, Path(CONFIG), {})
 
     # ------------------------------------------------------------------ scores
 
@@ -196,19 +197,19 @@ class Simulation:
         if self.fault_schedule.chance(0.01):
             self.fault_schedule.record_event("owner", "asks to sell all")
             self.sell_all_was_requested = True
-            self.filesystem.put(Path("SELL_ALL"), b"")
+            self.filesystem.put(Path(SELL_ALL), b"")
         if self.fault_schedule.chance(0.03):
             self._pause_or_resume()
         if self.fault_schedule.chance(0.03):
             self.fault_schedule.record_event("owner", "asks for today's pass")
-            self.filesystem.put(Path("DAILY"), b"")
+            self.filesystem.put(Path(DAILY), b"")
 
     def _pause_or_resume(self) -> None:
-        if self.filesystem.exists(Path("PAUSE")):
-            self.filesystem.take(Path("PAUSE"))
+        if self.filesystem.exists(Path(PAUSE)):
+            self.filesystem.take(Path(PAUSE))
         else:
             self.was_ever_paused = True
-            self.filesystem.put(Path("PAUSE"), b"")
+            self.filesystem.put(Path(PAUSE), b"")
 
     def acceptable_prices(self, token: str) -> list[Decimal]:
         """Return the true prices of a token since the bot has last asked for it."""

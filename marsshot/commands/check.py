@@ -14,12 +14,13 @@ from pathlib import Path
 
 from rich.console import Console
 
-from marsshot.bot.bootstrap import BOOK, model_path, required_keys
+from marsshot.bot.bootstrap import model_path, required_keys
 from marsshot.bot.control_files import ControlFiles
 from marsshot.bot.environment import open_environment
 from marsshot.commands.check_findings import Finding, Level
 from marsshot.commands.check_venues import venue_findings
 from marsshot.commands.status import next_daily_update, pause_reason
+from marsshot.config.bot_files import BOOK
 from marsshot.config.settings import Settings
 from marsshot.core.catalog import Catalog
 from marsshot.core.domain import Book

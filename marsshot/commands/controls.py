@@ -11,9 +11,10 @@ from decimal import Decimal
 from math import ceil
 from pathlib import Path
 
-from marsshot.bot.bootstrap import BOOK, TRADES, RunningBot, required_keys
-from marsshot.bot.control_files import SELL_ALL, CommandReply, ControlFiles
+from marsshot.bot.bootstrap import RunningBot, required_keys
+from marsshot.bot.control_files import CommandReply, ControlFiles
 from marsshot.bot.session import ORDER_RESOLUTION_SECONDS, resolve_unknown_orders, run_once
+from marsshot.config.bot_files import BOOK, SELL_ALL, TRADES
 from marsshot.config.settings import Settings
 from marsshot.core.catalog import Catalog, LocalizedText
 from marsshot.core.errors import InputError, OperatorNeededError, TemporaryError

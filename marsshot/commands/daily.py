@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import date, timedelta
 
-from marsshot.bot.bootstrap import BOOK
 from marsshot.bot.control_files import ControlFiles
 from marsshot.commands.status import show_daily_update
+from marsshot.config.bot_files import BOOK
 from marsshot.config.settings import Settings
 from marsshot.core.catalog import Catalog
 from marsshot.core.errors import OperatorNeededError

@@ -15,6 +15,7 @@ from pathlib import Path
 from marsshot.accounting.accounts import Row, cash_after, fill_rows, gain_columns, gain_rows, held_after, holding_rows
 from marsshot.accounting.euro_rates import read_euro_rates
 from marsshot.accounting.trade_records import TradeRecord, records_of
+from marsshot.config.bot_files import BOOK, EXPORT_FOLDER, TRADES
 from marsshot.config.settings import Settings
 from marsshot.core.catalog import Catalog, LocalizedText
 from marsshot.core.domain import ZERO, Book
@@ -24,13 +25,11 @@ from marsshot.infra.clock import SystemClock
 from marsshot.portfolio.serialization import decimal_text
 from positions_store import load_state, read_trades
 
-FOLDER = Path("export")
-
 
 def run_export(settings: Settings, year: int, rates_file: Path | None) -> int:
     """Write the three files, say where they are and what does not add up. Raises InputError or TemporaryError."""
-    book = load_state(settings.file("bot_state.json"), settings.mode, Disk())
-    trades = settings.file("trades.csv")
+    book = load_state(settings.file(BOOK), settings.mode, Disk())
+    trades = settings.file(TRADES)
     records = records_of(_rows(trades, book), book.quote_asset if book else settings.quote_asset, str(trades))
     if not records:
         raise InputError(LocalizedText("fault.trades.none", path=trades))
@@ -43,7 +42,7 @@ def run_export(settings: Settings, year: int, rates_file: Path | None) -> int:
         "holdings": holding_rows(records, year, now, rates, book.capital_started if book else None),
     }
     for name, rows in tables.items():
-        path = FOLDER / settings.file(f"{year}_{name}.csv")
+        path = Path(EXPORT_FOLDER) / settings.file(f"{year}_{name}.csv")
         _write(path, rows, gain_columns(in_euros=rates is not None) if name == "gains" else ())
         print(catalog.text("export.written", path=path, count=len(rows)))  # noqa: T201
     for line in [*_sums(gains, year, records[0].quote_asset, catalog), *_doubts(records, gains, book, catalog)]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from marsshot.bot.journal import EQUITY
+from marsshot.config.bot_files import EQUITY
 from marsshot.config.settings import NOTIFY_VARIABLE, Settings
 from marsshot.core.catalog import Catalog, LocalizedText
 from marsshot.core.errors import InputError

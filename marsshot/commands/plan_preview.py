@@ -11,12 +11,13 @@ from pathlib import Path
 
 from rich.console import Console
 
-from marsshot.bot.bootstrap import BOOK, FALLBACK_MODEL, model_path, open_store, required_keys, trading_exchange
+from marsshot.bot.bootstrap import model_path, open_store, required_keys, trading_exchange
 from marsshot.bot.bot import Bot
 from marsshot.bot.control_files import ControlFiles
 from marsshot.bot.environment import Environment, open_environment
 from marsshot.bot.model_selector import ModelSelector
 from marsshot.bot.scoring_process import InlineScoringProcess
+from marsshot.config.bot_files import BOOK, FALLBACK_MODEL
 from marsshot.config.settings import Settings
 from marsshot.core.catalog import Catalog, LocalizedText
 from marsshot.core.domain import DailyPlan
@@ -56,7 +57,7 @@ def _draft_plan(environment: Environment) -> tuple[DailyPlan, bool]:
     settings, clock, disk = environment.settings, environment.clock, OverlayDisk()
     store = open_store(settings, clock, settings.file(BOOK), disk)
     model_selector = ModelSelector(
-        InlineScoringProcess(clock), model_path(settings), disk, settings.file(FALLBACK_MODEL)
+        InlineScoringProcess(clock), model_path(settings), settings.file(FALLBACK_MODEL), disk
     )
     coinbase = Coinbase(settings.coinbase.base_url)
     try:

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from marsshot.bot.control_files import ControlFiles
-from marsshot.bot.journal import EQUITY, SEEN, LastSeen, parse_moment, positions_worth, read_equity, read_last_seen
+from marsshot.bot.journal import LastSeen, parse_moment, positions_worth, read_equity, read_last_seen
 from marsshot.commands.status_view import daily_update_lines, status_lines
+from marsshot.config.bot_files import BOOK, EQUITY, LAST_SEEN, TRADES
 from marsshot.config.settings import Settings
 from marsshot.core.catalog import Catalog, LocalizedText
 from marsshot.core.domain import Book, ExitRules, Position, utc_text
@@ -59,10 +60,10 @@ def show_daily_update(settings: Settings, day: date) -> int:
 
 def _load_state(settings: Settings) -> tuple[Book, LastSeen, datetime]:
     """Return the book, what the last check saw, and the present moment; the demo has a time of its own."""
-    book = load_state(settings.file("bot_state.json"), settings.mode, Disk())
+    book = load_state(settings.file(BOOK), settings.mode, Disk())
     if book is None:
-        raise InputError(LocalizedText("fault.book.not_yet", path=settings.file("bot_state.json")))
-    seen, now = read_last_seen(settings.file(SEEN), Disk()), SystemClock().now()
+        raise InputError(LocalizedText("fault.book.not_yet", path=settings.file(BOOK)))
+    seen, now = read_last_seen(settings.file(LAST_SEEN), Disk()), SystemClock().now()
     return book, seen, (seen.time or now) if settings.mode == "demo" else now
 
 
@@ -87,7 +88,7 @@ def status_facts(
 ) -> dict[str, Any]:
     """Return the state as plain values; amounts are decimal texts in quote asset, moments UTC in ISO 8601."""
     seen = seen or LastSeen()
-    trades = _trades(settings.file("trades.csv"), book)
+    trades = _trades(settings.file(TRADES), book)
     worth = positions_worth(book, seen)
     equity = book.capital + worth
     return {
@@ -100,7 +101,7 @@ def status_facts(
         "positions_worth": decimal_text(worth),
         "equity": decimal_text(equity),
         "profit": _profits(book, equity, read_equity(settings.file(EQUITY), Disk()), now),
-        "realised_profit": decimal_text(_realised_profit(settings.file("trades.csv"), trades)),
+        "realised_profit": decimal_text(_realised_profit(settings.file(TRADES), trades)),
         "last_daily_update": book.last_daily_update.isoformat() if book.last_daily_update else None,
         "last_daily_outcome": _outcome(book, trades),
         "next_daily_update": next_daily_update(book, settings, now),

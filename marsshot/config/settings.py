@@ -9,11 +9,12 @@ import ipaddress
 import re
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, StringConstraints
 
+from marsshot.config.bot_files import LOG, Mode, file_in_mode, is_free_name
 from marsshot.config.training_tokens import DEFAULT_TRAINING_TOKENS
 from marsshot.core.catalog import Language, LocalizedText
 from marsshot.core.domain import EXACT, ONE, DailyRules, ExitRules
@@ -26,23 +27,6 @@ SECRET_VARIABLES = {
 }
 
 NOTIFY_VARIABLE = "MARSSHOT_NOTIFY"  # URLs with blanks or commas between them; they win over the file's
-
-# What the bot or its owner writes: the log must not go there.
-RESERVED_FILES = {
-    "bot_state.json",
-    "trades.csv",
-    "decisions.csv",
-    "equity.csv",
-    "seen.json",
-    "heard.json",
-    "training_data.csv",
-    "model.pkl",
-    "model.json",
-    "heartbeat.json",
-    "config.yaml",
-}
-
-Mode = Literal["demo", "paper", "live"]
 
 
 def _number(value: object) -> object:
@@ -154,7 +138,7 @@ class BinanceSection(_Section):
 
 
 def _log_file(value: str) -> str:
-    if not Path(value).name or Path(value).name in RESERVED_FILES:
+    if not is_free_name(value):
         raise ValueError(LocalizedText("fault.config.needed.log_file"))
     return value
 
@@ -162,7 +146,7 @@ def _log_file(value: str) -> str:
 class LoggingSection(_Section):
     """Where the log goes."""
 
-    file: Annotated[str, StringConstraints(strict=True, min_length=1), AfterValidator(_log_file)] = "bot.log"
+    file: Annotated[str, StringConstraints(strict=True, min_length=1), AfterValidator(_log_file)] = LOG
 
 
 class HeartbeatSection(_Section):
@@ -270,8 +254,7 @@ class Settings(_Section):
 
     def file(self, name: str) -> Path:
         """Return the path of a file this mode writes: demo and paper put their name before the last ending."""
-        path = Path(name)
-        return path if self.mode == "live" else path.with_name(f"{path.stem}.{self.mode}{path.suffix}")
+        return file_in_mode(name, self.mode)
 
     @property
     def secrets(self) -> tuple[str, ...]:

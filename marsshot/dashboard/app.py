@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from functools import cache
 from gzip import compress
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from marsshot.dashboard.security.access_control import ServerAddress
 from marsshot.dashboard.security.request_security import RequestSecurity
 from marsshot.dashboard.views.control_actions import ControlActions
 from marsshot.dashboard.views.pages import Pages
+from marsshot.infra.fingerprints import content_digest
 
 PAGES = ("overview", "decisions", "trades", "model", "log")
 THEMES = ("auto", "light", "dark")
@@ -131,7 +131,7 @@ def day_of(moment: str) -> date | str:
 def asset_url(name: str) -> str:
     """Return the address of a file of static/, another one for other content."""
     content = (Path(__file__).parent / "static" / name).read_bytes()
-    return f"/static/{name}?v={sha256(content).hexdigest()[:12]}"
+    return f"/static/{name}?v={content_digest(content)[:12]}"
 
 
 def _bokeh() -> Response:

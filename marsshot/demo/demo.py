@@ -13,20 +13,19 @@ from time import monotonic
 
 from rich.console import Console
 
-from marsshot.bot.bootstrap import BOOK, TRADES, RunningBot, open_bot
+from marsshot.bot.bootstrap import RunningBot, open_bot
 from marsshot.bot.bot import Bot
-from marsshot.bot.environment import ACCOUNT, DEMO_DAYS, demo_end, open_environment
-from marsshot.bot.journal import DECISIONS, EQUITY, SEEN
+from marsshot.bot.environment import DEMO_DAYS, demo_end, open_environment
 from marsshot.bot.loop import loop, stopped_by_signals
+from marsshot.config.bot_files import BOOK, DECISIONS, DEMO_ACCOUNT, EQUITY, EQUITY_CHART, LAST_SEEN, TRADES
 from marsshot.config.settings import Settings
 from marsshot.core.catalog import Catalog, LocalizedText
 from marsshot.core.errors import MarsShotError
 from marsshot.demo.view import DemoView
+from marsshot.infra.atomic_files import backup_path
 from marsshot.infra.event_log import log_info
 from marsshot.reporting.demo_summary import DayPoint, Summary, draw_equity, show_summary
 from positions_store import read_trades, writer_lock
-
-EQUITY_CHART = "equity.png"
 
 
 def run_demo(settings: Settings, config: Path) -> int:
@@ -67,9 +66,9 @@ def run_demo(settings: Settings, config: Path) -> int:
 def _remove_old_files(settings: Settings) -> None:
     """Take away what an earlier demo left: its exchange is gone, so its book means nothing any more."""
     book = settings.file(BOOK)
-    left = [settings.file(name) for name in (TRADES, DECISIONS, EQUITY, SEEN, ACCOUNT)]
+    left = [settings.file(name) for name in (TRADES, DECISIONS, EQUITY, LAST_SEEN, DEMO_ACCOUNT)]
     with writer_lock(book):
-        for path in (book, book.with_name(book.name + ".bak"), *left):
+        for path in (book, backup_path(book), *left):
             with suppress(FileNotFoundError):
                 path.unlink()
 

@@ -11,8 +11,11 @@ import errno
 import os
 from pathlib import Path
 
+from marsshot.infra.fingerprints import Fingerprint, fingerprint
+
 # What file systems answer that cannot sync a folder; on those a rename lasts by other means, or not at all.
 _CANNOT_SYNC_FOLDERS = {errno.EINVAL, errno.ENOTSUP, errno.EACCES}
+BACKUP_ENDING, SCRATCH_ENDING = ".bak", ".tmp"
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
 _AT_THE_END = os.O_WRONLY | os.O_CREAT | os.O_APPEND
 
@@ -108,7 +111,7 @@ class Disk:
 
     def write_unsynced(self, path: Path, content: bytes) -> None:
         """Replace a small file in one step; a power cut may take it, which must harm nothing. Raises OSError."""
-        scratch = path.with_name(path.name + ".tmp")
+        scratch = scratch_path(path)
         self._put(scratch, _NEW, content)
         self._system.rename(scratch, path)
 
@@ -169,15 +172,48 @@ class Disk:
                 raise
 
 
+def backup_path(path: Path) -> Path:
+    """Return where the previous content of a file is kept."""
+    return path.with_name(path.name + BACKUP_ENDING)
+
+
+def scratch_path(path: Path) -> Path:
+    """Return where new content is written before it takes the file's place."""
+    return path.with_name(path.name + SCRATCH_ENDING)
+
+
 def replace_atomically(disk: Disk, path: Path, content: bytes, *, keep_backup: bool = False) -> None:
     """Replace a file in one step: a crash leaves the old one or the new one, never half of either.
 
     keep_backup: the previous content stays beside it as NAME.bak. Raises OSError.
     """
     if keep_backup and disk.exists(path):
-        scratch = path.with_name(path.name + ".bak.tmp")
-        disk.write(scratch, disk.read(path))
-        disk.replace(scratch, path.with_name(path.name + ".bak"))
-    scratch = path.with_name(path.name + ".tmp")
+        backup = backup_path(path)
+        disk.write(scratch_path(backup), disk.read(path))
+        disk.replace(scratch_path(backup), backup)
+    scratch = scratch_path(path)
     disk.write(scratch, content)
     disk.replace(scratch, path)
+
+
+def replace_file(path: Path, content: bytes, *, durable: bool = True) -> Fingerprint:
+    """Replace a file that others may read, whole: a crash leaves the old one or the new one. Raises OSError.
+
+    durable: wait until the disk has it; not worth it for what can be had again. Returns the fingerprint of the new one.
+    """
+    scratch = Path(f"{path}.{os.getpid()}{SCRATCH_ENDING}")
+    try:
+        with scratch.open("wb") as file:
+            file.write(content)
+            file.flush()
+            written = fingerprint(os.fstat(file.fileno()))
+            if durable:
+                os.fsync(file.fileno())
+        if durable:
+            Disk().replace(scratch, path)
+        else:
+            scratch.replace(path)
+    except BaseException:
+        scratch.unlink(missing_ok=True)
+        raise
+    return written

@@ -7,7 +7,6 @@ layout counts as absent. Knows no HTTP and no clock.
 from __future__ import annotations
 
 import json
-import os
 import re
 import zlib
 from dataclasses import dataclass
@@ -17,14 +16,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from marsshot.infra.atomic_files import Disk
+from marsshot.config.bot_files import CACHE_FOLDER
+from marsshot.infra.atomic_files import replace_file
 
 FIELDS = ("open", "high", "low", "close", "volume", "market_cap", "galaxy_score", "alt_rank", "sentiment")
 CLOSE = FIELDS.index("close")
-
-CACHE = Path("cache")
-
-Fingerprint = tuple[int, int, int]
 
 _LAYOUT = 1
 _ROW_BYTES = 8 * (1 + len(FIELDS))
@@ -82,7 +78,7 @@ class CachedBars:
 
 def cache_folder(mode: str) -> Path:
     """Return where the bars of a mode are kept."""
-    return CACHE / mode / "lunarcrush"
+    return Path(CACHE_FOLDER) / mode / "lunarcrush"
 
 
 class BarCache:
@@ -138,31 +134,3 @@ class BarCache:
         values = np.frombuffer(numbers, "<f8", offset=8 * rows).reshape(rows, len(FIELDS)).astype(np.float64)
         asked = (np.datetime64(head["asked_from"], "D"), np.datetime64(head["asked_on"], "D"))
         return CachedBars(DailyBars(symbol, days, values), *asked)
-
-
-def replace_file(path: Path, content: bytes, *, durable: bool = True) -> Fingerprint:
-    """Replace a file whole: a crash leaves the old one or the new one. Raises OSError.
-
-    durable: wait until the disk has it; not worth it for what can be had again. Returns the fingerprint of the new one.
-    """
-    scratch = Path(f"{path}.{os.getpid()}.tmp")
-    try:
-        with scratch.open("wb") as file:
-            file.write(content)
-            file.flush()
-            written = fingerprint(os.fstat(file.fileno()))
-            if durable:
-                os.fsync(file.fileno())
-        if durable:
-            Disk().replace(scratch, path)
-        else:
-            scratch.replace(path)
-    except BaseException:
-        scratch.unlink(missing_ok=True)
-        raise
-    return written
-
-
-def fingerprint(status: os.stat_result) -> Fingerprint:
-    """Return what changes when somebody replaces a file."""
-    return status.st_ino, status.st_mtime_ns, status.st_size

@@ -13,7 +13,7 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 from marsshot.infra.clock import Clock
-from marsshot.market_data.bar_cache import Fingerprint, fingerprint
+from marsshot.infra.fingerprints import Fingerprint, fingerprint
 
 WINDOW_SECONDS = 60.0
 _MARGIN_SECONDS = 0.1  # both ends of a window may count at the source

@@ -6,12 +6,20 @@ Light enough for the daemon, which hands the model itself to its scoring process
 from __future__ import annotations
 
 import json
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from marsshot.config.bot_files import facts_path
+from marsshot.config.settings import Settings
 from marsshot.core.catalog import LocalizedText
 from marsshot.core.errors import InputError
+from marsshot.infra.fingerprints import content_digest
+
+
+def own_or_live_file(settings: Settings, name: str) -> Path:
+    """Return a file of the model that this mode goes by: paper mode takes the live one where it has none of its own."""
+    own, live = settings.file(name), Path(name)
+    return live if settings.mode == "paper" and not own.exists() and live.exists() else own
 
 
 def model_error(fault: str, path: Path, **facts: object) -> InputError:
@@ -24,10 +32,10 @@ def model_error(fault: str, path: Path, **facts: object) -> InputError:
 def read_verified(path: Path) -> tuple[bytes, dict[str, Any]]:
     """Return the bytes of a model file and its facts. Raises InputError with one line: the file and the remedy."""
     content = _read(path)
-    facts_path = path.with_suffix(".json")
-    facts = _facts(facts_path)
-    if str(facts.get("sha256", "")).lower() != sha256(content).hexdigest():
-        raise model_error("other", path, facts=facts_path.name)
+    beside = facts_path(path)
+    facts = _facts(beside)
+    if str(facts.get("sha256", "")).lower() != content_digest(content):
+        raise model_error("other", path, facts=beside.name)
     return content, facts
 
 

@@ -13,7 +13,6 @@ import pickle
 import warnings
 import zlib
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,9 @@ import joblib
 import sklearn
 from sklearn.exceptions import InconsistentVersionWarning
 
-from marsshot.market_data.bar_cache import replace_file
+from marsshot.config.bot_files import facts_path
+from marsshot.infra.atomic_files import replace_file
+from marsshot.infra.fingerprints import content_digest
 from marsshot.model.features import AVAILABLE_COLUMNS
 from marsshot.model.integrity import model_error, read_verified
 
@@ -58,16 +59,16 @@ def save_model(estimator: Any, facts: dict[str, Any], path: Path) -> None:
     buffer = io.BytesIO()
     joblib.dump(estimator, buffer, compress=3)
     content = buffer.getvalue()
-    facts = {**facts, "sha256": sha256(content).hexdigest()}
+    facts = {**facts, "sha256": content_digest(content)}
     text = json.dumps(facts, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    for target in (path, path.with_suffix(".json")):
+    for target in (path, facts_path(path)):
         if target.is_dir():
             raise IsADirectoryError(f"{target} is a directory")
     scratch = path.with_name(f".{path.name}.{os.getpid()}.new")
     # Both are complete on disk before the first is renamed, so that the pair fits but for an instant.
     try:
         replace_file(scratch, content)
-        replace_file(path.with_suffix(".json"), text.encode())
+        replace_file(facts_path(path), text.encode())
         scratch.replace(path)
     finally:
         scratch.unlink(missing_ok=True)
@@ -78,7 +79,7 @@ def load_model(path: Path) -> LoadedModel:
     content, facts = read_verified(path)
     _check_version(path, facts)
     estimator = _unpickle(path, content)
-    return LoadedModel(estimator, facts, _columns_of(path, estimator), sha256(content).hexdigest())
+    return LoadedModel(estimator, facts, _columns_of(path, estimator), content_digest(content))
 
 
 def _check_version(path: Path, facts: dict[str, Any]) -> None:

@@ -10,6 +10,7 @@ import sys
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from marsshot.config.bot_files import HEARTBEAT, in_every_mode
 from marsshot.infra.clock import SystemClock
 
 MAX_HEARTBEAT_AGE = timedelta(minutes=10)
@@ -18,7 +19,7 @@ MAX_HEARTBEAT_AGE = timedelta(minutes=10)
 def newest_heartbeat(folder: Path) -> datetime | None:
     """Return when a bot of any mode has last written its heartbeat here."""
     beats = []
-    for path in folder.glob("heartbeat*.json"):
+    for path in (folder / name for name in in_every_mode(HEARTBEAT)):
         try:
             beats.append(datetime.fromisoformat(json.loads(path.read_text(encoding="utf-8"))["time"]))
         except (OSError, ValueError, KeyError, TypeError):

@@ -17,14 +17,15 @@ from time import monotonic
 import urllib3
 
 from marsshot.bot.bot import Bot
+from marsshot.config.bot_files import HEARTBEAT
 from marsshot.config.settings import Settings
 from marsshot.core.domain import utc_text
 from marsshot.core.version import VERSION
+from marsshot.infra.atomic_files import scratch_path
 from marsshot.infra.clock import SystemClock
 from marsshot.infra.event_log import log_warning
 from marsshot.monitoring.sd_notify import ALIVE, READY, STOPPING, SystemdNotifier, status
 
-HEARTBEAT = "heartbeat.json"
 WATCHDOG_SECONDS, HEARTBEAT_SECONDS = 10.0, 60.0
 # A round that sells many positions over a bad line takes minutes; one that takes an hour goes round in circles.
 MAX_CYCLE_SECONDS = 3600.0
@@ -92,7 +93,7 @@ class Heartbeat:
 
     def _write(self, now: datetime) -> None:
         content = {"time": utc_text(now), "mode": self._mode, "pid": os.getpid(), "version": VERSION}
-        scratch = self._path.with_name(self._path.name + ".tmp")
+        scratch = scratch_path(self._path)
         try:
             # Not seen down to the disk: after a power cut nobody needs it.
             with open(scratch, "w", encoding="utf-8", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:

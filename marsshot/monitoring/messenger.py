@@ -16,7 +16,8 @@ from dataclasses import replace
 from pathlib import Path
 from time import monotonic
 
-from marsshot.bot.journal import EQUITY, read_equity
+from marsshot.bot.journal import read_equity
+from marsshot.config.bot_files import EQUITY
 from marsshot.config.settings import NOTIFY_VARIABLE, SECRET_VARIABLES, Settings
 from marsshot.core.catalog import catalog_of
 from marsshot.infra.atomic_files import Disk

@@ -15,6 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from marsshot.config.bot_files import EQUITY_CHART
 from marsshot.infra.atomic_files import Disk
 
 POINTS_FOR_A_CURVE = 2
@@ -68,7 +69,7 @@ def draw_equity(table: Path, folder: Path) -> Path | None:
     axes.margins(x=0.01)
     figure.autofmt_xdate()
     figure.tight_layout()
-    picture = folder / "equity.png"
+    picture = folder / EQUITY_CHART
     figure.savefig(picture)
     plt.close(figure)
     return picture

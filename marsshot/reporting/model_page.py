@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from html import escape
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,12 +17,6 @@ from marsshot.reporting.html_page import page
 from marsshot.reporting.interval_charts import Dot, labelled_dot_chart, numeric_dot_chart
 
 Facts = Mapping[str, Any]
-
-
-def report_path(model: Path) -> Path:
-    """Return the report's place beside a model: model.demo.pkl has model_report.demo.html."""
-    first, *rest = model.stem.split(".")
-    return model.with_name(".".join([f"{first}_report", *rest, "html"]))
 
 
 def model_page(facts: Facts, name: str) -> str:

@@ -101,7 +101,7 @@ BROKEN = ["half written", "without its facts", "gone", "of other columns", "of a
 
 
 def a_model_selector(process: FakeScorer) -> ModelSelector:
-    return ModelSelector(process, Path("model.pkl"), Disk())
+    return ModelSelector(process, Path("model.pkl"), Path("model.in_use.pkl"), Disk())
 
 
 def probability(scoring_desk: ModelSelector, settings: Settings, calls: int = 3) -> Decimal | None:

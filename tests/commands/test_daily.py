@@ -12,7 +12,7 @@ from threading import Timer
 import pytest
 
 import main
-from marsshot.bot.control_files import DAILY
+from marsshot.config.bot_files import DAILY
 from marsshot.infra.atomic_files import Disk
 from marsshot.portfolio.ledger import with_daily_update_done
 from positions_store import load_state, save_state

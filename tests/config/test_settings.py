@@ -14,6 +14,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
+from marsshot.config.bot_files import BOT_FILES
 from marsshot.config.loader import check_settings, read_settings
 from marsshot.config.settings import SECRET_VARIABLES, Settings
 from marsshot.config.training_tokens import DEFAULT_TRAINING_TOKENS
@@ -622,18 +623,30 @@ def test_demo_and_paper_put_their_name_into_every_file(mode: str, trades: str, b
     assert names == [trades, book, log, pause]
 
 
-def test_a_file_stays_in_its_folder() -> None:
-    assert some_settings(mode="paper").file("/var/log/mars.shot.log") == Path("/var/log/mars.shot.paper.log")
+def test_the_mode_stands_before_the_last_ending() -> None:
+    assert some_settings(mode="paper").file("mars.shot.log") == Path("mars.shot.paper.log")
 
 
-@pytest.mark.parametrize("name", [".", "/"])
-def test_a_log_without_a_name_is_refused_at_the_door(name: str) -> None:
-    assert faults(changed("logging.file", name)) != []
+@pytest.mark.parametrize("name", [".", "..", "/", "/var/log/bot.log", "logs/bot.log", "../bot.log", "a\\b", "a\0b"])
+def test_a_log_is_a_plain_name_in_the_bots_folder(name: str) -> None:
+    assert len(faults(changed("logging.file", name))) == 1
 
 
-@pytest.mark.parametrize("name", ["bot_state.json", "trades.csv", "model.pkl", "config.yaml"])
+@pytest.mark.parametrize(
+    "name",
+    [file.name for file in BOT_FILES if file.is_reserved]
+    + ["trades.paper.csv", "PAUSE.demo", "pause", "bot_state.json.bak", "bot_state.paper.json.bak.tmp", "main.py"]
+    + ["bot_state.json.lock", "model.demo.candidate.pkl", "model_report.paper.html", "seen.json.tmp", "other.yaml"],
+)
 def test_a_log_that_would_write_into_another_file_is_refused(name: str) -> None:
-    assert faults(changed("logging.file", name)) != []
+    (line,) = faults(changed("logging.file", name))
+    assert line.startswith(f"logging.file: '{name}' is not allowed; ")
+    assert line.endswith("such as bot.log")
+
+
+@pytest.mark.parametrize("name", ["bot.log", "mars.log", "PAUSE.log", "trades.log", "sell all", "équité.csv.1"])
+def test_a_log_may_have_any_name_that_means_nothing_to_the_bot(name: str) -> None:
+    assert faults(changed("logging.file", name)) == []
 
 
 def test_a_venue_name_counts_only_where_it_is_given() -> None:

@@ -17,6 +17,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 import main
 from marsshot.bot import environment
+from marsshot.config.bot_files import bot_file
 from marsshot.demo import demo
 from marsshot.model.model_files import save_model
 from tests.helpers.builders import some_settings
@@ -91,6 +92,7 @@ def test_every_file_of_a_demo_carries_its_name(lived: tuple[Path, str]) -> None:
     written = {path.name for path in lived[0].iterdir()} - {"config.yaml", "cache"}
     assert written
     assert all(".demo." in name for name in written), written
+    assert all(bot_file(name) for name in written), "the table of the bot's files knows each"
 
 
 def test_a_demo_begins_anew_and_tells_the_same_story_again(folder: Path) -> None:

@@ -11,10 +11,11 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
+from marsshot.config.bot_files import report_path
 from marsshot.market_data.bar_cache import FIELDS, DailyBars
 from marsshot.model.features import feature_table, labelled
 from marsshot.reporting.interval_charts import Dot, labelled_dot_chart, numeric_dot_chart
-from marsshot.reporting.model_page import model_page, report_path
+from marsshot.reporting.model_page import model_page
 from marsshot.training import forest_search
 from tests.test_train_model import CONFIG, facts, run, some_data, write
 

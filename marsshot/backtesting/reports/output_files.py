@@ -11,9 +11,10 @@ from marsshot.backtesting.reports.html_report import report_page
 from marsshot.backtesting.reports.sweep_page import sweep_page
 from marsshot.backtesting.result import BacktestResult
 from marsshot.backtesting.sweep import SweepResult
+from marsshot.config.bot_files import BACKTEST_REPORT, EQUITY, TRADES
 from marsshot.core.domain import utc_text
 from marsshot.core.errors import MarsShotError
-from marsshot.market_data.bar_cache import replace_file
+from marsshot.infra.atomic_files import replace_file
 
 
 class ResultNotWrittenError(MarsShotError):
@@ -25,9 +26,9 @@ def write_result(result: BacktestResult, folder: Path) -> list[Path]:
     return _write(
         folder,
         {
-            "trades.csv": result.run_result.trades_csv,
-            "equity.csv": _csv(_equity_rows(result)),
-            "report.html": report_page(result).encode(),
+            TRADES: result.run_result.trades_csv,
+            EQUITY: _csv(_equity_rows(result)),
+            BACKTEST_REPORT: report_page(result).encode(),
         },
     )
 

@@ -26,6 +26,7 @@ from marsshot.backtesting.simulation.simulated_market import (
 from marsshot.bot.bot import Bot
 from marsshot.bot.control_files import ControlFiles
 from marsshot.bot.loop import loop
+from marsshot.config import bot_files
 from marsshot.config.settings import Settings
 from marsshot.core.domain import Book
 from marsshot.infra import event_log
@@ -34,7 +35,7 @@ from marsshot.infra.event_log import log_warning
 from marsshot.portfolio.ledger import new_book
 
 START_OF_DAY = time(0, 5)  # as the demo does
-BOOK, TRADES = Path("bot_state.json"), Path("trades.csv")
+BOOK, TRADES = Path(bot_files.BOOK), Path(bot_files.TRADES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

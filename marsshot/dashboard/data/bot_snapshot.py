@@ -7,13 +7,23 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from marsshot.bot.control_files import PAUSE, REPLY, SELL_ALL, ControlFiles
-from marsshot.bot.journal import DECISIONS, EQUITY, SEEN, LastSeen, read_equity, read_last_seen
+from marsshot.bot.control_files import ControlFiles
+from marsshot.bot.journal import LastSeen, read_equity, read_last_seen
 from marsshot.commands.status import status_facts
+from marsshot.config.bot_files import (
+    BOOK,
+    DECISIONS,
+    EQUITY,
+    HEARTBEAT,
+    LAST_SEEN,
+    PAUSE,
+    REPLY,
+    SELL_ALL,
+    TRADES,
+)
 from marsshot.config.loader import read_settings
 from marsshot.config.settings import Settings
 from marsshot.core.domain import Book
@@ -21,12 +31,12 @@ from marsshot.core.errors import InputError
 from marsshot.dashboard.data.bitcoin_closes import DailyClose, bitcoin_closes
 from marsshot.dashboard.data.csv_records import DecisionRow, Trade, parse_decisions, parse_trades, trades_from_book
 from marsshot.dashboard.data.equity_curve import Curve, build_equity_curve, buy_and_hold
-from marsshot.dashboard.data.file_cache import FileCache, file_signature, read_or_empty
+from marsshot.dashboard.data.file_cache import FileCache, read_or_empty
 from marsshot.dashboard.data.model_card import ModelCard, model_facts_path, read_model_card
 from marsshot.infra.atomic_files import Disk
+from marsshot.infra.fingerprints import content_digest, file_fingerprint
 from positions_store import load_state
 
-BOOK, TRADES, HEARTBEAT = "bot_state.json", "trades.csv", "heartbeat.json"
 HEARTBEAT_TIMEOUT = timedelta(minutes=10)  # a bot that runs beats once a minute
 SnapshotPart = Literal["facts", "trades", "decisions", "equity", "card"]
 Content = TypeVar("Content")
@@ -78,7 +88,7 @@ class BotFiles:
         settings = self._read(faults, self._config, self._reload_settings, self._settings)
         self._settings = settings
         book = self._read(faults, settings.file(BOOK), self._read_book, None)
-        seen = read_last_seen(settings.file(SEEN), Disk())
+        seen = read_last_seen(settings.file(LAST_SEEN), Disk())
         control = ControlFiles(settings)
         answer = control.read_reply()
         last_heartbeat = self._read(faults, settings.file(HEARTBEAT), _read_last_heartbeat, None)
@@ -109,9 +119,9 @@ class BotFiles:
     def version(self) -> str:
         """Return what is another text when any of the files has changed."""
         settings = self._settings
-        names = (BOOK, TRADES, DECISIONS, EQUITY, SEEN, PAUSE, SELL_ALL, REPLY, HEARTBEAT, settings.logging.file)
+        names = (BOOK, TRADES, DECISIONS, EQUITY, LAST_SEEN, PAUSE, SELL_ALL, REPLY, HEARTBEAT, settings.logging.file)
         paths = [self._config, Path(PAUSE), model_facts_path(settings), *(settings.file(name) for name in names)]
-        return sha256(repr([file_signature(path) for path in paths]).encode()).hexdigest()[:20]
+        return content_digest(repr([file_fingerprint(path) for path in paths]).encode())[:20]
 
     def closes(self) -> tuple[DailyClose, ...]:
         """Return BTC's closes on this disk."""

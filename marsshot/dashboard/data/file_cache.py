@@ -8,17 +8,9 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, TypeVar, cast
 
+from marsshot.infra.fingerprints import Fingerprint, file_fingerprint
+
 Content = TypeVar("Content")
-FileSignature = tuple[int, int, int] | None
-
-
-def file_signature(path: Path) -> FileSignature:
-    """Return what changes when the file does: its number, its size, its time. None: there is none."""
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 class FileCache:
@@ -26,21 +18,21 @@ class FileCache:
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._cached: dict[Path, tuple[FileSignature, Any]] = {}
+        self._cached: dict[Path, tuple[Fingerprint | None, Any]] = {}
 
     def get(self, path: Path, parse: Callable[[Path], Content]) -> Content:
         """Return what made_by makes of the file, which may be absent: one maker per file.
 
         What made_by raises is passed on, and not kept.
         """
-        signature = file_signature(path)
+        stamp = file_fingerprint(path)
         with self._lock:
             cached = self._cached.get(path)
-        if cached is not None and cached[0] == signature:
+        if cached is not None and cached[0] == stamp:
             return cast("Content", cached[1])
         content = parse(path)
         with self._lock:
-            self._cached[path] = (signature, content)
+            self._cached[path] = (stamp, content)
         return content
 
 

@@ -7,11 +7,12 @@ from pathlib import Path
 
 from pydantic import AliasChoices, BaseModel, Field, ValidationError
 
+from marsshot.config.bot_files import BACKTEST_FOLDER, BACKTEST_REPORT, MODEL_FACTS, MODEL_REPORT
 from marsshot.config.settings import Settings
 from marsshot.core.errors import InputError
 from marsshot.dashboard.data.file_cache import read_or_empty
+from marsshot.model.integrity import own_or_live_file
 
-MODEL_FACTS, MODEL_REPORT = "model.json", "model_report.html"
 REPORTS = ("model", "backtest")
 
 
@@ -57,18 +58,13 @@ class ModelCard(BaseModel):
 
 def model_facts_path(settings: Settings) -> Path:
     """Return the facts of the model that this mode goes by: paper mode takes the live one where it has none."""
-    return _own_or_live(settings, MODEL_FACTS)
+    return own_or_live_file(settings, MODEL_FACTS)
 
 
 def report_path(settings: Settings, name: str) -> Path | None:
     """Return the file of a report; None where there is none."""
-    path = _own_or_live(settings, MODEL_REPORT) if name == "model" else Path("backtest") / "report.html"
+    path = own_or_live_file(settings, MODEL_REPORT) if name == "model" else Path(BACKTEST_FOLDER) / BACKTEST_REPORT
     return path if path.is_file() else None
-
-
-def _own_or_live(settings: Settings, name: str) -> Path:
-    own = settings.file(name)
-    return Path(name) if settings.mode == "paper" and not own.exists() and Path(name).exists() else own
 
 
 def read_model_card(path: Path) -> ModelCard | None:

@@ -7,7 +7,8 @@ from datetime import timedelta
 
 from flask import Flask, Response, g, make_response, redirect, render_template, request, session, url_for
 
-from marsshot.bot.control_files import SELL_ALL, ControlFiles
+from marsshot.bot.control_files import ControlFiles
+from marsshot.config.bot_files import SELL_ALL
 from marsshot.core.catalog import LocalizedText
 from marsshot.core.errors import MarsShotError, TemporaryError
 from marsshot.dashboard.data.bot_snapshot import BotFiles

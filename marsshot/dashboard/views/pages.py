@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from hashlib import sha256
 from typing import Any
 
 from flask import Flask, Response, abort, g, jsonify, render_template, request
@@ -17,6 +16,7 @@ from marsshot.dashboard.presentation.time_charts import THEMES as COLOURS
 from marsshot.dashboard.presentation.time_charts import drawdown_chart, equity_chart, marker_count
 from marsshot.dashboard.presentation.trade_list import listing, parse_filter, parse_page_number
 from marsshot.dashboard.security.request_security import REPORT_CSP
+from marsshot.infra.fingerprints import content_digest
 
 
 class Pages:
@@ -106,7 +106,7 @@ class Pages:
         theme = "dark" if request.args.get("theme") == "dark" else "light"
         btc = bitcoin_curve(state, curve, self._bot_files.closes()) if name == "worth" else None
         trades = state.trades if name == "worth" else ()
-        tag = sha256(repr((name, theme, g.words.language, curve, btc, trades)).encode()).hexdigest()[:32]
+        tag = content_digest(repr((name, theme, g.words.language, curve, btc, trades)).encode())[:32]
         answer = Response(mimetype="application/json", headers={"Cache-Control": "no-cache"})
         answer.set_etag(tag)
         if tag in request.if_none_match:
