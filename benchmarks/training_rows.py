@@ -33,7 +33,8 @@ FEWEST_DAYS = 200  # of a year that a token must have been traded
 
 def all_rows(data: Path) -> pd.DataFrame:
     """Return the labelled rows of every token and day of a file of daily bars."""
-    lowest = pd.read_csv(data, usecols=["symbol", "low"]).groupby("symbol")["low"].min()
+    bars = pd.read_csv(data, usecols=["symbol", "low"], dtype={"symbol": str, "low": float}, keep_default_na=False)
+    lowest = bars.groupby("symbol")["low"].min()
     tokens = [str(token) for token in lowest.index[lowest >= SMALLEST_PRICE]]
     rows = labelled(full_feature_table(read_dataset(data, tokens, None, None)), LABEL_DAYS, RISE)
     return rows.assign(symbol=rows["symbol"].astype(str))

@@ -18,7 +18,7 @@ import yaml
 from pydantic import ValidationError
 
 from marsshot.config.faults import displayed_key, fault_lines
-from marsshot.config.settings import NOTIFY_VARIABLE, SECRET_VARIABLES, Settings
+from marsshot.config.settings import NOTIFY_VARIABLE, SECRET_VARIABLES, Settings, plain_secret
 from marsshot.core.catalog import LANGUAGES, Language, LocalizedText, catalog_of
 from marsshot.core.errors import InputError, MarsShotError
 
@@ -27,11 +27,20 @@ _NOT_A_VALUE = (ValueError, TypeError, AttributeError, KeyError, ArithmeticError
 
 
 class _ConfigLoader(yaml.SafeLoader):
-    """YAML with numbers as Decimal of their text, only true/false as booleans, and no key given twice."""
+    """YAML with numbers as Decimal of their text, only true/false as booleans, and no key given twice.
+
+    In lists and as keys, capitals and digits are a ticker, where YAML sees NULL or TRUE, too.
+    """
+
+    def construct_sequence(self, node: yaml.SequenceNode, deep: bool = False) -> list[Any]:
+        for entry in node.value:
+            _read_as_ticker(entry)
+        return list(super().construct_sequence(node, deep))
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[object] = set()
         for key_node, _ in node.value:
+            _read_as_ticker(key_node)
             key = self.construct_object(key_node, deep=True)
             if not isinstance(key, str | int | Decimal | bool):
                 raise _faulty(LocalizedText("fault.config.key_not_plain"), key_node)
@@ -39,6 +48,16 @@ class _ConfigLoader(yaml.SafeLoader):
                 raise _faulty(LocalizedText("fault.twice", key=displayed_key(key)), key_node)
             seen.add(key)
         return super().construct_mapping(node, deep)
+
+
+def _read_as_ticker(node: yaml.Node) -> None:
+    """Let a plain word of capitals and digits be a text."""
+    is_plain = isinstance(node, yaml.ScalarNode) and node.style is None and node.tag in _TAGS_OF_TICKERS
+    if is_plain and re.fullmatch(r"[A-Z0-9]+", node.value):
+        node.tag = "tag:yaml.org,2002:str"
+
+
+_TAGS_OF_TICKERS = {f"tag:yaml.org,2002:{kind}" for kind in ("null", "bool", "int", "float")}
 
 
 def _faulty(problem: LocalizedText, node: yaml.Node) -> yaml.MarkedYAMLError:
@@ -103,11 +122,7 @@ def check_settings(content: object, path: Path, environment: Any) -> Settings:
     """Check what the file holds, the environment's secrets put over it. Raises InputError."""
     if not isinstance(content, dict):
         raise InputError(LocalizedText("fault.config.no_settings", path=path))
-    for variable, (section, key) in SECRET_VARIABLES.items():
-        if value := environment.get(variable, "").strip():
-            held = content.get(section)
-            if held is None or isinstance(held, dict):
-                content = {**content, section: {**(held or {}), key: value}}
+    content, odd_variables = _with_secrets_of(environment, content)
     if urls := environment.get(NOTIFY_VARIABLE, "").strip():
         content = {**content, "notify": re.split(r"[\s,]+(?=[a-z][a-z0-9]*://)", urls)}
     faults = _list_faults(content) + _pair_faults(content)
@@ -115,9 +130,24 @@ def check_settings(content: object, path: Path, environment: Any) -> Settings:
         settings = Settings.model_validate(content)
     except ValidationError as error:
         faults = fault_lines(error, content) + faults
-    if faults:
+    if faults := faults + odd_variables:
         raise InputError(*(LocalizedText("fault.in_file", path=path, fault=line) for line in faults))
     return settings
+
+
+def _with_secrets_of(environment: Any, content: dict[Any, Any]) -> tuple[dict[Any, Any], list[str]]:
+    """Return what the file holds with the environment's secrets in it, and what is wrong with these, a line each."""
+    faults: list[str] = []
+    for variable, (section, key) in SECRET_VARIABLES.items():
+        try:
+            value = plain_secret(environment.get(variable, ""))
+        except ValueError as error:
+            faults.append(LocalizedText("fault.config.variable", variable=variable, allowed=error.args[0]))
+            continue
+        held = content.get(section)
+        if value and (held is None or isinstance(held, dict)):
+            content = {**content, section: {**(held or {}), key: value}}
+    return content, faults
 
 
 def _list_faults(content: Mapping[str, Any]) -> list[str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated
@@ -28,6 +29,12 @@ SECRET_VARIABLES = {
 
 NOTIFY_VARIABLE = "MARSSHOT_NOTIFY"  # URLs with blanks or commas between them; they win over the file's
 
+# Every price is compared in dollars; these are worth one.
+DOLLAR_ASSETS = ("USDT", "USDC", "FDUSD", "USD1")
+
+_BLANKS = " \t\r\n"  # around a key: left by a copy, or by the end of a file's line
+_FIRST_SIGN, _LAST_SIGN = "!", "~"  # of printable ASCII without the blank
+
 
 def _number(value: object) -> object:
     """Accept a YAML number only: text and yes/no are no numbers."""
@@ -36,15 +43,43 @@ def _number(value: object) -> object:
     raise ValueError(LocalizedText("fault.config.needed.number"))
 
 
-def _secret(value: object) -> object:
-    if isinstance(value, str) and not re.search(r"\s", value.strip()):
-        return value.strip()
-    raise ValueError(LocalizedText("fault.config.needed.secret"))
+def _secret(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError(LocalizedText("fault.config.needed.secret"))
+    return plain_secret(value)
+
+
+def plain_secret(text: str) -> str:
+    """Return a key without the blanks around it. Raises ValueError that names the place of what no key holds."""
+    _refuse_sign(text, lambda sign: _FIRST_SIGN <= sign <= _LAST_SIGN)
+    return text.strip(_BLANKS)
+
+
+def _refuse_sign(text: str, is_allowed: Callable[[str], bool]) -> None:
+    start = len(text) - len(text.lstrip(_BLANKS))
+    for place, sign in enumerate(text.strip(_BLANKS), start + 1):
+        if not is_allowed(sign):
+            raise ValueError(
+                LocalizedText("fault.config.needed.sign", place=str(place), code_point=f"U+{ord(sign):04X}")
+            )
+
+
+def _dollar_asset(value: str) -> str:
+    if value not in DOLLAR_ASSETS:
+        raise ValueError(LocalizedText("fault.config.needed.dollar", list=DOLLAR_ASSETS))
+    return value
+
+
+def _given_name(value: object) -> object:
+    """Refuse YAML's nothing, which a ticker NULL without quotes becomes."""
+    if value is None:
+        raise ValueError(LocalizedText("fault.config.needed.quoted"))
+    return value
 
 
 def _ping_url(value: object) -> object:
     """Check a URL that is a secret: whoever knows it can keep the alarm silent."""
-    url = str(_secret(value))
+    url = _secret(value)
     if url and not _is_secure(url):
         raise ValueError(LocalizedText("fault.config.needed.ping_url"))
     return url
@@ -62,7 +97,10 @@ def _is_secure(url: str) -> bool:
 
 def _notify_url(value: object) -> object:
     """Check that this may be one of Apprise's URLs; Apprise itself is asked when a message is sent."""
-    url = str(_secret(value))
+    if not isinstance(value, str):
+        raise ValueError(LocalizedText("fault.config.needed.secret"))
+    _refuse_sign(value, lambda sign: sign.isprintable() and not sign.isspace())  # a name in it may have any letters
+    url = value.strip(_BLANKS)
     if not re.match(r"[a-z][a-z0-9]*://.", url):
         raise ValueError(LocalizedText("fault.config.needed.notify_url"))
     return url
@@ -109,6 +147,7 @@ NotifyUrl = Annotated[SecretStr, BeforeValidator(_notify_url)]
 PingUrl = Annotated[SecretStr, BeforeValidator(_ping_url)]
 Origin = Annotated[str, Field(strict=True), AfterValidator(_origin)]
 Ticker = Annotated[str, StringConstraints(strict=True, pattern=r"^[^\W_a-z]{1,20}$")]
+CoinName = Annotated[str, StringConstraints(strict=True, min_length=1, pattern=r"^[^\s/?#]+$")]
 
 
 class _Section(BaseModel):
@@ -158,9 +197,9 @@ class HeartbeatSection(_Section):
 class VenueNames(_Section):
     """How the venues call a token whose name differs somewhere."""
 
-    lunarcrush: Annotated[str, StringConstraints(strict=True, min_length=1, pattern=r"^[^\s/?#]+$")] | None = None
-    coinbase: Ticker | None = None
-    binance: Ticker | None = None
+    lunarcrush: Annotated[CoinName | None, BeforeValidator(_given_name)] = None
+    coinbase: Annotated[Ticker | None, BeforeValidator(_given_name)] = None
+    binance: Annotated[Ticker | None, BeforeValidator(_given_name)] = None
 
 
 class TrainingSection(_Section):
@@ -196,7 +235,7 @@ class Settings(_Section):
 
     mode: Mode
     language: Language = "en"
-    quote_asset: Ticker = "USDT"
+    quote_asset: Annotated[Ticker, AfterValidator(_dollar_asset)] = "USDT"
     tokens_daily: Annotated[tuple[Ticker, ...], Field(min_length=1)]
     training_tokens: Annotated[tuple[Ticker, ...], Field(min_length=1)] = DEFAULT_TRAINING_TOKENS
     symbols: dict[Ticker, VenueNames] = Field(default_factory=dict)

@@ -205,3 +205,13 @@ def test_the_tokens_may_be_all_of_the_data_or_those_of_the_training_list() -> No
     training = bundled_request(tokens="training", last=date(2021, 5, 11)).settings.tokens_daily
     assert "ICP" not in training
     assert {"BTC", "ADA"} <= set(training)
+
+
+@pytest.mark.parametrize("ticker", ["NA", "NAN", "NULL", "None", "TRUE", "N/A", "nan"])
+def test_a_ticker_that_looks_like_a_missing_value_is_a_ticker(tmp_path: Path, ticker: str) -> None:
+    daily = "date,symbol,open,high,low,close,volume,market_cap\n"
+    rows = "".join(f"2021-01-0{day},{name},1,2,0.5,1,10,\n" for name in ("BTC", "ETH", ticker) for day in (1, 2))
+    dataset = read_dataset(_write(tmp_path, "daily.csv", daily + rows), [ticker], None, None)
+    assert ticker in dataset.symbols
+    bars = read_intraday([_write(tmp_path, "intraday_1h.csv", f"{HEAD}{ticker},0,10,13,9,12\n")], {ticker}, 0, 0)
+    assert list(bars) == [ticker]

@@ -217,6 +217,110 @@ def test_tokens_that_yaml_takes_for_yes_and_no_stay_text(tmp_path: Path) -> None
     assert settings.tokens_daily == ("ON", "NO", "Y", "OFF", "1INCH", "AGIX", "ARB", "OP")
 
 
+@pytest.mark.parametrize("ticker", ["NA", "NAN", "NULL", "TRUE", "FALSE", "1E5", "42", "None".upper()])
+@pytest.mark.parametrize("quote", ["", '"', "'"])
+def test_a_ticker_that_yaml_takes_for_something_else_stays_text(tmp_path: Path, ticker: str, quote: str) -> None:
+    text = SEED.replace('  - "FET"\n', f"  - {quote}{ticker}{quote}\n")
+    text += f"symbols:\n  {quote}{ticker}{quote}: {{lunarcrush: other}}\n"
+    settings = read_settings(written(tmp_path, text))
+    assert settings.tokens_daily == (ticker, "AGIX", "ARB", "OP")
+    assert settings.lunarcrush_coin(ticker) == "other"
+
+
+@pytest.mark.parametrize(
+    ("ticker", "shown"), [("null", "an empty value"), ("~", "an empty value"), ("true", "True"), ("1.5", "1.5")]
+)
+def test_a_ticker_that_yaml_keeps_for_itself_is_told_with_its_place(tmp_path: Path, ticker: str, shown: str) -> None:
+    (line,) = faults_of_text(tmp_path, SEED.replace('  - "FET"\n', f"  - {ticker}\n"))
+    assert line == f": tokens_daily.0: {shown} is not allowed; a text is needed (put it in quotes)"
+
+
+@pytest.mark.parametrize("venue", ["lunarcrush", "coinbase", "binance"])
+def test_a_venues_name_that_yaml_reads_as_nothing_is_not_passed_over(tmp_path: Path, venue: str) -> None:
+    (line,) = faults_of_text(tmp_path, f"{SEED}symbols:\n  FET: {{{venue}: NULL}}\n")
+    assert line.startswith(f": symbols.FET.{venue}: an empty value is not allowed; ")
+    assert "quotes" in line
+    assert read_settings(written(tmp_path, f'{SEED}symbols:\n  FET: {{{venue}: "NULL"}}\n'))
+
+
+@pytest.mark.parametrize("quote", ["USDT", "USDC", "FDUSD", "USD1"])
+def test_prices_are_compared_in_dollars_and_these_are_worth_one(quote: str) -> None:
+    assert check_settings(changed("quote_asset", quote), Path("config.yaml"), {}).quote_asset == quote
+
+
+@pytest.mark.parametrize("quote", ["EUR", "BTC", "USD", "BUSD", "TUSD", "DAI"])
+def test_what_is_no_dollar_is_refused_as_quote_asset_and_the_reason_told(quote: str) -> None:
+    (line,) = faults(changed("quote_asset", quote))
+    assert line == (
+        f"quote_asset: {quote!r} is not allowed; one of USDT, USDC, FDUSD, USD1 is needed: "
+        "the prices of all venues are compared in dollars"
+    )
+
+
+# --------------------------------------------------------------------------- keys
+
+
+ODD_SIGNS = {
+    "\u200b": "U+200B",  # zero width space
+    "\u201c": "U+201C",  # typographic quotes
+    "\u201d": "U+201D",
+    "\u2019": "U+2019",
+    "\u00a0": "U+00A0",  # no-break space
+    "\ufeff": "U+FEFF",  # byte order mark
+    "\u202e": "U+202E",  # right-to-left override
+    "\u0430": "U+0430",  # a Cyrillic a
+    "é": "U+00E9",
+    " ": "U+0020",
+    "\x1b": "U+001B",
+    "\udcff": "U+DCFF",  # a byte of the environment that is no UTF-8
+}
+KEYS = [".".join(place) for place in SECRET_VARIABLES.values() if place[1] != "ping_url"]
+
+
+@pytest.mark.parametrize("key", KEYS)
+@pytest.mark.parametrize(("sign", "name"), ODD_SIGNS.items())
+def test_a_sign_that_no_key_holds_is_named_by_place_and_code_point(key: str, sign: str, name: str) -> None:
+    (line,) = faults(changed(key, f"Zq12{sign}34"))
+    assert line.startswith(f"{key}: the value (not shown) is not allowed; character 5 is {name}, ")
+    assert "Zq12" not in line
+    assert line.isprintable()
+
+
+@pytest.mark.parametrize("variable", [name for name, place in SECRET_VARIABLES.items() if place[1] != "ping_url"])
+@pytest.mark.parametrize(("sign", "name"), ODD_SIGNS.items())
+def test_of_an_odd_key_in_the_environment_the_variable_is_named(variable: str, sign: str, name: str) -> None:
+    (line,) = faults(seed_content(), {variable: f"Zq{sign}1"})
+    assert line.startswith(
+        f"environment variable {variable}: the value (not shown) is not allowed; character 3 is {name}"
+    )
+    assert "Zq" not in line
+
+
+@pytest.mark.parametrize(
+    ("text", "place"), [("\u201ckey\u201d", 1), ("key\u00a0", 4), ("\ufeffkey", 1), ("  key\u200b\n", 6)]
+)
+def test_signs_around_a_key_count_from_its_first_character(text: str, place: int) -> None:
+    (line,) = faults(changed("binance_api.api_secret", text))
+    assert f"character {place} is U+" in line
+
+
+@given(st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1))
+def test_every_printable_sign_of_ascii_may_stand_in_a_key(key: str) -> None:
+    settings = check_settings(changed("binance_api.api_key", key), Path("config.yaml"), {})
+    assert settings.binance_api.api_key.get_secret_value() == key
+
+
+@pytest.mark.parametrize("by_variable", [False, True])
+def test_an_address_for_messages_may_have_letters_of_any_language_but_no_invisible_sign(by_variable: bool) -> None:
+    def told(url: str) -> list[str]:
+        content = seed_content() | ({} if by_variable else {"notify": [url]})
+        return faults(content, {"MARSSHOT_NOTIFY": url} if by_variable else {})
+
+    assert told("mailto://user:pässword@example.org") == []
+    (line,) = told("tgram://123\u200b456/789")
+    assert line.startswith("notify.0: the value (not shown) is not allowed; character 12 is U+200B, ")
+
+
 # --------------------------------------------------------------------------- environment
 
 

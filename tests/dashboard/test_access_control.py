@@ -65,9 +65,18 @@ def test_the_variable_wins_over_the_file(tmp_path: Path) -> None:
     assert read_token({TOKEN_VARIABLE: LONG}, tmp_path / "token") == LONG
 
 
-@pytest.mark.parametrize("text", ["", "x" * 31, "x" * 20 + " " + "x" * 20, "é" * 40])
-def test_a_short_or_strange_token_is_refused_without_being_shown(tmp_path: Path, text: str) -> None:
-    with pytest.raises(InputError, match="at least 32") as told:
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("", "at least 32"),
+        ("x" * 31, "at least 32"),
+        ("x" * 20 + " " + "x" * 20, r"character 21 is U\+0020"),
+        ("é" * 40, r"character 1 is U\+00E9"),
+        ("x" * 40 + "\u200b", r"character 41 is U\+200B"),
+    ],
+)
+def test_a_short_or_strange_token_is_refused_without_being_shown(tmp_path: Path, text: str, why: str) -> None:
+    with pytest.raises(InputError, match=why) as told:
         read_token({TOKEN_VARIABLE: text}, tmp_path / "token")
     assert not text or text not in str(told.value)
 

@@ -19,6 +19,7 @@ from marsshot.core.errors import InputError
 
 DAY_SECONDS = 86_400
 DECIMALS = 8  # of every price: what Binance quotes at most
+_NO_NUMBER = ["", "nan", "NaN", "NA", "N/A", "null", "NULL", "None"]  # in a column of numbers
 MAX_PRICE = 1e10  # so that prices fit into whole numbers of 64 bits
 
 
@@ -30,12 +31,11 @@ def read_table(path: Path, needed: Sequence[str], numbers: Sequence[str], option
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)
-            header = list(pd.read_csv(path, nrows=0, encoding="utf-8-sig").columns)
+            header = list(pd.read_csv(path, nrows=0, keep_default_na=False, encoding="utf-8-sig").columns)
             if missing := [name for name in needed if name not in header]:
                 raise InputError(f"{path}: has no column {', '.join(missing)}")
             names = [*needed, *(name for name in optional if name in header)]
-            kinds = {name: "float64" if name in (*numbers, *optional) else "category" for name in names}
-            return pd.read_csv(path, usecols=names, dtype=kinds, index_col=False, encoding="utf-8-sig")
+            return _read_columns(path, names, {name for name in names if name in (*numbers, *optional)})
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file; name recorded bars with --data PATH") from None
     except (OSError, EOFError, zlib.error) as error:
@@ -43,6 +43,26 @@ def read_table(path: Path, needed: Sequence[str], numbers: Sequence[str], option
     except (ValueError, pd.errors.ParserError, pd.errors.ParserWarning) as error:
         problem = str(error).splitlines()[0]
         raise InputError(f"{path}: is not a table of {', '.join(needed)} ({problem})") from None
+
+
+def _read_columns(path: Path, names: list[str], numeric: set[str]) -> pd.DataFrame:
+    def read(kind: str) -> pd.DataFrame:
+        return pd.read_csv(
+            path,
+            usecols=names,
+            dtype={name: "float64" if name in numeric else kind for name in names},
+            keep_default_na=False,  # NA, NAN, NULL and None are tickers, too
+            na_values=dict.fromkeys(numeric, _NO_NUMBER),
+            index_col=False,
+            encoding="utf-8-sig",
+        )
+
+    texts = [name for name in names if name not in numeric]
+    table = read("category")
+    # pandas makes truth values or numbers of a column that holds nothing else, be they tickers a hundred times.
+    if all(pd.api.types.is_string_dtype(table[name].cat.categories) for name in texts):
+        return table
+    return read("str").astype(dict.fromkeys(texts, "category"))
 
 
 def refuse_impossible_bars(path: Path, symbols: Any, days: Any, prices: NDArray[np.float64]) -> None:

@@ -20,7 +20,7 @@ from pathlib import Path
 from threading import Lock
 from urllib.parse import urlsplit
 
-from marsshot.config.settings import is_loopback
+from marsshot.config.settings import is_loopback, plain_secret
 from marsshot.core.errors import InputError
 
 TOKEN_VARIABLE = "MARSSHOT_DASHBOARD_TOKEN"  # noqa: S105 - the name of a variable
@@ -66,8 +66,11 @@ def read_token(environment: Mapping[str, str], path: Path) -> str:
 
 
 def _validated_token(text: str, place: str) -> str:
-    token = text.strip()
-    if len(token) < MIN_TOKEN_LENGTH or not re.fullmatch(r"[!-~]+", token):
+    try:
+        token = plain_secret(text)
+    except ValueError as error:
+        raise InputError(f"{place}: {error.args[0]}") from None
+    if len(token) < MIN_TOKEN_LENGTH:
         raise InputError(
             f"{place}: a token of at least {MIN_TOKEN_LENGTH} letters, digits and signs without blanks is needed; "
             f"make one with: python dashboard.py --new-token"
