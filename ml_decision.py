@@ -7,9 +7,9 @@ Places no orders.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
@@ -30,6 +30,7 @@ from marsshot.market_data.bar_cache import cache_folder
 from marsshot.market_data.lunarcrush import DailyBars, LunarCrush, NotTrackedError, SourceRefusedError
 from marsshot.model.features import feature_table, has_features, missing_features, rows_of_day
 from marsshot.model.model_files import LoadedModel, load_model
+from marsshot.model.source_checks import impossible_columns, stuck_columns
 
 
 def open_lunarcrush(settings: Settings, clock: Clock, notify: Callable[[str], None]) -> LunarCrush:
@@ -58,7 +59,7 @@ def get_probabilities(
 
     Raises TemporaryError when BTC or ETH cannot be had, SourceRefusedError when LunarCrush refuses the key or plan.
     """
-    today = clock.now().date()
+    today, yesterday = clock.now().date(), clock.now().date() - timedelta(days=1)
     market = {coin: _market_bars(coin, settings, lunarcrush) for coin in ("BTC", "ETH")}
     histories: dict[str, DailyBars] = {}
     failed: dict[str, Score] = {}
@@ -70,12 +71,46 @@ def get_probabilities(
             failed[symbol] = Score(symbol, None, error.message, reason=DecisionReason.NOT_TRACKED)
         except TemporaryError as error:
             failed[symbol] = Score(symbol, None, error.message, temporary=True, reason=DecisionReason.SOURCE_DOWN)
+    last_answer_day = clock.now().date()
+    unusable = _refuse_what_cannot_be(histories, yesterday, settings, lunarcrush)
     table = feature_table(histories, market["BTC"], market["ETH"])
-    scored = {score.symbol: score for score in score_rows(rows_of_day(table, today - timedelta(days=1)), model)}
-    missing = LocalizedText("scores.no_bar", day=today - timedelta(days=1))
-    found = failed | scored
+    scored = {score.symbol: score for score in score_rows(rows_of_day(table, yesterday), model)}
+    missing = LocalizedText("scores.no_bar", day=yesterday)
+    found = failed | scored | unusable
     no_bar = {symbol: Score(symbol, None, missing, temporary=True, reason=DecisionReason.NO_BAR) for symbol in symbols}
-    return Scoring(today, tuple(found.get(symbol, no_bar[symbol]) for symbol in symbols), hit_bands=hit_bands(model))
+    return Scoring(
+        today,
+        tuple(found.get(symbol, no_bar[symbol]) for symbol in symbols),
+        hit_bands=hit_bands(model),
+        last_answer_day=last_answer_day,
+    )
+
+
+def _refuse_what_cannot_be(
+    histories: Mapping[str, DailyBars], day: date, settings: Settings, lunarcrush: LunarCrush
+) -> dict[str, Score]:
+    """Return the tokens whose bar of that day holds values that cannot be meant; they are asked for anew next time.
+
+    Raises TemporaryError where a score is the same for all tokens: then the source is in trouble, whatever it says.
+    """
+    stuck = stuck_columns(histories, histories.keys(), day)
+    impossible = {symbol: columns for symbol, bars in histories.items() if (columns := impossible_columns(bars, day))}
+    for symbol in histories if stuck else impossible:
+        lunarcrush.forget_latest(symbol, settings.lunarcrush_coin(symbol))
+    if stuck:
+        first = stuck[0]
+        facts = {"column": first.column, "value": first.value, "tokens": first.tokens}
+        raise TemporaryError(LocalizedText("fault.scores.stuck", **facts))
+    return {
+        symbol: Score(
+            symbol,
+            None,
+            LocalizedText("scores.impossible", columns=", ".join(columns)),
+            temporary=True,
+            reason=DecisionReason.IMPOSSIBLE_VALUE,
+        )
+        for symbol, columns in impossible.items()
+    }
 
 
 def _market_bars(coin: str, settings: Settings, lunarcrush: LunarCrush) -> DailyBars:

@@ -384,10 +384,11 @@ class Score:
 class Scoring:
     """The scores of one pass, with what there was to tell on the way."""
 
-    day: date  # the UTC date on which they may be acted
+    day: date  # the UTC date that they are of: they rest on the bars of the day before
     scores: tuple[Score, ...]
     notes: tuple[str, ...] = ()
     hit_bands: tuple[HitBand, ...] = ()  # of the model that scored
+    last_answer_day: date | None = None  # the UTC date of the last answer that they rest on; None: that of `day`
 
 
 def utc_text(moment: datetime) -> str:

@@ -44,6 +44,7 @@ class DecisionReason(StrEnum):
     SOURCE_DOWN = "source_down"
     NO_BAR = "no_bar"
     NO_FEATURE = "no_feature"
+    IMPOSSIBLE_VALUE = "impossible_value"
     OTHER_COIN = "other_coin"
     NOT_COMPARED = "not_compared"
 

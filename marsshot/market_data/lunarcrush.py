@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -20,7 +21,7 @@ from marsshot.core.catalog import LocalizedText
 from marsshot.core.errors import MarsShotError, StopRequested, TemporaryError
 from marsshot.infra.clock import Clock
 from marsshot.market_data.bar_cache import FIELDS, BarCache, CachedBars, DailyBars, merged
-from marsshot.market_data.lunarcrush_parser import bars_from_points, read_answer
+from marsshot.market_data.lunarcrush_parser import bars_from_points, made_on, read_answer
 from marsshot.market_data.rate_limiter import RateLimiter, requested_delay, seconds_to_new_day, seconds_to_reset
 
 __all__ = ["FIELDS", "DailyBars", "LunarCrush", "NotTrackedError", "QuotaSpentError", "SourceRefusedError"]
@@ -125,6 +126,16 @@ class LunarCrush:
             raise NotTrackedError(LocalizedText("fault.lunarcrush.no_close", symbol=symbol, coin=coin, days=days))
         return bars
 
+    def forget_latest(self, symbol: str, coin: str) -> None:
+        """Have the last days asked for anew next time: what was answered of them cannot be meant."""
+        cached = self._cache.load(symbol, coin)
+        if cached is None:
+            return
+        try:
+            self._cache.save(coin, replace(cached, asked_on=cached.asked_on - DAY))
+        except OSError as error:
+            self._notify(LocalizedText("lunarcrush.not_kept", symbol=symbol, why=error.strerror))
+
     def seconds_for(self, requests_to_come: int) -> float:
         """Return how long the limit of requests per minute alone makes so many more requests take."""
         return self._rate_limiter.seconds_for(requests_to_come)
@@ -132,8 +143,8 @@ class LunarCrush:
     def _refreshed(
         self, symbol: str, coin: str, cached: CachedBars | None, start: np.datetime64, today: np.datetime64
     ) -> CachedBars:
-        points = self._fetch_points(symbol, coin, start, today)
-        answer = bars_from_points(symbol, points, start, today)
+        points, end = self._fetch_points(symbol, coin, start, today)
+        answer = bars_from_points(symbol, points, start, end)
         is_new = cached is None  # the whole history: worth the wait until the disk has it, the latest days are not
         if cached is None:
             cached = CachedBars(answer, start, today)
@@ -145,12 +156,18 @@ class LunarCrush:
             self._notify(LocalizedText("lunarcrush.not_kept", symbol=symbol, why=error.strerror))
         return cached
 
-    def _fetch_points(self, symbol: str, coin: str, start: np.datetime64, end: np.datetime64) -> list[object]:
-        """Return the points from start to the last second before end."""
+    def _fetch_points(
+        self, symbol: str, coin: str, start: np.datetime64, end: np.datetime64
+    ) -> tuple[list[object], np.datetime64]:
+        """Return the points from start to the last second before end, and before which day all bars are closed.
+
+        That is end, or the day on which LunarCrush made its answer, by its own stamp: a clock of ours that is ahead
+        would take the running day for over.
+        """
         if self._now() < self._quota_pause_until:
             raise QuotaSpentError(symbol, self._quota_spent_until)
         try:
-            points = self._retrying(self._attempt, symbol, coin, start, end)
+            points, made_on = self._retrying(self._attempt, symbol, coin, start, end)
         except _TryAgainError:
             self._failures_in_a_row += 1
             raise
@@ -158,14 +175,16 @@ class LunarCrush:
             self._failures_in_a_row = 0
             raise
         self._failures_in_a_row = 0
-        return points
+        return points, end if made_on is None else min(end, made_on)
 
     @property
     def _attempts(self) -> int:
         """How often a token is tried: once only where others have been in vain."""
         return ATTEMPTS if self._failures_in_a_row < MAX_FAILED_TOKENS else 1
 
-    def _attempt(self, symbol: str, coin: str, start: np.datetime64, end: np.datetime64) -> list[object]:
+    def _attempt(
+        self, symbol: str, coin: str, start: np.datetime64, end: np.datetime64
+    ) -> tuple[list[object], np.datetime64 | None]:
         response = self._send(symbol, coin, start, end)
         self._note_limits(symbol, response)
         self._check_status(symbol, coin, response)
@@ -178,7 +197,7 @@ class LunarCrush:
         told = str(config.get("symbol") or coin)
         if not coin.isdigit() and told.casefold() != coin.casefold():
             raise NotTrackedError(LocalizedText("fault.lunarcrush.other_coin", symbol=symbol, told=told, coin=coin))
-        return points
+        return points, made_on(config)
 
     def _send(self, symbol: str, coin: str, start: np.datetime64, end: np.datetime64) -> requests.Response:
         if self._clock.stopping:

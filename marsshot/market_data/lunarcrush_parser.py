@@ -19,6 +19,7 @@ from marsshot.core.catalog import LocalizedText
 from marsshot.market_data.bar_cache import CLOSE, FIELDS, DailyBars
 
 _DAY_SECONDS = 86_400
+_MAX_UNIX_SECONDS = 1e11  # above it are milliseconds, or nonsense
 # volume_24h at 00:00 of a daily point is the day's volume; every other field has our name.
 _NAMES = tuple({"volume": "volume_24h"}.get(field, field) for field in FIELDS)
 _PLAIN = {float, int, NoneType}  # not bool, which numpy would take for a number
@@ -35,6 +36,14 @@ def read_answer(content: bytes) -> tuple[dict[str, Any], list[Any]]:
     if config.get("bucket", "day") != "day":
         raise ValueError(LocalizedText("lunarcrush.other_bucket", bucket=str(config["bucket"])))
     return config, body["data"]
+
+
+def made_on(config: Mapping[str, Any]) -> np.datetime64 | None:
+    """Return the UTC day on which LunarCrush says that it made the answer; None where it does not say."""
+    generated = _number(config.get("generated"))
+    if not 0 < generated < _MAX_UNIX_SECONDS:
+        return None
+    return np.datetime64(int(generated) // _DAY_SECONDS, "D")
 
 
 def bars_from_points(symbol: str, points: Sequence[Any], first: np.datetime64, end: np.datetime64) -> DailyBars:

@@ -684,3 +684,34 @@ def test_a_history_is_on_the_disk_before_the_next_request(
         (file,) = (tmp_path / "cache").glob(f"{symbol}-*.bars")
         assert {file.stat().st_ino, (tmp_path / "cache").stat().st_ino} <= synced
         synced.clear()
+
+
+# --------------------------------------------------------------------------- the source's own clock
+
+
+def test_a_bar_made_before_the_days_end_is_not_closed(source: LunarCrush, stub_server: StubServer) -> None:
+    """Our clock is ahead: by the source's own stamp yesterday is still running."""
+    stub_server.config["generated"] = TODAY - 1
+    assert source.daily_bars("FET", "FET", 365).days[-1] == np.datetime64("2024-06-28")
+
+
+def test_from_the_days_end_on_it_is(source: LunarCrush, stub_server: StubServer) -> None:
+    stub_server.config["generated"] = TODAY
+    assert source.daily_bars("FET", "FET", 365).days[-1] == np.datetime64("2024-06-29")
+
+
+@pytest.mark.parametrize("stamp", [None, "soon", 0, -5, TODAY * 1000, True])
+def test_a_stamp_that_says_nothing_is_not_gone_by(source: LunarCrush, stub_server: StubServer, stamp: object) -> None:
+    stub_server.config["generated"] = stamp
+    assert source.daily_bars("FET", "FET", 365).days[-1] == np.datetime64("2024-06-29")
+
+
+def test_what_cannot_be_meant_is_asked_for_anew_the_same_day(source: LunarCrush, stub_server: StubServer) -> None:
+    source.daily_bars("FET", "FET", 365)
+    source.daily_bars("FET", "FET", 365)
+    assert len(stub_server.requests) == 1
+    source.forget_latest("FET", "FET")
+    stub_server.points = [point(ago, galaxy_score=61) for ago in range(400, -1, -1)]
+    bars = source.daily_bars("FET", "FET", 365)
+    assert len(stub_server.requests) == 2
+    assert bars.values[-1, FIELDS.index("galaxy_score")] == 61
