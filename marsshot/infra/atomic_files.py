@@ -38,6 +38,15 @@ class SystemCalls:
         """Return whether there is such a file."""
         return path.exists()
 
+    def size(self, path: Path) -> int:
+        """Return a file's length in bytes."""
+        return path.stat().st_size
+
+    def free_bytes(self, folder: Path) -> int:
+        """Return how many bytes can still be written there."""
+        found = os.statvfs(folder)
+        return found.f_bavail * found.f_frsize
+
     def open(self, path: Path, flags: int) -> int:
         """Open a file, made readable by its owner only if it is new, or a folder; return its descriptor."""
         return os.open(path, flags, 0o600)
@@ -88,6 +97,14 @@ class Disk:
     def exists(self, path: Path) -> bool:
         """Return whether there is such a file."""
         return self._system.exists(path)
+
+    def size(self, path: Path) -> int:
+        """Return a file's length in bytes, 0 where there is none. Raises OSError."""
+        return self._system.size(path) if self._system.exists(path) else 0
+
+    def free_bytes(self, folder: Path) -> int:
+        """Return how many bytes can still be written in a folder. Raises OSError."""
+        return self._system.free_bytes(folder)
 
     def write(self, path: Path, content: bytes) -> None:
         """Create or overwrite a file, readable by its owner only, and see it down to the disk. Raises OSError."""

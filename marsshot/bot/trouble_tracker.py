@@ -1,0 +1,68 @@
+"""Troubles that last: what keeps the bot from seeing or selling a position for a quarter of an hour is told, once.
+
+Takes what is wrong now, returns what there is to tell. Never fetches, never tells, never reads a clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+TOLD_AFTER = timedelta(minutes=15)
+
+
+class TroubleKind(StrEnum):
+    """What is wrong; texts stand in the catalogue under `trouble`."""
+
+    NO_PRICE = "no_price"  # no venue has a usable price of a held token
+    VENUE_SILENT = "venue_silent"  # a venue gives no answer at all
+    SALE_REFUSED = "sale_refused"  # a sale that is due is refused again and again
+    ORDER_IN_DOUBT = "order_in_doubt"  # what became of an order is not known
+    STANDSTILL = "standstill"  # a token is not traded until the owner says otherwise
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Trouble:
+    """One trouble: its kind, and the token or venue it is about."""
+
+    kind: TroubleKind
+    subject: str
+
+
+@dataclass(frozen=True, slots=True)
+class LastingTrouble:
+    """Since when, and whether the owner has been told."""
+
+    since: datetime
+    is_told: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Troubles:
+    """All troubles that are open, and what there is to tell by the last update: begun to last, or over."""
+
+    open: Mapping[Trouble, LastingTrouble] = field(default_factory=dict)
+    to_tell: tuple[Trouble, ...] = ()
+    over: tuple[Trouble, ...] = ()
+
+    def told(self) -> dict[Trouble, datetime]:
+        """Return what the owner has been told of and is not over, with since when."""
+        return {trouble: lasting.since for trouble, lasting in self.open.items() if lasting.is_told}
+
+
+def updated(troubles: Troubles, now_wrong: Collection[Trouble], now: datetime) -> Troubles:
+    """Return the troubles after a round in which these were there."""
+    found = {}
+    to_tell = []
+    for trouble in sorted(now_wrong):
+        lasting = troubles.open.get(trouble, LastingTrouble(now))
+        if lasting.since > now:  # the clock was set back: it has lasted for no time that we know of
+            lasting = replace(lasting, since=now)
+        if not lasting.is_told and now - lasting.since >= TOLD_AFTER:
+            lasting = replace(lasting, is_told=True)
+            to_tell.append(trouble)
+        found[trouble] = lasting
+    over = tuple(sorted(one for one, lasting in troubles.open.items() if one not in found and lasting.is_told))
+    return Troubles(found, tuple(to_tell), over)

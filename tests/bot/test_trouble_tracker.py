@@ -1,0 +1,62 @@
+"""A trouble that lasts a quarter of an hour is told once, and once more when it is over."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from marsshot.bot.trouble_tracker import TOLD_AFTER, Trouble, TroubleKind, Troubles, updated
+from tests.helpers.builders import NOW
+
+BLIND = Trouble(TroubleKind.NO_PRICE, "FET")
+DOUBT = Trouble(TroubleKind.ORDER_IN_DOUBT, "OP")
+MINUTE = timedelta(minutes=1)
+
+
+def after(*minutes: float, wrong: Trouble = BLIND) -> Troubles:
+    troubles = Troubles()
+    for minute in minutes:
+        troubles = updated(troubles, [wrong], NOW + minute * MINUTE)
+    return troubles
+
+
+def test_fourteen_minutes_are_not_told_and_fifteen_are() -> None:
+    assert after(0, 5, 14.9).to_tell == ()
+    assert after(0, 5, 15).to_tell == (BLIND,)
+
+
+def test_it_is_told_once() -> None:
+    assert after(0, 15, 16, 60).to_tell == ()
+    assert after(0, 15, 16, 60).told() == {BLIND: NOW}
+
+
+def test_its_end_is_told_where_it_was_told() -> None:
+    assert updated(after(0, 15), [], NOW + 16 * MINUTE).over == (BLIND,)
+    assert updated(after(0, 14), [], NOW + 16 * MINUTE).over == ()
+
+
+def test_one_that_comes_back_begins_anew() -> None:
+    between = updated(after(0, 14), [], NOW + 14.5 * MINUTE)
+    assert updated(between, [BLIND], NOW + 15 * MINUTE).to_tell == ()
+
+
+def test_each_trouble_has_its_own_time() -> None:
+    later = updated(after(0), [BLIND, DOUBT], NOW + 10 * MINUTE)
+    assert updated(later, [BLIND, DOUBT], NOW + 15 * MINUTE).to_tell == (BLIND,)
+    assert updated(later, [BLIND, DOUBT], NOW + 25 * MINUTE).to_tell == (BLIND, DOUBT)
+
+
+def test_a_clock_that_is_set_back_does_not_keep_it_silent_for_long() -> None:
+    back = updated(after(0), [BLIND], NOW - timedelta(days=1))
+    assert updated(back, [BLIND], NOW - timedelta(days=1) + TOLD_AFTER).to_tell == (BLIND,)
+
+
+@given(st.lists(st.booleans(), max_size=60))
+def test_beginning_and_end_take_turns(rounds: list[bool]) -> None:
+    troubles, told = Troubles(), []
+    for minute, is_wrong in enumerate(rounds):
+        troubles = updated(troubles, [BLIND] if is_wrong else [], NOW + minute * 5 * MINUTE)
+        told += ["begun"] * len(troubles.to_tell) + ["over"] * len(troubles.over)
+    assert told == ["begun", "over"] * (len(told) // 2) + ["begun"] * (len(told) % 2)
