@@ -42,14 +42,22 @@ def test_every_command_is_in_the_readme() -> None:
         assert f"python main.py {command}" in readme or command == "run", command
 
 
-def test_every_room_is_in_the_table_of_rooms() -> None:
-    table = (ROOT / "CONTRIBUTING.md").read_text()
+def test_the_house_is_drawn_with_every_script_and_folder() -> None:
+    drawn = (ROOT / "CONTRIBUTING.md").read_text().split("## To change X, open Y")[0]
     for path in ROOT.glob("*.py"):
-        assert f"`{path.name}`" in table, path.name
+        assert path.name in drawn, path.name
+    for path in (ROOT / "marsshot").glob("*/__init__.py"):
+        assert f"  {path.parent.name}/  " in drawn, path.parent.name
+
+
+def test_the_table_of_what_to_open_names_files_that_there_are() -> None:
+    table = (ROOT / "CONTRIBUTING.md").read_text().split("## To change X, open Y")[1].split("## Recipes")[0]
+    for name in re.findall(r"`([^`]+)`", table):
+        assert (ROOT / name).exists() or (ROOT / "marsshot" / name).exists(), name
 
 
 def test_requirements_are_pinned_exactly() -> None:
-    for path in ROOT.glob("requirements*.txt"):
+    for path in [ROOT / "requirements.txt", *(ROOT / "requirements").glob("*.txt")]:
         for line in path.read_text().splitlines():
             text = line.split("#")[0].strip()
             assert not text or text.startswith("-r ") or re.fullmatch(r"[A-Za-z0-9._-]+==[0-9][^ ]*", text), line
