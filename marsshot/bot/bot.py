@@ -12,7 +12,7 @@ from decimal import Decimal
 
 from marsshot.bot.command_inbox import CommandInbox
 from marsshot.bot.control_files import ControlFiles
-from marsshot.bot.daily_update import DailyUpdater, Progress
+from marsshot.bot.daily_update import DailyUpdater, Progress, WrongClockError, refuse_wrong_clock
 from marsshot.bot.journal import Journal
 from marsshot.bot.price_feed import PriceFeed
 from marsshot.bot.reconciler import Reconciler, log_not_compared
@@ -23,10 +23,10 @@ from marsshot.core.errors import AccountTroubleError, TemporaryError
 from marsshot.core.reasons import OrderReason
 from marsshot.exchange.base import Exchange
 from marsshot.infra.clock import Clock
-from marsshot.infra.event_log import log_info, log_warning
+from marsshot.infra.event_log import log_error, log_file_only, log_info, log_warning
 from marsshot.market_data.coinbase import SpotPrices
 from marsshot.portfolio.ledger import with_everything_for_sale
-from marsshot.strategy.daily_plan import is_daily_update_done, is_daily_update_due
+from marsshot.strategy.daily_plan import is_daily_update_done, is_daily_update_due, may_plan_go_on
 from positions_store import Store
 from risk_manager import update_positions_in_intraday
 from trade_executor import TradeExecutor
@@ -99,6 +99,16 @@ class Bot:
         """Find out what became of the last orders, and whether book and exchange agree. A cycle does the same."""
         self.executor.resolve_unknown()
         self.reconcile()
+        self._compare_clocks()
+
+    def _compare_clocks(self) -> None:
+        """Tell of a clock that is wrong; exits go on by it, the daily update does not."""
+        try:
+            refuse_wrong_clock(self.clock.now(), self.executor.exchange.server_ms())
+        except WrongClockError as error:
+            log_error("clock.wrong", error.message)
+        except TemporaryError as error:
+            log_file_only("clock.not_compared", error.message)
 
     def cycle(self) -> None:
         """Do what is due now, and return."""
@@ -148,10 +158,15 @@ class Bot:
         if self.daily_is_done():
             return False
         strategy, now, book = self.settings.strategy, self.clock.now(), self.store.book
-        is_begun = book.plan is not None and book.plan.day == now.date()
         hour, minute = strategy.daily_update_hour_utc, strategy.daily_update_minute_utc
+        is_begun = book.plan is not None and may_plan_go_on(book.plan.day, now, hour, minute)
         is_due = is_daily_update_due(now, book.last_daily_update, hour, minute)
-        return is_due or is_begun or self.control.is_daily_update_requested_for(now.date())
+        return (
+            is_due
+            or is_begun
+            or self.daily_updater.is_scoring
+            or self.control.is_daily_update_requested_for(now.date())
+        )
 
     def daily_is_done(self) -> bool:
         """Return whether today's daily update is done."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from enum import Enum
 
@@ -43,6 +43,7 @@ from marsshot.strategy.daily_plan import (
     Blocker,
     allocate_capital,
     decide_daily_plan,
+    may_plan_go_on,
     sanitized,
     without_other_coins,
 )
@@ -51,6 +52,7 @@ from trade_executor import TradeExecutor
 
 SCORES_RETRY_INTERVAL = timedelta(minutes=10)
 ORDERS_RETRY_INTERVAL = timedelta(minutes=1)
+MAX_CLOCK_ERROR = timedelta(seconds=60)
 
 
 class Progress(Enum):
@@ -84,6 +86,7 @@ class DailyUpdater:
         self._journal = journal
         self.not_before: datetime | None = None
         self.postponed_reason = ""
+        self._begun_on: date | None = None
 
     def daily_update(self, settings: Settings, executor: TradeExecutor) -> Progress:
         """Begin today's daily update, or do what is left of it."""
@@ -91,7 +94,7 @@ class DailyUpdater:
             return Progress.LATER
         self.not_before = None
         try:
-            self._drop_old_plan()
+            self._drop_old_plan(settings)
             if self._store.book.plan is None and not self._make_plan(settings, executor):
                 return Progress.WAITING
             return self._execute_plan(settings, executor)
@@ -109,7 +112,7 @@ class DailyUpdater:
 
         Sales that are still to do count with what they are worth. Raises MarsShotError where there can be no plan now.
         """
-        self._drop_old_plan()
+        self._drop_old_plan(settings)
         if self._store.book.plan is None and not self._make_plan(settings, executor):
             return None
         if not self._plan().shared_out:
@@ -119,8 +122,14 @@ class DailyUpdater:
             self._allocate_capital(found, executor, sum(expected, ZERO))
         return self._plan()
 
+    @property
+    def is_scoring(self) -> bool:
+        """True while the scores of a date are being made; its update goes on past midnight."""
+        return self._begun_on is not None
+
     def _postpone(self, wait: timedelta, why: str, log: Callable[..., None]) -> Progress:
         self.not_before = self._clock.now() + wait
+        self._begun_on = None
         # The same trouble comes back every few minutes: the owner is told once, the log each time.
         sentence = LocalizedText("log.put_off", until=f"{self.not_before:%H:%M}", why=why)
         (log_file_only if why == self.postponed_reason else log)("daily.later", sentence)
@@ -129,9 +138,10 @@ class DailyUpdater:
 
     # ------------------------------------------------------------------ the plan
 
-    def _drop_old_plan(self) -> None:
-        plan = self._store.book.plan
-        if plan is None or plan.day == self._clock.now().date():
+    def _drop_old_plan(self, settings: Settings) -> None:
+        plan, strategy = self._store.book.plan, settings.strategy
+        hour, minute = strategy.daily_update_hour_utc, strategy.daily_update_minute_utc
+        if plan is None or may_plan_go_on(plan.day, self._clock.now(), hour, minute):
             return
         left = tuple(step.symbol for step in plan_steps(plan) if not step.outcome) or (LocalizedText("log.nothing"),)
         self._store.change(lambda book: replace(book, plan=None))
@@ -141,18 +151,9 @@ class DailyUpdater:
         """Put today's plan into the book; False while the scores are not there."""
         book = self._store.book
         symbols = list(dict.fromkeys((*book.positions, *settings.tokens_daily)))
-        try:
-            scoring = self._scores(symbols)
-        except TemporaryError as error:
-            raise NoScoresError(error.message) from None
+        scoring = self._scoring(symbols, executor)
         if scoring is None:
             return False
-        for line in scoring.notes:
-            log_file_only("lunarcrush.note", line)
-        if scoring.day != self._clock.now().date():
-            return False  # midnight has passed meanwhile: those were yesterday's scores
-        if all(score.probability is None for score in scoring.scores):
-            raise NoScoresError(no_probability_text(scoring))
         executor.load_rules(symbols)
         self._compare_first(settings, executor)
         binance = executor.exchange.prices([settings.pair(symbol) for symbol in symbols])
@@ -175,6 +176,27 @@ class DailyUpdater:
         log_decisions(plan.decisions, rules)
         self._note_decisions(settings)
         return True
+
+    def _scoring(self, symbols: Collection[str], executor: TradeExecutor) -> Scoring | None:
+        """Return the scores to plan by; None while they are not there, or where they came too late for their date."""
+        if self._begun_on is None:
+            refuse_wrong_clock(self._clock.now(), executor.exchange.server_ms())
+            self._begun_on = self._clock.now().date()
+        try:
+            scoring = self._scores(symbols)
+        except TemporaryError as error:
+            raise NoScoresError(error.message) from None
+        if scoring is None:
+            return None
+        begun_on, self._begun_on = self._begun_on, None
+        for line in scoring.notes:
+            log_file_only("lunarcrush.note", line)
+        if max(scoring.day, scoring.last_answer_day or scoring.day) != begun_on:
+            log_warning("daily.too_late", LocalizedText("log.scores_too_late", day=begun_on))
+            return None
+        if all(score.probability is None for score in scoring.scores):
+            raise NoScoresError(no_probability_text(scoring))
+        return scoring
 
     def _note_decisions(self, settings: Settings) -> None:
         if self._journal is not None:
@@ -357,6 +379,18 @@ def _unavailable_reason(rules: TradingRules | None, account: Account) -> str:
     if not rules.tradable:
         return rules.unavailable_reason
     return "" if rules.permitted(account) else LocalizedText("pair.not_permitted")
+
+
+def refuse_wrong_clock(now: datetime, exchange_ms: int) -> None:
+    """Raise WrongClockError where this machine's clock and the exchange's are more than a minute apart."""
+    ahead = now - datetime.fromtimestamp(exchange_ms / 1000, UTC)
+    if abs(ahead) > MAX_CLOCK_ERROR:
+        key = "fault.clock.ahead" if ahead > timedelta(0) else "fault.clock.behind"
+        raise WrongClockError(LocalizedText(key, span=abs(ahead)))
+
+
+class WrongClockError(MarsShotError):
+    """By a clock that is wrong a running day could pass for closed: no daily update, until it is set."""
 
 
 class NoScoresError(MarsShotError):

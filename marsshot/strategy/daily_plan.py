@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import ROUND_DOWN, Decimal
 
 from marsshot.core.catalog import LocalizedText
@@ -38,6 +38,14 @@ def is_daily_update_done(day: date, last_done: date | None) -> bool:
 def is_daily_update_due(now: datetime, last_done: date | None, hour_utc: int, minute_utc: int) -> bool:
     """Return True from that time of the day on until the daily update is done; a bot that overslept catches up."""
     return (now.hour, now.minute) >= (hour_utc, minute_utc) and (last_done is None or last_done < now.date())
+
+
+def may_plan_go_on(plan_day: date, now: datetime, hour_utc: int, minute_utc: int) -> bool:
+    """Return whether a plan of that date is still worked off: also past midnight, until the next update is due."""
+    if plan_day >= now.date():
+        return plan_day == now.date()
+    is_next_due = (now.hour, now.minute) >= (hour_utc, minute_utc)
+    return plan_day == now.date() - timedelta(days=1) and not is_next_due
 
 
 def without_other_coins(scores: Sequence[Score], prices: Mapping[str, Decimal], max_divergence: Decimal) -> list[Score]:
