@@ -2,6 +2,7 @@
 # make test  what CI runs: ruff, import-linter, mypy --strict, pytest
 # make dashboard  the bot in a browser: http://127.0.0.1:8377
 # make chaos 10,000 seeded disasters: is anything lost or doubled?
+# make docs  the guides' tables of settings, from the catalogue
 # make bench what is claimed of speed and memory, both sides in one run: ten minutes on two free cores
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -12,7 +13,7 @@ PYTHON ?= $(shell for p in python3.11 python3 python; do \
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run dashboard install install-dev test lint types tests chaos bench format clean
+.PHONY: help run dashboard install install-dev test lint types tests chaos bench docs format clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -72,6 +73,9 @@ chaos: install
 
 BENCHMARKS := price_check daily_update daemon growth build_csv backtest scaling dashboard
 TRAINING_DATA ?= training_data.csv
+
+docs: install
+	$(BIN)/python docs/write_tables.py
 
 bench: $(VENV)/benchmarks
 	@for name in $(BENCHMARKS); do echo; echo "benchmarks/$$name.py"; $(BIN)/python benchmarks/$$name.py; done

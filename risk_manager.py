@@ -1,17 +1,20 @@
 """Exit rules for one open position: what, if anything, to sell now, and why.
 
-The rules take values and return decisions; `update_positions_in_intraday` hands the decisions to an executor.
-Never fetches, never reads a clock or a file.
+The rules take values and return decisions; `update_positions_in_intraday` hands the decisions to an executor. A further
+rule is a function in ALL_EXIT_RULES, no more: live, paper, demo and backtest go by that list.
+Never fetches, never reads a clock or a file, never saves.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from decimal import Context, Decimal
 from typing import Protocol
 
-from marsshot.core.domain import EXACT, ONE, ZERO, ExitRules, Position, reaches_multiple
+from marsshot.core.domain import EXACT, ONE, Position, reaches_multiple
+from marsshot.core.exit_settings import ExitRules
 from marsshot.core.reasons import OrderReason
 
 
@@ -30,7 +33,7 @@ class ExitDecision:
 
 HOLD = ExitDecision(None)
 HIGH_PRECISION = Context(prec=60)
-"""Of turning points."""
+"""Of levels."""
 
 
 def with_price_seen(position: Position, price: Decimal, rules: ExitRules) -> Position:
@@ -43,28 +46,41 @@ def with_price_seen(position: Position, price: Decimal, rules: ExitRules) -> Pos
     return replace(position, trailing_armed=True, max_price=max(position.max_price, price))
 
 
-def decide_exit(position: Position, price: Decimal, rules: ExitRules) -> ExitDecision:
-    """Return the exit due at this price, of a position that has seen it (`with_price_seen`); full before partial.
-
-    price: quote asset per base asset, above 0. Compared as exact decimals: a price at the level counts.
-    """
-    if position.exit_pending is not None:
-        return ExitDecision(position.exit_pending, position.qty)
-    if is_stop_loss_hit(position, price, rules):
-        return ExitDecision(OrderReason.STOP_LOSS, position.qty)
-    if is_trailing_stop_hit(position, price, rules):
-        return ExitDecision(OrderReason.TRAILING_STOP, position.qty)
-    if position.partial_left is not None:
-        return ExitDecision(OrderReason.PARTIAL_TAKE_PROFIT, min(position.partial_left, position.qty))
-    if not position.partial_sold and reaches_multiple(position, price, rules.partial_exit_multiple):
-        return ExitDecision(OrderReason.PARTIAL_TAKE_PROFIT, EXACT.multiply(position.qty, rules.partial_exit_share))
-    return HOLD
+def positions_changed_by(
+    prices: Mapping[str, Decimal], positions: Mapping[str, Position], rules: ExitRules
+) -> dict[str, Position]:
+    """Return, of the positions, those that are others after they have seen these prices."""
+    seen = {symbol: with_price_seen(positions[symbol], prices[symbol], rules) for symbol in prices.keys() & positions}
+    return {symbol: position for symbol, position in seen.items() if position is not positions[symbol]}
 
 
-def is_stop_loss_hit(position: Position, price: Decimal, rules: ExitRules) -> bool:
-    """Return whether price <= entry x (1 - fall)."""
+# --------------------------------------------------------------------------- the rules
+
+ExitRule = Callable[[Position, Decimal, datetime, ExitRules], ExitDecision | None]
+"""One rule: what to sell of a position that has seen this price, at this moment (UTC); None: nothing, by this rule.
+
+price: quote asset per base asset, above 0. Compared as exact decimals: a price at the level counts. A rule acts on one
+side of a price, and from a moment on; that is all that whoever looks ahead (the backtest) has to know of it, and
+tests/backtesting/test_check_skipping.py holds every rule of the list to it.
+"""
+
+
+def finish_full_sale(position: Position, _price: Decimal, _now: datetime, _rules: ExitRules) -> ExitDecision | None:
+    """Sell what a full sale has left, whatever the price is by now."""
+    return None if position.exit_pending is None else ExitDecision(position.exit_pending, position.qty)
+
+
+def stop_loss(position: Position, price: Decimal, _now: datetime, rules: ExitRules) -> ExitDecision | None:
+    """Sell all where price <= entry x (1 - fall)."""
     level = EXACT.multiply(position.entry_quote, EXACT.subtract(ONE, rules.stop_loss_fall))
-    return EXACT.multiply(price, position.entry_base) <= level
+    is_hit = EXACT.multiply(price, position.entry_base) <= level
+    return ExitDecision(OrderReason.STOP_LOSS, position.qty) if is_hit else None
+
+
+def trailing_stop(position: Position, price: Decimal, _now: datetime, rules: ExitRules) -> ExitDecision | None:
+    """Sell all once the stop is armed and price <= top x (1 - fall)."""
+    is_hit = is_trailing_stop_hit(position, price, rules)
+    return ExitDecision(OrderReason.TRAILING_STOP, position.qty) if is_hit else None
 
 
 def is_trailing_stop_hit(position: Position, price: Decimal, rules: ExitRules) -> bool:
@@ -72,6 +88,28 @@ def is_trailing_stop_hit(position: Position, price: Decimal, rules: ExitRules) -
     return position.trailing_armed and price <= EXACT.multiply(
         position.max_price, EXACT.subtract(ONE, rules.trailing_fall)
     )
+
+
+def partial_take_profit(position: Position, price: Decimal, _now: datetime, rules: ExitRules) -> ExitDecision | None:
+    """Sell a share where price >= entry x multiple, once; what is left of that sale goes on at any price."""
+    if position.partial_left is not None:
+        return ExitDecision(OrderReason.PARTIAL_TAKE_PROFIT, min(position.partial_left, position.qty))
+    if position.partial_sold or not reaches_multiple(position, price, rules.partial_exit_multiple):
+        return None
+    return ExitDecision(OrderReason.PARTIAL_TAKE_PROFIT, EXACT.multiply(position.qty, rules.partial_exit_share))
+
+
+ALL_EXIT_RULES: tuple[ExitRule, ...] = (finish_full_sale, stop_loss, trailing_stop, partial_take_profit)
+"""The first one that sells decides: full exits stand before partial ones."""
+
+
+def decide_exit(position: Position, price: Decimal, now: datetime, rules: ExitRules) -> ExitDecision:
+    """Return the exit due now at this price, of a position that has seen it (`with_price_seen`)."""
+    decisions = (rule(position, price, now, rules) for rule in ALL_EXIT_RULES)
+    return next((decision for decision in decisions if decision is not None), HOLD)
+
+
+# --------------------------------------------------------------------------- where they act, for people
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,29 +138,7 @@ def exit_levels(position: Position, rules: ExitRules) -> ExitLevels:
     )
 
 
-def turning_points(position: Position, rules: ExitRules) -> tuple[Decimal, ...]:
-    """Return the prices from which on `with_price_seen` or `decide_exit` decide differently about this position.
-
-    From one of them on, and under the next one, both do the same at every price of 20 digits or less: with 60 digits no
-    such price lies between a level and its rounding.
-    """
-    levels = exit_levels(position, rules)
-    points = [HIGH_PRECISION.next_plus(levels.stop_loss)]
-    if levels.trailing_stop is not None:
-        points += [HIGH_PRECISION.next_plus(position.max_price), HIGH_PRECISION.next_plus(levels.trailing_stop)]
-    points += [point for point in (levels.trailing_start, levels.partial_exit) if point is not None]
-    return tuple(points)
-
-
-def same_decision_band(price: Decimal, points: Collection[Decimal], widest: Decimal) -> tuple[Decimal, Decimal]:
-    """Return from which price on, and under which, a check does what it does at this price.
-
-    points: where it begins to do something else. widest: above 1; the band reaches from price / widest to under
-    price * widest at most.
-    """
-    low = max((point for point in points if point <= price), default=ZERO)
-    high = min((point for point in points if point > price), default=price * widest)
-    return max(low, price / widest), min(high, price * widest)
+# --------------------------------------------------------------------------- the check over all positions
 
 
 class PositionSeller(Protocol):
@@ -133,9 +149,6 @@ class PositionSeller(Protocol):
 
     def may_trade(self, symbol: str) -> bool:
         """Return False while an earlier order of this token may still be on its way."""
-
-    def save_position(self, symbol: str, position: Position) -> None:
-        """Put the position, which has seen a price, into the book."""
 
     def exit(self, symbol: str, decision: ExitDecision, price: Decimal) -> bool:
         """Sell; return False if it has to be tried again. Never lets one token's trouble reach another."""
@@ -148,6 +161,7 @@ def _always(_symbol: str) -> bool:
 def update_positions_in_intraday(
     prices: Mapping[str, Decimal],
     rules: ExitRules,
+    now: datetime,
     executor: PositionSeller,
     is_price_fresh: Callable[[str], bool] = _always,
 ) -> list[str]:
@@ -159,11 +173,8 @@ def update_positions_in_intraday(
     for symbol, price in prices.items():
         if symbol not in executor.positions() or not executor.may_trade(symbol) or not is_price_fresh(symbol):
             continue
-        held = executor.positions()[symbol]
-        seen = with_price_seen(held, price, rules)
-        if seen is not held:
-            executor.save_position(symbol, seen)
-        decision = decide_exit(seen, price, rules)
+        seen = with_price_seen(executor.positions()[symbol], price, rules)  # also where it could not be saved
+        decision = decide_exit(seen, price, now, rules)
         if decision.reason is not None and not executor.exit(symbol, decision, price):
             unsold.append(symbol)
     return unsold

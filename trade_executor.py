@@ -11,7 +11,7 @@ from decimal import ROUND_CEILING, Decimal
 
 from marsshot.core.catalog import LocalizedText
 from marsshot.core.decisions import BOUGHT, BOUGHT_IN_PART, SOLD, SOLD_IN_PART, StepOutcome, StepResult, left_undone
-from marsshot.core.domain import ZERO, Book, ExitRules, Fill, Position, Side, TradingRules, floor_to_step
+from marsshot.core.domain import ZERO, Book, Fill, Position, Side, TradingRules, floor_to_step
 from marsshot.core.errors import (
     AccountTroubleError,
     InsufficientBalanceError,
@@ -29,7 +29,7 @@ from marsshot.infra.event_log import log_error, log_file_only, log_warning
 from marsshot.portfolio.ledger import with_position
 from marsshot.portfolio.serialization import decimal_text
 from positions_store import Store
-from risk_manager import ExitDecision, decide_exit, turning_points, with_price_seen
+from risk_manager import ExitDecision
 
 PRICE_HEADROOM = Decimal("1.02")
 NOTIONAL_HEADROOM = Decimal("1.05")  # above the minimum, once Binance has refused an order as too small
@@ -118,13 +118,6 @@ class TradeExecutor:
         """
         return not self.book.has_pending_order(symbol) and not self.book.is_disputed(symbol)
 
-    def save_position(self, symbol: str, position: Position) -> None:
-        """Put a position that has seen a price into the book; a disk in trouble is told, the check goes on."""
-        try:
-            self._store.save(with_position(self.book, symbol, position))
-        except TemporaryError as error:
-            log_error("book.not_saved", error.message, symbol=symbol)
-
     def exit(self, symbol: str, decision: ExitDecision, price: Decimal) -> bool:
         """Sell what the check decided; return False if it has to be tried again. Troubles end with this token."""
         if decision.reason is None:
@@ -163,25 +156,13 @@ class TradeExecutor:
         except TemporaryError as error:
             log_warning("book.not_saved", error.message, symbol=symbol)
 
-    def turning_points(self, symbol: str, rules: ExitRules) -> tuple[Decimal, ...]:
-        """Return the prices from which on a check of this position does something else, as long as the book stays.
-
-        Besides the rules' own, those from which on what would be sold there is large enough for an order.
-        """
-        held, known = self.book.positions[symbol], self._rules.get(self.pair_of(symbol))
-        points = turning_points(held, rules)
-        if known is None:
-            return points
-        partial = held.partial_left or held.qty * rules.partial_exit_share
-        sizes = (floor_to_step(quantity, known.lot_step) for quantity in (held.qty, partial))
-        smallest = [known.min_notional / size for size in sizes if size > 0]
-        sizable = (*smallest, *(price * NOTIONAL_HEADROOM for price in smallest))
-        sells = (
-            price
-            for price in sizable
-            if decide_exit(with_price_seen(held, price, rules), price, rules).reason is not None
-        )
-        return (*points, *sells)
+    def would_sell(self, symbol: str, decision: ExitDecision, price: Decimal) -> bool:
+        """Return whether this decision makes an order at this price, as far as is known: not where it is too small."""
+        rules = self._rules.get(self.pair_of(symbol))
+        if decision.reason is None or rules is None:
+            return decision.reason is not None
+        wanted = floor_to_step(decision.quantity, rules.lot_step)
+        return self._is_worth_a_try(symbol, wanted, decision.reason, price, rules)
 
     # ------------------------------------------------------------------ selling
 
@@ -192,9 +173,7 @@ class TradeExecutor:
         """
         rules = self._tradable_rules(symbol)
         wanted = floor_to_step(quantity, rules.lot_step)
-        # Only a partial sale may wait for more headroom: a full one is worth a try at every check.
-        waits = reason is OrderReason.PARTIAL_TAKE_PROFIT and REFUSED_AS_SMALL in self.book.positions[symbol].said
-        if not _is_large_enough(wanted, price / NOTIONAL_HEADROOM if waits else price, rules):
+        if not self._is_worth_a_try(symbol, wanted, reason, price, rules):
             return self._leave_small(symbol, wanted, reason, price, rules)
         if reason is OrderReason.PARTIAL_TAKE_PROFIT:
             held = self.book.positions[symbol]
@@ -213,6 +192,13 @@ class TradeExecutor:
             text = LocalizedText("log.sold_in_part", symbol=symbol, sold=_plain(sold), rest=_plain(wanted - sold))
             log_warning("order.sold_in_part", text, symbol=symbol)
         return SOLD_IN_PART
+
+    def _is_worth_a_try(
+        self, symbol: str, wanted: Decimal, reason: OrderReason, price: Decimal, rules: TradingRules
+    ) -> bool:
+        """Return whether a sale is large enough. Only a partial one may wait for headroom; a full one is tried."""
+        waits = reason is OrderReason.PARTIAL_TAKE_PROFIT and REFUSED_AS_SMALL in self.book.positions[symbol].said
+        return _is_large_enough(wanted, price / NOTIONAL_HEADROOM if waits else price, rules)
 
     def _place_sale(self, symbol: str, quantity: Decimal, reason: OrderReason, rules: TradingRules) -> Fill:
         """Sell this much, or what the account still has of it: the owner may have moved coins."""

@@ -17,7 +17,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 from time import monotonic, process_time
@@ -34,6 +34,7 @@ from marsshot.bot.bootstrap import open_bot
 from marsshot.bot.bot import Bot
 from marsshot.config.loader import read_settings
 from marsshot.core.domain import Book, Position
+from marsshot.core.exit_settings import ExitRules
 from marsshot.infra.clock import SystemClock
 from marsshot.portfolio.ledger import new_book, with_daily_update_done, with_position
 from marsshot.portfolio.serialization import book_to_json
@@ -108,9 +109,9 @@ def one_check(market: StubMarket, count: int, trouble: Callable[[StubMarket], No
                 timings.sales.append(monotonic() - begun)
             return True
 
-        def judge(position: Position, price: Decimal, rules: object) -> ExitDecision:
+        def judge(position: Position, price: Decimal, now: datetime, rules: ExitRules) -> ExitDecision:
             timings.judged.append(monotonic() - begun)
-            return decide(position, price, rules)  # type: ignore[arg-type]
+            return decide(position, price, now, rules)
 
         from risk_manager import decide_exit as decide  # noqa: PLC0415 - before it is replaced
 

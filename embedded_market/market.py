@@ -56,7 +56,7 @@ class EmbeddedMarket:
     history: History = field(default_factory=load_bundled_history)
     seed: int = 0
     shift_days: int = 0
-    balances: Mapping[str, str | Decimal] = field(default_factory=lambda: {"USDT": "10000"})
+    balances: Mapping[str, Decimal] = field(default_factory=lambda: {"USDT": Decimal(10_000)})
     api_key: str = field(default_factory=lambda: secrets.token_hex(32))
     api_secret: str = field(default_factory=lambda: secrets.token_hex(32), repr=False)
     lunarcrush_key: str | None = None
@@ -68,7 +68,7 @@ class EmbeddedMarket:
         self.lock = threading.RLock()
         self.board = PriceBoard(self.history, self.seed, self.shift_days)
         rules = [rules_for(coin, quote) for coin in self.history.coins.values() for quote in QUOTES]
-        self.exchange = Exchange(rules, {asset: Decimal(amount) for asset, amount in self.balances.items()})
+        self.exchange = Exchange(rules, self.balances)
         self.binance = BinanceApi(self.board, self.exchange, (self.api_key, self.api_secret))
         self.coinbase = CoinbaseApi(self.board, self.coinbase_unlisted)
         scores = social_scores(self.history, self.seed)

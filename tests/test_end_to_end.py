@@ -34,7 +34,7 @@ def market() -> Iterator[EmbeddedMarket]:
     """The recorded market, showing a day of 2021 as today."""
     shift = (datetime.now(UTC).date() - SHOWN).days
     market = EmbeddedMarket(
-        shift_days=shift, api_key=KEY, api_secret=SECRET, lunarcrush_key=LUNARCRUSH_KEY, balances={"USDT": "600"}
+        shift_days=shift, api_key=KEY, api_secret=SECRET, lunarcrush_key=LUNARCRUSH_KEY, balances={"USDT": Decimal(600)}
     )
     market.log_requests = True
     with MarketServer(market) as server:

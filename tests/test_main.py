@@ -400,7 +400,7 @@ class VirtualTimeHarness:
 
     def __init__(self, folder: Path, captured_log: LogCapture) -> None:
         self.clock = VirtualClock(datetime(2021, 2, 15, 12, 0, tzinfo=UTC))
-        self.market = EmbeddedMarket(clock=lambda: self.clock.now().timestamp(), balances={"USDT": "1500"})
+        self.market = EmbeddedMarket(clock=lambda: self.clock.now().timestamp(), balances={"USDT": Decimal(1500)})
         self.server = MarketServer(self.market)
         self.server.start()
         self.harness = ProcessHarness(folder, self.market, self.server.url)

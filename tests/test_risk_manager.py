@@ -13,15 +13,24 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from marsshot.core.domain import ExitRules, Position
+from marsshot.core.domain import Position
+from marsshot.core.exit_settings import ExitRules
 from marsshot.core.reasons import OrderReason
-from risk_manager import HOLD, ExitDecision, decide_exit, exit_levels, update_positions_in_intraday, with_price_seen
-from tests.helpers.builders import EXIT_RULES, D, a_position, bought_at
+from risk_manager import (
+    HOLD,
+    ExitDecision,
+    decide_exit,
+    exit_levels,
+    positions_changed_by,
+    update_positions_in_intraday,
+    with_price_seen,
+)
+from tests.helpers.builders import EXIT_RULES, NOW, D, a_position, bought_at
 
 
 def check(position: Position, price: str, rules: ExitRules = EXIT_RULES) -> ExitDecision:
     """One check at this price: the position sees it, then the rules decide."""
-    return decide_exit(with_price_seen(position, D(price), rules), D(price), rules)
+    return decide_exit(with_price_seen(position, D(price), rules), D(price), NOW, rules)
 
 
 def reason_at(position: Position, price: str, rules: ExitRules = EXIT_RULES) -> OrderReason | None:
@@ -229,7 +238,7 @@ def test_the_rules_hold_on_any_path_of_prices(
     for price in path:
         assert held is not None
         seen = with_price_seen(held, price, rules)
-        decision = decide_exit(seen, price, rules)
+        decision = decide_exit(seen, price, NOW, rules)
         ratio = Fraction(price) / entry_price
         if top is not None or ratio >= Fraction(rules.trailing_start_multiple):
             top = max(top or Fraction(0), Fraction(price))
@@ -278,9 +287,6 @@ class FakeExecutor:
     def may_trade(self, symbol: str) -> bool:
         return symbol not in self.undecided
 
-    def save_position(self, symbol: str, position: Position) -> None:
-        self.held[symbol] = position
-
     def exit(self, symbol: str, decision: ExitDecision, price: Decimal) -> bool:
         self.asked.append((symbol, decision.reason, decision.quantity))
         if symbol in self.refused:
@@ -297,21 +303,21 @@ def prices(**of: str) -> dict[str, Decimal]:
 
 def test_each_position_is_checked_at_its_own_price() -> None:
     executor = FakeExecutor({"FET": a_position(), "OP": a_position(), "ARB": a_position()})
-    assert update_positions_in_intraday(prices(FET="0.5", OP="2", ARB="1"), EXIT_RULES, executor) == []
+    assert update_positions_in_intraday(prices(FET="0.5", OP="2", ARB="1"), EXIT_RULES, NOW, executor) == []
     assert executor.asked == [("FET", OrderReason.STOP_LOSS, D(100)), ("OP", OrderReason.PARTIAL_TAKE_PROFIT, D(20))]
     assert executor.held == {"OP": a_position(qty=D(80), partial_sold=True), "ARB": a_position()}
 
 
 def test_one_tokens_trouble_never_stops_the_others() -> None:
     executor = FakeExecutor({"FET": a_position(), "OP": a_position()}, refused={"FET"})
-    assert update_positions_in_intraday(prices(FET="0.5", OP="0.5"), EXIT_RULES, executor) == ["FET"]
+    assert update_positions_in_intraday(prices(FET="0.5", OP="0.5"), EXIT_RULES, NOW, executor) == ["FET"]
     assert executor.held == {"FET": a_position()}
 
 
 def test_a_sale_that_failed_is_tried_again_at_the_next_check() -> None:
     executor = FakeExecutor({"FET": a_position()}, refused={"FET"})
     for _ in range(2):
-        update_positions_in_intraday(prices(FET="2"), EXIT_RULES, executor)
+        update_positions_in_intraday(prices(FET="2"), EXIT_RULES, NOW, executor)
     assert executor.asked == [("FET", OrderReason.PARTIAL_TAKE_PROFIT, D(20))] * 2
     assert not executor.held["FET"].partial_sold
 
@@ -319,25 +325,32 @@ def test_a_sale_that_failed_is_tried_again_at_the_next_check() -> None:
 def test_a_token_without_a_price_is_left_alone() -> None:
     falling = a_position(exit_pending=OrderReason.STOP_LOSS)
     executor = FakeExecutor({"FET": falling, "OP": a_position()})
-    assert update_positions_in_intraday(prices(OP="0.5"), EXIT_RULES, executor) == []
+    assert update_positions_in_intraday(prices(OP="0.5"), EXIT_RULES, NOW, executor) == []
     assert executor.held == {"FET": falling}
 
 
 def test_a_token_whose_order_is_not_decided_is_left_alone() -> None:
     executor = FakeExecutor({"FET": a_position()}, undecided={"FET"})
-    assert update_positions_in_intraday(prices(FET="0.5"), EXIT_RULES, executor) == []
+    assert update_positions_in_intraday(prices(FET="0.5"), EXIT_RULES, NOW, executor) == []
     assert (executor.asked, executor.held) == ([], {"FET": a_position()})
 
 
-def test_what_a_position_has_seen_is_kept_even_if_its_sale_fails() -> None:
-    executor = FakeExecutor({"FET": a_position()}, refused={"FET"})
-    update_positions_in_intraday(prices(FET="5"), EXIT_RULES, executor)
-    assert executor.held["FET"] == a_position(trailing_armed=True, max_price=D(5))
+def test_what_a_look_changes_is_returned_for_the_round_to_save() -> None:
+    held = {"FET": a_position(), "OP": a_position(), "ARB": a_position(trailing_armed=True, max_price=D(4))}
+    armed = a_position(trailing_armed=True, max_price=D(5))
+    assert positions_changed_by(prices(FET="5", OP="2.99", ARB="4", DOT="5"), held, EXIT_RULES) == {"FET": armed}
+
+
+def test_a_position_is_checked_as_it_is_after_this_price_though_nothing_was_saved() -> None:
+    rules = replace(EXIT_RULES, trailing_start_multiple=D("0.6"), trailing_fall=D("0.01"))
+    executor = FakeExecutor({"FET": a_position(trailing_armed=True, max_price=D("0.5"))})
+    assert update_positions_in_intraday(prices(FET="0.9"), rules, NOW, executor) == []
+    assert executor.asked == [], "0.9 is the top by now, and no fall from it"
 
 
 def test_a_price_of_a_token_that_is_not_held_sells_nothing() -> None:
     executor = FakeExecutor({})
-    assert update_positions_in_intraday(prices(FET="0.5"), EXIT_RULES, executor) == []
+    assert update_positions_in_intraday(prices(FET="0.5"), EXIT_RULES, NOW, executor) == []
     assert executor.asked == []
 
 

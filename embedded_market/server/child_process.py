@@ -12,6 +12,7 @@ import select
 import signal
 import sys
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +74,7 @@ def _market(orders: dict[str, Any]) -> EmbeddedMarket:
         history=load_history(Path(history_file)) if history_file else load_bundled_history(),
         seed=orders["seed"],
         shift_days=orders["shift_days"],
-        balances=orders["balances"],
+        balances={asset: Decimal(amount) for asset, amount in orders["balances"].items()},
         api_key=orders["api_key"],
         api_secret=orders["api_secret"],
         lunarcrush_key=orders["lunarcrush_key"],

@@ -45,7 +45,7 @@ class MarketProcess:
     start: float
     seed: int = 0
     shift_days: int = 0
-    balances: Mapping[str, str | Decimal] = field(default_factory=lambda: {"USDT": "10000"})
+    balances: Mapping[str, Decimal] = field(default_factory=lambda: {"USDT": Decimal(10_000)})
     account_file: Path | None = None
     history_file: Path | None = None
     port: int = 0

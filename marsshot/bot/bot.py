@@ -14,21 +14,22 @@ from marsshot.bot.command_inbox import CommandInbox
 from marsshot.bot.control_files import ControlFiles
 from marsshot.bot.daily_update import DailyUpdater, Progress, WrongClockError, refuse_wrong_clock
 from marsshot.bot.journal import Journal
-from marsshot.bot.price_feed import PriceFeed
+from marsshot.bot.price_feed import PriceFeed, PriceLook
 from marsshot.bot.reconciler import Reconciler, log_not_compared
 from marsshot.config.settings import Settings
 from marsshot.core.catalog import catalog_of
-from marsshot.core.domain import Scoring
+from marsshot.core.domain import Position, Scoring
 from marsshot.core.errors import AccountTroubleError, TemporaryError
+from marsshot.core.exit_settings import ExitRules
 from marsshot.core.reasons import OrderReason
 from marsshot.exchange.base import Exchange
 from marsshot.infra.clock import Clock
 from marsshot.infra.event_log import log_error, log_file_only, log_info, log_warning
 from marsshot.market_data.coinbase import SpotPrices
-from marsshot.portfolio.ledger import with_everything_for_sale
+from marsshot.portfolio.ledger import with_everything_for_sale, with_position
 from marsshot.strategy.daily_plan import is_daily_update_done, is_daily_update_due, may_plan_go_on
 from positions_store import Store
-from risk_manager import update_positions_in_intraday
+from risk_manager import positions_changed_by, update_positions_in_intraday
 from trade_executor import TradeExecutor
 
 MAX_PRICE_AGE = timedelta(seconds=60)  # sales take time; a token whose turn comes later gets a new price first
@@ -227,10 +228,12 @@ class Bot:
         while waiting:
             unpriced |= set(waiting)
             window, rules = _FreshnessWindow(self.clock), self.settings.exit_rules
-            for prices in self._stream_prices(waiting):
-                seen |= prices
-                unpriced -= prices.keys()
-                unsold += update_positions_in_intraday(prices, rules, self.executor, window.is_price_fresh)
+            for look in self._stream_prices(waiting):
+                seen |= look.prices
+                unpriced -= look.prices.keys()
+                self._save_what_was_seen(look, rules)
+                now = self.clock.now()
+                unsold += update_positions_in_intraday(look.prices, rules, now, self.executor, window.is_price_fresh)
             waiting = window.stale
         if self._journal is not None:
             self._journal.note_check(self.store.book, seen, self.clock.now())
@@ -249,12 +252,35 @@ class Bot:
             self.control.acknowledge_sell_all()
         return self.intraday_check()
 
-    def _stream_prices(self, symbols: Collection[str]) -> Iterator[Mapping[str, Decimal]]:
+    def _save_what_was_seen(self, look: PriceLook, rules: ExitRules) -> None:
+        """Put what a look has changed about the positions into the book, before anything is sold by it."""
+        held = self.store.book.positions
+        free = {symbol: one for symbol, one in held.items() if self.executor.may_trade(symbol)}
+        changed = look.positions_changed(held)
+        self._save_positions(changed | positions_changed_by(look.prices, free | changed, rules))
+
+    def _save_positions(self, positions: Mapping[str, Position]) -> None:
+        """Put positions into the book, in one replacement; a disk in trouble is told, the check goes on."""
+        book = self.store.book
+        for symbol, position in positions.items():
+            book = with_position(book, symbol, position)
+        if not positions:
+            return
+        try:
+            self.store.save(book)
+        except TemporaryError as error:
+            log_error("book.not_saved", error.message)
+
+    def _stream_prices(self, symbols: Collection[str]) -> Iterator[PriceLook]:
         return self.price_feed.stream_prices(symbols, self.settings, self.coinbase, self.executor.exchange)
 
     def usable_prices(self, symbols: Collection[str]) -> Mapping[str, Decimal]:
         """Return the price to go by of each token that has one, once all are known."""
-        return self.price_feed.usable_prices(symbols, self.settings, self.coinbase, self.executor.exchange)
+        prices: dict[str, Decimal] = {}
+        for look in self._stream_prices(symbols):
+            self._save_positions(look.positions_changed(self.store.book.positions))
+            prices |= look.prices
+        return prices
 
     # ------------------------------------------------------------------ the owner's commands
 

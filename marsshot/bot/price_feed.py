@@ -1,31 +1,58 @@
 """The one price of each token that rules may go by, and what the owner is told when it is unusual.
 
-Knows what was seen before: a venue that was wrong when last compared, a price that jumps beyond belief. Holds no rule
-of trading.
+Knows what was seen before: a venue that was wrong when last compared, a price that jumps beyond belief. Reads the book
+and never writes it: whoever looks is told what was seen, and saves it. Holds no rule of trading.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Protocol
 
 from marsshot.config.settings import Settings
 from marsshot.core.catalog import LocalizedText
-from marsshot.core.errors import TemporaryError
+from marsshot.core.domain import Book, Position
 from marsshot.exchange.base import Exchange
 from marsshot.infra.background import Inbox
 from marsshot.infra.clock import Clock
 from marsshot.infra.event_log import log_info, log_warning
 from marsshot.market_data.coinbase import SpotPrices
-from marsshot.market_data.price_aggregator import PriceAggregator, PriceUpdate, Quote
-from positions_store import Store
+from marsshot.market_data.price_aggregator import PriceAggregator, PriceSource, PriceUpdate, Quote
 
 COINBASE_DIVERGES = "coinbase_strays"
 MAX_JUMP_FACTOR = 10  # times up or down since the last price, on the word of one venue alone
 CONFIRMATION_FACTOR = 2  # times up or down at most, for a second look to confirm such a price
 MAX_PRICE_AGE = timedelta(hours=1)  # an older price says nothing about a jump
+
+
+class BookView(Protocol):
+    """Where the book is looked up as it stands."""
+
+    @property
+    def book(self) -> Book:
+        """The book."""
+
+
+@dataclass(frozen=True, slots=True)
+class PriceLook:
+    """What one look saw. prices: those to go by. coinbase_agrees: where both venues could be compared."""
+
+    prices: Mapping[str, Decimal]
+    coinbase_agrees: Mapping[str, bool]
+
+    def positions_changed(self, positions: Mapping[str, Position]) -> dict[str, Position]:
+        """Return, of the positions, those of which it is news whether Coinbase's price is another thing's.
+
+        A currency of the same name, say.
+        """
+        return {
+            symbol: replace(positions[symbol], said=positions[symbol].said ^ {COINBASE_DIVERGES})
+            for symbol, agrees in self.coinbase_agrees.items()
+            if symbol in positions and agrees is (COINBASE_DIVERGES in positions[symbol].said)
+        }
 
 
 class PriceFeed:
@@ -36,7 +63,7 @@ class PriceFeed:
 
     def __init__(
         self,
-        store: Store,
+        store: BookView,
         clock: Clock,
         *,
         all_at_once: bool = False,
@@ -53,7 +80,7 @@ class PriceFeed:
 
     def stream_prices(
         self, symbols: Collection[str], settings: Settings, coinbase: SpotPrices, exchange: Exchange
-    ) -> Iterator[Mapping[str, Decimal]]:
+    ) -> Iterator[PriceLook]:
         """Yield the price to go by of each token that has one, some tokens at a time, as soon as they are known.
 
         What is unusual is told once, until it changes. Raises StopRequested while it waits.
@@ -65,29 +92,22 @@ class PriceFeed:
             lambda: self._clock.stopping,
             all_at_once=self._all_at_once,
         ):
-            self._save_divergence(quotes)
             accepted = {
                 symbol: self._hold_back_jump(symbol, self._drop_distrusted(symbol, quote), max_age)
                 for symbol, quote in quotes.items()
             }
             self.last_quotes |= accepted
             self._log_changes(accepted, aggregator.binance_problem)
-            yield {symbol: quote.price for symbol, quote in accepted.items() if quote.price is not None}
-
-    def usable_prices(
-        self, symbols: Collection[str], settings: Settings, coinbase: SpotPrices, exchange: Exchange
-    ) -> Mapping[str, Decimal]:
-        """Return the price to go by of each token that has one, once all are known."""
-        prices: dict[str, Decimal] = {}
-        for known in self.stream_prices(symbols, settings, coinbase, exchange):
-            prices |= known
-        return prices
+            yield PriceLook(
+                {symbol: quote.price for symbol, quote in accepted.items() if quote.price is not None},
+                {symbol: quote.agrees for symbol, quote in quotes.items() if quote.agrees is not None},
+            )
 
     def _log_changes(self, quotes: Mapping[str, Quote], binance_problem: str) -> None:
         self._log_once("*", LocalizedText("log.no_binance_prices", why=binance_problem) if binance_problem else "")
         for symbol, quote in quotes.items():
             # That Binance has none has just been told for all of them.
-            note = "" if binance_problem and quote.source == "Coinbase" and quote.agrees is None else quote.note
+            note = "" if binance_problem and _is_coinbase_alone(quote) else quote.note
             key = "log.blind" if quote.price is None else "log.about"
             self._log_once(symbol, LocalizedText(key, subject=symbol, told=note) if note else "")
 
@@ -97,27 +117,12 @@ class PriceFeed:
             symbol, quote, max_age
         )
 
-    def _save_divergence(self, quotes: Mapping[str, Quote]) -> None:
-        """Keep in the book of which tokens Coinbase's price is another thing's (a currency of the same name, say)."""
-        held = self._store.book.positions
-        changed = {
-            symbol: replace(held[symbol], said=held[symbol].said ^ {COINBASE_DIVERGES})
-            for symbol, quote in quotes.items()
-            if symbol in held and quote.agrees is (COINBASE_DIVERGES in held[symbol].said)
-        }
-        if not changed:
-            return
-        try:
-            self._store.change(lambda book: replace(book, positions=dict(book.positions) | changed))
-        except TemporaryError as error:
-            log_warning("book.not_saved", error.message)
-
     def _drop_distrusted(self, symbol: str, quote: Quote) -> Quote:
         """Take Coinbase's price away where it cannot be compared now and was wrong when it last could."""
         held = self._store.book.positions.get(symbol)
-        if held is None or quote.source != "Coinbase" or quote.agrees is not None or COINBASE_DIVERGES not in held.said:
+        if held is None or not _is_coinbase_alone(quote) or COINBASE_DIVERGES not in held.said:
             return quote
-        return Quote(None, "", LocalizedText("price.distrusted"))
+        return Quote(None, note=LocalizedText("price.distrusted"))
 
     def _hold_back_jump(self, symbol: str, quote: Quote, max_age: timedelta) -> Quote:
         """Let a jump beyond belief that one venue alone tells of wait until it is seen again."""
@@ -128,7 +133,7 @@ class PriceFeed:
         is_suspicious = self._is_suspicious(symbol, quote, max_age)
         if before is not None and is_suspicious and not self._confirms_doubted(symbol, price, max_age):
             self._unconfirmed[symbol] = price, self._clock.now()
-            return Quote(None, "", LocalizedText("price.jump", source=quote.source, price=price, before=before))
+            return Quote(None, note=LocalizedText("price.jump", source=quote.source, price=price, before=before))
         self._unconfirmed.pop(symbol, None)
         self._accepted[symbol] = price, self._clock.now()
         return quote
@@ -146,7 +151,7 @@ class PriceFeed:
         if price is not None and moment >= since:
             return price
         held = self._store.book.positions.get(symbol)
-        return held.max_price if held is not None and quote.source == "Coinbase" and quote.agrees is None else None
+        return held.max_price if held is not None and _is_coinbase_alone(quote) else None
 
     def _confirms_doubted(self, symbol: str, price: Decimal, max_age: timedelta) -> bool:
         since = self._clock.now() - max_age
@@ -162,6 +167,10 @@ class PriceFeed:
             back = LocalizedText("log.prices_back")
             log_info("price.normal", back if topic == "*" else LocalizedText("log.prices_normal", symbol=topic))
         self._last_logged[topic] = sentence
+
+
+def _is_coinbase_alone(quote: Quote) -> bool:
+    return quote.source is PriceSource.COINBASE and quote.agrees is None
 
 
 def _within(times: int, before: Decimal, price: Decimal) -> bool:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection
-from decimal import Decimal
 from functools import partial
 
 from embedded_market.coinbase.api import CoinbaseApi
@@ -16,7 +15,14 @@ from embedded_market.market_data.price_board import PriceBoard
 from marsshot.chaos.delayed_responses import DelayedResponses
 from marsshot.chaos.fault_schedule import FaultSchedule
 from marsshot.chaos.skewed_clock import SkewedClock
-from marsshot.market_data.coinbase import SpotPricesCallback, read_spot_price
+from marsshot.market_data.coinbase import (
+    MissingPrice,
+    MissingPriceReason,
+    PriceRequested,
+    SpotAnswer,
+    SpotPricesCallback,
+    read_spot_price,
+)
 
 IMPLAUSIBLE = "beyond belief"
 
@@ -42,7 +48,7 @@ class SimulatedCoinbase:
     def request_spot_prices(self, assets: Collection[str], callback: SpotPricesCallback) -> None:
         """Answer for each asset, or say why not, now or later; a late answer tells the price of when it was asked."""
         for asset in assets:
-            callback({asset: self._delayed.seconds})
+            callback({asset: PriceRequested(self._delayed.seconds)})
             self._delayed.schedule(asset, partial(callback, {asset: self._price(asset)}))
 
     def cancel_pending(self) -> None:
@@ -51,19 +57,20 @@ class SimulatedCoinbase:
     def close(self) -> None:
         """Do nothing."""
 
-    def _price(self, asset: str) -> Decimal | str:
+    def _price(self, asset: str) -> SpotAnswer:
         if self._faults.chance(self._faults.network_fault_rate):
             self._faults.record_event("price fault", asset)
             text = self._faults.choose((IMPLAUSIBLE, "0", "-3", "NaN", "", "soon", "1e999", None))
             if text == IMPLAUSIBLE:
                 text = format(self._board.price(asset, 0).scaleb(self._implausible_exponent(asset)), "f")
             if text is None:
-                return "does not answer in time"
+                return MissingPrice(MissingPriceReason.LATE)
             body = json.dumps({"data": {"amount": text, "base": asset, "currency": "USD"}}).encode()
             return read_spot_price(body, asset)
         request = Request("GET", f"/v2/prices/{asset}-USD/spot", "", {}, b"")
         response = self._api.handle(request, self._clock.true_now.timestamp())
-        return read_spot_price(response.body, asset) if response.status == 200 else "does not know it"  # noqa: PLR2004
+        is_known = response.status == 200  # noqa: PLR2004
+        return read_spot_price(response.body, asset) if is_known else MissingPrice(MissingPriceReason.UNKNOWN)
 
     def _implausible_exponent(self, asset: str) -> int:
         """Return how many powers of ten a price is to be off; never nearly as many as the last time."""

@@ -17,8 +17,9 @@ from marsshot.commands.status_view import daily_update_lines, status_lines
 from marsshot.config.bot_files import BOOK, EQUITY, LAST_SEEN, TRADES
 from marsshot.config.settings import Settings
 from marsshot.core.catalog import Catalog, LocalizedText
-from marsshot.core.domain import Book, ExitRules, Position, utc_text
+from marsshot.core.domain import Book, Position, utc_text
 from marsshot.core.errors import InputError
+from marsshot.core.exit_settings import ExitRules
 from marsshot.core.reasons import OrderReason
 from marsshot.infra.atomic_files import Disk
 from marsshot.infra.clock import SystemClock

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from marsshot.config.settings import SECRET_VARIABLES
 from marsshot.core.catalog import LocalizedText
+from marsshot.core.exit_settings import ExitSettings
 
 SECRET_KEYS = {".".join(path) for path in SECRET_VARIABLES.values()}
 
@@ -36,14 +37,10 @@ _ALLOWED = {
 _MEANING = {
     "mode",
     "language",
-    "strategy.stop_loss_pct",
-    "strategy.trailing_pct",
-    "strategy.partial_take_profit_pct",
-    "strategy.partial_take_profit_ratio",
-    "strategy.trailing_trigger_pct",
     "strategy.big_gain_exception_pct",
     "strategy.buy_threshold",
     "strategy.sell_threshold",
+    *(f"strategy.{key}" for key in ExitSettings.model_fields),
 }
 
 

@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, StringConstraints
 
 from marsshot.config.bot_files import LOG, Mode, file_in_mode, is_free_name
 from marsshot.config.training_tokens import DEFAULT_TRAINING_TOKENS
 from marsshot.core.catalog import Language, LocalizedText
-from marsshot.core.domain import EXACT, ONE, DailyRules, ExitRules
+from marsshot.core.domain import DailyRules
+from marsshot.core.exit_settings import ExitRules, ExitSettings
+from marsshot.core.setting_types import Multiple, Number, Probability, Section, Whole
 
 SECRET_VARIABLES = {
     "LUNARCRUSH_API_KEY": ("lunarcrush", "api_key"),
@@ -34,13 +36,6 @@ DOLLAR_ASSETS = ("USDT", "USDC", "FDUSD", "USD1")
 
 _BLANKS = " \t\r\n"  # around a key: left by a copy, or by the end of a file's line
 _FIRST_SIGN, _LAST_SIGN = "!", "~"  # of printable ASCII without the blank
-
-
-def _number(value: object) -> object:
-    """Accept a YAML number only: text and yes/no are no numbers."""
-    if isinstance(value, Decimal) or (isinstance(value, int) and not isinstance(value, bool)):
-        return Decimal(value)
-    raise ValueError(LocalizedText("fault.config.needed.number"))
 
 
 def _secret(value: object) -> str:
@@ -136,12 +131,6 @@ def is_loopback_origin(base_url: str) -> bool:
     return is_loopback(urlsplit(base_url).hostname or "")
 
 
-Number = Annotated[Decimal, BeforeValidator(_number)]
-Fall = Annotated[Number, Field(gt=0, lt=1)]
-Share = Annotated[Number, Field(gt=0, lt=1)]
-Multiple = Annotated[Number, Field(gt=1, le=1000)]
-Probability = Annotated[Number, Field(ge=0, le=1)]
-Whole = Annotated[int, Field(strict=True)]
 Secret = Annotated[SecretStr, BeforeValidator(_secret)]
 NotifyUrl = Annotated[SecretStr, BeforeValidator(_notify_url)]
 PingUrl = Annotated[SecretStr, BeforeValidator(_ping_url)]
@@ -150,11 +139,7 @@ Ticker = Annotated[str, StringConstraints(strict=True, pattern=r"^[^\W_a-z]{1,20
 CoinName = Annotated[str, StringConstraints(strict=True, min_length=1, pattern=r"^[^\s/?#]+$")]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
-
-
-class LunarCrushSection(_Section):
+class LunarCrushSection(Section):
     """LunarCrush: daily history."""
 
     api_key: Secret = SecretStr("")
@@ -162,13 +147,13 @@ class LunarCrushSection(_Section):
     requests_per_minute: Annotated[Whole, Field(ge=1, le=10_000)] = 10
 
 
-class CoinbaseSection(_Section):
+class CoinbaseSection(Section):
     """Coinbase: spot prices."""
 
     base_url: Origin = "https://api.coinbase.com"
 
 
-class BinanceSection(_Section):
+class BinanceSection(Section):
     """Binance spot: orders, and the prices that Coinbase's are checked against."""
 
     api_key: Secret = SecretStr("")
@@ -182,19 +167,19 @@ def _log_file(value: str) -> str:
     return value
 
 
-class LoggingSection(_Section):
+class LoggingSection(Section):
     """Where the log goes."""
 
     file: Annotated[str, StringConstraints(strict=True, min_length=1), AfterValidator(_log_file)] = LOG
 
 
-class HeartbeatSection(_Section):
+class HeartbeatSection(Section):
     """Who is told once a minute that the bot is alive."""
 
     ping_url: PingUrl = SecretStr("")
 
 
-class VenueNames(_Section):
+class VenueNames(Section):
     """How the venues call a token whose name differs somewhere."""
 
     lunarcrush: Annotated[CoinName | None, BeforeValidator(_given_name)] = None
@@ -202,7 +187,7 @@ class VenueNames(_Section):
     binance: Annotated[Ticker | None, BeforeValidator(_given_name)] = None
 
 
-class TrainingSection(_Section):
+class TrainingSection(Section):
     """The label and the search."""
 
     days: Annotated[Whole, Field(ge=36, le=5000)] = 365
@@ -211,17 +196,12 @@ class TrainingSection(_Section):
     n_iter: Annotated[Whole, Field(ge=1, le=10_000)] = 30
 
 
-class StrategySection(_Section):
-    """The owner's rules, under the owner's names."""
+class StrategySection(ExitSettings):
+    """The owner's rules, under the owner's names; those of the exit rules stand in core/exit_settings.py."""
 
     capital_initial: Annotated[Number, Field(gt=0, le=1_000_000_000)]
     buy_threshold: Annotated[Probability, Field(gt=0)]
     sell_threshold: Probability
-    stop_loss_pct: Fall
-    partial_take_profit_pct: Annotated[Number, Field(gt=0, le=1000)]
-    partial_take_profit_ratio: Share = Decimal("0.20")
-    trailing_trigger_pct: Multiple
-    trailing_pct: Fall
     big_gain_exception_pct: Multiple
     check_interval_seconds: Annotated[Whole, Field(ge=1, le=86_400)]
     daily_update_hour_utc: Annotated[Whole, Field(ge=0, le=23)]
@@ -230,7 +210,7 @@ class StrategySection(_Section):
     max_history_divergence: Annotated[Number, Field(gt=0, le=10)] = Decimal("0.50")
 
 
-class Settings(_Section):
+class Settings(Section):
     """The whole of config.yaml."""
 
     mode: Mode
@@ -251,14 +231,7 @@ class Settings(_Section):
     @property
     def exit_rules(self) -> ExitRules:
         """The five-minute check, in units that name themselves."""
-        strategy = self.strategy
-        return ExitRules(
-            stop_loss_fall=strategy.stop_loss_pct,
-            partial_exit_multiple=EXACT.add(ONE, strategy.partial_take_profit_pct),
-            partial_exit_share=strategy.partial_take_profit_ratio,
-            trailing_start_multiple=strategy.trailing_trigger_pct,
-            trailing_fall=strategy.trailing_pct,
-        )
+        return self.strategy.exit_rules
 
     @property
     def daily_rules(self) -> DailyRules:

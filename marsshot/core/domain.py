@@ -35,17 +35,6 @@ class Side(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ExitRules:
-    """The five-minute check. A *fall* and a *share* are fractions, a *multiple* is of the entry price."""
-
-    stop_loss_fall: Decimal  # 0.50: sell all at or under half the entry price
-    partial_exit_multiple: Decimal  # 2: the price has doubled
-    partial_exit_share: Decimal  # 0.20 of the quantity held
-    trailing_start_multiple: Decimal  # 3: armed for good once the price was three times the entry
-    trailing_fall: Decimal  # 0.30: sell all this far under the top
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class DailyRules:
     """The daily update."""
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
+from enum import StrEnum
 from functools import partial
 from time import monotonic
 from typing import Any, Protocol
@@ -23,8 +25,51 @@ MAX_BODY_BYTES = 65_536
 OK, NOT_FOUND, TOO_MANY = 200, 404, 429
 MIN_QUIET_SECONDS, MAX_QUIET_SECONDS = 30.0, 3600.0  # after a 429, whatever Retry-After says
 
-SpotPricesCallback = Callable[[Mapping[str, Decimal | str | float]], None]
-"""Receives, by asset, the USD price, or why there is none; a float is the monotonic moment of asking."""
+
+class MissingPriceReason(StrEnum):
+    """Why there is no price; texts for it stand in the catalogue under `coinbase`."""
+
+    SILENT = "silent"
+    LATE = "late"
+    SLOW = "slow"  # may still come
+    QUIET = "quiet"  # it asked for a quiet period
+    UNKNOWN = "unknown"
+    ANSWERED = "answered"  # with another status
+    OTHER_PAIR = "other_pair"
+    NO_PRICE = "no_price"
+    ODD_PRICE = "odd_price"
+
+
+@dataclass(frozen=True, slots=True)
+class SpotPrice:
+    """A price in USD that rules can calculate with."""
+
+    price: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class MissingPrice:
+    """There is no price. value: what belongs to the reason, under the name that its text gives it."""
+
+    reason: MissingPriceReason
+    value: tuple[str, object] | None = None
+
+    @property
+    def text(self) -> LocalizedText:
+        """The reason as the end of a sentence."""
+        return LocalizedText(f"coinbase.{self.reason}", **dict([self.value] if self.value else []))
+
+
+@dataclass(frozen=True, slots=True)
+class PriceRequested:
+    """The request has gone out, at this moment on the monotonic clock."""
+
+    seconds: float
+
+
+SpotAnswer = SpotPrice | MissingPrice
+SpotPricesCallback = Callable[[Mapping[str, SpotAnswer | PriceRequested]], None]
+"""Receives, by asset, what has become known."""
 
 
 class SpotPrices(Protocol):
@@ -61,26 +106,26 @@ class Coinbase:
         self._worker_pool.submit(partial(self._fetch, asset, callback) for asset in assets)
 
     def _fetch(self, asset: str, callback: SpotPricesCallback) -> None:
-        callback({asset: monotonic()})
+        callback({asset: PriceRequested(monotonic())})
         callback({asset: self._spot_price(asset)})
 
-    def _spot_price(self, asset: str) -> Decimal | str:
+    def _spot_price(self, asset: str) -> SpotAnswer:
         if (left := self._quiet_until - monotonic()) > 0:
-            return LocalizedText("coinbase.quiet", seconds=left)
+            return MissingPrice(MissingPriceReason.QUIET, ("seconds", left))
         path = f"/v2/prices/{quote(asset)}-USD/spot"
         try:
             answer = self._http.urlopen("GET", path, redirect=False, preload_content=False)
             body = _read_in_time(answer)
         except urllib3.exceptions.HTTPError as error:
-            return LocalizedText("coinbase.silent", why=type(error).__name__)
+            return MissingPrice(MissingPriceReason.SILENT, ("why", type(error).__name__))
         if body is None:
-            return LocalizedText("coinbase.late")
+            return MissingPrice(MissingPriceReason.LATE)
         if answer.status == NOT_FOUND:
-            return LocalizedText("coinbase.unknown")
+            return MissingPrice(MissingPriceReason.UNKNOWN)
         if answer.status == TOO_MANY:
             self._quiet_until = monotonic() + _quiet_seconds(answer.headers.get("Retry-After", ""))
         if answer.status != OK:
-            return LocalizedText("coinbase.answered", status=answer.status)
+            return MissingPrice(MissingPriceReason.ANSWERED, ("status", answer.status))
         return read_spot_price(body, asset)
 
     def cancel_pending(self) -> None:
@@ -112,16 +157,16 @@ def _read_in_time(answer: urllib3.BaseHTTPResponse) -> bytes | None:
     return body
 
 
-def read_spot_price(body: bytes, asset: str) -> Decimal | str:
+def read_spot_price(body: bytes, asset: str) -> SpotAnswer:
     """Read the price out of an answer's body, or say why there is none to be had."""
     try:
         data = json.loads(body, parse_float=Decimal)["data"]
         if data.get("base", asset).upper() != asset.upper() or data.get("currency", "USD").upper() != "USD":
-            return LocalizedText("coinbase.other_pair")
+            return MissingPrice(MissingPriceReason.OTHER_PAIR)
         amount = data["amount"]
         price = amount if isinstance(amount, Decimal) else Decimal(str(amount))
     except (ValueError, KeyError, TypeError, AttributeError, InvalidOperation, RecursionError):
-        return LocalizedText("coinbase.no_price")
+        return MissingPrice(MissingPriceReason.NO_PRICE)
     if isinstance(amount, bool) or not is_usable_price(price):
-        return LocalizedText("coinbase.odd_price")
-    return price
+        return MissingPrice(MissingPriceReason.ODD_PRICE)
+    return SpotPrice(price)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from enum import StrEnum
 
 from marsshot.config.settings import Settings
 from marsshot.core.catalog import LocalizedText
@@ -15,7 +16,16 @@ from marsshot.core.domain import EXACT
 from marsshot.core.errors import MarsShotError, StopRequested
 from marsshot.exchange.base import Exchange
 from marsshot.infra.background import Inbox
-from marsshot.market_data.coinbase import CONNECT_SECONDS, READ_SECONDS, SpotPrices
+from marsshot.market_data.coinbase import (
+    CONNECT_SECONDS,
+    READ_SECONDS,
+    MissingPrice,
+    MissingPriceReason,
+    PriceRequested,
+    SpotAnswer,
+    SpotPrice,
+    SpotPrices,
+)
 
 # A venue that has not answered by then is done without, where the other one has a price that can stand alone. Long
 # enough for a new TLS connection across the world, short enough for every rule to be looked at within a second.
@@ -23,7 +33,14 @@ SOFT_TIMEOUT_SECONDS = 0.8
 HARD_TIMEOUT_SECONDS = CONNECT_SECONDS + 2 * READ_SECONDS
 POLL_SECONDS = 0.05
 
-_CoinbaseUpdate = Mapping[str, Decimal | str | float]
+_CoinbaseUpdate = Mapping[str, SpotAnswer | PriceRequested]
+
+
+class PriceSource(StrEnum):
+    """Whose price is gone by."""
+
+    COINBASE = "Coinbase"
+    BINANCE = "Binance"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,26 +51,27 @@ class Quote:
     """
 
     price: Decimal | None
-    source: str = ""
+    source: PriceSource | None = None
     note: str = ""
     agrees: bool | None = None  # whether Coinbase's price is near Binance's; None where it could not be compared
 
 
-def choose_price(coinbase: Decimal | str, binance: Decimal | None, max_divergence: Decimal) -> Quote:
+def choose_price(coinbase: SpotAnswer, binance: Decimal | None, max_divergence: Decimal) -> Quote:
     """Return the price to go by: Coinbase's, or Binance's where Coinbase has none or diverges from it too far.
 
     max_divergence: relative to Binance's price; exactly that far is still near enough.
     """
-    if isinstance(coinbase, str):
+    if isinstance(coinbase, MissingPrice):
         if binance is None:
-            return Quote(None, "", LocalizedText("price.none", coinbase=coinbase))
-        return Quote(binance, "Binance", LocalizedText("price.stand_in", coinbase=coinbase))
+            return Quote(None, note=LocalizedText("price.none", coinbase=coinbase.text))
+        return Quote(binance, PriceSource.BINANCE, LocalizedText("price.stand_in", coinbase=coinbase.text))
+    spot = coinbase.price
     if binance is None:
-        return Quote(coinbase, "Coinbase", LocalizedText("price.unchecked"))
-    if EXACT.abs(EXACT.subtract(coinbase, binance)) > EXACT.multiply(binance, max_divergence):
+        return Quote(spot, PriceSource.COINBASE, LocalizedText("price.unchecked"))
+    if EXACT.abs(EXACT.subtract(spot, binance)) > EXACT.multiply(binance, max_divergence):
         note = LocalizedText("price.strays", percent=max_divergence * 100)
-        return Quote(binance, "Binance", note, agrees=False)
-    return Quote(coinbase, "Coinbase", agrees=True)
+        return Quote(binance, PriceSource.BINANCE, note, agrees=False)
+    return Quote(spot, PriceSource.COINBASE, agrees=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +111,7 @@ class PriceAggregator:
         self._coinbase = coinbase
         self._pending = dict.fromkeys(symbols)
         self._inbox: Inbox[PriceUpdate] = Inbox() if inbox is None else inbox
-        self._spot: dict[str, Decimal | str] = {}
+        self._spot: dict[str, SpotAnswer] = {}
         self._requested_at: dict[str, float] = {}
         self._binance: Mapping[str, Decimal] | None = None
         self._started_at = self._last_full_look = self._coinbase_last_update = self._inbox.seconds()
@@ -156,8 +174,8 @@ class PriceAggregator:
                 self.binance_problem, self._binance = "", update.prices
             return list(self._pending)
         self._coinbase_last_update = self._inbox.seconds()
-        self._requested_at |= {asset: value for asset, value in update.items() if isinstance(value, float)}
-        answers = {asset: value for asset, value in update.items() if not isinstance(value, float)}
+        self._requested_at |= {asset: one.seconds for asset, one in update.items() if isinstance(one, PriceRequested)}
+        answers = {asset: one for asset, one in update.items() if not isinstance(one, PriceRequested)}
         self._spot |= answers
         return [symbol for asset in answers for symbol in self._symbols_by_asset[asset]]
 
@@ -170,12 +188,12 @@ class PriceAggregator:
         if spot is not None and self._binance is not None:
             return choose_price(spot, binance, self._limit)
         if self._is_finished():
-            return choose_price(LocalizedText("coinbase.late") if spot is None else spot, binance, self._limit)
+            return choose_price(spot or MissingPrice(MissingPriceReason.LATE), binance, self._limit)
         if spot is None and binance is not None and self._is_coinbase_overdue(symbol):
-            slow_text = LocalizedText("coinbase.slow", seconds=SOFT_TIMEOUT_SECONDS)
-            fallback = choose_price(slow_text, binance, self._limit)
+            slow = MissingPrice(MissingPriceReason.SLOW, ("seconds", SOFT_TIMEOUT_SECONDS))
+            fallback = choose_price(slow, binance, self._limit)
             return fallback if accepts_single_source(symbol, fallback) else None
-        if isinstance(spot, Decimal) and self._binance is None and self._is_binance_overdue():
+        if isinstance(spot, SpotPrice) and self._binance is None and self._is_binance_overdue():
             alone = choose_price(spot, None, self._limit)
             return alone if accepts_single_source(symbol, alone) else None
         return None

@@ -16,16 +16,25 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from marsshot.backtesting.scoring.daily_scores import DailyScores
-from marsshot.backtesting.simulation.check_skipping import MAX_BAND_RATIO, _outside
+from marsshot.backtesting.simulation.check_skipping import MAX_PRICE_FACTOR, PriceRanges, decision_at_all_corners
 from marsshot.backtesting.simulation.engine import RunResult, run
 from marsshot.backtesting.simulation.simulated_market import RecordedPrices
 from marsshot.bot.price_feed import MAX_JUMP_FACTOR
-from marsshot.core.domain import ExitRules, Position, Score
+from marsshot.core.domain import Position, Score, utc_text
+from marsshot.core.exit_settings import ExitRules
 from marsshot.core.reasons import OrderReason
-from risk_manager import HIGH_PRECISION, decide_exit, same_decision_band, turning_points, with_price_seen
+from risk_manager import (
+    ALL_EXIT_RULES,
+    HOLD,
+    ExitRule,
+    decide_exit,
+    with_price_seen,
+)
 from tests.helpers.backtest_builders import random_scores, synthetic_request, write_synthetic_bars
-from tests.helpers.builders import EXIT_RULES, D, bought_at
+from tests.helpers.builders import EXIT_RULES, NOW, D, bought_at
+from tests.helpers.exit_settings import any_exit_rules
 
+MOMENTS = st.datetimes(datetime(2021, 2, 15), datetime(2021, 5, 1), timezones=st.just(UTC))  # noqa: DTZ001
 PRICES = st.decimals(min_value="0.0001", max_value="1000", places=4)
 
 
@@ -35,67 +44,55 @@ def positions(draw: st.DrawFn) -> Position:
     entry, quantity = draw(PRICES), draw(st.sampled_from((D(1), D(3), D(7))))
     top = draw(PRICES)
     held = bought_at(str(entry), str(quantity), partial_sold=draw(st.booleans()), cost=entry)
-    held = replace(held, entry_quote=entry * 10, entry_base=quantity)
+    held = replace(held, entry_quote=entry * 10, entry_base=quantity, opened_at=utc_text(draw(MOMENTS)))
     return replace(held, trailing_armed=True, max_price=top) if draw(st.booleans()) else held
 
 
-@st.composite
-def rules(draw: st.DrawFn) -> ExitRules:
-    """Any rules that the settings allow."""
-    share = st.decimals(min_value="0.01", max_value="0.99", places=2)
-    multiple = st.decimals(min_value="1.01", max_value="20", places=2)
-    return ExitRules(
-        stop_loss_fall=draw(share),
-        partial_exit_multiple=draw(multiple),
-        partial_exit_share=draw(share),
-        trailing_start_multiple=draw(multiple),
-        trailing_fall=draw(share),
-    )
-
-
-@given(positions(), rules(), PRICES, st.data())
-def test_within_a_band_every_check_does_the_same(
-    held: Position, rules: ExitRules, price: Decimal, data: st.DataObject
+@pytest.mark.parametrize("rule", ALL_EXIT_RULES, ids=lambda rule: rule.__name__)
+@given(
+    positions(), any_exit_rules(), st.lists(PRICES, min_size=3, max_size=3), st.lists(MOMENTS, min_size=3, max_size=3)
+)
+def test_every_rule_acts_on_one_side_of_a_price_and_from_a_moment_on(
+    rule: ExitRule, held: Position, rules: ExitRules, prices: list[Decimal], moments: list[datetime]
 ) -> None:
-    low, high = same_decision_band(price, turning_points(held, rules), MAX_BAND_RATIO)
-    assert low <= price < high
-    places = Decimal("1e-8")
-    other = data.draw(st.decimals(min_value=low, max_value=high, places=12).filter(lambda one: low <= one < high))
-    # Beside any price of the band those nearest to its ends: there roundings would show.
-    near = (edge.quantize(places) + step * places for edge in (low, high) for step in (-1, 0, 1))
-    for one in {other, *near}:
-        if low <= one < high:
-            assert _does(held, one, rules) == _does(held, price, rules)
+    """What check-skipping rests upon: a rule that does nothing at the ends does nothing in between."""
+    (low, price, high), (first, moment, last) = sorted(prices), sorted(moments)
+    if not any(rule(held, one, when, rules) for one in (low, high) for when in (first, last)):
+        assert rule(held, price, moment, rules) is None
 
 
-def _does(held: Position, price: Decimal, rules: ExitRules) -> tuple[bool, OrderReason | None]:
-    """Return whether a check at this price changes the position, and why it sells."""
-    seen = with_price_seen(held, price, rules)
-    return seen is not held, decide_exit(seen, price, rules).reason
+@given(positions(), any_exit_rules(), st.lists(PRICES, min_size=3, max_size=3))
+def test_what_is_decided_alike_at_both_ends_is_decided_at_every_price_between(
+    held: Position, rules: ExitRules, prices: list[Decimal]
+) -> None:
+    low, price, high = sorted(prices)
+    decision = decision_at_all_corners(held, (low, high), (NOW, NOW), rules)
+    if decision is not None:
+        assert with_price_seen(held, price, rules) is held
+        assert decide_exit(held, price, NOW, rules) == decision
 
 
 @pytest.mark.parametrize(
-    ("price", "low", "high"),
+    ("low", "high", "reason"),
     [
-        ("0.50", D("0.05"), D("0.5").next_plus(HIGH_PRECISION)),  # at the stop-loss a check does what it does below
-        ("0.51", D("0.5").next_plus(HIGH_PRECISION), D(2)),
-        ("1.99", D("0.5").next_plus(HIGH_PRECISION), D(2)),
-        ("2", D(2), D(3)),  # at the partial sale what it does above
-        ("3", D(3), D(30)),
+        ("0.50", "1.99", "differs"),
+        ("0.51", "1.99", None),
+        ("0.51", "2", "differs"),
+        ("0.10", "0.50", OrderReason.STOP_LOSS),
+        ("2", "2.99", OrderReason.PARTIAL_TAKE_PROFIT),
+        ("2", "3", "differs"),  # the trailing stop is armed
     ],
 )
-def test_a_band_reaches_from_where_one_rule_begins_to_where_the_next_does(
-    price: str, low: Decimal, high: Decimal
-) -> None:
-    assert same_decision_band(D(price), turning_points(bought_at("1"), EXIT_RULES), D(10)) == (low, high)
+def test_the_ends_are_compared_to_the_last_digit(low: str, high: str, reason: OrderReason | str | None) -> None:
+    decision = decision_at_all_corners(bought_at("1"), (D(low), D(high)), (NOW, NOW), EXIT_RULES)
+    assert ("differs" if decision is None else decision.reason) == reason
 
 
-def test_a_price_at_the_top_is_as_quiet_as_one_below() -> None:
+@pytest.mark.parametrize(("high", "is_quiet"), [("4", True), ("4.01", False)])
+def test_a_price_at_the_top_is_as_quiet_as_one_below(high: str, is_quiet: bool) -> None:
     armed = bought_at("1", partial_sold=True, trailing_armed=True, max_price=D(4))
-    assert same_decision_band(D(4), turning_points(armed, EXIT_RULES), D(10)) == (
-        D("2.8").next_plus(HIGH_PRECISION),
-        D(4).next_plus(HIGH_PRECISION),
-    )
+    decision = decision_at_all_corners(armed, (D("2.81"), D(high)), (NOW, NOW), EXIT_RULES)
+    assert (decision == HOLD) is is_quiet
 
 
 def _both(
@@ -155,9 +152,8 @@ def test_such_runs_see_every_rule() -> None:
     assert reasons == {"daily_buy", "daily_sell", "stop_loss", "partial_take_profit", "trailing_stop"}
 
 
-def test_no_two_prices_of_a_band_are_beyond_belief_after_each_other() -> None:
-    low, high = same_decision_band(D(7), (), MAX_BAND_RATIO)
-    assert high / low < MAX_JUMP_FACTOR
+def test_no_two_prices_near_the_one_that_was_seen_are_beyond_belief_after_each_other() -> None:
+    assert MAX_PRICE_FACTOR**2 < MAX_JUMP_FACTOR
 
 
 @pytest.mark.parametrize("skip_unchanged_checks", [True, False])
@@ -202,14 +198,10 @@ def _at(line: str, price: str, first: int) -> str:
     return ",".join(fields)
 
 
-def test_a_price_at_the_stop_loss_itself_is_outside_the_band_above_it(tmp_path: Path) -> None:
-    """To the tick: levels are not rounded on their way into ticks."""
+def test_recorded_prices_are_looked_at_to_the_tick(tmp_path: Path) -> None:
     write_synthetic_bars(tmp_path, 1, hourly=True)
     hours = tmp_path / "intraday_1h.csv"
     hours.write_text("\n".join(_at(line, "50", 2) for line in hours.read_text().splitlines()) + "\n")
     board = RecordedPrices(synthetic_request(tmp_path).dataset)
-    moment = np.array([int(datetime(2023, 1, 12, tzinfo=UTC).timestamp())])
-    held = bought_at("100")
-    for rules, is_outside in ((EXIT_RULES, True), (replace(EXIT_RULES, stop_loss_fall=D("0.50000001")), False)):
-        band = same_decision_band(D(60), turning_points(held, rules), MAX_BAND_RATIO)
-        assert _outside(band, board, "AAA", moment).tolist() == [is_outside]
+    checks = np.array([int(datetime(2023, 1, 12, hour, tzinfo=UTC).timestamp()) for hour in range(3)])
+    assert PriceRanges(board, "AAA", checks).over(3) == (D(50), D(50))

@@ -19,6 +19,7 @@ from marsshot.core.errors import MarsShotError, StopRequested
 from marsshot.core.reasons import OrderReason
 from marsshot.market_data import price_aggregator
 from marsshot.market_data.coinbase import SpotPricesCallback
+from tests.helpers.builders import spot
 from tests.helpers.trading_harness import NEW_ORDER, StubScores, TradingHarness, open_trading_harness
 
 D = Decimal
@@ -398,7 +399,7 @@ class CoinbaseSlowForDot:
         self.waited_for_it = False
 
     def request_spot_prices(self, assets: Collection[str], callback: SpotPricesCallback) -> None:
-        callback({asset: Decimal("0.4") for asset in assets if asset != "DOT"})
+        callback({asset: spot("0.4") for asset in assets if asset != "DOT"})
         threading.Thread(target=self._tell_dot, args=(callback,), daemon=True).start()
 
     def _tell_dot(self, callback: SpotPricesCallback) -> None:
@@ -406,7 +407,7 @@ class CoinbaseSlowForDot:
         while not self.harness.orders and time.monotonic() < until:
             time.sleep(0.001)
         self.waited_for_it = bool(self.harness.orders)
-        callback({"DOT": Decimal("0.4")})
+        callback({"DOT": spot("0.4")})
 
     def cancel_pending(self) -> None:
         """Ask on: there is but one question."""

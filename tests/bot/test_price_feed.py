@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from marsshot.bot.price_feed import PriceFeed
-from marsshot.market_data.coinbase import SpotPricesCallback
-from tests.helpers.builders import D
+from marsshot.market_data.coinbase import MissingPrice, MissingPriceReason, SpotPricesCallback
+from tests.helpers.builders import D, spot
 from tests.helpers.trading_harness import TradingHarness, open_trading_harness
 
 
@@ -22,8 +22,8 @@ class StubCoinbase:
         self.prices = prices
 
     def request_spot_prices(self, assets: Collection[str], callback: SpotPricesCallback) -> None:
-        found = {asset: self.prices.get(asset, "does not know it") for asset in assets}
-        callback({asset: D(text) if text[0].isdigit() else text for asset, text in found.items()})
+        unknown = MissingPrice(MissingPriceReason.UNKNOWN)
+        callback({asset: spot(self.prices[asset]) if asset in self.prices else unknown for asset in assets})
 
     def cancel_pending(self) -> None:
         """Nothing is under way."""
@@ -52,8 +52,9 @@ class RepeatedPriceCheck:
             self.harness.fault("ticker/price", "status", status=502)
         else:
             self.harness.market.set_price("ADA", binance)
-        spot = StubCoinbase() if coinbase is None else StubCoinbase(ADA=coinbase)
-        return self.prices.usable_prices(["ADA"], self.harness.settings, spot, self.harness.exchange).get("ADA")
+        venue = StubCoinbase() if coinbase is None else StubCoinbase(ADA=coinbase)
+        looks = self.prices.stream_prices(["ADA"], self.harness.settings, venue, self.harness.exchange)
+        return {symbol: price for look in looks for symbol, price in look.prices.items()}.get("ADA")
 
 
 @pytest.mark.parametrize("price", ["0.1", "10"])

@@ -19,6 +19,7 @@ from marsshot.config.loader import check_settings, language_of, read_settings
 from marsshot.core import errors
 from marsshot.core.catalog import Catalog, LocalizedText, load_texts
 from marsshot.core.errors import InputError
+from marsshot.core.exit_settings import ExitSettings
 from marsshot.infra.atomic_files import Disk
 from marsshot.infra.clock import SystemClock
 from marsshot.infra.event_log import log_info, start_log, stop_log
@@ -53,14 +54,10 @@ def with_value(key: str, value: Any) -> dict[str, Any]:
 
 
 FAULTS: list[tuple[str, Any]] = [
+    *((f"strategy.{key}", D(-1)) for key in ExitSettings.model_fields),
     ("mode", "Demo"),
     ("language", "de"),
     ("strategy", []),
-    ("strategy.stop_loss_pct", D(50)),
-    ("strategy.trailing_pct", D(1)),
-    ("strategy.partial_take_profit_pct", D(0)),
-    ("strategy.partial_take_profit_ratio", D(2)),
-    ("strategy.trailing_trigger_pct", D(1)),
     ("strategy.big_gain_exception_pct", D(1)),
     ("strategy.buy_threshold", D(2)),
     ("strategy.sell_threshold", D(-1)),

@@ -19,7 +19,9 @@ from marsshot.config.loader import check_settings, read_settings
 from marsshot.config.settings import SECRET_VARIABLES, Settings
 from marsshot.config.training_tokens import DEFAULT_TRAINING_TOKENS
 from marsshot.core.errors import InputError
+from marsshot.core.exit_settings import ExitSettings
 from tests.helpers.builders import ROOT, seed_content, some_settings
+from tests.helpers.exit_settings import bounds_of
 
 D = Decimal
 
@@ -369,11 +371,6 @@ BOUNDS: dict[str, tuple[tuple[Any, ...], tuple[Any, ...]]] = {
     "strategy.capital_initial": ((D("0.01"), D(1_000_000_000)), (D(0), D("-1"), D("1000000000.01"))),
     "strategy.buy_threshold": ((D("0.0001"), D(1)), (D("1.0001"), D(2))),
     "strategy.sell_threshold": ((D(0), D("0.6999")), (D("-0.0001"),)),
-    "strategy.stop_loss_pct": ((D("0.0001"), D("0.9999")), (D(0), D(1), D("-0.5"), D(50))),
-    "strategy.partial_take_profit_pct": ((D("0.0001"), D(1000)), (D(0), D("1000.1"))),
-    "strategy.partial_take_profit_ratio": ((D("0.0001"), D("0.9999")), (D(0), D(1))),
-    "strategy.trailing_trigger_pct": ((D("1.0001"), D(1000)), (D(1), D("1000.1"))),
-    "strategy.trailing_pct": ((D("0.0001"), D("0.9999")), (D(0), D(1))),
     "strategy.big_gain_exception_pct": ((D("1.0001"), D(1000)), (D(1), D("1000.1"))),
     "strategy.check_interval_seconds": ((1, 86_400), (0, 86_401, -300)),
     "strategy.daily_update_hour_utc": ((0, 23), (-1, 24)),
@@ -385,7 +382,21 @@ BOUNDS: dict[str, tuple[tuple[Any, ...], tuple[Any, ...]]] = {
     "training.threshold": ((D("0.0001"), D(10)), (D(0), D("10.1"))),
     "training.n_iter": ((1, 10_000), (0, 10_001)),
     "lunarcrush.requests_per_minute": ((1, 10_000), (0, 10_001)),
+    # A further exit rule needs no line here.
+    **{f"strategy.{key}": bounds_of(field) for key, field in ExitSettings.model_fields.items()},
 }
+# Those of the owner's own rules, to tell that their bounds are read well.
+OWNERS_BOUNDS = {
+    "strategy.stop_loss_pct": ((D("0.0001"), D("0.9999")), (D(0), D(1))),
+    "strategy.partial_take_profit_pct": ((D("0.0001"), D(1000)), (D(0), D("1000.0001"))),
+    "strategy.partial_take_profit_ratio": ((D("0.0001"), D("0.9999")), (D(0), D(1))),
+    "strategy.trailing_trigger_pct": ((D("1.0001"), D(1000)), (D(1), D("1000.0001"))),
+    "strategy.trailing_pct": ((D("0.0001"), D("0.9999")), (D(0), D(1))),
+}
+
+
+def test_the_owners_exit_rules_have_their_bounds() -> None:
+    assert OWNERS_BOUNDS.items() <= BOUNDS.items()
 
 
 def test_the_table_of_bounds_has_every_number_there_is() -> None:

@@ -31,7 +31,7 @@ from marsshot.dashboard.data.log_tail import tail_log
 from marsshot.dashboard.presentation.price_levels import MIN_LABEL_DISTANCE, build_price_scale
 from marsshot.market_data.bar_cache import FIELDS, BarCache, CachedBars, DailyBars, cache_folder
 from risk_manager import decide_exit, exit_levels, with_price_seen
-from tests.helpers.builders import EXIT_RULES, D, a_book, bought_at, some_settings
+from tests.helpers.builders import EXIT_RULES, NOW, D, a_book, bought_at, some_settings
 
 START = datetime(2021, 2, 1, tzinfo=UTC)
 CENT = D("0.01")
@@ -45,7 +45,7 @@ def day(number: float) -> datetime:
 
 
 def reason_at(held: Position, price: Decimal) -> OrderReason | None:
-    return decide_exit(with_price_seen(held, price, EXIT_RULES), price, EXIT_RULES).reason
+    return decide_exit(with_price_seen(held, price, EXIT_RULES), price, NOW, EXIT_RULES).reason
 
 
 def test_at_each_level_the_rule_fires_and_a_step_before_it_does_not() -> None:

@@ -55,7 +55,7 @@ class Served:
 @pytest.fixture
 def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
     clock = [NOW]
-    market = EmbeddedMarket(clock=lambda: clock[0], balances={"USDT": "10000", "USDC": "10000"})
+    market = EmbeddedMarket(clock=lambda: clock[0], balances={"USDT": Decimal(10000), "USDC": Decimal(10000)})
     with MarketServer(market) as server:
         client: Any = Client(market.api_key, market.api_secret, ping=False)
         client.API_URL = server.url + "/api"

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +86,7 @@ def test_it_dies_with_a_killed_parent() -> None:
 
 def test_its_account_and_time_survive_a_restart(tmp_path: Path) -> None:
     file = tmp_path / "embedded_market.json"
-    with MarketProcess(start=NOW, balances={"USDT": "500"}, account_file=file) as market:
+    with MarketProcess(start=NOW, balances={"USDT": Decimal(500)}, account_file=file) as market:
         client = a_client(market)
         placed = client.create_order(
             symbol="ADAUSDT", side="BUY", type="MARKET", quoteOrderQty="100", newClientOrderId="ms-1"

@@ -14,7 +14,6 @@ from marsshot.core.domain import (
     Book,
     DailyPlan,
     DailyRules,
-    ExitRules,
     Fill,
     Intent,
     PlannedBuy,
@@ -24,7 +23,9 @@ from marsshot.core.domain import (
     TradeRow,
     TradingRules,
 )
+from marsshot.core.exit_settings import ExitRules
 from marsshot.core.reasons import OrderReason
+from marsshot.market_data.coinbase import SpotPrice
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = [*sorted(ROOT.glob("*.py")), *sorted((ROOT / "marsshot").rglob("*.py"))]  # what the owner runs
@@ -33,6 +34,12 @@ NOW = datetime(2021, 2, 15, 0, 30, tzinfo=UTC)
 NOW_MS = 1_613_349_000_000
 
 D = Decimal
+
+
+def spot(price: str) -> SpotPrice:
+    """Return a price as Coinbase tells it."""
+    return SpotPrice(D(price))
+
 
 # The rules of the owner's example: -50 %, +100 % (20 % of it), x3, -30 % from the top; 0.70, 0.30, x4.
 EXIT_RULES = ExitRules(

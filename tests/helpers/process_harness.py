@@ -147,6 +147,6 @@ class ProcessHarness:
 def open_process_harness(folder: Path) -> Iterator[ProcessHarness]:
     """Yield a harness whose market says that it is today; its account holds 1500 USDT."""
     shift = (datetime.now(UTC).date() - RECORDED_DAY).days
-    market = EmbeddedMarket(clock=time.time, shift_days=shift, balances={"USDT": "1500"})
+    market = EmbeddedMarket(clock=time.time, shift_days=shift, balances={"USDT": Decimal(1500)})
     with MarketServer(market) as server:
         yield ProcessHarness(folder, market, server.url)

@@ -405,7 +405,7 @@ def open_trading_harness(folder: Path, *, now: datetime = NOON, usdt: str = "100
     event_log.log.addHandler(captured_log)
     event_log.log.setLevel(logging.INFO)
     clock = VirtualClock(now)
-    market = EmbeddedMarket(clock=lambda: clock.now().timestamp(), balances={"USDT": usdt})
+    market = EmbeddedMarket(clock=lambda: clock.now().timestamp(), balances={"USDT": Decimal(usdt)})
     for symbol in ("ADA", "DOT", "LINK", "LTC"):
         market.set_price(symbol, "1")
         for quote in ("USDT", "USDC"):

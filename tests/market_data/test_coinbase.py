@@ -16,9 +16,18 @@ from marsshot.core.catalog import Catalog
 from marsshot.core.errors import TemporaryError
 from marsshot.exchange.base import Exchange, PricesCallback
 from marsshot.market_data import coinbase
-from marsshot.market_data.coinbase import Coinbase, read_spot_price
-from marsshot.market_data.price_aggregator import Quote, choose_price, fetch_prices_for_symbols
+from marsshot.market_data.coinbase import (
+    Coinbase,
+    MissingPrice,
+    MissingPriceReason,
+    PriceRequested,
+    SpotAnswer,
+    SpotPrice,
+    read_spot_price,
+)
+from marsshot.market_data.price_aggregator import PriceSource, Quote, choose_price, fetch_prices_for_symbols
 from tests.helpers.builders import D, some_settings
+from tests.helpers.builders import spot as spot_price
 
 # --------------------------------------------------------------------------- reading an answer
 
@@ -41,28 +50,30 @@ def answer(amount: str, base: str = "FET", currency: str = "USD") -> bytes:
     ],
 )
 def test_a_price_is_the_decimal_of_its_text(amount: str, price: str) -> None:
-    assert read_spot_price(answer(amount), "FET") == D(price)
+    assert read_spot_price(answer(amount), "FET") == SpotPrice(D(price))
 
 
 def test_an_answer_with_more_in_it_is_read() -> None:
     body = b'{"data":{"amount":"2.5","base":"FET","currency":"USD","id":"x"},"warnings":[{"id":"old"}]}'
-    assert read_spot_price(body, "FET") == D("2.5")
-    assert read_spot_price(answer('"2.5"', base="fet", currency="usd"), "FET") == D("2.5")
+    assert read_spot_price(body, "FET") == SpotPrice(D("2.5"))
+    assert read_spot_price(answer('"2.5"', base="fet", currency="usd"), "FET") == SpotPrice(D("2.5"))
 
 
 @pytest.mark.parametrize("amount", ['"0"', '"0.00"', "0", '"-1"', "-1", '"NaN"', "NaN", '"Infinity"', "-Infinity"])
 def test_a_price_of_nothing_is_no_usable_price(amount: str) -> None:
-    assert read_spot_price(answer(amount), "FET") == "gave no usable price"
+    assert read_spot_price(answer(amount), "FET") == MissingPrice(MissingPriceReason.ODD_PRICE)
 
 
 @pytest.mark.parametrize("amount", ['"text"', '""', '"1,5"', "null", "true", "false", "[]", "{}", '["1"]', '"0x1"'])
 def test_a_price_that_is_no_number_is_no_price(amount: str) -> None:
-    assert read_spot_price(answer(amount), "FET") == "gave no price"
+    assert read_spot_price(answer(amount), "FET") == MissingPrice(MissingPriceReason.NO_PRICE)
 
 
 @pytest.mark.parametrize(("base", "currency"), [("BTC", "USD"), ("FET", "EUR"), ("", "USD"), ("FETUSD", "USD")])
 def test_the_price_of_another_pair_is_not_taken(base: str, currency: str) -> None:
-    assert read_spot_price(answer('"1"', base=base, currency=currency), "FET") == "answered for another pair"
+    assert read_spot_price(answer('"1"', base=base, currency=currency), "FET") == MissingPrice(
+        MissingPriceReason.OTHER_PAIR
+    )
 
 
 @pytest.mark.parametrize(
@@ -86,16 +97,16 @@ def test_the_price_of_another_pair_is_not_taken(base: str, currency: str) -> Non
     ],
 )
 def test_nonsense_is_no_price(body: bytes) -> None:
-    assert read_spot_price(body, "FET") == "gave no price"
+    assert read_spot_price(body, "FET") == MissingPrice(MissingPriceReason.NO_PRICE)
 
 
 def test_a_nested_answer_is_no_price() -> None:
-    assert read_spot_price(b"[" * 200_000, "FET") == "gave no price"
+    assert read_spot_price(b"[" * 200_000, "FET") == MissingPrice(MissingPriceReason.NO_PRICE)
 
 
 @pytest.mark.parametrize("amount", ["1E+9999999", "1E-9999999", "1" * 500])
 def test_a_price_that_cannot_be_calculated_with_is_not_usable(amount: str) -> None:
-    assert isinstance(read_spot_price(answer(f'"{amount}"'), "FET"), str)
+    assert isinstance(read_spot_price(answer(f'"{amount}"'), "FET"), MissingPrice)
 
 
 # --------------------------------------------------------------------------- choosing
@@ -114,46 +125,57 @@ def test_a_price_that_cannot_be_calculated_with_is_not_usable(amount: str) -> No
     ],
 )
 def test_coinbase_counts_up_to_ten_per_cent_from_binance(spot: str, source: str) -> None:
-    quote = choose_price(D(spot), D(1), D("0.10"))
+    quote = choose_price(spot_price(spot), D(1), D("0.10"))
     assert quote.source == source
     assert quote.price == (D(spot) if source == "Coinbase" else 1)
     assert bool(quote.note) is (source == "Binance")
 
 
 def test_the_divergence_is_relative_to_binances_price() -> None:
-    assert choose_price(D("110"), D("100"), D("0.10")).source == "Coinbase"
-    assert choose_price(D("100"), D("110.1"), D("0.10")).source == "Coinbase"  # 9.2 % of 110.1, though 10.1 % of 100
-    assert choose_price(D("100"), D("111.2"), D("0.10")).source == "Binance"
+    assert choose_price(spot_price("110"), D("100"), D("0.10")).source == "Coinbase"
+    assert (
+        choose_price(spot_price("100"), D("110.1"), D("0.10")).source == "Coinbase"
+    )  # 9.2 % of 110.1, though 10.1 % of 100
+    assert choose_price(spot_price("100"), D("111.2"), D("0.10")).source == "Binance"
 
 
 @pytest.mark.parametrize(("limit", "english", "french"), [("0.10", "10.0", "10,0"), ("0.125", "12.5", "12,5")])
 def test_how_far_off_is_too_far_is_told(limit: str, english: str, french: str) -> None:
-    note = choose_price(D(2), D(1), D(limit)).note
+    note = choose_price(spot_price("2"), D(1), D(limit)).note
     assert note == f"Coinbase is more than {english} % off; Binance's price is used"
     assert (
         Catalog("fr").render(note) == f"Coinbase s'écarte de plus de {french} % ; c'est le prix de Binance qui compte"
     )
 
 
-@pytest.mark.parametrize("why", ["does not know it", "answered 500", "gave no usable price"])
-def test_where_coinbase_has_none_binances_price_counts_and_is_told(why: str) -> None:
-    assert choose_price(why, D(2), D("0.10")) == Quote(D(2), "Binance", f"Coinbase {why}; Binance's price is used")
+@pytest.mark.parametrize(
+    ("missing", "why"),
+    [
+        (MissingPrice(MissingPriceReason.UNKNOWN), "does not know it"),
+        (MissingPrice(MissingPriceReason.ANSWERED, ("status", 500)), "answered 500"),
+        (MissingPrice(MissingPriceReason.ODD_PRICE), "gave no usable price"),
+    ],
+)
+def test_where_coinbase_has_none_binances_price_counts_and_is_told(missing: MissingPrice, why: str) -> None:
+    assert choose_price(missing, D(2), D("0.10")) == Quote(
+        D(2), PriceSource.BINANCE, f"Coinbase {why}; Binance's price is used"
+    )
 
 
 def test_where_binance_has_none_coinbases_price_counts_and_is_told() -> None:
-    quote = choose_price(D(2), None, D("0.10"))
+    quote = choose_price(spot_price("2"), None, D("0.10"))
     assert (quote.price, quote.source) == (D(2), "Coinbase")
     assert "Binance has no price" in quote.note
 
 
 def test_with_neither_there_is_no_price() -> None:
-    quote = choose_price("answered 500", None, D("0.10"))
-    assert (quote.price, quote.source) == (None, "")
+    quote = choose_price(MissingPrice(MissingPriceReason.ANSWERED, ("status", 500)), None, D("0.10"))
+    assert (quote.price, quote.source) == (None, None)
     assert "answered 500" in quote.note
 
 
 def test_the_distance_is_not_rounded() -> None:
-    assert choose_price(D("1.10000000000000000000000000000001"), D(1), D("0.10")).source == "Binance"
+    assert choose_price(spot_price("1.10000000000000000000000000000001"), D(1), D("0.10")).source == "Binance"
 
 
 # --------------------------------------------------------------------------- over the wire
@@ -230,19 +252,24 @@ def client(stub_server: StubServer, monkeypatch: pytest.MonkeyPatch) -> Iterator
     client.close()
 
 
-def spot_prices(client: Coinbase, assets: Collection[str]) -> dict[str, Decimal | str]:
+def spot_prices(client: Coinbase, assets: Collection[str]) -> dict[str, SpotAnswer]:
     """Return what Coinbase says of each asset, once it has said something of all."""
-    news: SimpleQueue[Mapping[str, Decimal | str | float]] = SimpleQueue()
+    news: SimpleQueue[Mapping[str, SpotAnswer | PriceRequested]] = SimpleQueue()
     client.request_spot_prices(assets, news.put)
-    found: dict[str, Decimal | str] = {}
+    found: dict[str, SpotAnswer] = {}
     while len(found) < len(assets):
-        found |= {asset: said for asset, said in news.get(timeout=10).items() if not isinstance(said, float)}
+        found |= {asset: said for asset, said in news.get(timeout=10).items() if not isinstance(said, PriceRequested)}
     return found
+
+
+def why_missing(answer: SpotAnswer) -> str:
+    assert isinstance(answer, MissingPrice)
+    return answer.text
 
 
 def test_a_price_is_asked_for_at_the_documented_address(stub_server: StubServer, client: Coinbase) -> None:
     stub_server.quotes("FET", "0.52")
-    assert spot_prices(client, ["FET"]) == {"FET": D("0.52")}
+    assert spot_prices(client, ["FET"]) == {"FET": spot_price("0.52")}
     assert stub_server.asked == ["/v2/prices/FET-USD/spot"]
 
 
@@ -262,7 +289,7 @@ def test_all_prices_are_asked_for_side_by_side(stub_server: StubServer) -> None:
     for asset in assets:
         stub_server.replies_with(asset, met)
     patient = Coinbase(stub_server.url)
-    assert spot_prices(patient, assets) == dict.fromkeys(assets, D(1))
+    assert spot_prices(patient, assets) == dict.fromkeys(assets, spot_price("1"))
     patient.close()
 
 
@@ -323,8 +350,8 @@ def test_one_tokens_trouble_leaves_the_others_their_price(
     stub_server.quotes("GOOD", "2")
     stub_server.replies_with("FET", reply)
     spot = spot_prices(client, ["FET", "GOOD"])
-    assert spot["GOOD"] == D(2)
-    assert str(spot["FET"]).startswith(why)
+    assert spot["GOOD"] == spot_price("2")
+    assert why_missing(spot["FET"]).startswith(why)
 
 
 def test_a_venue_that_hangs_is_given_up(stub_server: StubServer, client: Coinbase) -> None:
@@ -333,12 +360,13 @@ def test_a_venue_that_hangs_is_given_up(stub_server: StubServer, client: Coinbas
     began = time.monotonic()
     spot = spot_prices(client, ["FET", "GOOD"])
     assert time.monotonic() - began < 2
-    assert spot == {"FET": "does not answer (ReadTimeoutError)", "GOOD": D(2)}
+    silent = MissingPrice(MissingPriceReason.SILENT, ("why", "ReadTimeoutError"))
+    assert spot == {"FET": silent, "GOOD": spot_price("2")}
 
 
 def test_a_venue_that_is_not_there_gives_no_price(stub_server: StubServer, client: Coinbase) -> None:
     stub_server.close()
-    assert str(spot_prices(client, ["FET"])["FET"]).startswith("does not answer")
+    assert why_missing(spot_prices(client, ["FET"])["FET"]).startswith("does not answer")
 
 
 def test_a_venue_that_trickles_is_given_up(stub_server: StubServer, client: Coinbase) -> None:
@@ -396,7 +424,7 @@ def test_each_token_gets_one_price_and_binance_one_request(stub_server: StubServ
         "OP": (D(2), "Binance"),  # 25 % off
         "ARB": (D(3), "Coinbase"),  # Binance has none
         "AGIX": (D(4), "Binance"),  # Coinbase has none
-        "LUNA": (None, ""),
+        "LUNA": (None, None),
     }
     assert trouble == ""
     assert binance.asked == [["FETUSDT", "OPUSDT", "ARBUSDT", "AGIXUSDT", "LUNAUSDT"]]
@@ -408,7 +436,7 @@ def test_the_venues_are_asked_by_their_own_names(stub_server: StubServer, client
     binance = FakeBinance({"FETXUSDC": "1"})
     names = {"FET": {"coinbase": "ASI", "binance": "FETX"}}
     quotes, _ = fetch(client, binance, "FET", symbols=names, quote_asset="USDC")
-    assert quotes == {"FET": Quote(D(1), "Coinbase", agrees=True)}
+    assert quotes == {"FET": Quote(D(1), PriceSource.COINBASE, agrees=True)}
     assert (stub_server.asked, binance.asked) == (["/v2/prices/ASI-USD/spot"], [["FETXUSDC"]])
 
 
@@ -456,9 +484,9 @@ def test_a_venue_that_asks_for_silence_is_left_alone(
     monkeypatch.setattr(coinbase, "monotonic", lambda: now)
     stub_server.quotes("ADA", "1.5")
     stub_server.replies_with("FET", says(b"{}", 429, Retry_After="60"))
-    assert spot_prices(client, ["FET"]) == {"FET": "answered 429"}
+    assert spot_prices(client, ["FET"]) == {"FET": MissingPrice(MissingPriceReason.ANSWERED, ("status", 429))}
     now = 1059.0
-    assert spot_prices(client, ["ADA"]) == {"ADA": "asked to wait, 1 seconds are left"}
+    assert why_missing(spot_prices(client, ["ADA"])["ADA"]) == "asked to wait, 1 seconds are left"
     assert len(stub_server.asked) == 1
     now = 1060.0
-    assert spot_prices(client, ["ADA"]) == {"ADA": D("1.5")}
+    assert spot_prices(client, ["ADA"]) == {"ADA": spot_price("1.5")}

@@ -11,7 +11,13 @@ import pytest
 from marsshot.core.errors import MarsShotError, StopRequested, TemporaryError
 from marsshot.exchange.base import Exchange, PricesCallback
 from marsshot.infra.background import Inbox
-from marsshot.market_data.coinbase import SpotPricesCallback
+from marsshot.market_data.coinbase import (
+    MissingPrice,
+    MissingPriceReason,
+    PriceRequested,
+    SpotAnswer,
+    SpotPricesCallback,
+)
 from marsshot.market_data.price_aggregator import (
     HARD_TIMEOUT_SECONDS,
     SOFT_TIMEOUT_SECONDS,
@@ -19,7 +25,7 @@ from marsshot.market_data.price_aggregator import (
     PriceUpdate,
     Quote,
 )
-from tests.helpers.builders import D, some_settings
+from tests.helpers.builders import D, some_settings, spot
 
 
 class StubVenues(Inbox[PriceUpdate]):
@@ -61,8 +67,8 @@ class StubVenues(Inbox[PriceUpdate]):
     def coinbase_says(self, after: float, **said: str | float) -> None:
         """Let Coinbase say this so many seconds from now; a number is the moment at which it was asked, from now."""
         start = self.now
-        news: Mapping[str, Decimal | str | float] = {
-            asset: start + told if isinstance(told, float) else D(told) if told[0].isdigit() else told
+        news: Mapping[str, SpotAnswer | PriceRequested] = {
+            asset: PriceRequested(start + told) if isinstance(told, float) else _answer(told)
             for asset, told in said.items()
         }
         self.later.append((start + after, lambda: self.hear_spot(news)))
@@ -84,6 +90,10 @@ class StubVenues(Inbox[PriceUpdate]):
 @pytest.fixture
 def venues() -> StubVenues:
     return StubVenues()
+
+
+def _answer(told: str) -> SpotAnswer:
+    return spot(told) if told[0].isdigit() else MissingPrice(MissingPriceReason(told))
 
 
 def test_a_price_is_handed_over_when_it_is_known_and_not_before(venues: StubVenues) -> None:
@@ -151,7 +161,7 @@ def test_binances_trouble_is_known_at_once(venues: StubVenues) -> None:
 
 
 def test_a_token_that_coinbase_does_not_know_waits_for_binance_alone(venues: StubVenues) -> None:
-    venues.coinbase_says(0.1, FET="does not know it", OP="2")
+    venues.coinbase_says(0.1, FET="unknown", OP="2")
     venues.binance_says(3.0, {"FETUSDT": D(1)})
     quotes, moments, _ = venues.look("FET", "OP")
     assert moments["OP"] < 1

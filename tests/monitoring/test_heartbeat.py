@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -308,7 +309,9 @@ sys.exit(main.main(["run"]))
 
 @pytest.fixture
 def harness(tmp_path: Path) -> Iterator[ProcessHarness]:
-    market = EmbeddedMarket(clock=time.time, shift_days=(datetime.now(UTC) - NOW).days, balances={"USDT": "1500"})
+    market = EmbeddedMarket(
+        clock=time.time, shift_days=(datetime.now(UTC) - NOW).days, balances={"USDT": Decimal(1500)}
+    )
     with MarketServer(market) as server:
         harness = ProcessHarness(tmp_path, market, server.url)
         harness.write_model()

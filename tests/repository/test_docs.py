@@ -12,11 +12,12 @@ import yaml
 from pydantic import BaseModel
 
 import main
+from docs.write_tables import GUIDES, with_exit_rules
 from main import COMMANDS
 from marsshot.config.loader import read_settings
 from marsshot.config.settings import NOTIFY_VARIABLE, SECRET_VARIABLES, Settings
 from marsshot.config.training_tokens import DEFAULT_TRAINING_TOKENS
-from marsshot.core.catalog import load_texts
+from marsshot.core.catalog import Language, load_texts
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -106,6 +107,14 @@ def test_every_setting_is_in_the_guide(language: str) -> None:
     keys = list(keys_of(Settings))
     assert "strategy.stop_loss_pct" in keys
     assert [key for key in keys if f"`{key}`" not in guide] == []
+
+
+@pytest.mark.parametrize(("language", "path"), GUIDES.items())
+def test_the_guide_says_of_the_exit_rules_what_the_catalogue_says(language: Language, path: Path) -> None:
+    guide = path.read_text()
+    assert with_exit_rules(guide, language) == guide, "run `make docs`"
+    text = load_texts(language)["fault.config.meaning.stop_loss_pct"]
+    assert with_exit_rules(guide.replace(text, "an old text"), language) == guide
 
 
 @LANGUAGES

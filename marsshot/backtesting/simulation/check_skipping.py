@@ -1,18 +1,21 @@
 """A clock that skips price checks that would change nothing, and only those.
 
-From one turning point of a position on, and under the next, a check does the same at every price. So once a check has
-changed nothing, neither do the following ones, until some price leaves its band, the daily pass is due, or the book
-changes. The last check before any of these is made as ever, for what the price feed remembers of it.
+Every exit rule acts on one side of a price and from a moment on. So what the bot's own rules decide alike at the lowest
+and the highest price of some checks, at the first and at the last of them, they decide at all of them. Checks go on
+being skipped until that ends, the daily pass is due, or the book changes. The last check before any of these is made as
+ever, for what the price feed remembers of it.
 """
 
 from __future__ import annotations
 
 import math
-from datetime import datetime, timedelta
-from decimal import ROUND_CEILING, Decimal
+from bisect import bisect_left
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from itertools import product
 
 import numpy as np
-from numpy.typing import NDArray
 
 from embedded_market.market_data.price_board import MAX_BASIS
 from marsshot.backtesting.history.intraday_bars import Ints
@@ -20,11 +23,13 @@ from marsshot.backtesting.simulation.simulated_market import RecordedPrices
 from marsshot.bot.bot import Bot
 from marsshot.bot.price_feed import MAX_JUMP_FACTOR
 from marsshot.core.domain import Book, Position
+from marsshot.core.exit_settings import ExitRules
 from marsshot.infra.clock import VirtualClock
-from risk_manager import HIGH_PRECISION, same_decision_band
+from risk_manager import ExitDecision, decide_exit, with_price_seen
+from trade_executor import TradeExecutor
 
-# In a band so narrow no price can be beyond belief after another of it.
-MAX_BAND_RATIO = Decimal(MAX_JUMP_FACTOR) ** Decimal("0.45")
+# So near to the price that was seen no price can be beyond belief after another one.
+MAX_PRICE_FACTOR = Decimal(MAX_JUMP_FACTOR) ** Decimal("0.45")
 # More than Coinbase's price ever differs from Binance's, rounding included.
 COINBASE_MARGIN = 1.5 * MAX_BASIS
 
@@ -39,7 +44,7 @@ class CheckSkippingClock(VirtualClock):
         self._board: RecordedPrices | None = None
         self._book_before: Book | None = None
         self._looked_until = 0
-        self._first_effect: dict[str, tuple[Position, int]] = {}  # by token: as it was, when its price leaves the band
+        self._first_effect: dict[str, tuple[Position, int]] = {}  # by token: as it was, the first check that may matter
 
     def attach(self, bot: Bot, board: RecordedPrices) -> None:
         """Skip checks for this bot in this market from now on."""
@@ -85,24 +90,64 @@ class CheckSkippingClock(VirtualClock):
                 return 0
             before = self._first_effect.get(symbol)
             if before is None or before[0] is not held or before[1] < checks[0]:
-                band = same_decision_band(quote.price, bot.executor.turning_points(symbol, rules), MAX_BAND_RATIO)
-                before = held, _first_outside(band, board, bot.settings.binance_asset(symbol), checks)
+                ranges = PriceRanges(board, bot.settings.binance_asset(symbol), checks)
+                span = _CheckSpan(symbol, held, quote.price, rules, bot.executor)
+                before = held, span.first_with_effect(ranges, checks)
                 self._first_effect[symbol] = before
             first_effect = min(first_effect, before[1])
         return int(np.searchsorted(checks, first_effect))
 
 
-def _first_outside(band: tuple[Decimal, Decimal], board: RecordedPrices, coin: str, checks: Ints) -> int:
-    """Return the first of these moments at which the price may lie outside the band; after the last one if none."""
-    outside = _outside(band, board, coin, checks)
-    return int(checks[np.argmax(outside)]) if outside.any() else int(checks[-1]) + 1
+class PriceRanges:
+    """Between which prices a token's stays over the first so many of some checks, Coinbase's included."""
+
+    def __init__(self, board: RecordedPrices, coin: str, checks: Ints) -> None:
+        ticks, self._decimals, self._differs = board.ticks_at(coin, checks)
+        self._lowest, self._highest = np.minimum.accumulate(ticks), np.maximum.accumulate(ticks)
+
+    def over(self, count: int) -> tuple[Decimal, Decimal]:
+        """Return the lowest and the highest price that the bot may go by at the first so many checks."""
+        low, high = int(self._lowest[count - 1]), int(self._highest[count - 1])
+        if self._differs:
+            low, high = math.floor(low * (1 - COINBASE_MARGIN)) - 1, math.ceil(high * (1 + COINBASE_MARGIN)) + 1
+        return Decimal(max(low, 1)).scaleb(-self._decimals), Decimal(high).scaleb(-self._decimals)
 
 
-def _outside(band: tuple[Decimal, Decimal], board: RecordedPrices, coin: str, checks: Ints) -> NDArray[np.bool_]:
-    """Return at which checks the price that the bot will go by may lie outside the band."""
-    ticks, decimals, differs = board.ticks_at(coin, checks)
-    low, high = (int(edge.scaleb(decimals, HIGH_PRECISION).to_integral_value(ROUND_CEILING)) for edge in band)
-    if differs:  # the band is looked up in Binance's price, the bot goes by Coinbase's as well
-        low, high = math.ceil(low * (1 + COINBASE_MARGIN)) + 1, math.floor(high * (1 - COINBASE_MARGIN)) - 1
-    found: NDArray[np.bool_] = (ticks < low) | (ticks >= high)
-    return found
+@dataclass(frozen=True, slots=True)
+class _CheckSpan:
+    """The checks of one position that lie before us; it was last seen at a price."""
+
+    symbol: str
+    held: Position
+    price: Decimal
+    rules: ExitRules
+    executor: TradeExecutor
+
+    def first_with_effect(self, ranges: PriceRanges, checks: Ints) -> int:
+        """Return the moment of the first check that may change something; after the last one if none."""
+        if self._changes_nothing(ranges, checks, len(checks)):
+            return int(checks[-1]) + 1
+        counts = range(1, len(checks))
+        quiet = bisect_left(counts, True, key=lambda count: not self._changes_nothing(ranges, checks, count))
+        return int(checks[quiet])
+
+    def _changes_nothing(self, ranges: PriceRanges, checks: Ints, count: int) -> bool:
+        low, high = ranges.over(count)
+        if low * MAX_PRICE_FACTOR < self.price or high > self.price * MAX_PRICE_FACTOR:
+            return False
+        moments = (datetime.fromtimestamp(int(checks[number]), UTC) for number in (0, count - 1))
+        decision = decision_at_all_corners(self.held, (low, high), tuple(moments), self.rules)
+        return decision is not None and not self.executor.would_sell(self.symbol, decision, high)
+
+
+def decision_at_all_corners(
+    held: Position, prices: tuple[Decimal, Decimal], moments: tuple[datetime, ...], rules: ExitRules
+) -> ExitDecision | None:
+    """Return what the rules decide at these prices and moments, and so at all between them; None if they differ.
+
+    Or if a position that sees one of the prices is another one afterwards.
+    """
+    if any(with_price_seen(held, price, rules) is not held for price in prices):
+        return None
+    decisions = {decide_exit(held, price, moment, rules) for price, moment in product(prices, moments)}
+    return decisions.pop() if len(decisions) == 1 else None

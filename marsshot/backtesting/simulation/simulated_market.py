@@ -37,7 +37,13 @@ from marsshot.exchange.base import PricesCallback
 from marsshot.exchange.binance.errors import order_error
 from marsshot.exchange.binance.trading_rules import trading_rules_of
 from marsshot.infra.clock import Clock
-from marsshot.market_data.coinbase import SpotPricesCallback
+from marsshot.market_data.coinbase import (
+    MissingPrice,
+    MissingPriceReason,
+    SpotAnswer,
+    SpotPrice,
+    SpotPricesCallback,
+)
 
 BAD_REQUEST = 400
 _WIRE_UNIT = Decimal(1).scaleb(-DECIMALS)
@@ -109,10 +115,10 @@ class RecordedCoinbase:
     def cancel_pending(self) -> None:
         """Do nothing: nothing is under way."""
 
-    def _price(self, asset: str, now: float) -> Decimal | str:
+    def _price(self, asset: str, now: float) -> SpotAnswer:
         if asset in UNLISTED_AT_COINBASE or not self._board.is_listed(asset, now):
-            return "does not know it"
-        return self._board.coinbase_price(asset, now)
+            return MissingPrice(MissingPriceReason.UNKNOWN)
+        return SpotPrice(self._board.coinbase_price(asset, now))
 
     def close(self) -> None:
         """Do nothing: nothing is open."""

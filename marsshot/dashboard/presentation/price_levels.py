@@ -9,7 +9,8 @@ import math
 from dataclasses import dataclass
 from decimal import Decimal
 
-from marsshot.core.domain import ExitRules, Position
+from marsshot.core.domain import Position
+from marsshot.core.exit_settings import ExitRules
 from risk_manager import exit_levels
 
 RANGE_MARGIN_FACTOR = 1.25  # times beyond the outermost mark that the bar goes on
