@@ -17,7 +17,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from marsshot.config.bot_files import lock_path
-from marsshot.core.catalog import LocalizedText
+from marsshot.core.catalog import LocalizedText, with_remedy
 from marsshot.core.domain import Book, TradeRow
 from marsshot.core.errors import InputError, OperatorNeededError, TemporaryError
 from marsshot.infra.atomic_files import Disk, backup_path, replace_atomically
@@ -42,7 +42,8 @@ def load_state(path: Path, mode: str, disk: Disk) -> Book | None:
     except InputError as error:
         raise InputError(_with_remedy(error.message, path, disk)) from None
     if book.mode != mode:
-        raise InputError(LocalizedText("fault.book.other_mode", path=path, written=book.mode, set=mode))
+        fault = LocalizedText("fault.book.other_mode", path=path, written=book.mode, set=mode)
+        raise InputError(with_remedy(fault, LocalizedText("fault.book.remedy.other_mode")))
     return book
 
 
@@ -50,14 +51,15 @@ def _refuse_lost_book(path: Path, disk: Disk) -> None:
     """A backup without a book is a lost book, not a first start."""
     backup = backup_path(path)
     if disk.exists(backup):
-        raise InputError(LocalizedText("fault.book.lost_beside_backup", path=path, backup=backup))
+        fault = LocalizedText("fault.book.lost_beside_backup", path=path, backup=backup)
+        raise InputError(with_remedy(fault, LocalizedText("fault.book.remedy.lost_beside_backup", path=path)))
 
 
 def _with_remedy(fault: str, path: Path, disk: Disk) -> LocalizedText:
     backup = backup_path(path)
     if disk.exists(backup):
-        return LocalizedText("fault.book.with_backup", fault=fault, path=path, backup=backup)
-    return LocalizedText("fault.book.without_backup", fault=fault)
+        return with_remedy(fault, LocalizedText("fault.book.remedy.from_backup", path=path, backup=backup))
+    return with_remedy(fault, LocalizedText("fault.book.remedy.without_backup"))
 
 
 def save_state(book: Book, path: Path, disk: Disk) -> None:
@@ -214,4 +216,5 @@ def check_folder(path: Path) -> None:
     if not folder.is_dir():
         raise InputError(LocalizedText("fault.folder.none", folder=folder))
     if not os.access(folder, os.W_OK):
-        raise InputError(LocalizedText("fault.folder.unwritable", folder=folder))
+        fault = LocalizedText("fault.folder.unwritable", folder=folder)
+        raise InputError(with_remedy(fault, LocalizedText("fault.folder.keeps_book")))

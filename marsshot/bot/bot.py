@@ -21,7 +21,7 @@ from marsshot.core.catalog import catalog_of
 from marsshot.core.domain import Position, Scoring
 from marsshot.core.errors import AccountTroubleError, TemporaryError
 from marsshot.core.exit_settings import ExitRules
-from marsshot.core.reasons import OrderReason
+from marsshot.core.reasons import OrderReason, UnsoldReason
 from marsshot.exchange.base import Exchange
 from marsshot.infra.clock import Clock
 from marsshot.infra.event_log import log_error, log_file_only, log_info, log_warning
@@ -288,26 +288,26 @@ class Bot:
         """Return whether the owner has given a command that no cycle has read yet. Never raises."""
         return self._command_inbox.has_pending_command()
 
-    def unsold(self) -> dict[str, tuple[str, str]]:
-        """Return of what was to be sold altogether the rest, by token, and why: a code, and what was said."""
+    def unsold(self) -> dict[str, tuple[UnsoldReason, str]]:
+        """Return of what was to be sold altogether the rest, by token, and why: the reason, and what was said."""
         held = self.store.book.positions
         return {
             symbol: self._why_unsold(symbol) for symbol in held if held[symbol].exit_pending is OrderReason.SELL_ALL
         }
 
-    def _why_unsold(self, symbol: str) -> tuple[str, str]:
+    def _why_unsold(self, symbol: str) -> tuple[UnsoldReason, str]:
         book, quote = self.store.book, self.price_feed.last_quotes.get(symbol)
         if book.has_pending_order(symbol):
-            return "in_doubt", ""
+            return UnsoldReason.IN_DOUBT, ""
         if book.is_disputed(symbol):
-            return "disputed", ""
+            return UnsoldReason.DISPUTED, ""
         if f"too_small.{OrderReason.SELL_ALL}" in book.positions[symbol].said:
-            return "too_small", ""
+            return UnsoldReason.TOO_SMALL, ""
         if self.quiet_seconds_left() > 0:
-            return "silenced", ""
+            return UnsoldReason.SILENCED, ""
         if quote is not None and quote.price is None:
-            return "no_price", quote.note
-        return "refused", self.executor.last_errors.get(symbol, "")
+            return UnsoldReason.NO_PRICE, quote.note
+        return UnsoldReason.REFUSED, self.executor.last_errors.get(symbol, "")
 
     def _rendered(self, text: str) -> str:
         """Return a text for the owner to read, in his language; where there is none, no catalogue is loaded for it."""
@@ -322,7 +322,7 @@ class Bot:
         is_wanted = self.control.is_daily_update_requested_for(self.clock.now().date())
         is_settled = self.daily_is_done() or self.daily_updater.not_before is not None or not is_wanted
         self._command_inbox.acknowledge_daily_update(is_settled=is_settled)
-        left = {symbol: (code, self._rendered(said)) for symbol, (code, said) in self.unsold().items()}
+        left = {symbol: (reason, self._rendered(said)) for symbol, (reason, said) in self.unsold().items()}
         self._command_inbox.write_reply(left, sold_all=sold_all)
 
     # ------------------------------------------------------------------ what outlives the process

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from marsshot.bot.control_files import CommandReply, ControlFiles
 from marsshot.core.errors import TemporaryError
+from marsshot.core.reasons import UnsoldReason
 from marsshot.infra.event_log import log_info, log_warning
 
 
@@ -50,7 +51,7 @@ class CommandInbox:
                 daily_update_requested=False
             )  # so that the next request counts as one
 
-    def write_reply(self, left: Mapping[str, tuple[str, str]], *, sold_all: bool) -> None:
+    def write_reply(self, left: Mapping[str, tuple[UnsoldReason, str]], *, sold_all: bool) -> None:
         """Reply what was read of pausing and selling, and what could not be sold and why, if that is new.
 
         sold_all: it is the answer to SELL_ALL.

@@ -20,10 +20,13 @@ from typing import TYPE_CHECKING, NamedTuple
 from marsshot.config.bot_files import DAILY, PAUSE, REPLY, SELL_ALL
 from marsshot.core.catalog import LocalizedText
 from marsshot.core.errors import TemporaryError
+from marsshot.core.reasons import UnsoldReason
 from marsshot.infra.atomic_files import Disk, replace_atomically
 
 if TYPE_CHECKING:
     from marsshot.config.settings import Settings
+
+BY_DIFFERENCE = "[book.differs]"  # a line of PAUSE: the bot made it, as book and exchange differ
 
 
 class PendingCommands(NamedTuple):
@@ -40,7 +43,7 @@ class CommandReply:
 
     paused: bool
     sold_all: bool = False  # an answer to SELL_ALL
-    left: Mapping[str, tuple[str, str]] = field(default_factory=dict)  # a code of the catalogue, and what was said
+    left: Mapping[str, tuple[UnsoldReason, str]] = field(default_factory=dict)  # and what was said besides
 
 
 class ControlFiles:
@@ -70,14 +73,25 @@ class ControlFiles:
         return tuple(dict.fromkeys((self._pause, Path(PAUSE))))
 
     def _reason(self, path: Path) -> str:
-        with suppress(OSError):
-            return " ".join(self._disk.read(path).decode("utf-8", errors="replace").split())[:500]
-        return ""
+        return " ".join(" ".join(line for line in self._lines(path) if line != BY_DIFFERENCE).split())[:500]
 
-    def pause(self, reason: str = "") -> None:
+    def _lines(self, path: Path) -> list[str]:
+        with suppress(OSError):
+            return self._disk.read(path).decode("utf-8", errors="replace").splitlines()
+        return []
+
+    def is_paused_by_difference(self) -> bool:
+        """Return whether the bot has paused buying because book and exchange differ."""
+        there = [path for path in self._pause_files() if self._disk.exists(path)]
+        return bool(there) and BY_DIFFERENCE in self._lines(there[0])
+
+    def pause(self, reason: str = "", *, by_difference: bool = False) -> None:
         """Ask for no new buys; a reason is added to those that are there. Raises TemporaryError."""
-        before = self._reason(self._pause) if self._disk.exists(self._pause) else ""
-        self._write(self._pause, "\n".join(line for line in (before, reason) if line))
+        is_there = self._disk.exists(self._pause)
+        before = self._reason(self._pause) if is_there else ""
+        marked = by_difference or (is_there and BY_DIFFERENCE in self._lines(self._pause))
+        lines = (before, reason, BY_DIFFERENCE if marked else "")
+        self._write(self._pause, "\n".join(line for line in lines if line))
 
     def resume(self) -> bool:
         """Allow new buys again; return whether they were not allowed before. Raises OSError."""
@@ -106,7 +120,7 @@ class ControlFiles:
         """Return the bot's reply, or None while there is none."""
         with suppress(OSError, ValueError, TypeError, LookupError, AttributeError):
             content = json.loads(self._disk.read(self._reply_path))
-            left = {symbol: (str(code), str(said)) for symbol, (code, said) in content["left"].items()}
+            left = {symbol: (UnsoldReason(reason), str(said)) for symbol, (reason, said) in content["left"].items()}
             return CommandReply(bool(content["paused"]), bool(content["sold_all"]), left)
         return None
 

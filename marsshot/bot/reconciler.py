@@ -80,7 +80,7 @@ class Reconciler:
         for one in new:
             (log_error if one.pauses else log_warning)("book.differs", one.sentence, topic=one.topic)
         if serious := [one.sentence for one in new if one.pauses]:
-            self.control.pause("; ".join(serious))
+            self.control.pause("; ".join(serious), by_difference=True)
             log_info("control.paused", LocalizedText("log.paused"))
 
 

@@ -5,7 +5,6 @@ Changes nothing, and works beside a running bot.
 
 from __future__ import annotations
 
-import re
 import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -22,7 +21,7 @@ from marsshot.commands.check_venues import venue_findings
 from marsshot.commands.status import next_daily_update, pause_reason
 from marsshot.config.bot_files import BOOK
 from marsshot.config.settings import Settings
-from marsshot.core.catalog import Catalog
+from marsshot.core.catalog import Catalog, fault_and_remedy
 from marsshot.core.domain import Book
 from marsshot.core.errors import InputError
 from marsshot.infra.atomic_files import Disk
@@ -65,7 +64,7 @@ def _findings(settings: Settings, catalog: Catalog, *, ask_all: bool) -> Iterato
         "config",
         catalog.text("check.config_well", mode=settings.mode, count=tokens, quote=settings.quote_asset),
     )
-    missing = settings.missing_keys(*required_keys(settings))
+    missing = settings.empty_keys(*required_keys(settings))
     yield _keys(settings, missing, catalog)
     yield _guarded("folder", lambda: _folder(settings, catalog), catalog)
     book, finding = _book(settings, catalog)
@@ -88,18 +87,18 @@ def _guarded(subject: str, look: Callable[[], Finding], catalog: Catalog) -> Fin
     try:
         return look()
     except InputError as error:
-        finding, *remedy = re.split(r"\s?; ", catalog.render(*error.faults), maxsplit=1)
-        return Finding(Level.BAD, catalog.text(f"subject.{subject}"), finding, *remedy)
+        fault, remedy = fault_and_remedy(error.message)
+        shown = catalog.text(f"subject.{subject}")
+        return Finding(Level.BAD, shown, catalog.render(fault), catalog.render(remedy))
 
 
 def _keys(settings: Settings, missing: list[str], catalog: Catalog) -> Finding:
     if not missing:
         return _good(catalog, "keys", catalog.text("check.keys_well" if settings.mode != "demo" else "check.keys_demo"))
-    names = ", ".join(line.split(":")[0] for line in missing)
     return Finding(
         Level.BAD,
         catalog.text("subject.keys"),
-        catalog.text("check.keys_missing", keys=names),
+        catalog.text("check.keys_missing", keys=", ".join(missing)),
         catalog.text("check.keys_remedy"),
     )
 
@@ -139,7 +138,7 @@ def _passes(settings: Settings, book: Book | None, catalog: Catalog) -> Iterator
     if control.paused():
         reason = control.reason() or catalog.text("status.by_you")
         if catalog.language != "en":  # the bot's own reasons stand in PAUSE in English
-            reason = pause_reason(reason, book, catalog)
+            reason = pause_reason(control, book, catalog) or reason
         text = catalog.text("status.paused", reason=reason)
         yield Finding(Level.NOTE, catalog.text("subject.buying"), text)
     else:
@@ -149,11 +148,7 @@ def _passes(settings: Settings, book: Book | None, catalog: Catalog) -> Iterator
         yield _good(catalog, "pass", catalog.text("check.pass_demo", running=running))
         return
     moment = next_daily_update(book, settings, SystemClock().now())
-    when = (
-        catalog.text("check.now")
-        if moment == "due now"
-        else catalog.text("check.at", moment=datetime.fromisoformat(moment))
-    )
+    when = catalog.text("check.at", moment=moment) if moment else catalog.text("check.now")
     yield _good(catalog, "pass", catalog.text("check.pass", when=when, running=running))
 
 

@@ -20,12 +20,20 @@ from marsshot.core.domain import EXACT, Account, Book, TradingRules
 from marsshot.core.errors import MarsShotError
 from marsshot.exchange.binance.exchange import ApiKeyPermissions, BinanceExchange
 from marsshot.infra.clock import Clock
-from marsshot.market_data.coinbase import Coinbase
+from marsshot.market_data.coinbase import Coinbase, MissingPriceReason
 from marsshot.market_data.price_aggregator import Quote, fetch_prices_for_symbols
 from marsshot.portfolio.difference_messages import difference_text
 from marsshot.portfolio.reconciliation import balance_differences
 
 SMALL_CLOCK_ERROR_MS = 1000
+# What all tokens meet with at once where it is Coinbase, or the way to it, that is in trouble.
+COINBASE_TROUBLES = {
+    MissingPriceReason.SILENT,
+    MissingPriceReason.LATE,
+    MissingPriceReason.SLOW,
+    MissingPriceReason.ANSWERED,
+    MissingPriceReason.OTHER_PAIR,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,9 +150,7 @@ def _key(binance: BinanceExchange, catalog: Catalog) -> Finding:
 
 
 def _tokens(tokens: Collection[str], venue_data: VenueData, settings: Settings, catalog: Catalog) -> Iterator[Finding]:
-    silent = [
-        quote for quote in venue_data.quotes.values() if "does not answer" in quote.note or "answered" in quote.note
-    ]
+    silent = [quote for quote in venue_data.quotes.values() if quote.missing in COINBASE_TROUBLES]
     if silent and len(silent) == len(venue_data.quotes):
         yield Finding(
             Level.BAD, "Coinbase", catalog.text("check.coinbase_silent"), catalog.text("check.coinbase_remedy")

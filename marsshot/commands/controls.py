@@ -18,14 +18,14 @@ from marsshot.config.bot_files import BOOK, SELL_ALL, TRADES
 from marsshot.config.settings import Settings
 from marsshot.core.catalog import Catalog, LocalizedText
 from marsshot.core.errors import InputError, OperatorNeededError, TemporaryError
-from marsshot.core.reasons import OrderReason
+from marsshot.core.reasons import OrderReason, UnsoldReason
 from marsshot.infra.atomic_files import Disk
 from marsshot.infra.clock import SystemClock
 from positions_store import is_locked, load_state, read_trades
 
 REPLY_TIMEOUT_SECONDS = 20.0  # a running bot reads a file within a second, unless it is in the middle of orders
 MAX_QUIET_PERIODS = 3  # of at most two minutes each, where Binance asks for no requests in the middle of it
-RETRYABLE_CODES = {"in_doubt", "silenced"}  # why something is unsold that may be otherwise soon
+RETRYABLE_REASONS = {UnsoldReason.IN_DOUBT, UnsoldReason.SILENCED}  # why something is unsold that may be otherwise soon
 
 
 # --------------------------------------------------------------------------- sell-all
@@ -47,7 +47,7 @@ def sell_all(settings: Settings, config: Path, *, assume_yes: bool) -> int:
     sold = [row for row in _trades(settings) if row["client_order_id"] not in before and row["side"] == "SELL"]
     for line in _outcome_lines(sold, left, settings, catalog):
         print(line)  # noqa: T201
-    return 0 if all(code == "too_small" for code, _ in left.values()) else 1
+    return 0 if all(reason is UnsoldReason.TOO_SMALL for reason, _ in left.values()) else 1
 
 
 def _confirm(catalog: Catalog) -> bool:
@@ -57,7 +57,7 @@ def _confirm(catalog: Catalog) -> bool:
         return False
 
 
-def _sell_and_wait(settings: Settings, config: Path, control: ControlFiles) -> Mapping[str, tuple[str, str]]:
+def _sell_and_wait(settings: Settings, config: Path, control: ControlFiles) -> Mapping[str, tuple[UnsoldReason, str]]:
     """See to it that everything is sold, by the bot that runs or here; return what is left, by token, and why."""
     clock, seconds_left = SystemClock(), ORDER_RESOLUTION_SECONDS
     while seconds_left > 0:
@@ -73,11 +73,11 @@ def _sell_and_wait(settings: Settings, config: Path, control: ControlFiles) -> M
     if control.is_sell_all_requested():
         raise TemporaryError(LocalizedText("sell_all.not_heard"))
     reply = control.read_reply()
-    return reply.left if reply else dict.fromkeys(_held(settings), ("refused", ""))
+    return reply.left if reply else dict.fromkeys(_held(settings), (UnsoldReason.REFUSED, ""))
 
 
-def _sell_locally(settings: Settings, config: Path) -> Mapping[str, tuple[str, str]]:
-    left: dict[str, tuple[str, str]] = {}
+def _sell_locally(settings: Settings, config: Path) -> Mapping[str, tuple[UnsoldReason, str]]:
+    left: dict[str, tuple[UnsoldReason, str]] = {}
     catalog = Catalog(settings.language)
 
     def sell(run: RunningBot) -> int:
@@ -86,7 +86,7 @@ def _sell_locally(settings: Settings, config: Path) -> Mapping[str, tuple[str, s
         if bot.store.book.intents:
             resolve_unknown_orders(bot)
             bot.sell_all()
-        while silences and any(code == "silenced" for code, _ in bot.unsold().values()):
+        while silences and any(reason is UnsoldReason.SILENCED for reason, _ in bot.unsold().values()):
             seconds, silences = bot.quiet_seconds_left(), silences - 1
             if seconds > ORDER_RESOLUTION_SECONDS:
                 break
@@ -98,16 +98,20 @@ def _sell_locally(settings: Settings, config: Path) -> Mapping[str, tuple[str, s
         return 0
 
     if run_once(settings, config, sell, console=None):
-        return dict.fromkeys(_held(settings), ("stopped", ""))
+        return dict.fromkeys(_held(settings), (UnsoldReason.STOPPED, ""))
     return left
 
 
-def _running_bot_reply(settings: Settings, control: ControlFiles) -> Mapping[str, tuple[str, str]] | None:
+def _running_bot_reply(settings: Settings, control: ControlFiles) -> Mapping[str, tuple[UnsoldReason, str]] | None:
     """Return what the running bot has left unsold, or None while it is at it."""
     if control.is_sell_all_requested():
         return None
     reply = control.read_reply()
-    if reply is not None and reply.sold_all and not any(code in RETRYABLE_CODES for code, _ in reply.left.values()):
+    if (
+        reply is not None
+        and reply.sold_all
+        and not any(reason in RETRYABLE_REASONS for reason, _ in reply.left.values())
+    ):
         return reply.left
     return None if _held(settings) else {}
 
@@ -122,7 +126,7 @@ def _trades(settings: Settings) -> list[dict[str, str]]:
 
 
 def _outcome_lines(
-    sold: list[dict[str, str]], left: Mapping[str, tuple[str, str]], settings: Settings, catalog: Catalog
+    sold: list[dict[str, str]], left: Mapping[str, tuple[UnsoldReason, str]], settings: Settings, catalog: Catalog
 ) -> list[str]:
     quote = settings.quote_asset
     lines = [
@@ -138,8 +142,8 @@ def _outcome_lines(
         for row in sold
         if row["reason"] == OrderReason.SELL_ALL
     ]
-    for symbol, (code, said) in left.items():
-        why = catalog.text(f"unsold.{code}", said=said)
+    for symbol, (reason, said) in left.items():
+        why = catalog.text(reason.text_key, said=said)
         lines.append(catalog.text("sell_all.left", symbol=symbol, why=why))
     if not lines:
         lines.append(catalog.text("sell_all.nothing_held"))

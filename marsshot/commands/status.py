@@ -13,7 +13,7 @@ from typing import Any
 
 from marsshot.bot.control_files import ControlFiles
 from marsshot.bot.journal import LastSeen, parse_moment, positions_worth, read_equity, read_last_seen
-from marsshot.commands.status_view import daily_update_lines, status_lines
+from marsshot.commands.status_view import DUE_NOW, daily_update_lines, status_lines
 from marsshot.config.bot_files import BOOK, EQUITY, LAST_SEEN, TRADES
 from marsshot.config.settings import Settings
 from marsshot.core.catalog import Catalog, LocalizedText
@@ -75,13 +75,13 @@ def _print(lines: Iterable[str]) -> None:
 
 
 def _why_paused(control: ControlFiles, book: Book, catalog: Catalog) -> dict[str, str]:
-    return {"pause_reason": pause_reason(control.reason(), book, catalog)}
+    return {"pause_reason": pause_reason(control, book, catalog)}
 
 
-def pause_reason(reason: str, book: Book | None, catalog: Catalog) -> str:
+def pause_reason(control: ControlFiles, book: Book | None, catalog: Catalog) -> str:
     """Return why buying is paused; what differs stands in lines of its own, in the owner's language."""
-    is_ours = any(sentence in reason for sentence in book.differences.values()) if book else False
-    return catalog.text("status.by_difference") if is_ours else reason
+    is_told = book is not None and bool(book.differences)
+    return catalog.text("status.by_difference") if is_told and control.is_paused_by_difference() else control.reason()
 
 
 def status_facts(
@@ -92,6 +92,7 @@ def status_facts(
     trades = _trades(settings.file(TRADES), book)
     worth = positions_worth(book, seen)
     equity = book.capital + worth
+    following = next_daily_update(book, settings, now)
     return {
         "mode": book.mode,
         "time": utc_text(now),
@@ -105,7 +106,7 @@ def status_facts(
         "realised_profit": decimal_text(_realised_profit(settings.file(TRADES), trades)),
         "last_daily_update": book.last_daily_update.isoformat() if book.last_daily_update else None,
         "last_daily_outcome": _outcome(book, trades),
-        "next_daily_update": next_daily_update(book, settings, now),
+        "next_daily_update": f"{following:%Y-%m-%dT%H:%MZ}" if following else DUE_NOW,
         "put_off": seen.put_off,
         "put_off_until": utc_text(seen.put_off_until) if seen.put_off_until else None,
         "plan_under_way": book.plan is not None,
@@ -119,17 +120,15 @@ def status_facts(
     }
 
 
-def next_daily_update(book: Book | None, settings: Settings, now: datetime) -> str:
-    """Return when the next daily update is, in ISO 8601, or that it is due now."""
+def next_daily_update(book: Book | None, settings: Settings, now: datetime) -> datetime | None:
+    """Return when the next daily update is; None where it is due now."""
     last = book.last_daily_update if book else None
     strategy = settings.strategy
     hour, minute = strategy.daily_update_hour_utc, strategy.daily_update_minute_utc
     if is_daily_update_due(now, last, hour, minute):
-        return "due now"
+        return None
     following = datetime.combine(now.date(), time(hour, minute, tzinfo=UTC))
-    if following <= now or last == now.date():
-        following += timedelta(days=1)
-    return following.strftime("%Y-%m-%dT%H:%MZ")
+    return following + timedelta(days=1) if following <= now or last == now.date() else following
 
 
 # --------------------------------------------------------------------------- money

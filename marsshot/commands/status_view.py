@@ -9,6 +9,8 @@ from typing import Any
 
 from marsshot.core.catalog import Catalog
 
+DUE_NOW = "due now"  # stands for a moment in the facts, which programs read as JSON
+
 
 def status_lines(facts: Mapping[str, Any], now: datetime, catalog: Catalog) -> Iterator[str]:
     """Yield the lines. facts: as `status_facts` returns them."""
@@ -80,7 +82,7 @@ def _next_update(facts: Mapping[str, Any], catalog: Catalog) -> str:
         return catalog.text("status.next_demo")
     if facts["plan_under_way"]:
         return catalog.text("status.under_way")
-    if facts["next_daily_update"] != "due now":
+    if facts["next_daily_update"] != DUE_NOW:
         return catalog.text("status.next_pass", moment=datetime.fromisoformat(facts["next_daily_update"]))
     if facts["put_off"] and facts["put_off_until"]:
         until = datetime.fromisoformat(facts["put_off_until"])

@@ -283,13 +283,16 @@ class Settings(Section):
     def missing_keys(self, *needed: str) -> list[str]:
         """Return a line for each key that the work at hand needs and that is empty."""
         variables = {".".join(path): name for name, path in SECRET_VARIABLES.items()}
+        return [
+            LocalizedText("fault.key_missing", key=key, mode=self.mode, variable=variables[key])
+            for key in self.empty_keys(*needed)
+        ]
+
+    def empty_keys(self, *needed: str) -> list[str]:
+        """Return those of the keys that are empty."""
         sections: dict[str, SecretStr] = {
             "lunarcrush.api_key": self.lunarcrush.api_key,
             "binance_api.api_key": self.binance_api.api_key,
             "binance_api.api_secret": self.binance_api.api_secret,
         }
-        return [
-            LocalizedText("fault.key_missing", key=key, mode=self.mode, variable=variables[key])
-            for key in needed
-            if not sections[key].get_secret_value()
-        ]
+        return [key for key in needed if not sections[key].get_secret_value()]

@@ -22,6 +22,7 @@ import yaml
 Language = Literal["en", "fr"]
 LANGUAGES: tuple[Language, ...] = get_args(Language)
 FOLDER = Path(__file__).parent / "locales"
+WITH_REMEDY = "fault.with_remedy"
 COMMAND_VARIABLE = "MARSSHOT_COMMAND"  # of the environment: what the owner types to call the program
 
 # Many times faster, where PyYAML has been built with it.
@@ -135,6 +136,24 @@ class LocalizedText(str):
     def __reduce__(self) -> tuple[Callable[..., LocalizedText], tuple[str, Mapping[str, object]]]:
         """Be made anew from key and values: what the scoring process says reaches the owner in his language."""
         return _localized_text, (self.key, self.values)
+
+
+def with_remedy(fault: str, remedy: str) -> LocalizedText:
+    """Return what is wrong and what mends it as one sentence, which can be told apart again."""
+    return LocalizedText(WITH_REMEDY, fault=fault, remedy=remedy)
+
+
+def fault_and_remedy(text: str) -> tuple[str, str]:
+    """Return what is wrong, and what mends it: empty where nothing is said of that."""
+    if not isinstance(text, LocalizedText) or text.key != WITH_REMEDY:
+        return text, ""
+    fault, first = fault_and_remedy(_as_text(text.values["fault"]))
+    remedy = _as_text(text.values["remedy"])
+    return fault, with_remedy(first, remedy) if first else remedy
+
+
+def _as_text(value: object) -> str:
+    return value if isinstance(value, str) else str(value)
 
 
 def _localized_text(key: str, values: Mapping[str, object]) -> LocalizedText:

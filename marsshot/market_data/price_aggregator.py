@@ -54,6 +54,7 @@ class Quote:
     source: PriceSource | None = None
     note: str = ""
     agrees: bool | None = None  # whether Coinbase's price is near Binance's; None where it could not be compared
+    missing: MissingPriceReason | None = None  # why Coinbase has none
 
 
 def choose_price(coinbase: SpotAnswer, binance: Decimal | None, max_divergence: Decimal) -> Quote:
@@ -63,8 +64,9 @@ def choose_price(coinbase: SpotAnswer, binance: Decimal | None, max_divergence: 
     """
     if isinstance(coinbase, MissingPrice):
         if binance is None:
-            return Quote(None, note=LocalizedText("price.none", coinbase=coinbase.text))
-        return Quote(binance, PriceSource.BINANCE, LocalizedText("price.stand_in", coinbase=coinbase.text))
+            return Quote(None, note=LocalizedText("price.none", coinbase=coinbase.text), missing=coinbase.reason)
+        note = LocalizedText("price.stand_in", coinbase=coinbase.text)
+        return Quote(binance, PriceSource.BINANCE, note, missing=coinbase.reason)
     spot = coinbase.price
     if binance is None:
         return Quote(spot, PriceSource.COINBASE, LocalizedText("price.unchecked"))

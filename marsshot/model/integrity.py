@@ -11,7 +11,7 @@ from typing import Any
 
 from marsshot.config.bot_files import facts_path
 from marsshot.config.settings import Settings
-from marsshot.core.catalog import LocalizedText
+from marsshot.core.catalog import LocalizedText, with_remedy
 from marsshot.core.errors import InputError
 from marsshot.infra.fingerprints import content_digest
 
@@ -25,7 +25,7 @@ def own_or_live_file(settings: Settings, name: str) -> Path:
 def model_error(fault: str, path: Path, **facts: object) -> InputError:
     """Return the error of a model file; what is wrong with it stands in the catalogue under fault.model."""
     return InputError(
-        LocalizedText("fault.model.with_remedy", fault=LocalizedText(f"fault.model.{fault}", path=path, **facts))
+        with_remedy(LocalizedText(f"fault.model.{fault}", path=path, **facts), LocalizedText("fault.model.remedy"))
     )
 
 

@@ -16,7 +16,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import to_json
 
-from marsshot.core.catalog import LocalizedText
+from marsshot.core.catalog import LocalizedText, with_remedy
 from marsshot.core.decisions import BOUGHT, BOUGHT_IN_PART, SOLD, SOLD_IN_PART, StepOutcome, left_undone
 from marsshot.core.domain import Book, DifferenceTopic
 from marsshot.core.errors import InputError
@@ -69,7 +69,8 @@ def book_from_json(text: str, name: str) -> Book:
         raise InputError(LocalizedText("fault.book.none", path=name))
     version = content.pop("version", None)
     if type(version) is not int or version != VERSION:
-        raise InputError(LocalizedText("fault.book.other_version", path=name, version=repr(version), known=VERSION))
+        other = LocalizedText("fault.book.other_version", path=name, version=repr(version), known=VERSION)
+        raise InputError(with_remedy(other, LocalizedText("fault.book.remedy.other_version")))
     _refuse_missing_keys(content, name)
     try:
         return _adapter().validate_python(_domain_names(content))

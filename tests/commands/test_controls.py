@@ -15,7 +15,7 @@ import main
 from marsshot.bot.control_files import CommandReply, ControlFiles
 from marsshot.commands import controls
 from marsshot.config.loader import read_settings
-from marsshot.core.reasons import OrderReason
+from marsshot.core.reasons import OrderReason, UnsoldReason
 from marsshot.infra.atomic_files import Disk
 from positions_store import load_state, writer_lock
 from tests.helpers.process_harness import ProcessHarness, open_process_harness
@@ -248,7 +248,7 @@ def _settings(harness: ProcessHarness) -> Any:
 
 def test_an_answer_is_its_owners_only_and_comes_back_as_it_was(harness: ProcessHarness) -> None:
     control = ControlFiles(_settings(harness))
-    heard = CommandReply(paused=True, sold_all=True, left={"ADA": ("refused", "status HALT")})
+    heard = CommandReply(paused=True, sold_all=True, left={"ADA": (UnsoldReason.REFUSED, "status HALT")})
     control.write_reply(heard)
     assert control.read_reply() == heard
     assert (harness.folder / "heard.json").stat().st_mode & 0o777 == 0o600
@@ -266,9 +266,9 @@ def test_while_another_holds_the_book_its_answer_is_waited_for(harness: ProcessH
     settings, control = _settings(harness), ControlFiles(_settings(harness))
     harness.add_ada_position()
     with writer_lock(harness.folder / "bot_state.json"):
-        control.write_reply(CommandReply(paused=True, sold_all=True, left={"ADA": ("in_doubt", "")}))
+        control.write_reply(CommandReply(paused=True, sold_all=True, left={"ADA": (UnsoldReason.IN_DOUBT, "")}))
         assert controls._running_bot_reply(settings, control) is None, "it will be known better soon"
-        control.write_reply(CommandReply(paused=True, sold_all=True, left={"ADA": ("too_small", "")}))
-        assert controls._running_bot_reply(settings, control) == {"ADA": ("too_small", "")}
+        control.write_reply(CommandReply(paused=True, sold_all=True, left={"ADA": (UnsoldReason.TOO_SMALL, "")}))
+        assert controls._running_bot_reply(settings, control) == {"ADA": (UnsoldReason.TOO_SMALL, "")}
         control.request_sell_all()
         assert controls._running_bot_reply(settings, control) is None, "not taken note of yet"

@@ -220,7 +220,7 @@ def test_what_differs_from_binance_is_shown(capsys: pytest.CaptureFixture[str], 
     english, french = DIFFERENCES[topic]
     book = a_book(positions={"FET": a_position()}, differences={topic_from_text(topic): english})
     save_state(book, Path("bot_state.paper.json"), Disk())
-    ControlFiles(some_settings()).pause(english)
+    ControlFiles(some_settings()).pause(english, by_difference=True)
     assert show_status(some_settings(language=language), as_json=False) == 0
     shown = capsys.readouterr().out
     if language == "fr":

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from marsshot.bot.control_files import CommandReply, ControlFiles
+from marsshot.core.reasons import UnsoldReason
 from marsshot.dashboard.security.access_control import (
     MAX_ATTEMPTS_PER_ADDRESS,
     SESSION_LIFETIME,
@@ -231,7 +232,7 @@ def test_buying_stays_paused_while_a_sale_of_everything_waits(owner: DashboardHa
 
 def test_an_answer_to_an_earlier_sale_is_forgotten_with_the_next(owner: DashboardHarness) -> None:
     control = ControlFiles(some_settings())
-    control.write_reply(CommandReply(paused=True, sold_all=True, left={"FET": ("refused", "")}))
+    control.write_reply(CommandReply(paused=True, sold_all=True, left={"FET": (UnsoldReason.REFUSED, "")}))
     assert "could not be sold now" in owner.text("/")
     owner.post("/control/sell-all", "/control", word="SELL")
     assert "could not be sold now" not in owner.text("/")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from marsshot.bot.control_files import CommandReply, ControlFiles
-from marsshot.core.reasons import OrderReason
+from marsshot.core.reasons import OrderReason, UnsoldReason
 from marsshot.dashboard.presentation.trade_list import ROWS_PER_PAGE
 from marsshot.dashboard.security.access_control import ServerAddress
 from marsshot.infra.atomic_files import Disk
@@ -138,7 +138,7 @@ def test_what_was_gained_lately_and_the_next_pass_are_told() -> None:
 def test_what_a_sale_of_everything_has_left_is_told_with_its_reason() -> None:
     write_bot_files()
     ControlFiles(some_settings()).write_reply(
-        CommandReply(paused=True, sold_all=True, left={"FET": ("no_price", HTML_INJECTION)})
+        CommandReply(paused=True, sold_all=True, left={"FET": (UnsoldReason.NO_PRICE, HTML_INJECTION)})
     )
     page = open_dashboard().text("/")
     assert "no venue has a price for it now" in page

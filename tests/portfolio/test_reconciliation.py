@@ -391,7 +391,7 @@ def test_a_pause_that_cannot_be_written_counts_as_not_compared(harness: TradingH
     take_away(harness, "ADA", "100")
 
     class FullDisk(ControlFiles):
-        def pause(self, reason: str = "") -> None:
+        def pause(self, reason: str = "", *, by_difference: bool = False) -> None:
             raise TemporaryError("PAUSE: cannot be written (No space left on device)")
 
     bot = harness.bot(wanting_dot(harness))

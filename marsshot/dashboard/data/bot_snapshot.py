@@ -28,6 +28,7 @@ from marsshot.config.loader import read_settings
 from marsshot.config.settings import Settings
 from marsshot.core.domain import Book
 from marsshot.core.errors import InputError
+from marsshot.core.reasons import UnsoldReason
 from marsshot.dashboard.data.bitcoin_closes import DailyClose, bitcoin_closes
 from marsshot.dashboard.data.csv_records import DecisionRow, Trade, parse_decisions, parse_trades, trades_from_book
 from marsshot.dashboard.data.equity_curve import Curve, build_equity_curve, buy_and_hold
@@ -62,7 +63,7 @@ class BotSnapshot:
     paused: str
     pause_reason: str
     sell_all_pending: bool  # asked for, and the bot has not taken note yet
-    unsold: Mapping[str, tuple[str, str]]
+    unsold: Mapping[str, tuple[UnsoldReason, str]]
     is_silent: bool
     last_heartbeat: datetime | None
     faults: tuple[str, ...]
