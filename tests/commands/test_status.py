@@ -13,7 +13,7 @@ import pytest
 
 from marsshot.bot.control_files import ControlFiles
 from marsshot.bot.journal import LastSeen
-from marsshot.commands.status import show_status, status_facts
+from marsshot.commands.status import pause_reason, show_status, status_facts
 from marsshot.commands.status_view import status_lines
 from marsshot.core.catalog import LANGUAGES, Catalog, Language
 from marsshot.core.domain import Book, TradeRow
@@ -361,6 +361,32 @@ def test_status_copes_with_a_broken_journal(folder: Path, content: bytes) -> Non
 # --------------------------------------------------------------------------- pause and resume
 
 FILES = {"live": "", "paper": ".paper", "demo": ".demo"}
+
+
+def test_a_pause_of_the_bots_is_known_by_its_mark_and_tells_its_reason_without_it() -> None:
+    control = ControlFiles(some_settings())
+    control.pause("I am on holiday")
+    assert not control.is_paused_by_difference()
+    control.pause("FET: the book has 100", by_difference=True)
+    control.pause()
+    control.pause("ADA too")
+    assert control.is_paused_by_difference(), "whatever is added"
+    assert control.reason() == "I am on holiday FET: the book has 100 ADA too"
+    assert control.resume()
+    control.pause("FET: the book has 100")
+    assert not control.is_paused_by_difference()
+
+
+@pytest.mark.parametrize(
+    ("by_difference", "differs", "told"), [(True, True, "by the bot"), (True, False, "why"), (False, True, "why")]
+)
+def test_a_pause_is_told_as_the_bots_while_what_differs_is_told_too(
+    by_difference: bool, differs: bool, told: str
+) -> None:
+    control = ControlFiles(some_settings())
+    control.pause("why", by_difference=by_difference)
+    book = a_book(differences={topic_from_text("short.FET.60"): "FET"} if differs else {})
+    assert pause_reason(control, book, Catalog("en")).startswith(told)
 
 
 @pytest.mark.parametrize(("mode", "ending"), FILES.items())

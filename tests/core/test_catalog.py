@@ -22,8 +22,10 @@ from marsshot.core.catalog import (
     Language,
     LocalizedText,
     catalog_of,
+    fault_and_remedy,
     load_texts,
     with_command_name,
+    with_remedy,
 )
 from marsshot.core.errors import InputError, TemporaryError
 from tests.helpers.builders import PROGRAM, ROOT
@@ -271,6 +273,29 @@ def test_where_a_catalogue_is_out_of_reach_the_english_one_does(
         assert catalog_of("fr").render(stopped) == "stopped", "even where there is none at all"
     finally:
         load_texts.cache_clear()
+
+
+# --------------------------------------------------------------------------- a fault and its remedy
+
+
+def test_a_fault_with_its_remedy_is_one_sentence_that_can_be_told_apart_again() -> None:
+    text = with_remedy(
+        LocalizedText("fault.folder.unwritable", folder="/x; y"), LocalizedText("fault.folder.keeps_book")
+    )
+    assert text == "/x; y: this folder cannot be written; the bot keeps its book there"
+    assert Catalog("fr").render(text) == "/x; y : on ne peut pas écrire dans ce dossier ; le robot y garde son livre"
+    fault, remedy = fault_and_remedy(text)
+    assert (fault, remedy) == ("/x; y: this folder cannot be written", "the bot keeps its book there")
+    assert Catalog("fr").render(remedy) == "le robot y garde son livre"
+
+
+def test_remedies_add_up_and_a_fault_may_have_none() -> None:
+    assert fault_and_remedy(with_remedy(with_remedy("broken", "mend it"), "begin anew")) == (
+        "broken",
+        "mend it; begin anew",
+    )
+    assert fault_and_remedy("one; two") == ("one; two", "")
+    assert fault_and_remedy(LocalizedText("fault.stopped")) == ("stopped", "")
 
 
 # --------------------------------------------------------------------------- what the owner is told to type

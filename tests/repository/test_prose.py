@@ -1,0 +1,179 @@
+"""Prose steers nothing: no code of the program looks at the words of a message.
+
+Read from the source: what compares with, or searches for, a sentence; and, in the rooms that decide, what looks at the
+beginning, the end or the parts of any text. What does so for another reason is listed, with that reason.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from marsshot.core.catalog import LANGUAGES, load_texts
+from marsshot.core.reasons import DecisionReason, DifferenceKind, OrderReason, SkipReason, UnsoldReason
+from marsshot.market_data.coinbase import SpotFailure
+from tests.helpers.builders import PROGRAM, ROOT
+
+DECIDING = ("strategy", "bot", "portfolio", "core", "exchange", "commands", "monitoring", "market_data")
+SCRIPTS = ("trade_executor.py", "risk_manager.py", "positions_store.py", "ml_decision.py", "main.py")
+LOOKS = {"startswith", "endswith", "removeprefix", "removesuffix", "partition", "rpartition", "find", "split"}
+PATTERNS = {"match", "fullmatch", "search", "split", "findall"}
+
+# By file: the functions that take a text apart, and why that text is no message.
+ALLOWED = {
+    "main.py": {"_help_texts": "an option that the owner typed"},
+    "marsshot/bot/scoring_process.py": {"result": "bytes of a pickle"},
+    "marsshot/bot/journal.py": {
+        "read_equity": "a row of a CSV file",
+        "_last_moment": "a row of a CSV file",
+        "_without_last": "a row of a CSV file",
+    },
+    "marsshot/bot/control_files.py": {"_reason": "blanks of PAUSE are joined for one line"},
+    "marsshot/commands/check_venues.py": {"venue_findings": "blanks are joined for one line"},
+    "marsshot/commands/status.py": {"traded": "the date of a row of trades.csv"},
+    "marsshot/core/catalog.py": {"_text": "blanks are joined for one line"},
+    "marsshot/core/domain.py": {"is_our_order": "the form of a client order id"},
+    "marsshot/exchange/binance/exchange.py": {"__init__": "the scheme of an address"},
+    "marsshot/market_data/bar_cache.py": {"_parse": "bytes of a cache file"},
+    "marsshot/market_data/coinbase.py": {"__init__": "the scheme of an address"},
+    "marsshot/monitoring/sd_notify.py": {
+        "__init__": "the address of a socket",
+        "status": "blanks are joined for one line",
+    },
+    "marsshot/portfolio/serialization.py": {
+        "topic_from_text": "a key of the book",
+        "outcome_from_sentence": "a book of a version that kept sentences",
+    },
+}
+# Venues tell some refusals apart by their own words alone: their folder turns those into reasons, and nobody else.
+CODES_WITH_BLANKS = {
+    "power cut",
+    "disk fault",
+    "frame-ancestors 'none'",
+}  # names of disasters; a part of an HTTP header
+VENUES = ("marsshot/exchange/binance/errors.py", "marsshot/market_data/lunarcrush.py")
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def functions(tree: ast.Module) -> Iterator[tuple[str, ast.AST]]:
+    """Yield every node with the name of the innermost function that it stands in."""
+
+    def walk(node: ast.AST, within: str) -> Iterator[tuple[str, ast.AST]]:
+        for child in ast.iter_child_nodes(node):
+            name = child.name if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef) else within
+            yield name, child
+            yield from walk(child, name)
+
+    return walk(tree, "")
+
+
+def takes_text_apart(node: ast.AST) -> bool:
+    if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
+        return False
+    of_re = isinstance(node.func.value, ast.Name) and node.func.value.id == "re"
+    return node.func.attr in (PATTERNS if of_re else LOOKS)
+
+
+def text_of(node: ast.AST) -> str:
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
+
+
+def compares_words(node: ast.AST) -> bool:
+    """Return whether a comparison has a sentence (a text with a blank) in it, or searches the words of an error."""
+    if not isinstance(node, ast.Compare):
+        return False
+    parts = [one for side in (node.left, *node.comparators) for one in ast.walk(side)]
+    sentences = [text for text in map(text_of, parts) if " " in text.strip() and text not in CODES_WITH_BLANKS]
+    searches = any(isinstance(one, ast.In | ast.NotIn) for one in node.ops)
+    in_str = searches and any(
+        isinstance(side, ast.Call) and isinstance(side.func, ast.Name) and side.func.id == "str"
+        for side in node.comparators
+    )
+    return bool(sentences) or in_str
+
+
+def found_in(source: str) -> list[str]:
+    """Return what a source does with words, for the tests of the reader itself."""
+    nodes = [node for _, node in functions(ast.parse(source))]
+    return [ast.unparse(node) for node in nodes if takes_text_apart(node) or compares_words(node)]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "outcome.startswith('left')",
+        "outcome.removeprefix('left: ')",
+        "kind, _, rest = topic.partition('.')",
+        "'NOTIONAL' in str(error)",
+        "'does not answer' in quote.note",
+        "moment == 'due now'",
+        "re.split('; ', sentence)",
+    ],
+)
+def test_the_reader_finds_what_looks_at_words(source: str) -> None:
+    assert len(found_in(source)) == 1
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "reason is SkipReason.PAUSED",
+        "settings.mode == 'demo'",
+        "'BTC' in prices",
+        "error.reason in REASONS",
+        "' '.join(a)",
+    ],
+)
+def test_the_reader_lets_codes_and_values_be(source: str) -> None:
+    assert found_in(source) == []
+
+
+def test_no_code_compares_or_searches_sentences() -> None:
+    wrong = [
+        f"{name_of(path)}:{getattr(node, 'lineno', 0)} {ast.unparse(node)}"
+        for path in PROGRAM
+        if name_of(path) not in VENUES
+        for _, node in functions(ast.parse(path.read_text(encoding="utf-8")))
+        if compares_words(node)
+    ]
+    assert wrong == []
+
+
+def deciding_files() -> list[Path]:
+    return [path for path in PROGRAM if name_of(path) in SCRIPTS or is_in(path, DECIDING)]
+
+
+def is_in(path: Path, rooms: tuple[str, ...]) -> bool:
+    return name_of(path).startswith(tuple(f"marsshot/{room}/" for room in rooms))
+
+
+def test_where_decisions_are_made_no_text_is_taken_apart() -> None:
+    found: dict[str, set[str]] = {}
+    for path in deciding_files():
+        if name_of(path) not in VENUES:
+            for function, node in functions(ast.parse(path.read_text(encoding="utf-8"))):
+                if takes_text_apart(node):
+                    found.setdefault(name_of(path), set()).add(function)
+    assert found == {name: set(reasons) for name, reasons in ALLOWED.items()}, "mend it, or list it with its reason"
+
+
+def test_nobody_but_binances_folder_knows_the_names_of_its_filters() -> None:
+    """The wings that stand in for Binance, or upset it, speak its language."""
+    for path in deciding_files():
+        if not is_in(path, ("exchange/binance",)):
+            texts = {text_of(node) for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))}
+            assert not any("NOTIONAL" in text or "LOT_SIZE" in text for text in texts), name_of(path)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_reason_has_its_words(language: str) -> None:
+    texts = load_texts("fr" if language == "fr" else "en")
+    tables = (OrderReason, DecisionReason, SkipReason, UnsoldReason, DifferenceKind)
+    keys = {one.text_key for table in tables for one in table if one is not DifferenceKind.UNNAMED}
+    assert keys | {f"coinbase.{one}" for one in SpotFailure} <= texts.keys()
