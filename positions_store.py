@@ -5,25 +5,21 @@ A broken or foreign book stops the bot: it never means "start empty". Decides no
 
 from __future__ import annotations
 
-import csv
-import io
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import asdict, fields, replace
-from decimal import Decimal
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from marsshot.config.bot_files import lock_path
 from marsshot.core.catalog import LocalizedText, with_remedy
-from marsshot.core.domain import Book, TradeRow
+from marsshot.core.domain import Book
 from marsshot.core.errors import InputError, OperatorNeededError, TemporaryError
 from marsshot.infra.atomic_files import Disk, backup_path, replace_atomically
-from marsshot.portfolio.serialization import book_from_json, book_to_json, decimal_text
-
-TRADE_COLUMNS = tuple(field.name for field in fields(TradeRow))
+from marsshot.portfolio.serialization import book_from_json, book_to_json
+from marsshot.portfolio.trades_file import client_order_ids, csv_rows, is_whole_line
 
 
 def load_state(path: Path, mode: str, disk: Disk) -> Book | None:
@@ -151,7 +147,7 @@ class Store:
                 self._ids_in_file = _mend_and_read_ids(self._trades_path, self._disk, unfinished)
             missing = [row for row in self._book.unwritten_trades if row.client_order_id not in self._ids_in_file]
             if missing:
-                self._disk.append(self._trades_path, _csv_rows(missing, header=not self._ids_in_file))
+                self._disk.append(self._trades_path, csv_rows(missing, header=not self._ids_in_file))
         except OSError as error:
             self._ids_in_file = None
             self._on_trouble(LocalizedText("log.trades_not_written", path=self._trades_path, why=error.strerror))
@@ -176,38 +172,14 @@ def _mend_and_read_ids(path: Path, disk: Disk, unfinished: set[str]) -> set[str]
     content = disk.read(path)
     whole = content.rfind(b"\n") + 1
     rest = content[whole:]
-    if rest and _is_whole(rest, unfinished):
+    if rest and is_whole_line(rest, unfinished):
         disk.append(path, b"\n")
         content, whole = content + b"\n", len(content) + 1
     elif rest:
         disk.truncate(path, whole)
     if whole == 0:
         return set()
-    rows = csv.DictReader(io.StringIO(content[:whole].decode("utf-8", errors="replace")))
-    return {_HEADER_MARK} | {row.get("client_order_id") or _HEADER_MARK for row in rows}
-
-
-def _is_whole(line: bytes, unfinished: set[str]) -> bool:
-    fields = next(csv.reader([line.decode("utf-8", errors="replace")]), [])
-    return len(fields) == len(TRADE_COLUMNS) and fields[TRADE_COLUMNS.index("client_order_id")] not in unfinished
-
-
-def _csv_rows(rows: list[TradeRow], *, header: bool) -> bytes:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    if header:
-        writer.writerow(TRADE_COLUMNS)
-    for row in rows:
-        values = asdict(row).values()
-        writer.writerow([decimal_text(value) if isinstance(value, Decimal) else value for value in values])
-    return text.getvalue().encode()
-
-
-def read_trades(path: Path) -> list[dict[str, str]]:
-    """Return the rows of trades.csv, oldest first; an absent file is an empty list."""
-    with suppress(FileNotFoundError), path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
-    return []
+    return {_HEADER_MARK} | client_order_ids(content[:whole])
 
 
 def check_folder(path: Path) -> None:

@@ -34,7 +34,7 @@ from marsshot.config.loader import read_settings
 from marsshot.core.errors import InputError, StopRequested
 from marsshot.infra import event_log
 from marsshot.infra.clock import VirtualClock
-from positions_store import read_trades
+from marsshot.portfolio.trades_file import read_trades
 from tests.helpers.process_harness import PROGRAM, ProcessHarness, open_process_harness
 from tests.helpers.trading_harness import NEW_ORDER, QUERY_ORDER, TRADES, LogCapture
 
@@ -140,7 +140,7 @@ def test_a_day_by_hand(harness: ProcessHarness) -> None:
     code, out, _ = harness.run("intraday")
     assert code == 0
     assert harness.traded() == ["BUY ADA", "SELL ADA"]
-    assert [row["reason"] for row in read_trades(harness.folder / "trades.csv")] == ["daily_buy", "stop_loss"]
+    assert [trade.reason for trade in read_trades(harness.folder / "trades.csv")] == ["daily_buy", "stop_loss"]
     assert_files_are_for_their_owner_and_hold_no_secret(harness)
 
 
@@ -304,7 +304,7 @@ def test_a_daemon_that_is_stopped_over_the_look_up_of_an_order_leaves_it_to_the_
     assert harness.book()["positions"] == {}
     assert harness.run("intraday")[0] == 0
     assert harness.book()["intents"] == {}
-    assert [row["symbol"] for row in read_trades(harness.folder / "trades.csv")] == ["ADA"]
+    assert [trade.symbol for trade in read_trades(harness.folder / "trades.csv")] == ["ADA"]
     assert harness.traded() == ["BUY ADA"]
 
 

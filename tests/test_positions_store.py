@@ -21,7 +21,8 @@ from marsshot.core.errors import InputError, OperatorNeededError, TemporaryError
 from marsshot.infra.atomic_files import Disk, replace_atomically
 from marsshot.portfolio.ledger import with_position
 from marsshot.portfolio.serialization import book_to_json
-from positions_store import TRADE_COLUMNS, Store, check_folder, load_state, read_trades, save_state, writer_lock
+from marsshot.portfolio.trades_file import TRADE_COLUMNS, read_trades
+from positions_store import Store, check_folder, load_state, save_state, writer_lock
 from tests.helpers.builders import ROOT, D, a_book, a_position, a_trade
 
 OLD = a_book(capital=D(1000))
@@ -329,6 +330,7 @@ def test_a_file_without_backup_is_replaced_in_one_step_too(tmp_path: Path) -> No
 HOLDER = """
 import sys
 from pathlib import Path
+from marsshot.portfolio.trades_file import TRADE_COLUMNS, read_trades
 from positions_store import writer_lock
 with writer_lock(Path(sys.argv[1])):
     print("held", flush=True)
@@ -390,7 +392,7 @@ def test_a_folder_that_is_not_there_is_an_input_error(tmp_path: Path) -> None:
 
 
 def rows_of(trades: Path) -> list[str]:
-    return [row["client_order_id"] for row in read_trades(trades)]
+    return [trade.client_order_id for trade in read_trades(trades)]
 
 
 def book_with_trades(*ids: str) -> Book:
@@ -424,9 +426,13 @@ def test_the_first_row_comes_after_the_header_and_the_header_comes_once(path: Pa
 def test_amounts_in_a_row_are_plain_decimals(path: Path, trades: Path) -> None:
     row = a_trade(qty=D("1E+3"), price=D("1E-8"), quote=D("10.50"), fee="0.1+0.2", fee_asset="BNB+USDT")
     Store(OLD, path, trades, Disk(), pytest.fail).save(replace(OLD, unwritten_trades=(row,)))
+    with trades.open(newline="") as file:
+        (written,) = csv.DictReader(file)
+    assert (written["qty"], written["price"], written["quote"]) == ("1000", "0.00000001", "10.5")
+    assert (written["fee"], written["fee_asset"]) == ("0.1+0.2", "BNB+USDT")
     (read,) = read_trades(trades)
-    assert (read["qty"], read["price"], read["quote"]) == ("1000", "0.00000001", "10.5")
-    assert (read["fee"], read["fee_asset"]) == ("0.1+0.2", "BNB+USDT")
+    assert (read.qty, read.price, read.quote) == (D(1000), D("1E-8"), D("10.5"))
+    assert read.fees == {"BNB": D("0.1"), "USDT": D("0.2")}
 
 
 def test_a_row_that_is_written_leaves_the_book_in_memory(path: Path, trades: Path) -> None:

@@ -26,7 +26,7 @@ from marsshot.core.errors import (
     UnknownOutcomeError,
 )
 from marsshot.core.reasons import OrderReason, SkipReason
-from positions_store import read_trades
+from marsshot.portfolio.trades_file import read_trades
 from risk_manager import ExitDecision
 from tests.helpers.trading_harness import (
     NEW_ORDER,
@@ -111,7 +111,7 @@ def test_commission_in_bnb_leaves_the_whole_purchase(harness: TradingHarness) ->
     pay_fees_in_bnb(harness, "1")
     buy(harness)
     assert harness.book.positions["ADA"].qty == harness.orders[0].executed_quantity
-    assert read_trades(harness.trades_path)[0]["fee_asset"] == "BNB"
+    assert read_trades(harness.trades_path)[0].fee_asset == "BNB"
     sell(harness, str(harness.book.positions["ADA"].qty))
     harness.assert_consistent()
 
@@ -123,7 +123,7 @@ def test_fills_with_different_commission_assets_are_summed_by_asset(harness: Tra
     assert {fill.commission_asset for fill in order.fills} == {"ADA", "BNB"}
     in_ada = sum((fill.commission for fill in order.fills if fill.commission_asset == "ADA"), D(0))
     assert harness.book.positions["ADA"].qty == order.executed_quantity - in_ada
-    assert read_trades(harness.trades_path)[0]["fee_asset"] == "ADA+BNB"
+    assert read_trades(harness.trades_path)[0].fee_asset == "ADA+BNB"
     harness.assert_consistent()
 
 
@@ -587,8 +587,8 @@ def test_after_a_lost_answer_the_commission_comes_from_the_trades(harness: Tradi
         buy(harness, "900")
     harness.settle(1)
     row = read_trades(harness.trades_path)[0]
-    assert D(row["fee"]) == sum((fill.commission for fill in harness.orders[0].fills), D(0)) > 0
-    assert row["fee_asset"] == "ADA"
+    assert D(row.fee) == sum((fill.commission for fill in harness.orders[0].fills), D(0)) > 0
+    assert row.fee_asset == "ADA"
     harness.assert_consistent()
 
 
@@ -885,7 +885,7 @@ def test_a_fill_is_told_with_its_reason(harness: TradingHarness) -> None:
     [sentence] = harness.captured_log.of("order.filled")
     assert sentence.startswith("Sold 100 ADA for 99.")
     assert "(stop-loss, -50." in sentence
-    assert read_trades(harness.trades_path)[0]["side"] == Side.SELL
+    assert read_trades(harness.trades_path)[0].side == Side.SELL
 
 
 def test_an_order_stamped_with_a_time_to_come_is_decided_by_when_it_was_first_looked_for(

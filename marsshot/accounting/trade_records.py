@@ -1,6 +1,6 @@
-"""The rows of trades.csv as values: what each order was worth, what its fees were, what it did to the holding.
+"""trades.csv for the accountant: what each order was worth, what its fees were, what it did to the holding.
 
-Pure: texts in, values out. No rate is ever invented: a fee in a third asset (BNB) stays an amount of that asset.
+Pure: values in, values out. No rate is ever invented: a fee in a third asset (BNB) stays an amount of that asset.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from marsshot.accounting.gains import Movement
 from marsshot.core.catalog import LocalizedText
 from marsshot.core.domain import ZERO, Side
 from marsshot.core.errors import InputError
+from marsshot.portfolio.trades_file import Trade
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,40 +58,41 @@ class TradeRecord:
         return Movement(self.asset, quantity, self.net_quote)
 
 
-def records_of(rows: Sequence[Mapping[str, str]], quote_asset: str, name: str) -> list[TradeRecord]:
-    """Return the orders, oldest first. Raises InputError naming the line that cannot be read."""
+def records_of(trades: Sequence[Trade], quote_asset: str, name: str) -> list[TradeRecord]:
+    """Return the orders, oldest first. Raises InputError naming the one that cannot be right."""
     records = []
-    for number, row in enumerate(rows, start=2):  # line 1 holds the names of the columns
+    for trade in trades:
         try:
-            records.append(_record_of(row, quote_asset))
-        except (KeyError, ValueError, ArithmeticError, AttributeError, TypeError):
-            raise InputError(
-                LocalizedText("fault.trades.bad_line", path=name, line=number, quote=quote_asset)
-            ) from None
+            records.append(_record_of(trade, quote_asset))
+        except (ValueError, ArithmeticError):
+            # Line 1 holds the names of the columns.
+            raise unreadable_trade(name, len(records) + 2, quote_asset) from None
     return sorted(records, key=lambda record: record.time)
 
 
-def _record_of(row: Mapping[str, str], quote_asset: str) -> TradeRecord:
-    pair = row["pair"]
-    asset = pair.removesuffix(quote_asset)
-    names = row["fee_asset"].split("+") if row["fee_asset"] else []
-    amounts = row["fee"].split("+") if row["fee"] else []
+def unreadable_trade(name: str, line: int, quote_asset: str) -> InputError:
+    """Return the error of a line of trades.csv that is no trade in the quote asset."""
+    return InputError(LocalizedText("fault.trades.bad_line", path=name, line=line, quote=quote_asset))
+
+
+def _record_of(trade: Trade, quote_asset: str) -> TradeRecord:
+    asset = trade.pair.removesuffix(quote_asset)
     record = TradeRecord(
-        time=datetime.fromisoformat(row["time"]),
-        symbol=row["symbol"],
+        time=trade.time,
+        symbol=trade.symbol,
         asset=asset,
         quote_asset=quote_asset,
-        pair=pair,
-        side=Side(row["side"]),
-        reason=row["reason"],
-        quantity=Decimal(row["qty"]),
-        quote=Decimal(row["quote"]),
-        fees=dict(zip(names, map(Decimal, amounts), strict=True)),
-        client_order_id=row["client_order_id"],
-        order_id=row["order_id"],
+        pair=trade.pair,
+        side=Side(trade.side),
+        reason=trade.reason,
+        quantity=trade.qty,
+        quote=trade.quote,
+        fees=trade.fees,
+        client_order_id=trade.client_order_id,
+        order_id=trade.order_id,
     )
     numbers = (record.quantity, record.quote, *record.fees.values())
-    if asset in {pair, ""} or record.time.tzinfo is None or not all(number.is_finite() for number in numbers):
+    if asset in {trade.pair, ""} or not all(number.is_finite() for number in numbers):
         raise ValueError
     if record.quantity <= 0 or min(numbers) < 0:
         raise ValueError

@@ -52,7 +52,7 @@ class ControlFiles:
     def __init__(self, settings: Settings, disk: Disk | None = None) -> None:
         self._disk = disk or Disk()
         self._pause = settings.file(PAUSE)
-        self._sell_all = settings.file(SELL_ALL)
+        self.sell_all_path = settings.file(SELL_ALL)
         self._daily = settings.file(DAILY)
         self._reply_path = settings.file(REPLY)
 
@@ -105,7 +105,7 @@ class ControlFiles:
 
     def request_sell_all(self) -> None:
         """Ask for the sale of every position. Raises TemporaryError."""
-        self._write(self._sell_all, "")
+        self._write(self.sell_all_path, "")
 
     def write_reply(self, reply: CommandReply) -> None:
         """Write the reply, for a command that may wait for it. Raises OSError; nothing depends on it."""
@@ -126,11 +126,11 @@ class ControlFiles:
 
     def is_sell_all_requested(self) -> bool:
         """Return whether the sale of every position is asked for and not yet taken note of."""
-        return self._disk.exists(self._sell_all)
+        return self._disk.exists(self.sell_all_path)
 
     def acknowledge_sell_all(self) -> None:
         """Take the request away: it stands in the book now. Raises TemporaryError."""
-        self._remove(self._sell_all)
+        self._remove(self.sell_all_path)
 
     def request_daily_update(self, today: date) -> None:
         """Request the daily update of this UTC day now. Raises TemporaryError."""

@@ -5,23 +5,25 @@ Waits for the running bot, and takes over where that ends in the middle. Holds n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from decimal import Decimal
 from math import ceil
 from pathlib import Path
 
 from marsshot.bot.bootstrap import RunningBot, required_keys
 from marsshot.bot.control_files import CommandReply, ControlFiles
+from marsshot.bot.owner_requests import is_confirmation, request_pause, request_resume, request_sell_all
 from marsshot.bot.session import ORDER_RESOLUTION_SECONDS, resolve_unknown_orders, run_once
-from marsshot.config.bot_files import BOOK, SELL_ALL, TRADES
+from marsshot.config.bot_files import BOOK, TRADES
 from marsshot.config.settings import Settings
 from marsshot.core.catalog import Catalog, LocalizedText
+from marsshot.core.domain import ZERO, Side
 from marsshot.core.errors import InputError, OperatorNeededError, TemporaryError
 from marsshot.core.reasons import OrderReason, UnsoldReason
 from marsshot.infra.atomic_files import Disk
 from marsshot.infra.clock import SystemClock
-from positions_store import is_locked, load_state, read_trades
+from marsshot.portfolio.trades_file import Trade, readable_trades
+from positions_store import is_locked, load_state
 
 REPLY_TIMEOUT_SECONDS = 20.0  # a running bot reads a file within a second, unless it is in the middle of orders
 MAX_QUIET_PERIODS = 3  # of at most two minutes each, where Binance asks for no requests in the middle of it
@@ -39,12 +41,11 @@ def sell_all(settings: Settings, config: Path, *, assume_yes: bool) -> int:
         return 1
     if missing := settings.missing_keys(*required_keys(settings)):
         raise InputError(*missing)
-    before = {row["client_order_id"] for row in _trades(settings)}
-    control.clear_reply()
-    control.pause()
-    control.request_sell_all()
+    trades_path = settings.file(TRADES)
+    before = {trade.client_order_id for trade in readable_trades(trades_path)}
+    request_sell_all(control)
     left = _sell_and_wait(settings, config, control)
-    sold = [row for row in _trades(settings) if row["client_order_id"] not in before and row["side"] == "SELL"]
+    sold = [one for one in readable_trades(trades_path) if one.client_order_id not in before and one.side == Side.SELL]
     for line in _outcome_lines(sold, left, settings, catalog):
         print(line)  # noqa: T201
     return 0 if all(reason is UnsoldReason.TOO_SMALL for reason, _ in left.values()) else 1
@@ -52,7 +53,7 @@ def sell_all(settings: Settings, config: Path, *, assume_yes: bool) -> int:
 
 def _confirm(catalog: Catalog) -> bool:
     try:
-        return input(f"{catalog.text('sell_all.sure')} ").strip().lower() in {"yes", catalog.text("sell_all.yes")}
+        return is_confirmation(input(f"{catalog.text('sell_all.sure')} "), "yes", catalog.text("sell_all.yes"))
     except EOFError:
         return False
 
@@ -121,26 +122,22 @@ def _held(settings: Settings) -> list[str]:
     return list(book.positions) if book else []
 
 
-def _trades(settings: Settings) -> list[dict[str, str]]:
-    return read_trades(settings.file(TRADES))
-
-
 def _outcome_lines(
-    sold: list[dict[str, str]], left: Mapping[str, tuple[UnsoldReason, str]], settings: Settings, catalog: Catalog
+    sold: Sequence[Trade], left: Mapping[str, tuple[UnsoldReason, str]], settings: Settings, catalog: Catalog
 ) -> list[str]:
     quote = settings.quote_asset
     lines = [
         catalog.text(
             "sell_all.sold",
-            symbol=row["symbol"],
-            qty=Decimal(row["qty"]),
-            quote=Decimal(row["quote"]),
-            price=Decimal(row["price"]),
-            profit=Decimal(row["profit"] or 0),
+            symbol=trade.symbol,
+            qty=trade.qty,
+            quote=trade.quote,
+            price=trade.price,
+            profit=trade.profit or ZERO,
             asset=quote,
         )
-        for row in sold
-        if row["reason"] == OrderReason.SELL_ALL
+        for trade in sold
+        if trade.reason == OrderReason.SELL_ALL
     ]
     for symbol, (reason, said) in left.items():
         why = catalog.text(reason.text_key, said=said)
@@ -157,12 +154,9 @@ def _outcome_lines(
 def pause(settings: Settings) -> int:
     """Allow no new buys; say so when the running bot has confirmed it."""
     catalog, control = Catalog(settings.language), ControlFiles(settings)
-    if control.paused():
-        control.pause()
+    if not request_pause(control):
         print(catalog.text("pause.was_set"))  # noqa: T201
         return 0
-    control.clear_reply()
-    control.pause()
     print(catalog.text("pause.set"))  # noqa: T201
     return _wait_for_confirmation(settings, control, lambda reply: reply.paused, catalog)
 
@@ -170,13 +164,7 @@ def pause(settings: Settings) -> int:
 def resume(settings: Settings) -> int:
     """Allow new buys again; say so when the running bot has confirmed it. Raises TemporaryError where it cannot."""
     catalog, control = Catalog(settings.language), ControlFiles(settings)
-    if control.is_sell_all_requested():
-        raise TemporaryError(LocalizedText("resume.sell_all_waits", file=settings.file(SELL_ALL)))
-    control.clear_reply()
-    was_paused = control.resume()
-    if control.paused():
-        raise TemporaryError(LocalizedText("resume.live_is_paused"))
-    if not was_paused:
+    if not request_resume(control):
         print(catalog.text("resume.not_needed"))  # noqa: T201
         return 0
     print(catalog.text("resume.done"))  # noqa: T201

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 
 from marsshot.accounting.accounts import Row, cash_after, fill_rows, gain_columns, gain_rows, held_after, holding_rows
 from marsshot.accounting.euro_rates import read_euro_rates
-from marsshot.accounting.trade_records import TradeRecord, records_of
+from marsshot.accounting.trade_records import TradeRecord, records_of, unreadable_trade
 from marsshot.config.bot_files import BOOK, EXPORT_FOLDER, TRADES
 from marsshot.config.settings import Settings
 from marsshot.core.catalog import Catalog, LocalizedText
@@ -22,15 +21,16 @@ from marsshot.core.domain import ZERO, Book
 from marsshot.core.errors import InputError, TemporaryError
 from marsshot.infra.atomic_files import Disk, replace_atomically
 from marsshot.infra.clock import SystemClock
-from marsshot.portfolio.serialization import decimal_text
-from positions_store import load_state, read_trades
+from marsshot.infra.csv_rows import CsvLineError
+from marsshot.portfolio.trades_file import Trade, parse_trades, with_trades_of_book
+from positions_store import load_state
 
 
 def run_export(settings: Settings, year: int, rates_file: Path | None) -> int:
     """Write the three files, say where they are and what does not add up. Raises InputError or TemporaryError."""
     book = load_state(settings.file(BOOK), settings.mode, Disk())
-    trades = settings.file(TRADES)
-    records = records_of(_rows(trades, book), book.quote_asset if book else settings.quote_asset, str(trades))
+    trades, quote_asset = settings.file(TRADES), book.quote_asset if book else settings.quote_asset
+    records = records_of(_trades(trades, book, quote_asset), quote_asset, str(trades))
     if not records:
         raise InputError(LocalizedText("fault.trades.none", path=trades))
     rates = read_euro_rates(rates_file) if rates_file else None
@@ -50,18 +50,16 @@ def run_export(settings: Settings, year: int, rates_file: Path | None) -> int:
     return 0
 
 
-def _rows(trades: Path, book: Book | None) -> list[Mapping[str, str]]:
-    """Return the rows of trades.csv, with those that it lacks yet."""
+def _trades(path: Path, book: Book | None, quote_asset: str) -> list[Trade]:
+    """Return the trades of trades.csv, with those that it lacks yet. Raises InputError."""
     try:
-        rows: list[Mapping[str, str]] = list(read_trades(trades))
-    except (OSError, UnicodeDecodeError, csv.Error):
-        raise InputError(LocalizedText("fault.trades.unreadable", path=trades)) from None
-    known = {row.get("client_order_id") for row in rows}
-    late = [asdict(row) for row in (book.unwritten_trades if book else ()) if row.client_order_id not in known]
-    return rows + [
-        {key: decimal_text(value) if isinstance(value, Decimal) else str(value) for key, value in row.items()}
-        for row in late
-    ]
+        content = path.read_bytes() if path.exists() else b""
+        content.decode("utf-8")
+        return with_trades_of_book(list(parse_trades(content, strict=True)), book)
+    except (OSError, UnicodeDecodeError):
+        raise InputError(LocalizedText("fault.trades.unreadable", path=path)) from None
+    except CsvLineError as error:
+        raise unreadable_trade(str(path), error.line, quote_asset) from None
 
 
 def _write(path: Path, rows: Sequence[Row], columns: Sequence[str]) -> None:

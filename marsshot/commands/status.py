@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -24,10 +23,12 @@ from marsshot.core.reasons import OrderReason
 from marsshot.infra.atomic_files import Disk
 from marsshot.infra.clock import SystemClock
 from marsshot.infra.console import terminal
+from marsshot.infra.csv_rows import CsvLineError
 from marsshot.portfolio.difference_messages import difference_text
 from marsshot.portfolio.serialization import decimal_text
+from marsshot.portfolio.trades_file import Trade, read_trades, realised_profit, with_trades_of_book
 from marsshot.strategy.daily_plan import is_daily_update_done, is_daily_update_due
-from positions_store import load_state, read_trades
+from positions_store import load_state
 from risk_manager import exit_levels
 
 PROFIT_DAYS = {"7_days": 7, "30_days": 30}
@@ -103,7 +104,7 @@ def status_facts(
         "positions_worth": decimal_text(worth),
         "equity": decimal_text(equity),
         "profit": _profits(book, equity, read_equity(settings.file(EQUITY), Disk()), now),
-        "realised_profit": decimal_text(_realised_profit(settings.file(TRADES), trades)),
+        "realised_profit": decimal_text(realised_profit(trades)),
         "last_daily_update": book.last_daily_update.isoformat() if book.last_daily_update else None,
         "last_daily_outcome": _outcome(book, trades),
         "next_daily_update": f"{following:%Y-%m-%dT%H:%MZ}" if following else DUE_NOW,
@@ -134,31 +135,12 @@ def next_daily_update(book: Book | None, settings: Settings, now: datetime) -> d
 # --------------------------------------------------------------------------- money
 
 
-def _trades(path: Path, book: Book) -> list[Mapping[str, str]]:
-    """Return the trades of journal and book, each once: side, symbol, reason, time, profit. Raises InputError."""
+def _trades(path: Path, book: Book) -> list[Trade]:
+    """Return the trades of trades.csv and book, each once. Raises InputError."""
     try:
-        written = read_trades(path)
-        known = {row["client_order_id"] for row in written}
-    except (KeyError, UnicodeDecodeError, csv.Error):
-        raise _unreadable(path) from None
-    waiting = [
-        {"time": row.time, "symbol": row.symbol, "side": row.side, "reason": row.reason, "profit": row.profit}
-        for row in book.unwritten_trades
-        if row.client_order_id not in known
-    ]
-    return [*written, *waiting]
-
-
-def _realised_profit(path: Path, trades: Sequence[Mapping[str, str]]) -> Decimal:
-    """Return the profit of all sales. Raises InputError."""
-    try:
-        return sum((Decimal(row["profit"]) for row in trades if row["profit"]), Decimal(0))
-    except (KeyError, ArithmeticError, TypeError):
-        raise _unreadable(path) from None
-
-
-def _unreadable(path: Path) -> InputError:
-    return InputError(LocalizedText("fault.trades.unreadable", path=path))
+        return with_trades_of_book(read_trades(path), book)
+    except CsvLineError:
+        raise InputError(LocalizedText("fault.trades.unreadable", path=path)) from None
 
 
 def _profits(
@@ -184,13 +166,12 @@ def _profits(
     return gained | {"since_start": decimal_text(equity - book.capital_started)}
 
 
-def _outcome(book: Book, trades: Sequence[Mapping[str, str]]) -> dict[str, list[str]]:
+def _outcome(book: Book, trades: Sequence[Trade]) -> dict[str, list[str]]:
     """Return what the last daily update sold and bought, by token."""
-    day = book.last_daily_update.isoformat() if book.last_daily_update else "never"
 
     def traded(reason: OrderReason) -> list[str]:
-        rows = (row for row in trades if str(row.get("time")).startswith(day) and row.get("reason") == reason)
-        return list(dict.fromkeys(str(row["symbol"]) for row in rows))
+        done = (one for one in trades if one.time.date() == book.last_daily_update and one.reason == reason)
+        return list(dict.fromkeys(one.symbol for one in done))
 
     return {"sold": traded(OrderReason.DAILY_SELL), "bought": traded(OrderReason.DAILY_BUY)}
 

@@ -5,6 +5,7 @@ Only what surrounds the bot is special here: its cycle, rules, orders and files 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
 from decimal import Decimal
@@ -24,8 +25,9 @@ from marsshot.core.errors import MarsShotError
 from marsshot.demo.view import DemoView
 from marsshot.infra.atomic_files import backup_path
 from marsshot.infra.event_log import log_info
+from marsshot.portfolio.trades_file import Trade, readable_trades
 from marsshot.reporting.demo_summary import DayPoint, Summary, draw_equity, show_summary
-from positions_store import read_trades, writer_lock
+from positions_store import writer_lock
 
 
 def run_demo(settings: Settings, config: Path) -> int:
@@ -54,7 +56,7 @@ def run_demo(settings: Settings, config: Path) -> int:
         journey.note_day()
         finished = journey.is_over
         log_info("demo.ended", LocalizedText("demo.ends", seconds=monotonic() - begun))
-        summary = journey.summary(read_trades(environment.settings.file(TRADES)))
+        summary = journey.summary(readable_trades(environment.settings.file(TRADES)))
     picture = settings.file(EQUITY_CHART)
     draw_equity(summary, picture, catalog)
     show_summary(summary, console, picture, catalog)
@@ -109,7 +111,7 @@ class _DemoRecorder:
         held = sum((held.qty * prices.get(symbol, Decimal(0)) for symbol, held in book.positions.items()), Decimal(0))
         self._points.append(DayPoint(self._bot.clock.now(), book.capital, held, prices))
 
-    def summary(self, trades: list[dict[str, str]]) -> Summary:
+    def summary(self, trades: Sequence[Trade]) -> Summary:
         """Return what there is to tell at the end."""
         book = self._bot.store.book
         return Summary(

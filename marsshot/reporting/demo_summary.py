@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from marsshot.core.catalog import Catalog
+from marsshot.portfolio.trades_file import Trade
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -49,7 +50,7 @@ class Summary:
     quote_asset: str
     start_capital: Decimal
     points: tuple[DayPoint, ...]
-    trades: tuple[Mapping[str, str], ...]
+    trades: tuple[Trade, ...]
     tokens: tuple[str, ...]
 
     def buy_and_hold(self, tokens: tuple[str, ...]) -> list[Decimal]:
@@ -68,7 +69,7 @@ class Summary:
 
     def fees(self) -> Decimal:
         """Return all commissions in quote asset; those taken in base asset at the price of their trade."""
-        return sum((fee_in_quote(row, self.quote_asset) for row in self.trades), Decimal(0))
+        return sum((trade.fee_in_quote(self.quote_asset) for trade in self.trades), Decimal(0))
 
     def max_drawdown(self) -> Decimal:
         """Return the largest fall of the equity from a top, as a fraction."""
@@ -77,18 +78,6 @@ class Summary:
             top = max(top, point.equity)
             worst = max(worst, 1 - point.equity / top) if top else worst
         return worst
-
-
-def fee_in_quote(row: Mapping[str, str], quote_asset: str) -> Decimal:
-    """Return the commission of a row of trades.csv in quote asset; taken in base asset, at the price of its trade."""
-    base = row["pair"].removesuffix(quote_asset)
-    total = Decimal(0)
-    for amount, asset in zip(row["fee"].split("+"), row["fee_asset"].split("+"), strict=True):
-        if asset == quote_asset:
-            total += Decimal(amount)
-        elif asset == base:
-            total += Decimal(amount) * Decimal(row["price"])
-    return total
 
 
 def show_summary(summary: Summary, console: Console, picture: Path, catalog: Catalog) -> None:
@@ -114,17 +103,17 @@ def _trades_table(summary: Summary, catalog: Catalog) -> Table:
         table.add_column(column, justify="right")
     table.add_column(catalog.text("summary.profit"), justify="right")
     table.add_column(catalog.text("summary.reason"), no_wrap=True)
-    for row in summary.trades:
-        profit = Decimal(row["profit"]) if row["profit"] else None
+    for trade in summary.trades:
+        profit = trade.profit
         table.add_row(
-            row["time"][5:16].replace("T", " "),
-            catalog.text(f"summary.side.{row['side']}"),
-            row["symbol"],
-            catalog.format_field(Decimal(row["qty"]), ".8g"),
-            catalog.format_field(Decimal(row["price"]), ".6g"),
-            catalog.format_field(Decimal(row["quote"]), ".2f"),
+            f"{trade.time:%m-%d %H:%M}",
+            catalog.text(f"summary.side.{trade.side}"),
+            trade.symbol,
+            catalog.format_field(trade.qty, ".8g"),
+            catalog.format_field(trade.price, ".6g"),
+            catalog.format_field(trade.quote, ".2f"),
             "" if profit is None else _coloured(profit, catalog.format_field(profit, "+.2f")),
-            catalog.text(f"log.reason.{row['reason']}"),
+            catalog.text(f"log.reason.{trade.reason}"),
         )
     return table
 
@@ -193,7 +182,7 @@ def _mark_trades(axes: Axes, summary: Summary, moments: list[float], equity: lis
 
     buys, sales = catalog.text("summary.buys"), catalog.text("summary.sales")
     for side, marker, colour, label in (("BUY", "^", "#2e9e5b", buys), ("SELL", "v", "#d1495b", sales)):
-        times = sorted({_number(datetime.fromisoformat(row["time"])) for row in summary.trades if row["side"] == side})
+        times = sorted({_number(trade.time) for trade in summary.trades if trade.side == side})
         heights = np.interp(times, moments, equity)
         axes.scatter(times, heights, marker=marker, color=colour, s=38, zorder=3, label=label)
 

@@ -20,7 +20,7 @@ from marsshot.backtesting.simulation.check_skipping import MAX_PRICE_FACTOR, Pri
 from marsshot.backtesting.simulation.engine import RunResult, run
 from marsshot.backtesting.simulation.simulated_market import RecordedPrices
 from marsshot.bot.price_feed import MAX_JUMP_FACTOR
-from marsshot.core.domain import Position, Score, utc_text
+from marsshot.core.domain import ExitRules, Position, Score, utc_text
 from marsshot.core.exit_settings import ExitRules
 from marsshot.core.reasons import OrderReason
 from risk_manager import (
@@ -148,7 +148,7 @@ def test_such_runs_see_every_rule() -> None:
     for seed in range(12):
         stop = ("0.02", "0.3")[seed % 2]
         leaping, _ = _both(seed, hourly=True, swing=0.02, capital="1000", stop=stop, partial="0.03")
-        reasons |= {row["reason"] for row in leaping.trades}
+        reasons |= {trade.reason for trade in leaping.trades}
     assert reasons == {"daily_buy", "daily_sell", "stop_loss", "partial_take_profit", "trailing_stop"}
 
 
@@ -184,7 +184,7 @@ def test_a_jump_beyond_belief_after_a_long_quiet_waits_for_its_second_look(
             *backtest_request.span,
             skip_unchanged_checks=skip_unchanged_checks,
         ).trades
-    assert [(row["time"], row["reason"]) for row in trades] == [
+    assert [(utc_text(trade.time), trade.reason) for trade in trades] == [
         ("2023-01-11T00:30:00Z", "daily_buy"),
         ("2023-01-12T15:05:00Z", "stop_loss"),
     ]

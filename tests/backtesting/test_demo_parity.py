@@ -5,7 +5,6 @@ The demo goes over HTTP, through python-binance, to the embedded market in a pro
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 
 import pytest
@@ -18,6 +17,7 @@ from marsshot.backtesting.simulation.engine import run
 from marsshot.bot import environment
 from marsshot.demo import demo
 from marsshot.model.model_files import load_model
+from marsshot.portfolio.trades_file import read_trades
 from tests.helpers.backtest_builders import CONFIG, FIRST, LAST, TIGHT_RULES, bundled_request, save_forest
 
 DAYS = (LAST - FIRST).days + 1
@@ -38,8 +38,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_demo_and_backtest_trade_alike_to_the_last_digit(folder: Path) -> None:
     assert main.main([]) == 0
-    with Path("trades.demo.csv").open(newline="") as file:
-        over_http = [row for row in csv.DictReader(file) if row["time"][:10] <= str(LAST)]
+    over_http = tuple(trade for trade in read_trades(Path("trades.demo.csv")) if trade.time.date() <= LAST)
     backtest_request, model = bundled_request(), load_model(folder / "model.demo.pkl")
     scores = DailyScores(
         score_days(
@@ -48,7 +47,7 @@ def test_demo_and_backtest_trade_alike_to_the_last_digit(folder: Path) -> None:
     )
     in_memory = run(backtest_request.settings, backtest_request.dataset, scores, FIRST, LAST).trades
     assert in_memory == over_http
-    assert {row["reason"] for row in in_memory} >= {
+    assert {trade.reason for trade in in_memory} >= {
         "daily_buy",
         "daily_sell",
         "stop_loss",

@@ -15,6 +15,7 @@ from marsshot.config.settings import TrainingSection
 from marsshot.core.domain import Score
 from marsshot.core.errors import InputError
 from marsshot.model.model_files import LoadedModel
+from marsshot.portfolio.trades_file import Trade
 from marsshot.training import forest_search
 from tests.helpers.backtest_builders import (
     FIRST,
@@ -43,9 +44,9 @@ def _walk(backtest_request: BacktestRequest) -> tuple[dict[date, dict[str, Score
     return walk_forward(table, tokens, backtest_request.training_tokens, backtest_request.span, plan, lambda _: None)
 
 
-def _trades_until(backtest_request: BacktestRequest, scores: DailyScores, last: date) -> list[dict[str, str]]:
+def _trades_until(backtest_request: BacktestRequest, scores: DailyScores, last: date) -> list[Trade]:
     trades = run(backtest_request.settings, backtest_request.dataset, scores, *backtest_request.span).trades
-    return [row for row in trades if row["time"][:10] <= str(last)]
+    return [trade for trade in trades if trade.time.date() <= last]
 
 
 def test_cutting_the_data_changes_no_score_and_no_trade_before_the_cut() -> None:

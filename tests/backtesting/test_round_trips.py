@@ -10,29 +10,31 @@ import pytest
 from marsshot.backtesting.analysis.round_trips import TradeAnalysis, analyse_trades
 from marsshot.backtesting.analysis.run_statistics import BOT, monthly_returns, run_statistics
 from marsshot.backtesting.simulation.engine import EquityPoint, SkippedSale, run
+from marsshot.portfolio.trades_file import Trade
 from tests.helpers.backtest_builders import bundled_request, forest_scores
 from tests.helpers.builders import a_book, bought_at
 
-Row = dict[str, str]
+
+def _row(day: int, side: str, reason: str, *, symbol: str = "FET", profit: str = "", quote: str = "100") -> Trade:
+    return Trade(
+        time=datetime(2021, 2, day, 0, 30, tzinfo=UTC),
+        symbol=symbol,
+        side=side,
+        reason=reason,
+        qty=Decimal(10),
+        price=Decimal(10),
+        quote=Decimal(quote),
+        fee="0.1",
+        fee_asset="USDT",
+        client_order_id=f"ms-{day}",
+        pair=f"{symbol}USDT",
+        order_id="1",
+        status="FILLED",
+        profit=Decimal(profit) if profit else None,
+    )
 
 
-def _row(day: int, side: str, reason: str, *, symbol: str = "FET", profit: str = "", quote: str = "100") -> Row:
-    return {
-        "time": f"2021-02-{day:02}T00:30:00Z",
-        "symbol": symbol,
-        "side": side,
-        "reason": reason,
-        "qty": "10",
-        "price": "10",
-        "quote": quote,
-        "fee": "0.1",
-        "fee_asset": "USDT",
-        "pair": f"{symbol}USDT",
-        "profit": profit,
-    }
-
-
-def _ledger(*rows: Row, held: tuple[str, ...] = (), skipped_sales: tuple[SkippedSale, ...] = ()) -> TradeAnalysis:
+def _ledger(*rows: Trade, held: tuple[str, ...] = (), skipped_sales: tuple[SkippedSale, ...] = ()) -> TradeAnalysis:
     book = a_book(positions={symbol: bought_at("10", "10", cost=Decimal(100)) for symbol in held})
     return analyse_trades(rows, skipped_sales, book, {"FET": 12.0, "OP": 9.0})
 
@@ -91,7 +93,7 @@ def test_profits_and_what_is_held_are_the_change_of_the_equity() -> None:
     found = run_statistics(run_result, backtest_request.settings.tokens_daily)
     earned = sum(rule.profit for rule in found.trade_analysis.by_rule.values()) + found.trade_analysis.unrealised
     assert earned == pytest.approx(found.equity[-1] - found.equity[0], abs=1e-6)
-    assert len(found.trade_analysis.rows) > 50
+    assert len(found.trade_analysis.trades) > 50
     assert found.metrics[BOT].total_return == pytest.approx(found.equity[-1] / found.equity[0] - 1)
     growth = 1.0
     for change in found.months.values():

@@ -208,7 +208,7 @@ def test_a_coin_whose_record_ends_falls_to_its_last_price_and_is_counted(dying: 
     }
     run_result = run(dying.settings, dying.dataset, DailyScores(scores), *dying.span)
     coin = dying.dataset.history.coins["AAA"]
-    assert [row["side"] for row in run_result.trades] == ["BUY"]  # sold it cannot be any more
+    assert [trade.side for trade in run_result.trades] == ["BUY"]  # sold it cannot be any more
     assert run_result.held_past_record_end == {"AAA"}
     assert run_result.points[-1].prices["AAA"] == float(coin.bars[coin.last_day].close)
     assert run_result.points[-1].held == pytest.approx(
@@ -236,7 +236,7 @@ def test_a_coin_is_unknown_before_its_first_day(tmp_path: Path) -> None:
     trades = run(
         backtest_request.settings, backtest_request.dataset, random_scores(backtest_request, 1), *backtest_request.span
     ).trades
-    assert all(row["time"][:10] >= str(listed) for row in trades if row["symbol"] == "BBB")
+    assert all(trade.time.date() >= listed for trade in trades if trade.symbol == "BBB")
     assert len(backtest_request.dataset.bars["AAA"].days) == SYNTHETIC_DAYS + 10
 
 

@@ -14,7 +14,7 @@ from marsshot.core.domain import Intent, Side
 from marsshot.core.errors import InsufficientBalanceError, RefusedOrderError, TemporaryError, UnknownOutcomeError
 from marsshot.core.reasons import OrderReason, RefusalReason
 from marsshot.exchange.paper import SLIPPAGE, TAKER_FEE, PaperExchange
-from positions_store import read_trades
+from marsshot.portfolio.trades_file import read_trades
 from tests.helpers.trading_harness import NEW_ORDER, NOON, StubScores, TradingHarness, open_trading_harness
 from trade_executor import TradeExecutor
 
@@ -94,8 +94,8 @@ def test_book_and_trades_add_up(harness: TradingHarness, executor: TradeExecutor
     executor.sell("ADA", bought.positions["ADA"].qty, OrderReason.SELL_ALL, D(1))
     assert not harness.book.positions
     rows = read_trades(harness.trades_path)
-    spent, got = (D(row["quote"]) for row in rows)
-    assert harness.book.capital == 1000 - spent + got - D(rows[1]["fee"])
+    spent, got = (trade.quote for trade in rows)
+    assert harness.book.capital == 1000 - spent + got - D(rows[1].fee)
     lost = (1000 - harness.book.capital) / spent
     assert D("0.002") < lost < D("0.0035"), "fee and slippage, both ways"
 

@@ -42,7 +42,8 @@ from marsshot.infra.atomic_files import Disk
 from marsshot.infra.clock import VirtualClock
 from marsshot.market_data.coinbase import Coinbase
 from marsshot.portfolio.ledger import new_book, with_position
-from positions_store import Store, load_state, read_trades
+from marsshot.portfolio.trades_file import Trade, read_trades
+from positions_store import Store, load_state
 from trade_executor import TradeExecutor
 
 Answer = TypeVar("Answer")
@@ -331,9 +332,9 @@ class TradingHarness:
         assert replace(on_disk, unwritten_trades=()) == book
         executed = {order.client_order_id: order for order in self.orders if order.executed_quantity}
         rows = read_trades(self.trades_path)
-        assert sorted(row["client_order_id"] for row in rows) == sorted(executed)
+        assert sorted(row.client_order_id for row in rows) == sorted(executed)
         for row in rows:
-            _assert_same_trade(row, executed[row["client_order_id"]])
+            _assert_same_trade(row, executed[row.client_order_id])
         free, bnb_fees = self.market.exchange.free, _fees_in_bnb(self.orders)
         for asset, owned in self.owner_balances.items():
             position = book.positions.get(asset)
@@ -342,17 +343,16 @@ class TradingHarness:
             assert free[asset] == owned + of_the_bot - (bnb_fees if asset == "BNB" else ZERO), asset
 
 
-def _assert_same_trade(row: Mapping[str, str], order: Order) -> None:
-    assert row["pair"] == order.symbol
-    assert row["side"] == ("BUY" if order.request.is_buy else "SELL")
-    assert (row["order_id"], row["status"]) == (str(order.order_id), order.status)
-    assert (Decimal(row["qty"]), Decimal(row["quote"])) == (order.executed_quantity, order.executed_quote)
+def _assert_same_trade(trade: Trade, order: Order) -> None:
+    assert trade.pair == order.symbol
+    assert trade.side == ("BUY" if order.request.is_buy else "SELL")
+    assert (trade.order_id, trade.status) == (str(order.order_id), order.status)
+    assert (trade.qty, trade.quote) == (order.executed_quantity, order.executed_quote)
     fees: dict[str, Decimal] = {}
     for fill in order.fills:
         if fill.commission:
             fees[fill.commission_asset] = fees.get(fill.commission_asset, ZERO) + fill.commission
-    fees_in_row = zip(row["fee_asset"].split("+"), row["fee"].split("+"), strict=True) if row["fee"] else ()
-    assert {asset: Decimal(fee) for asset, fee in fees_in_row} == fees
+    assert trade.fees == fees
 
 
 def _fees_in_bnb(orders: list[Order]) -> Decimal:

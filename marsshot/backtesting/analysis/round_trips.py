@@ -1,6 +1,6 @@
 """Trade analysis: round trips from purchase to last sale, and what each rule earned or cost. Pure.
 
-Takes rows of trades.csv as they are; profits are those that the book realised, fees taken off.
+Profits are those that the book realised, fees taken off.
 """
 
 from __future__ import annotations
@@ -13,9 +13,7 @@ from decimal import Decimal
 from marsshot.backtesting.simulation.engine import SkippedSale
 from marsshot.core.domain import Book
 from marsshot.core.reasons import OrderReason
-from marsshot.reporting.demo_summary import fee_in_quote
-
-Row = Mapping[str, str]
+from marsshot.portfolio.trades_file import Trade
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,8 +46,8 @@ class RuleResult:
 class TradeAnalysis:
     """The trades of a run, summed."""
 
-    rows: tuple[Row, ...]
-    opened: tuple[datetime | None, ...]  # of the position that each row belongs to
+    trades: tuple[Trade, ...]
+    opened: tuple[datetime | None, ...]  # of the position that each belongs to
     round_trips: tuple[RoundTrip, ...]
     by_rule: Mapping[str, RuleResult]
     unrealised: float
@@ -70,22 +68,22 @@ class TradeAnalysis:
 
 
 def analyse_trades(
-    trades: Sequence[Row], skipped_sales: Sequence[SkippedSale], book: Book, last_prices: Mapping[str, float]
+    trades: Sequence[Trade], skipped_sales: Sequence[SkippedSale], book: Book, last_prices: Mapping[str, float]
 ) -> TradeAnalysis:
     """Return what the trades of a run came to, what is still held valued at its last price."""
     by_rule = dict.fromkeys(
         (reason.value for reason in OrderReason if reason is not OrderReason.DAILY_BUY), RuleResult()
     )
-    for row in trades:
-        if row["side"] == "SELL":
-            profit, before = float(row["profit"] or 0), by_rule[row["reason"]]
-            by_rule[row["reason"]] = RuleResult(
+    for trade in trades:
+        if trade.side == "SELL":
+            profit, before = float(trade.profit or 0), by_rule[trade.reason]
+            by_rule[trade.reason] = RuleResult(
                 sales=before.sales + 1, profit=before.profit + profit, wins=before.wins + (profit > 0)
             )
     round_trips, opened = _round_trips(trades, book)
     held = book.positions.items()
     return TradeAnalysis(
-        rows=tuple(trades),
+        trades=tuple(trades),
         opened=opened,
         round_trips=round_trips,
         by_rule=by_rule,
@@ -93,31 +91,31 @@ def analyse_trades(
         big_gain_effect=sum(_gain_from_waiting(skip, trades, book, last_prices) for skip in skipped_sales)
         if skipped_sales
         else None,
-        fees=float(sum((fee_in_quote(row, book.quote_asset) for row in trades), Decimal(0))),
-        traded_amount=sum(float(row["quote"]) for row in trades),
+        fees=float(sum((trade.fee_in_quote(book.quote_asset) for trade in trades), Decimal(0))),
+        traded_amount=sum(float(trade.quote) for trade in trades),
     )
 
 
-def _round_trips(trades: Sequence[Row], book: Book) -> tuple[tuple[RoundTrip, ...], tuple[datetime | None, ...]]:
+def _round_trips(trades: Sequence[Trade], book: Book) -> tuple[tuple[RoundTrip, ...], tuple[datetime | None, ...]]:
     """Return the positions in the order of their purchase: one ends where its token is bought again after a sale."""
     round_trips: list[RoundTrip] = []
     current: dict[str, int] = {}
     opened: list[datetime | None] = []
-    for row in trades:
-        symbol, moment = row["symbol"], datetime.fromisoformat(row["time"])
+    for trade in trades:
+        symbol, moment = trade.symbol, trade.time
         number = current.get(symbol)
-        if row["side"] == "BUY" and (number is None or round_trips[number].last_sale is not None):
+        if trade.side == "BUY" and (number is None or round_trips[number].last_sale is not None):
             number = current[symbol] = len(round_trips)
             round_trips.append(RoundTrip(symbol=symbol, opened=moment))
         if number is None:
             opened.append(None)
             continue
         round_trip = round_trips[number]
-        if row["side"] == "BUY":
-            round_trips[number] = replace(round_trip, spent=round_trip.spent + float(row["quote"]))
+        if trade.side == "BUY":
+            round_trips[number] = replace(round_trip, spent=round_trip.spent + float(trade.quote))
         else:
             round_trips[number] = replace(
-                round_trip, last_sale=moment, profit=round_trip.profit + float(row["profit"] or 0)
+                round_trip, last_sale=moment, profit=round_trip.profit + float(trade.profit or 0)
             )
         opened.append(round_trip.opened)
     still_held = {current[symbol] for symbol in book.positions if symbol in current}
@@ -126,16 +124,18 @@ def _round_trips(trades: Sequence[Row], book: Book) -> tuple[tuple[RoundTrip, ..
     )
 
 
-def _gain_from_waiting(skip: SkippedSale, trades: Sequence[Row], book: Book, last_prices: Mapping[str, float]) -> float:
+def _gain_from_waiting(
+    skip: SkippedSale, trades: Sequence[Trade], book: Book, last_prices: Mapping[str, float]
+) -> float:
     """Return what was got for a position after its daily sale was skipped, less what it was worth then."""
     got, left = 0.0, skip.qty
-    for row in trades:
-        if row["symbol"] != skip.symbol or datetime.fromisoformat(row["time"]) <= skip.moment:
+    for trade in trades:
+        if trade.symbol != skip.symbol or trade.time <= skip.moment:
             continue
-        if row["side"] == "BUY":
+        if trade.side == "BUY":
             return got - skip.qty * skip.price
-        got += float(row["quote"]) - float(fee_in_quote(row, book.quote_asset))
-        left -= float(row["qty"])
+        got += float(trade.quote) - float(trade.fee_in_quote(book.quote_asset))
+        left -= float(trade.qty)
     if skip.symbol in book.positions:
         got += left * last_prices[skip.symbol]
     return got - skip.qty * skip.price

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import calendar
-from collections.abc import Mapping
 from datetime import datetime
 from html import escape
 
@@ -12,6 +11,8 @@ from marsshot.backtesting.analysis.run_statistics import BOT, BTC
 from marsshot.backtesting.reports.terminal_report import key_figures, ratio_text, rule_results_table
 from marsshot.backtesting.result import BacktestResult
 from marsshot.core.catalog import LocalizedText
+from marsshot.core.domain import Side
+from marsshot.portfolio.trades_file import Trade
 from marsshot.reporting.charts import area, bar, curves
 from marsshot.reporting.html_page import heat, page
 
@@ -48,7 +49,7 @@ def _key_figures(result: BacktestResult) -> str:
         "worst fall": f"{own.max_drawdown:.1%}",
         "Sharpe ratio": ratio_text(own.sharpe),
         "positions with a profit": _percent(statistics.trade_analysis.hit_rate),
-        "trades": f"{len(statistics.trade_analysis.rows)}",
+        "trades": f"{len(statistics.trade_analysis.trades)}",
         f"fees in {quote}": f"{statistics.trade_analysis.fees:,.2f}",
     }
     cards = (f'<div><b>{value}</b><span class="soft">{escape(name)}</span></div>' for name, value in entries.items())
@@ -135,29 +136,30 @@ def _figures(result: BacktestResult) -> str:
 def _trades(result: BacktestResult) -> str:
     names = ("Time (UTC)", "Token", "", "Why", "Quantity", "Price", result.quote_asset, "Profit", "Held")
     head = "".join(f'<th class="{"left" if n < TEXT_COLUMNS else ""}">{name}</th>' for n, name in enumerate(names))
-    trade_analysis = result.statistics.trade_analysis
-    rows = "".join(_trade(row, opened) for row, opened in zip(trade_analysis.rows, trade_analysis.opened, strict=True))
+    analysis = result.statistics.trade_analysis
+    rows = "".join(_trade(trade, opened) for trade, opened in zip(analysis.trades, analysis.opened, strict=True))
     return _card(
-        f"Every trade ({len(trade_analysis.rows)})", f'<div class="tall"><table><tr>{head}</tr>{rows}</table></div>'
+        f"Every trade ({len(analysis.trades)})", f'<div class="tall"><table><tr>{head}</tr>{rows}</table></div>'
     )
 
 
-def _trade(row: Mapping[str, str], opened: datetime | None) -> str:
-    profit = float(row["profit"]) if row["profit"] else None
+def _trade(trade: Trade, opened: datetime | None) -> str:
     held = ""
-    if opened is not None and row["side"] == "SELL":
-        hours = (datetime.fromisoformat(row["time"]) - opened).total_seconds() / 3600
+    if opened is not None and trade.side == Side.SELL:
+        hours = (trade.time - opened).total_seconds() / 3600
         held = f"{hours / 24:.0f} d" if hours >= 48 else f"{hours:.0f} h"  # noqa: PLR2004 - two days
     cells = [
-        row["time"][:16].replace("T", " "),
-        escape(row["symbol"]),
-        row["side"].lower(),
-        LocalizedText(f"log.reason.{row['reason']}"),
-        f"{float(row['qty']):.8g}",
-        f"{float(row['price']):.6g}",
-        f"{float(row['quote']):,.2f}",
+        f"{trade.time:%Y-%m-%d %H:%M}",
+        escape(trade.symbol),
+        trade.side.lower(),
+        LocalizedText(f"log.reason.{trade.reason}"),
+        f"{float(trade.qty):.8g}",
+        f"{float(trade.price):.6g}",
+        f"{float(trade.quote):,.2f}",
     ]
-    gain = "<td></td>" if profit is None else f'<td class="{_css_class(profit)}">{profit:+,.2f}</td>'
+    gain = "<td></td>"
+    if trade.profit is not None:
+        gain = f'<td class="{_css_class(float(trade.profit))}">{trade.profit:+,.2f}</td>'
     words = "".join(f'<td class="left">{cell}</td>' for cell in cells[:TEXT_COLUMNS])
     amounts = "".join(f"<td>{cell}</td>" for cell in cells[TEXT_COLUMNS:])
     return f"<tr>{words}{amounts}{gain}<td>{held}</td></tr>"

@@ -79,7 +79,7 @@ def key_figures(result: BacktestResult) -> list[str]:
         else f"{trade_analysis.hit_rate:.0%} of {len(closed)} closed positions with a profit"
     )
     return [
-        f"{len(trade_analysis.rows)} trades, fees {trade_analysis.fees:.2f} {result.quote_asset}, {hit}, "
+        f"{len(trade_analysis.trades)} trades, fees {trade_analysis.fees:.2f} {result.quote_asset}, {hit}, "
         f"turnover {statistics.turnover:.1f} times a year, on average {statistics.exposure.mean():.0%} in tokens",
         f"With 95 % confidence (days resampled in blocks) the change lies between {total.low:+.0%} and "
         f"{total.high:+.0%}, the Sharpe ratio of {BOT} between {ratio_text(sharpe.low)} and {ratio_text(sharpe.high)}",

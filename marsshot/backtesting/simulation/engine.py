@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -33,6 +31,7 @@ from marsshot.infra import event_log
 from marsshot.infra.clock import VirtualClock
 from marsshot.infra.event_log import log_warning
 from marsshot.portfolio.ledger import new_book
+from marsshot.portfolio.trades_file import Trade, parse_trades
 
 START_OF_DAY = time(0, 5)  # as the demo does
 BOOK, TRADES = Path(bot_files.BOOK), Path(bot_files.TRADES)
@@ -76,9 +75,9 @@ class RunResult:
     alarms: tuple[str, ...]  # what the bot would have called its owner for
 
     @property
-    def trades(self) -> list[dict[str, str]]:
+    def trades(self) -> tuple[Trade, ...]:
         """The rows of trades.csv."""
-        return list(csv.DictReader(io.StringIO(self.trades_csv.decode())))
+        return tuple(parse_trades(self.trades_csv, strict=True))
 
 
 def run(

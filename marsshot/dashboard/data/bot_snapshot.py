@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -30,12 +30,14 @@ from marsshot.core.domain import Book
 from marsshot.core.errors import InputError
 from marsshot.core.reasons import UnsoldReason
 from marsshot.dashboard.data.bitcoin_closes import DailyClose, bitcoin_closes
-from marsshot.dashboard.data.csv_records import DecisionRow, Trade, parse_decisions, parse_trades, trades_from_book
+from marsshot.dashboard.data.csv_records import DecisionRow, parse_decisions, unreadable_line
 from marsshot.dashboard.data.equity_curve import Curve, build_equity_curve, buy_and_hold
 from marsshot.dashboard.data.file_cache import FileCache, read_or_empty
 from marsshot.dashboard.data.model_card import ModelCard, model_facts_path, read_model_card
 from marsshot.infra.atomic_files import Disk
+from marsshot.infra.csv_rows import CsvLineError
 from marsshot.infra.fingerprints import content_digest, file_fingerprint
+from marsshot.portfolio.trades_file import Trade, read_trades, with_trades_of_book
 from positions_store import load_state
 
 HEARTBEAT_TIMEOUT = timedelta(minutes=10)  # a bot that runs beats once a minute
@@ -103,7 +105,7 @@ class BotFiles:
             book=book,
             seen=seen,
             facts=self._facts(book, settings, control, seen) if "facts" in wanted else None,
-            trades=(*written, *_trades_only_in_book(book, written)) if "trades" in wanted else (),
+            trades=tuple(with_trades_of_book(written, book)) if "trades" in wanted else (),
             decisions=part("decisions", settings.file(DECISIONS), _read_decisions, ()),
             equity=part("equity", settings.file(EQUITY), _read_equity, []),
             card=part("card", model_facts_path(settings), read_model_card, None),
@@ -161,12 +163,6 @@ class BotFiles:
         return facts | {"pause_reason": control.reason()}
 
 
-def _trades_only_in_book(book: Book | None, written: Sequence[Trade]) -> list[Trade]:
-    """Return the trades that the book has and trades.csv has not got yet."""
-    known = {trade.client_order_id for trade in written}
-    return [one for one in trades_from_book(book.unwritten_trades if book else ()) if one.client_order_id not in known]
-
-
 def equity_curve(state: BotSnapshot) -> Curve | None:
     """Return the line of what the capital became; None where there is nothing to draw."""
     if state.book is None:
@@ -182,7 +178,10 @@ def bitcoin_curve(state: BotSnapshot, curve: Curve, closes: tuple[DailyClose, ..
 
 
 def _read_trades(path: Path) -> tuple[Trade, ...]:
-    return parse_trades(read_or_empty(path), str(path))
+    try:
+        return tuple(read_trades(path))
+    except CsvLineError as error:
+        raise unreadable_line(str(path), error.line) from None
 
 
 def _read_decisions(path: Path) -> tuple[DecisionRow, ...]:

@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from marsshot.core.domain import Book
 from marsshot.dashboard.data.bitcoin_closes import DailyClose
-from marsshot.dashboard.data.csv_records import Trade
+from marsshot.portfolio.trades_file import Trade
 
 Item = TypeVar("Item")
 

@@ -28,8 +28,8 @@ from bokeh.models import (
 from bokeh.plotting import figure
 
 from marsshot.core.catalog import Catalog
-from marsshot.dashboard.data.csv_records import Trade
 from marsshot.dashboard.data.equity_curve import Curve, downsample, drawdowns, sample_evenly
+from marsshot.portfolio.trades_file import Trade
 
 TICKS = 4
 MAX_MARKERS = 300  # of each side; more would hide the line

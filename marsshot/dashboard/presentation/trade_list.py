@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from marsshot.core.domain import Side
 from marsshot.core.reasons import OrderReason
-from marsshot.dashboard.data.csv_records import Trade, realised_profit
+from marsshot.portfolio.trades_file import Trade, realised_profit
 
 ROWS_PER_PAGE = 50
 

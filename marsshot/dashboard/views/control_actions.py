@@ -1,4 +1,4 @@
-"""Login, logout, and the three control actions: what they do is done by control.py, as `main.py pause` does it."""
+"""Login, logout, and the three control actions: they ask as `main.py pause` does."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from datetime import timedelta
 from flask import Flask, Response, g, make_response, redirect, render_template, request, session, url_for
 
 from marsshot.bot.control_files import ControlFiles
-from marsshot.config.bot_files import SELL_ALL
-from marsshot.core.catalog import LocalizedText
-from marsshot.core.errors import MarsShotError, TemporaryError
+from marsshot.bot.owner_requests import is_confirmation, request_pause, request_resume, request_sell_all
+from marsshot.core.errors import MarsShotError
 from marsshot.dashboard.data.bot_snapshot import BotFiles
 from marsshot.dashboard.security.access_control import token_matches
 from marsshot.dashboard.security.request_security import RequestSecurity
@@ -76,33 +75,17 @@ class ControlActions:
 
     def pause(self) -> Response:
         """Ask for no new buys."""
-        return self._if_confirmed(lambda control: control.pause(), "page.control.paused")
+        return self._if_confirmed(request_pause, "page.control.paused")
 
     def resume(self) -> Response:
         """Allow new buys again."""
-
-        settings = self._bot_files.settings
-
-        def resume(control: ControlFiles) -> None:
-            if control.is_sell_all_requested():
-                raise TemporaryError(LocalizedText("resume.sell_all_waits", file=settings.file(SELL_ALL)))
-            control.resume()
-            if control.paused():
-                raise TemporaryError(LocalizedText("resume.live_is_paused"))
-
-        return self._if_confirmed(resume, "page.control.resumed")
+        return self._if_confirmed(request_resume, "page.control.resumed")
 
     def sell_all(self) -> Response:
         """Ask for the sale of every position, and for no new buys."""
-        if request.form.get("word", "").strip().casefold() != g.words.text("page.control.word").casefold():
+        if not is_confirmation(request.form.get("word", ""), g.words.text("page.control.word")):
             return _redirect_with_message("page.control.other_word")
-
-        def ask(control: ControlFiles) -> None:
-            control.clear_reply()
-            control.pause()
-            control.request_sell_all()
-
-        return self._perform(ask, "page.control.asked")
+        return self._perform(request_sell_all, "page.control.asked")
 
     def _if_confirmed(self, act: Callable[[ControlFiles], object], message: str) -> Response:
         if request.form.get("sure") != "yes":

@@ -1,0 +1,45 @@
+"""The owner's requests, wherever they come from: the command line and the dashboard call these, and nothing else.
+
+What a request needs and which files it writes stand here; asking, waiting and telling are the caller's.
+"""
+
+from __future__ import annotations
+
+from marsshot.bot.control_files import ControlFiles
+from marsshot.core.catalog import LocalizedText
+from marsshot.core.errors import TemporaryError
+
+
+def is_confirmation(given: str, *words: str) -> bool:
+    """Return whether what was typed is one of the words that confirm, in capitals or not."""
+    return given.strip().casefold() in {word.casefold() for word in words}
+
+
+def request_pause(control: ControlFiles) -> bool:
+    """Ask for no new buys; return whether they were allowed until now. Raises TemporaryError."""
+    was_allowed = not control.paused()
+    if was_allowed:
+        control.clear_reply()
+    control.pause()
+    return was_allowed
+
+
+def request_resume(control: ControlFiles) -> bool:
+    """Allow new buys again; return whether they were not. Raises TemporaryError where something forbids them, OSError.
+
+    A sale of everything that the bot has not taken note of yet comes first: bought now, it would be sold at once.
+    """
+    if control.is_sell_all_requested():
+        raise TemporaryError(LocalizedText("resume.sell_all_waits", file=control.sell_all_path))
+    control.clear_reply()
+    was_paused = control.resume()
+    if control.paused():
+        raise TemporaryError(LocalizedText("resume.live_is_paused"))
+    return was_paused
+
+
+def request_sell_all(control: ControlFiles) -> None:
+    """Ask for the sale of every position, and for no new buys. Raises TemporaryError."""
+    control.clear_reply()
+    control.pause()
+    control.request_sell_all()
