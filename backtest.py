@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from marsshot.commands.script import run_script
 from marsshot.config.bot_files import BACKTEST_FOLDER, CONFIG
-from marsshot.core.errors import InputError, MarsShotError
+from marsshot.core.errors import InputError
 
 if TYPE_CHECKING:
     from marsshot.backtesting.request import BacktestRequest
@@ -30,18 +31,7 @@ if TYPE_CHECKING:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the script; return its exit code."""
-    arguments = _arguments(argv)
-    try:
-        _run(arguments)
-    except KeyboardInterrupt:
-        sys.stderr.write("backtest.py: interrupted; no file was changed\n")
-        return 1
-    except MarsShotError as error:
-        from marsshot.config.loader import localized_error  # noqa: PLC0415 - --help needs none of it
-
-        sys.stderr.write(f"{localized_error(error, arguments.config)}\n")
-        return error.exit_code
-    return 0
+    return run_script("backtest.py", _run, _arguments(argv))
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:

@@ -25,6 +25,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.text import Text
 
+from marsshot.commands.script import run_script
 from marsshot.config.bot_files import CONFIG, TRAINING_DATA
 from marsshot.core.catalog import LocalizedText
 from marsshot.core.errors import InputError, MarsShotError, TemporaryError
@@ -104,18 +105,7 @@ def training_rows(
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the script; return its exit code."""
-    arguments = _arguments(argv)
-    try:
-        _run(arguments)
-    except KeyboardInterrupt:
-        sys.stderr.write("build_csv.py: interrupted; no file was changed, what was fetched is kept for the next run\n")
-        return 1
-    except MarsShotError as error:
-        from marsshot.config.loader import localized_error  # noqa: PLC0415 - --help needs none of it
-
-        sys.stderr.write(f"{localized_error(error, arguments.config)}\n")
-        return error.exit_code
-    return 0
+    return run_script("build_csv.py", _run, _arguments(argv), kept=", what was fetched is kept for the next run")
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:

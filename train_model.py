@@ -21,6 +21,7 @@ import pandas as pd
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from marsshot.commands.script import run_script
 from marsshot.config.bot_files import CONFIG, MODEL, TRAINING_DATA, candidate_path, report_path
 from marsshot.core.errors import InputError, MarsShotError
 from marsshot.infra.atomic_files import replace_file
@@ -52,19 +53,7 @@ class WorseError(MarsShotError):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the script; return its exit code."""
-    arguments = _arguments(argv)
-    try:
-        _run(arguments)
-    except KeyboardInterrupt:
-        sys.stderr.write("train_model.py: interrupted; no file was changed\n")
-        return 1
-    except MarsShotError as error:
-        from marsshot.config.loader import localized_error  # noqa: PLC0415 - --help needs none of it
-
-        sys.stdout.flush()  # where both go to one file, the reason of a failure is its last line
-        sys.stderr.write(f"{localized_error(error, arguments.config)}\n")
-        return error.exit_code
-    return 0
+    return run_script("train_model.py", _run, _arguments(argv))
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:

@@ -16,7 +16,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
@@ -28,6 +28,7 @@ from rich.console import Console
 from rich.table import Table
 
 ROOT = Path(__file__).resolve().parent.parent
+MAIN = str(ROOT / "main.py")
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.stub_market import StubMarket, now, settings_text, token_names  # noqa: E402 - after the path
@@ -69,8 +70,10 @@ def put_model() -> None:
 
 
 @contextmanager
-def daemon(market: StubMarket, positions: int, *, pass_done: bool, **strategy: object) -> Iterator[psutil.Popen]:
-    """Run main.py in a fresh folder; yield its process."""
+def daemon(
+    market: StubMarket, positions: int, *, pass_done: bool, program: Sequence[str] = (MAIN,), **strategy: object
+) -> Iterator[psutil.Popen]:
+    """Run main.py, or another program for Python, in a fresh folder; yield its process."""
     from benchmarks.price_check import book_of  # noqa: PLC0415 - brings the bot's rooms
     from marsshot.portfolio.serialization import book_to_json  # noqa: PLC0415
 
@@ -81,7 +84,7 @@ def daemon(market: StubMarket, positions: int, *, pass_done: bool, **strategy: o
         for file in ("model.pkl", "model.json"):
             (folder / file).write_bytes(Path(file).read_bytes())
         output = (folder / "output").open("w")
-        process = psutil.Popen([sys.executable, str(ROOT / "main.py")], cwd=folder, stdout=output, stderr=output)
+        process = psutil.Popen([sys.executable, *program], cwd=folder, stdout=output, stderr=output)
         try:
             yield process
         finally:

@@ -17,6 +17,7 @@ from typing import Any
 
 from marsshot.config.bot_files import EQUITY_CHART
 from marsshot.infra.atomic_files import Disk
+from marsshot.infra.chart_style import THEMES, png_figure, save_png
 
 POINTS_FOR_A_CURVE = 2
 MAX_RUN_SECONDS = 120
@@ -58,21 +59,12 @@ def draw_equity(table: Path, folder: Path) -> Path | None:
     points = read_equity(table, Disk())
     if len(points) < POINTS_FOR_A_CURVE:
         return None
-    import matplotlib as mpl  # noqa: PLC0415 - this process is made for it
-
-    mpl.use("Agg")
-    from matplotlib import pyplot as plt  # noqa: PLC0415
-
-    figure, axes = plt.subplots(figsize=(8, 4), dpi=110)
-    axes.plot([moment for moment, _ in points], [float(worth) for _, worth in points], linewidth=1.8)  # type: ignore[arg-type]
-    axes.grid(alpha=0.3)
+    figure, axes = png_figure(8, 4)
+    moments, worths = [moment for moment, _ in points], [float(worth) for _, worth in points]
+    axes.plot(moments, worths, color=THEMES["light"].own, linewidth=2.2)  # type: ignore[arg-type]
     axes.margins(x=0.01)
-    figure.autofmt_xdate()
-    figure.tight_layout()
-    picture = folder / EQUITY_CHART
-    figure.savefig(picture)
-    plt.close(figure)
-    return picture
+    axes.tick_params(axis="x", rotation=30)
+    return save_png(figure, folder / EQUITY_CHART)
 
 
 if __name__ == "__main__":

@@ -99,7 +99,7 @@ def parse_trades(content: bytes, *, strict: bool = False) -> Iterator[Trade]:
     strict: as in `read_rows`; every column of the file is there then, and every time says that it is UTC.
     """
     if strict:
-        return read_rows(content, TRADE_COLUMNS, _with_time_zone, strict=True)
+        return read_rows(content, (), _whole_trade, strict=True)
     return read_rows(content, _NEEDED, _trade)
 
 
@@ -153,7 +153,9 @@ def _trade(row: Cells) -> Trade:
     )
 
 
-def _with_time_zone(row: Cells) -> Trade:
+def _whole_trade(row: Cells) -> Trade:
+    if any(row.get(column) is None for column in TRADE_COLUMNS):
+        raise ValueError("cut short")
     if datetime.fromisoformat(row["time"]).tzinfo is None:
         raise ValueError("of what time zone?")
     return _trade(row)

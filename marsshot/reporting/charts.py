@@ -73,6 +73,26 @@ def bar(share: float, kind: str) -> str:
     )
 
 
+def line(x1: float, x2: float, y1: float, y2: float, kind: str) -> str:
+    """Return a straight line."""
+    return f'<line class="{kind}" x1="{x1:.1f}" x2="{x2:.1f}" y1="{y1:.1f}" y2="{y2:.1f}"/>'
+
+
+def label(x: float, y: float, anchor: str, text: str) -> str:
+    """Return a text; anchor: whether it starts, ends or has its middle at x."""
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
+
+
+def percent(value: float) -> str:
+    """Return a share as an axis shows it."""
+    return f"{value:.0%}"
+
+
+def amount(value: float) -> str:
+    """Return an amount of money as an axis shows it."""
+    return f"{value:,.0f}"
+
+
 def picture(title: str, height: int, parts: Sequence[str]) -> str:
     """Return an SVG picture, WIDTH wide, of these parts."""
     head = f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{escape(title)}">'
@@ -118,12 +138,10 @@ def _axes(
     parts = []
     for mark in marks:
         at = scale(mark)
-        parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{at:.1f}" y2="{at:.1f}"/>')
-        parts.append(f'<text x="{LEFT - 8}" y="{at + 5:.1f}" text-anchor="end">{escape(text(mark))}</text>')
-    for moment, label in _months(moments):
+        parts += [line(LEFT, WIDTH - RIGHT, at, at, "grid"), label(LEFT - 8, at + 5, "end", text(mark))]
+    for moment, name in _months(moments):
         at = _across(moments, moment)
-        parts.append(f'<line class="grid" x1="{at:.1f}" x2="{at:.1f}" y1="{TOP}" y2="{height - BOTTOM}"/>')
-        parts.append(f'<text x="{at:.1f}" y="{height - 12}" text-anchor="middle">{escape(label)}</text>')
+        parts += [line(at, at, TOP, height - BOTTOM, "grid"), label(at, height - 12, "middle", name)]
     return parts
 
 

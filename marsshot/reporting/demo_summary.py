@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from marsshot.core.catalog import Catalog
+from marsshot.infra.chart_style import THEMES, png_figure, save_png
 from marsshot.portfolio.trades_file import Trade
 
 if TYPE_CHECKING:
@@ -146,42 +147,36 @@ def draw_equity(summary: Summary, path: Path, catalog: Catalog) -> None:
     """Save the picture of the equity curve, trades marked, beside both ways of doing nothing."""
     if not summary.points:
         return
-    import matplotlib as mpl  # noqa: PLC0415 - heavy, and only wanted at the end
-
-    mpl.use("Agg")
-    import matplotlib.pyplot as plt  # noqa: PLC0415
-
-    figure, axes = plt.subplots(figsize=(11, 6), dpi=120, layout="constrained")
+    figure, axes = png_figure(11, 6)
+    colours = THEMES["light"]
     moments = [_number(point.moment) for point in summary.points]
     equity = [float(point.equity) for point in summary.points]
     for tokens, colour, label in (
-        (("BTC",), "#f2a33a", catalog.text("summary.holding_btc")),
-        (summary.tokens, "#9aa5b1", catalog.text("summary.holding", count=len(summary.tokens))),
+        (("BTC",), colours.other, catalog.text("summary.holding_btc")),
+        (summary.tokens, colours.quiet, catalog.text("summary.holding", count=len(summary.tokens))),
     ):
         axes.plot(moments, [float(worth) for worth in summary.buy_and_hold(tokens)], color=colour, lw=1.2, label=label)
-    axes.plot(moments, equity, color="#1f5fbf", lw=2.2, label="MarsShot")
+    axes.plot(moments, equity, color=colours.own, lw=2.2, label="MarsShot")
     _mark_trades(axes, summary, moments, equity, catalog)
     axes.xaxis_date()
-    axes.axhline(float(summary.start_capital), color="#444", lw=0.8, ls=":")
+    axes.axhline(float(summary.start_capital), color=colours.soft, lw=0.8, ls=":")
     days = catalog.text("summary.days", first=summary.points[0].day, last=summary.points[-1].day)
     axes.set_title(catalog.text("summary.title", mode=summary.mode, days=days), loc="left", weight="bold")
     axes.set_ylabel(catalog.text("summary.worth_in", quote=summary.quote_asset))
-    axes.grid(alpha=0.25)
-    axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, ncols=5, loc="upper left")
     if summary.mode == "demo":
         below = f"{catalog.text('demo.stand_ins')}\n{catalog.text('summary.caveat')}"
-        figure.supxlabel(below, fontsize=8, color="#555", x=0.01, ha="left")
-    figure.savefig(path)
-    plt.close(figure)
+        figure.supxlabel(below, fontsize=8, color=colours.soft, x=0.01, ha="left")
+    save_png(figure, path)
 
 
 def _mark_trades(axes: Axes, summary: Summary, moments: list[float], equity: list[float], catalog: Catalog) -> None:
     """Put a mark on the equity curve where something was bought or sold."""
     import numpy as np  # noqa: PLC0415
 
+    colours = THEMES["light"]
     buys, sales = catalog.text("summary.buys"), catalog.text("summary.sales")
-    for side, marker, colour, label in (("BUY", "^", "#2e9e5b", buys), ("SELL", "v", "#d1495b", sales)):
+    for side, marker, colour, label in (("BUY", "^", colours.good, buys), ("SELL", "v", colours.bad, sales)):
         times = sorted({_number(trade.time) for trade in summary.trades if trade.side == side})
         heights = np.interp(times, moments, equity)
         axes.scatter(times, heights, marker=marker, color=colour, s=38, zorder=3, label=label)

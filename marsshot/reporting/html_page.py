@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from html import escape
 
-STYLE = """
-:root { color-scheme: light dark;
-  --page: #f6f6f3; --card: #fff; --ink: #1d2430; --soft: #5c6675; --rule: #dfe2e7; --grid: #eceef1;
-  --own: #1f6fb2; --other: #d08a1d; --quiet: #8a93a0; --good: #1a7f4b; --bad: #b3372f;
-  --warn: #7a5200; --warn-back: #fdf3dc; }
-@media (prefers-color-scheme: dark) { :root {
-  --page: #12161c; --card: #1b212a; --ink: #e6e9ee; --soft: #9aa5b4; --rule: #313a47; --grid: #262e39;
-  --own: #6cb4ee; --other: #e8ac55; --quiet: #8d98a8; --good: #6fd3a0; --bad: #f0857c;
-  --warn: #f0c869; --warn-back: #33290f; } }
+from marsshot.infra.chart_style import FONT, THEMES
+
+_COLOURS = (
+    f":root {{ color-scheme: light dark; {THEMES['light'].as_css()} }}\n"
+    f"@media (prefers-color-scheme: dark) {{ :root {{ {THEMES['dark'].as_css()} }} }}\n"
+    f"body {{ font: 16px/1.5 {FONT}; }}\n"
+)
+STYLE = (
+    _COLOURS
+    + """
 * { box-sizing: border-box; }
-body { margin: 0; background: var(--page); color: var(--ink);
-  font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif; }
+body { margin: 0; background: var(--page); color: var(--ink); }
 main { max-width: 1080px; margin: 0 auto; padding: 24px 16px 48px; }
 h1 { font-size: 1.6rem; line-height: 1.2; margin: 0 0 4px; }
 h2 { font-size: 1.1rem; margin: 0 0 8px; }
@@ -71,6 +71,7 @@ dt { color: var(--soft); }
 dd { margin: 0; overflow-wrap: anywhere; }
 @media (max-width: 600px) { svg text, .pair svg text { font-size: 24px; } th, td { padding: 5px 7px; } }
 """
+)
 
 
 def page(title: str, body: str) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 
-from marsshot.reporting.charts import BOTTOM, LEFT, RIGHT, TOP, WIDTH, picture, ticks
+from marsshot.reporting.charts import BOTTOM, LEFT, RIGHT, TOP, WIDTH, label, line, picture, ticks
 
 NAMES = 250  # room for the names of rows
 ROW = 40
@@ -47,16 +47,16 @@ class _PlotArea:
 
     def axes(self, text: Callable[[float], str]) -> Iterator[str]:
         for value in ticks(0.0, self.top):
-            yield _line(LEFT, WIDTH - RIGHT, self.up(value), self.up(value), "grid")
-            yield _text(LEFT - 8, self.up(value) + 5, "end", text(value))
+            yield line(LEFT, WIDTH - RIGHT, self.up(value), self.up(value), "grid")
+            yield label(LEFT - 8, self.up(value) + 5, "end", text(value))
         for number in ticks(*self.span):
             at_edge = number > self.span[1] - 0.05 * (self.span[1] - self.span[0])  # there is no room for half a number
-            yield _text(self.across(number), HEIGHT - 12, "end" if at_edge else "middle", f"{number:.1f}")
+            yield label(self.across(number), HEIGHT - 12, "end" if at_edge else "middle", f"{number:.1f}")
 
     def mark(self, number: float, word: str) -> str:
         at, is_right = self.across(number), number > sum(self.span) / 2
-        anchor = _text(at + (-6 if is_right else 6), TOP + 16, "end" if is_right else "start", word)
-        return _line(at, at, TOP, HEIGHT - BOTTOM, "mark") + anchor
+        anchor = label(at + (-6 if is_right else 6), TOP + 16, "end" if is_right else "start", word)
+        return line(at, at, TOP, HEIGHT - BOTTOM, "mark") + anchor
 
     def curve(self, points: Sequence[tuple[float, float]]) -> str:
         places = [f"{self.across(x):.1f} {self.up(y):.1f}" for x, y in points if y <= self.top]
@@ -65,7 +65,7 @@ class _PlotArea:
     def dot(self, number: float, dot: Dot) -> str:
         at, drawn = self.across(number), ""
         if dot.low is not None and dot.high is not None:
-            drawn = _line(at, at, self.up(dot.low), self.up(dot.high), f"whisker {dot.kind}")
+            drawn = line(at, at, self.up(dot.low), self.up(dot.high), f"whisker {dot.kind}")
         return drawn + _circle(at, self.up(dot.value), dot)
 
 
@@ -87,7 +87,7 @@ def numeric_dot_chart(
     plane = _PlotArea(span, 1.1 * max([level, *(end for _, dot in dots for end in dot.ends)]) or 1.0)
     parts = [
         *plane.axes(text),
-        _line(LEFT, WIDTH - RIGHT, plane.up(level), plane.up(level), "level"),
+        line(LEFT, WIDTH - RIGHT, plane.up(level), plane.up(level), "level"),
         *(plane.mark(number, word) for number, word in marks),
         plane.curve(curve),
         *(plane.dot(number, dot) for number, dot in dots),
@@ -108,25 +108,17 @@ def labelled_dot_chart(title: str, dots: Sequence[tuple[str, Dot]], text: Callab
 
     parts = []
     for mark in ticks(low, high, about=4):
-        parts.append(_line(across(mark), across(mark), TOP, height - BOTTOM, "grid"))
-        parts.append(_text(across(mark), height - 12, "middle", text(mark)))
+        parts.append(line(across(mark), across(mark), TOP, height - BOTTOM, "grid"))
+        parts.append(label(across(mark), height - 12, "middle", text(mark)))
     for number, (name, dot) in enumerate(dots):
         at = TOP + ROW * (number + 0.5)
-        parts.append(_text(NAMES - 12, at + 6, "end", name))
+        parts.append(label(NAMES - 12, at + 6, "end", name))
         if zero:
-            parts.append(_line(across(0.0), across(dot.value), at, at, f"beam {dot.kind}"))
+            parts.append(line(across(0.0), across(dot.value), at, at, f"beam {dot.kind}"))
         if dot.low is not None and dot.high is not None:
-            parts.append(_line(across(dot.low), across(dot.high), at, at, f"whisker {dot.kind}"))
+            parts.append(line(across(dot.low), across(dot.high), at, at, f"whisker {dot.kind}"))
         parts.append(_circle(across(dot.value), at, dot))
     return picture(title, height, parts)
-
-
-def _line(x1: float, x2: float, y1: float, y2: float, kind: str) -> str:
-    return f'<line class="{kind}" x1="{x1:.1f}" x2="{x2:.1f}" y1="{y1:.1f}" y2="{y2:.1f}"/>'
-
-
-def _text(x: float, y: float, anchor: str, text: str) -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
 
 
 def _circle(x: float, y: float, dot: Dot) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from marsshot.reporting.charts import area, curves
+from marsshot.reporting.charts import area, curves, percent
 from marsshot.reporting.html_page import page
 from marsshot.reporting.interval_charts import Dot, labelled_dot_chart, numeric_dot_chart
 
@@ -100,7 +100,7 @@ def _reliability(hold_out: Facts) -> str:
         [(one / 50, base * one / (base * one + (1 - base) * (50 - one))) for one in range(51)] if 0 < base < 1 else []
     )
     drawn = numeric_dot_chart(
-        "Rose, by score", dots, (0.0, 1.0), _percent, marks=_marks(hold_out), level=base, curve=fair
+        "Rose, by score", dots, (0.0, 1.0), percent, marks=_marks(hold_out), level=base, curve=fair
     )
     note = (
         "Share that rose, by score, with 95 % intervals. Dashed: the base rate. Curve: where the dots would lie if the "
@@ -113,7 +113,7 @@ def _precision(hold_out: Facts) -> str:
     rows = [row for row in hold_out["thresholds"] if row["rows"]]
     dots = [(float(row["threshold"]), _dot(row, "hit_rate", "own", f"{row['rows']} signals")) for row in rows]
     marks, base = _marks(hold_out), hold_out["base_rate"]
-    drawn = numeric_dot_chart("Rose, by threshold", dots, (0.3, 0.9), _percent, marks=marks, level=base)
+    drawn = numeric_dot_chart("Rose, by threshold", dots, (0.3, 0.9), percent, marks=marks, level=base)
     return _card(
         "Precision by threshold", drawn, "Share of the signals that rose, at each threshold. Dashed: the base rate."
     )
@@ -251,7 +251,3 @@ def _both(row: Facts, name: str, form: str) -> str:
     """Return the figure and, small below it, its interval."""
     interval = _interval(row, name, form)
     return _figure(row[name], form) + (f'<br><span class="soft">{interval}</span>' if interval else "")
-
-
-def _percent(value: float) -> str:
-    return f"{value:.0%}"

@@ -13,7 +13,7 @@ from marsshot.backtesting.result import BacktestResult
 from marsshot.core.catalog import LocalizedText
 from marsshot.core.domain import Side
 from marsshot.portfolio.trades_file import Trade
-from marsshot.reporting.charts import area, bar, curves
+from marsshot.reporting.charts import amount, area, bar, curves, percent
 from marsshot.reporting.html_page import heat, page
 
 TEXT_COLUMNS = 4  # the first columns of a trade, the others are amounts
@@ -65,7 +65,7 @@ def _equity(result: BacktestResult) -> str:
     statistics = result.statistics
     kinds = dict(zip(statistics.curves, ("own", "other", "quiet"), strict=False))
     lines = {name: (kinds[name], curve) for name, curve in statistics.curves.items()}
-    drawn = curves("Worth over time", statistics.moments, lines, lambda value: f"{value:,.0f}")
+    drawn = curves("Worth over time", statistics.moments, lines, amount)
     key = "".join(f'<span><i class="{kind}"></i>{escape(name)}</span>' for name, kind in kinds.items())
     note = "One value a day, after the daily pass. Doing nothing is shown without any costs."
     return _card(f"Worth in {result.quote_asset}", f'<p class="key">{key}</p>{drawn}<p class="soft">{note}</p>')
@@ -73,14 +73,12 @@ def _equity(result: BacktestResult) -> str:
 
 def _drawdown(result: BacktestResult) -> str:
     falls = -drawdowns(result.statistics.equity)
-    return _card(
-        "Under the highest so far", area("Falls", result.statistics.moments, falls, [("bad", 0)], _whole_percent)
-    )
+    return _card("Under the highest so far", area("Falls", result.statistics.moments, falls, [("bad", 0)], percent))
 
 
 def _exposure(result: BacktestResult) -> str:
     shares = result.statistics.exposure
-    return _card("Share in tokens", area("Exposure", result.statistics.moments, shares, [("own", 0)], _whole_percent))
+    return _card("Share in tokens", area("Exposure", result.statistics.moments, shares, [("own", 0)], percent))
 
 
 def _months(result: BacktestResult) -> str:
@@ -178,8 +176,4 @@ def _signed(value: float) -> str:
 
 
 def _percent(value: float) -> str:
-    return "-" if value != value else f"{value:.0%}"  # noqa: PLR0124 - NaN is not itself
-
-
-def _whole_percent(value: float) -> str:
-    return f"{value:.0%}"
+    return "-" if value != value else percent(value)  # noqa: PLR0124 - NaN is not itself

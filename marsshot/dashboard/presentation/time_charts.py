@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -29,6 +28,7 @@ from bokeh.plotting import figure
 
 from marsshot.core.catalog import Catalog
 from marsshot.dashboard.data.equity_curve import Curve, downsample, drawdowns, sample_evenly
+from marsshot.infra.chart_style import FONT, Colours
 from marsshot.portfolio.trades_file import Trade
 
 TICKS = 4
@@ -37,27 +37,6 @@ X_AXIS_MARGIN = 0.02  # of the span, at both ends
 MONTH_TICKS_AFTER_DAYS = 400  # a line longer than that has its ticks named by month
 SECONDS_A_DAY = 86_400
 BOKEH_SCRIPT = f"bokeh-{bokeh.__version__}.min.js"
-_FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif'
-
-
-@dataclass(frozen=True, slots=True)
-class Colours:
-    """Of one theme; dashboard.css has the same."""
-
-    card: str
-    ink: str
-    soft: str
-    grid: str
-    own: str
-    btc: str
-    buy: str
-    sale: str
-
-
-THEMES = {
-    "light": Colours("#ffffff", "#1d2430", "#5c6675", "#eceef1", "#1f6fb2", "#b87614", "#1a7f4b", "#b3372f"),
-    "dark": Colours("#1b212a", "#e6e9ee", "#9aa5b4", "#2b3441", "#6cb4ee", "#e8ac55", "#6fd3a0", "#f0857c"),
-}
 
 
 def bokeh_script() -> Path:
@@ -71,7 +50,7 @@ def equity_chart(curve: Curve, btc: Curve | None, trades: Sequence[Trade], words
     shown = downsample(curve)
     if btc is not None:
         btc = downsample(btc)
-        plot.line(list(btc.moments), list(btc.values), color=colours.btc, width=1.6, line_dash=[6, 4])
+        plot.line(list(btc.moments), list(btc.values), color=colours.other, width=1.6, line_dash=[6, 4])
     line = ColumnDataSource(
         {
             "x": list(shown.moments),
@@ -111,8 +90,8 @@ def drawdown_chart(curve: Curve, words: Catalog, colours: Colours) -> str:
             "label": [words.text("page.chart.fall", time=moment, fall=fall) for moment, fall in _points(shown)],
         }
     )
-    plot.varea("x", y1=0, y2="y", source=source, color=colours.sale, alpha=0.3)
-    drawn = plot.line("x", "y", source=source, color=colours.sale, width=1.4)
+    plot.varea("x", y1=0, y2="y", source=source, color=colours.bad, alpha=0.3)
+    drawn = plot.line("x", "y", source=source, color=colours.bad, width=1.4)
     plot.add_tools(HoverTool(renderers=[drawn], tooltips="@label", mode="vline", line_policy="nearest"))
     plot.yaxis.formatter = NumeralTickFormatter(format="0 %")
     plot.y_range.end = 0
@@ -148,7 +127,7 @@ def _marks(plot: Any, curve: Curve, trades: Sequence[Trade], words: Catalog, col
         source=source,
         size=9,
         marker="triangle" if side == "BUY" else "inverted_triangle",
-        fill_color=colours.buy if side == "BUY" else colours.sale,
+        fill_color=colours.good if side == "BUY" else colours.bad,
         line_color=colours.card,
         line_width=1,
     )
@@ -185,7 +164,7 @@ def _figure(curve: Curve, words: Catalog, colours: Colours) -> Any:
         axis.major_tick_line_color = None
         axis.minor_tick_line_color = None
         axis.major_label_text_color = colours.soft
-        axis.major_label_text_font = _FONT
+        axis.major_label_text_font = FONT
         axis.major_label_text_font_size = "12px"
     plot.grid.grid_line_color = colours.grid
     plot.xgrid.grid_line_color = None

@@ -12,10 +12,10 @@ from marsshot.dashboard.data.bot_snapshot import BotFiles, BotSnapshot, bitcoin_
 from marsshot.dashboard.data.log_tail import LEVELS, LogLine, tail_log
 from marsshot.dashboard.data.model_card import REPORTS, report_path
 from marsshot.dashboard.presentation.overview import account_summary, build_holdings, decisions_of_day
-from marsshot.dashboard.presentation.time_charts import THEMES as COLOURS
 from marsshot.dashboard.presentation.time_charts import drawdown_chart, equity_chart, marker_count
 from marsshot.dashboard.presentation.trade_list import listing, parse_filter, parse_page_number
 from marsshot.dashboard.security.request_security import REPORT_CSP
+from marsshot.infra.chart_style import THEMES as COLOURS
 from marsshot.infra.fingerprints import content_digest
 
 

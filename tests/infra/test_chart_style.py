@@ -1,0 +1,39 @@
+"""Pictures and pages have one set of colours, whatever draws them; a PNG needs no screen."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from marsshot.infra.chart_style import THEMES, png_figure, save_png
+from marsshot.reporting.html_page import STYLE, page
+from tests.helpers.builders import ROOT
+
+DASHBOARD_NAMES = {"other": "btc"}  # as dashboard.css calls it
+NOT_IN_DASHBOARD = {"grid", "quiet"}
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_report_and_dashboard_have_the_same_colours(theme: str) -> None:
+    css = (ROOT / "marsshot" / "dashboard" / "static" / "dashboard.css").read_text().replace("#fff;", "#ffffff;")
+    for name, colour in asdict(THEMES[theme]).items():
+        assert f"--{name.replace('_', '-')}: {colour};" in STYLE
+        if name not in NOT_IN_DASHBOARD:
+            assert f"--{DASHBOARD_NAMES.get(name, name).replace('_', '-')}: {colour};" in css
+
+
+def test_every_colour_that_a_page_uses_is_given() -> None:
+    given = THEMES["light"].as_css()
+    for used in {part.split(")")[0] for part in page("t", "b").split("var(--")[1:]}:
+        assert f"--{used}:" in given
+
+
+def test_a_picture_is_saved_and_given_back(tmp_path: Path) -> None:
+    from matplotlib import pyplot as plt
+
+    figure, axes = png_figure(4, 2)
+    axes.plot([1.0, 2.0], [3.0, 4.0])
+    assert save_png(figure, tmp_path / "one.png").read_bytes().startswith(b"\x89PNG")
+    assert plt.get_fignums() == []
