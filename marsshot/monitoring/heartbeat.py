@@ -21,7 +21,7 @@ from marsshot.config.bot_files import HEARTBEAT
 from marsshot.config.settings import Settings
 from marsshot.core.domain import utc_text
 from marsshot.core.version import VERSION
-from marsshot.infra.atomic_files import scratch_path
+from marsshot.infra.atomic_files import Disk
 from marsshot.infra.clock import SystemClock
 from marsshot.infra.event_log import log_warning
 from marsshot.monitoring.sd_notify import ALIVE, READY, STOPPING, SystemdNotifier, status
@@ -93,12 +93,9 @@ class Heartbeat:
 
     def _write(self, now: datetime) -> None:
         content = {"time": utc_text(now), "mode": self._mode, "pid": os.getpid(), "version": VERSION}
-        scratch = scratch_path(self._path)
         try:
             # Not seen down to the disk: after a power cut nobody needs it.
-            with open(scratch, "w", encoding="utf-8", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
-                json.dump(content, file)
-            scratch.replace(self._path)
+            Disk().write_unsynced(self._path, json.dumps(content).encode())
         except OSError as error:
             if self._last_warned is None or self._seconds() - self._last_warned >= WARN_INTERVAL_SECONDS:
                 self._last_warned = self._seconds()
