@@ -20,7 +20,7 @@ from marsshot.backtesting.simulation.check_skipping import MAX_PRICE_FACTOR, Pri
 from marsshot.backtesting.simulation.engine import RunResult, run
 from marsshot.backtesting.simulation.simulated_market import RecordedPrices
 from marsshot.bot.price_feed import MAX_JUMP_FACTOR
-from marsshot.core.domain import ExitRules, Position, Score, utc_text
+from marsshot.core.domain import Position, Score, utc_text
 from marsshot.core.exit_settings import ExitRules
 from marsshot.core.reasons import OrderReason
 from risk_manager import (

@@ -158,7 +158,7 @@ def test_how_far_off_is_too_far_is_told(limit: str, english: str, french: str) -
 )
 def test_where_coinbase_has_none_binances_price_counts_and_is_told(missing: MissingPrice, why: str) -> None:
     assert choose_price(missing, D(2), D("0.10")) == Quote(
-        D(2), PriceSource.BINANCE, f"Coinbase {why}; Binance's price is used"
+        D(2), PriceSource.BINANCE, f"Coinbase {why}; Binance's price is used", missing=missing.reason
     )
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from marsshot.core.catalog import LANGUAGES, load_texts
 from marsshot.core.reasons import DecisionReason, DifferenceKind, OrderReason, SkipReason, UnsoldReason
-from marsshot.market_data.coinbase import SpotFailure
+from marsshot.market_data.coinbase import MissingPriceReason
 from tests.helpers.builders import PROGRAM, ROOT
 
 DECIDING = ("strategy", "bot", "portfolio", "core", "exchange", "commands", "monitoring", "market_data")
@@ -176,4 +176,4 @@ def test_every_reason_has_its_words(language: str) -> None:
     texts = load_texts("fr" if language == "fr" else "en")
     tables = (OrderReason, DecisionReason, SkipReason, UnsoldReason, DifferenceKind)
     keys = {one.text_key for table in tables for one in table if one is not DifferenceKind.UNNAMED}
-    assert keys | {f"coinbase.{one}" for one in SpotFailure} <= texts.keys()
+    assert keys | {f"coinbase.{one}" for one in MissingPriceReason} <= texts.keys()
