@@ -30,11 +30,15 @@ LOG_LENGTH = 10_000
 
 
 class Reply(NamedTuple):
-    """What the server does: wait, send these bytes (none: nothing), perhaps close the connection."""
+    """What the server does: wait, send these bytes (none: nothing), perhaps close the connection.
+
+    byte_seconds: send byte by byte, with so much time between two.
+    """
 
     payload: bytes
     delay: float = 0.0
     close: bool = False
+    byte_seconds: float = 0.0
 
 
 class LoggedRequest(NamedTuple):
@@ -146,6 +150,8 @@ def _apply_fault(fault: Fault, payload: bytes) -> Reply:
             return Reply(render(Response(200, {"Content-Type": "application/json"}, b"")))
         case FaultKind.HANG_BEFORE | FaultKind.HANG_AFTER:
             return Reply(b"", fault.seconds, close=True)
+        case FaultKind.TRICKLE:
+            return Reply(payload, close=True, byte_seconds=fault.seconds)
         case FaultKind.TRUNCATE:
             head = payload.find(b"\r\n\r\n") + 4
             return Reply(payload[: (head + len(payload)) // 2], close=True)

@@ -22,6 +22,7 @@ class FaultKind(StrEnum):
     TRUNCATE = "truncate"
     EMPTY_200 = "empty_200"
     EMPTY_200_BEFORE = "empty_200_before"
+    TRICKLE = "trickle"  # the answer, a byte every so many seconds
 
     @property
     def executes(self) -> bool:
@@ -33,7 +34,7 @@ _NOT_EXECUTED = frozenset({FaultKind.DROP_BEFORE, FaultKind.HANG_BEFORE, FaultKi
 
 
 class FaultDetails(TypedDict, total=False):
-    """Seconds of a hang; status, headers and body of an answer."""
+    """Seconds of a hang, or from byte to byte; status, headers and body of an answer."""
 
     seconds: float
     status: int
@@ -69,7 +70,7 @@ class Faults:
         """Script a fault for the next `times` requests (-1: all) of a service.
 
         service: binance, coinbase or lunarcrush. match: a part of "METHOD path?query body".
-        kind: a FaultKind; `seconds` for hangs, `status`, `headers`, `body` for status and status_after.
+        kind: a FaultKind; `seconds` for hangs and trickles, `status`, `headers`, `body` for status and status_after.
         """
         if service not in ("binance", "coinbase", "lunarcrush"):
             raise ValueError(f"no service {service!r}")

@@ -68,7 +68,9 @@ class Connection(asyncio.Protocol):
             request, length = parsed
             self._received = self._received[length:]
             reply = self._market.respond(request)
-            if reply.delay > 0:
+            if reply.byte_seconds > 0:
+                self._trickle(reply, 0)
+            elif reply.delay > 0:
                 loop = asyncio.get_running_loop()
                 self._delayed_reply = loop.call_later(reply.delay, self._send_late, reply)
             else:
@@ -78,6 +80,15 @@ class Connection(asyncio.Protocol):
         self._delayed_reply = None
         self._send(reply)
         self._answer_next()
+
+    def _trickle(self, reply: Reply, sent: int) -> None:
+        """Send the next byte, and the one after it later."""
+        self._delayed_reply = None
+        is_last = sent + 1 >= len(reply.payload)
+        self._send(Reply(reply.payload[sent : sent + 1], close=is_last and reply.close))
+        if not is_last and self._transport is not None:
+            loop = asyncio.get_running_loop()
+            self._delayed_reply = loop.call_later(reply.byte_seconds, self._trickle, reply, sent + 1)
 
     def _send(self, reply: Reply) -> None:
         if self._transport is None:

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from certifi import where
-from requests.adapters import HTTPAdapter
 
 from marsshot.core.catalog import LocalizedText
 from marsshot.core.errors import InputError
+from marsshot.infra.bounded_http import BoundedAdapter
 
 
 @cache
@@ -33,8 +33,8 @@ def shared_ssl_context() -> ssl.SSLContext:
         raise InputError(LocalizedText("fault.file.unreadable", path=bundle, why=error.strerror or error)) from None
 
 
-class SharedContextAdapter(HTTPAdapter):
-    """HTTPS of requests by the one table."""
+class SharedContextAdapter(BoundedAdapter):
+    """HTTPS of requests by the one table, each request in its time."""
 
     def init_poolmanager(self, *arguments: Any, **parameters: Any) -> None:
         """Let every connection check certificates by the one context."""

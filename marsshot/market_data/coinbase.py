@@ -17,6 +17,7 @@ import urllib3
 from marsshot.core.catalog import LocalizedText
 from marsshot.core.domain import is_usable_price
 from marsshot.infra.background import WorkerPool
+from marsshot.infra.bounded_http import bounded_pool
 from marsshot.infra.tls import shared_ssl_context
 
 CONNECT_SECONDS, READ_SECONDS = 3.0, 5.0
@@ -90,7 +91,7 @@ class Coinbase:
 
     def __init__(self, base_url: str, max_connections: int = MAX_CONNECTIONS) -> None:
         trust: dict[str, Any] = {"ssl_context": shared_ssl_context()} if base_url.startswith("https:") else {}
-        self._http = urllib3.connection_from_url(
+        self._http = bounded_pool(
             base_url,
             maxsize=MAX_CONNECTIONS,
             retries=False,

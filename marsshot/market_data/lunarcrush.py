@@ -19,6 +19,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type
 
 from marsshot.core.catalog import LocalizedText
 from marsshot.core.errors import MarsShotError, StopRequested, TemporaryError
+from marsshot.infra.bounded_http import BoundedAdapter
 from marsshot.infra.clock import Clock
 from marsshot.market_data.bar_cache import FIELDS, BarCache, CachedBars, DailyBars, merged
 from marsshot.market_data.lunarcrush_parser import bars_from_points, made_on, read_answer
@@ -27,7 +28,7 @@ from marsshot.market_data.rate_limiter import RateLimiter, requested_delay, seco
 __all__ = ["FIELDS", "DailyBars", "LunarCrush", "NotTrackedError", "QuotaSpentError", "SourceRefusedError"]
 
 USER_AGENT = "MarsShot/1.0"  # requests without one are turned away with 403
-TIMEOUT_SECONDS = (5, 60)  # to connect, and between two pieces of the answer
+TIMEOUT_SECONDS = 5  # to connect, and between two pieces of the answer; how long all may take: bounded_http.py
 ATTEMPTS = 5
 MAX_WAIT_SECONDS = 120.0
 REVISED_DAYS = 3  # LunarCrush may still change the latest ones
@@ -93,6 +94,8 @@ class LunarCrush:
         self._cache = BarCache(cache_dir, self._base_url)
         self._rate_limiter = RateLimiter(requests_per_minute, cache_dir / "requests.json", clock)
         self._session = requests.Session()
+        for scheme in ("https://", "http://"):
+            self._session.mount(scheme, BoundedAdapter())
         self._session.auth = _Bearer(api_key)
         self._session.headers.update({"User-Agent": USER_AGENT, "Accept": "application/json"})
         self._failures_in_a_row = 0

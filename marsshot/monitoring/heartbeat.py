@@ -22,6 +22,7 @@ from marsshot.config.settings import Settings
 from marsshot.core.domain import utc_text
 from marsshot.core.version import VERSION
 from marsshot.infra.atomic_files import Disk
+from marsshot.infra.bounded_http import bounded_manager
 from marsshot.infra.clock import SystemClock
 from marsshot.infra.event_log import log_warning
 from marsshot.monitoring.sd_notify import ALIVE, READY, STOPPING, SystemdNotifier, status
@@ -122,7 +123,8 @@ class Ping:
 
     def _get(self, url: str) -> None:
         try:
-            answer = urllib3.request("GET", url, timeout=_PING_TIMEOUT, retries=False, redirect=False)
+            with bounded_manager(timeout=_PING_TIMEOUT) as manager:
+                answer = manager.request("GET", url, retries=False, redirect=False)
         except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             self._warn_once_an_hour(type(error).__name__)
             return

@@ -43,6 +43,7 @@ def buy(client: Any) -> Any:
         ("drop_after", requests.exceptions.ConnectionError, True),
         ("hang_before", requests.exceptions.ReadTimeout, False),
         ("hang_after", requests.exceptions.ReadTimeout, True),
+        ("trickle", requests.exceptions.ReadTimeout, True),
         ("truncate", requests.exceptions.ChunkedEncodingError, True),
         ("status", BinanceAPIException, False),
         ("status_after", BinanceAPIException, True),

@@ -27,17 +27,20 @@ HEAVY = {"joblib", "matplotlib", "numpy", "pandas", "scipy", "sklearn"}
 NETWORK: dict[str, set[str]] = {
     "aiohttp": set(),
     "distributed": {"marsshot.training.dask_cluster"},
-    "http": set(),
+    "http": {"marsshot.infra.bounded_http"},
     "httpx": set(),
     "requests": {
         "marsshot.chaos.network",
         "marsshot.exchange.binance.connection",
         "marsshot.exchange.binance.exchange",
-        "marsshot.infra.tls",
+        "marsshot.infra.bounded_http",
         "marsshot.market_data.lunarcrush",
     },
-    "socket": {"marsshot.monitoring.sd_notify"},  # to systemd on this machine
-    "urllib3": {"marsshot.market_data.coinbase", "marsshot.monitoring.heartbeat"},
+    "socket": {
+        "marsshot.infra.bounded_http",
+        "marsshot.monitoring.sd_notify",
+    },  # the latter to systemd, on this machine
+    "urllib3": {"marsshot.infra.bounded_http", "marsshot.market_data.coinbase", "marsshot.monitoring.heartbeat"},
     "waitress": {"marsshot.dashboard.server"},
     "websockets": set(),
 }

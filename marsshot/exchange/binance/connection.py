@@ -21,10 +21,11 @@ from marsshot.core.errors import MarsShotError, TemporaryError, UnknownOutcomeEr
 from marsshot.exchange.binance.client import BinanceAPIException, BinanceRequestException, Client
 from marsshot.exchange.binance.errors import BAD_TIMESTAMP, INVALID_SYMBOL, NO_SUCH_ORDER, order_error, read_error
 from marsshot.exchange.binance.responses import UNREADABLE
+from marsshot.infra.bounded_http import BoundedAdapter
 from marsshot.infra.clock import Clock
 
 RECV_WINDOW_MS = 5000
-TIMEOUT_SECONDS = (5, 12)  # connect, read: Binance itself gives up after 10
+TIMEOUT_SECONDS = (5, 9)  # connect, read; how long both may take together: bounded_http.py
 MAX_BAN_SECONDS = 3 * 24 * 3600.0
 
 # What python-binance 1.0.37 lets through, besides its own, when an answer is not what it should be.
@@ -78,8 +79,7 @@ class BinanceConnection:
         # A proxy of the environment is for the world outside, not for a stand-in on this machine.
         self.client.session.trust_env = not is_loopback_origin(base_url)
         self.client.session.max_redirects = 0  # the key goes to this host and to no other
-        if transport is not None:
-            self.client.session.mount(base_url, transport)
+        self.client.session.mount(base_url, transport or BoundedAdapter())
         self._clock = clock
         self._offset_ms = 0
         self._synced = False
