@@ -211,5 +211,6 @@ class _SettingsReloader:
             self._bot.coinbase.close()
             self._bot.coinbase = _coinbase(settings)
             exchange = trading_exchange(settings, self._bot.clock, lambda: self._bot.store.book)
-            exchange.keep_quiet_until(self._bot.executor.exchange.quiet_until_ms)
+            former = self._bot.executor.exchange
+            exchange.keep_quiet_until(former.quiet_until_ms, former.quiet_reason)
             self._bot.executor.exchange = exchange

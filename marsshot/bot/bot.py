@@ -18,7 +18,7 @@ from marsshot.bot.price_feed import PriceFeed, PriceLook
 from marsshot.bot.reconciler import Reconciler, log_not_compared
 from marsshot.config.settings import Settings
 from marsshot.core.catalog import catalog_of
-from marsshot.core.domain import Position, Scoring
+from marsshot.core.domain import Position, QuietReason, Scoring
 from marsshot.core.errors import AccountTroubleError, TemporaryError
 from marsshot.core.exit_settings import ExitRules
 from marsshot.core.reasons import OrderReason, UnsoldReason
@@ -73,7 +73,7 @@ class Bot:
         self.store = store
         self.coinbase = coinbase
         self.control = control
-        exchange.keep_quiet_until(store.book.exchange_quiet_until_ms)
+        exchange.keep_quiet_until(store.book.exchange_quiet_until_ms, store.book.exchange_quiet_reason)
         self.executor = TradeExecutor(exchange, store, clock, self._pair)
         # The demo's time stands still while prices are fetched, and a demo is to be repeatable.
         self.price_feed = PriceFeed(store, clock, all_at_once=settings.mode == "demo")
@@ -335,7 +335,9 @@ class Bot:
             log_not_compared(error)
 
     def save_quiet_period(self) -> None:
-        """Keep in the book until when the exchange wants no requests, for the next start."""
-        moment_ms = self.executor.exchange.quiet_until_ms
-        if moment_ms > self.store.book.exchange_quiet_until_ms:
-            self.store.change(lambda book: replace(book, exchange_quiet_until_ms=moment_ms))
+        """Keep in the book until when the exchange wants no requests, for the next start; its troubles pass."""
+        moment_ms, reason = self.executor.exchange.quiet_until_ms, self.executor.exchange.quiet_reason
+        if moment_ms > self.store.book.exchange_quiet_until_ms and reason is not QuietReason.TROUBLE:
+            self.store.change(
+                lambda book: replace(book, exchange_quiet_until_ms=moment_ms, exchange_quiet_reason=reason)
+            )

@@ -16,7 +16,7 @@ from marsshot.commands.status_view import DUE_NOW, daily_update_lines, status_li
 from marsshot.config.bot_files import BOOK, EQUITY, LAST_SEEN, TRADES
 from marsshot.config.settings import Settings
 from marsshot.core.catalog import Catalog, LocalizedText
-from marsshot.core.domain import Book, Position, utc_text
+from marsshot.core.domain import Book, Position, QuietReason, utc_text
 from marsshot.core.errors import InputError
 from marsshot.core.exit_settings import ExitRules
 from marsshot.core.reasons import OrderReason
@@ -112,6 +112,8 @@ def status_facts(
         "put_off_until": utc_text(seen.put_off_until) if seen.put_off_until else None,
         "plan_under_way": book.plan is not None,
         "paused": paused,
+        "exchange_quiet_until": _quiet_until(book, now),
+        "exchange_quiet_reason": book.exchange_quiet_reason.value if _quiet_until(book, now) else "",
         "open_doubts": [f"{one.side.lower()} {one.symbol} {one.client_order_id}" for one in book.intents.values()],
         "differences": list(book.differences.values()),
         "positions": {
@@ -119,6 +121,17 @@ def status_facts(
             for symbol, held in sorted(book.positions.items())
         },
     }
+
+
+def _quiet_until(book: Book, now: datetime) -> str | None:
+    """Return until when the exchange wants no requests, or None if it does not ask for that, or for a moment only."""
+    if book.exchange_quiet_reason is QuietReason.TROUBLE:
+        return None
+    try:
+        until = datetime.fromtimestamp(book.exchange_quiet_until_ms / 1000, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None  # no moment at all
+    return utc_text(until) if now < until else None
 
 
 def next_daily_update(book: Book | None, settings: Settings, now: datetime) -> datetime | None:

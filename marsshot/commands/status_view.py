@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from marsshot.core.catalog import Catalog
+from marsshot.core.domain import QuietReason
 
 DUE_NOW = "due now"  # stands for a moment in the facts, which programs read as JSON
 
@@ -16,6 +17,9 @@ def status_lines(facts: Mapping[str, Any], now: datetime, catalog: Catalog) -> I
     """Yield the lines. facts: as `status_facts` returns them."""
     yield from _money(facts, catalog)
     yield from daily_update_lines(facts, catalog)
+    if facts["exchange_quiet_until"]:
+        key = "banned" if facts["exchange_quiet_reason"] == QuietReason.BAN else "rate_limited"
+        yield catalog.text(f"status.{key}", until=datetime.fromisoformat(facts["exchange_quiet_until"]))
     for sentence in facts["differences"]:
         yield catalog.text("status.differs", sentence=sentence)
     if not facts["positions"]:

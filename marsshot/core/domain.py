@@ -31,6 +31,14 @@ class Side(StrEnum):
     SELL = "SELL"
 
 
+class QuietReason(StrEnum):
+    """Why an exchange is sent no request for a while."""
+
+    TROUBLE = "trouble"  # it is in trouble, or guards itself: worth a minute at most
+    RATE_LIMIT = "rate_limit"  # it was asked too much, and says until when
+    BAN = "ban"  # it was asked too much after that, and answers nothing any more
+
+
 # --------------------------------------------------------------------------- rules of the strategy
 
 
@@ -342,6 +350,7 @@ class Book:
     booked_orders: Mapping[str, int] = field(default_factory=dict)  # booked since then: client order id, exchange time
     differences: Mapping[DifferenceTopic, str] = field(default_factory=dict)  # and how the owner was told of each
     exchange_quiet_until_ms: int = 0  # by our clock: the exchange asked for no requests until then
+    exchange_quiet_reason: QuietReason = QuietReason.TROUBLE
 
     def __post_init__(self) -> None:
         """Refuse a book that cannot be true."""

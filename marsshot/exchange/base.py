@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Mapping
 from decimal import Decimal
 from typing import Protocol
 
-from marsshot.core.domain import Account, ExecutedOrder, Intent, OrderReport, PartFill, TradingRules
+from marsshot.core.domain import Account, ExecutedOrder, Intent, OrderReport, PartFill, QuietReason, TradingRules
 from marsshot.core.errors import MarsShotError
 
 PricesCallback = Callable[[Mapping[str, Decimal] | MarsShotError], None]
@@ -59,5 +59,9 @@ class Exchange(Protocol):
     def quiet_until_ms(self) -> int:
         """Until when, by our clock, the exchange has asked for no requests."""
 
-    def keep_quiet_until(self, moment_ms: int) -> None:
-        """Send nothing before that moment of our clock."""
+    @property
+    def quiet_reason(self) -> QuietReason:
+        """Why it is asked nothing until then."""
+
+    def keep_quiet_until(self, moment_ms: int, reason: QuietReason) -> None:
+        """Send nothing before that moment of our clock; for mere trouble a minute at most."""

@@ -18,6 +18,7 @@ from marsshot.core.domain import (
     Intent,
     OrderReport,
     PartFill,
+    QuietReason,
     Side,
     TradingRules,
     floor_to_step,
@@ -104,9 +105,14 @@ class PaperExchange:
         """Until when, by our clock, Binance has asked for no requests."""
         return self._market.quiet_until_ms
 
-    def keep_quiet_until(self, moment_ms: int) -> None:
+    @property
+    def quiet_reason(self) -> QuietReason:
+        """Why Binance has asked for that."""
+        return self._market.quiet_reason
+
+    def keep_quiet_until(self, moment_ms: int, reason: QuietReason) -> None:
         """Ask Binance nothing before that moment of our clock."""
-        self._market.keep_quiet_until(moment_ms)
+        self._market.keep_quiet_until(moment_ms, reason)
 
 
 def _bought(intent: Intent, rules: TradingRules, price: Decimal) -> PartFill:

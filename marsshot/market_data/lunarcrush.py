@@ -30,7 +30,7 @@ __all__ = ["FIELDS", "DailyBars", "LunarCrush", "NotTrackedError", "QuotaSpentEr
 USER_AGENT = "MarsShot/1.0"  # requests without one are turned away with 403
 TIMEOUT_SECONDS = 5  # to connect, and between two pieces of the answer; how long all may take: bounded_http.py
 ATTEMPTS = 5
-MAX_WAIT_SECONDS = 120.0
+MAX_WAIT_SECONDS, MAX_TROUBLE_SECONDS = 120.0, 60.0  # for the limit of requests; for any other trouble
 REVISED_DAYS = 3  # LunarCrush may still change the latest ones
 MAX_FAILED_TOKENS = 3  # so many failures in a row: the source is down, further tokens get one attempt each
 QUOTA_PAUSE_SECONDS = 540.0  # where no end is told: shorter than the ten minutes after which the daily pass tries again
@@ -249,7 +249,10 @@ class LunarCrush:
         if status in _NOT_TRACKED_STATUSES:
             raise NotTrackedError(LocalizedText("fault.lunarcrush.unknown", symbol=symbol, coin=coin, status=status))
         if status in {408, 425, 429} or status >= 500 or 200 < status < 300:  # noqa: PLR2004 - HTTP
-            rest = requested_delay(response.headers, self._now(), is_limit=status == requests.codes.too_many_requests)
+            is_limit = status == requests.codes.too_many_requests
+            rest = requested_delay(response.headers, self._now(), is_limit=is_limit)
+            if rest is not None and not is_limit:
+                rest = min(rest, MAX_TROUBLE_SECONDS)
             raise _TryAgainError(LocalizedText("fault.lunarcrush.answered", symbol=symbol, status=status), rest)
         if 300 <= status < 400:  # noqa: PLR2004 - HTTP
             raise SourceRefusedError(LocalizedText("fault.lunarcrush.redirect", status=status))

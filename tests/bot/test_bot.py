@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 from marsshot.bot.bot import Bot
 from marsshot.bot.loop import loop
 from marsshot.bot.price_feed import PriceFeed
-from marsshot.core.domain import Intent, OrderReport
+from marsshot.core.domain import Intent, OrderReport, QuietReason
 from marsshot.core.errors import MarsShotError, StopRequested
 from marsshot.core.reasons import OrderReason
 from marsshot.market_data import price_aggregator
@@ -612,12 +613,58 @@ def test_a_ban_is_kept_by_a_bot_that_is_stopped(harness: TradingHarness) -> None
     bot = harness.bot()
 
     def cycle() -> None:
-        bot.executor.exchange.keep_quiet_until(int(at(4, 0).timestamp() * 1000))
+        bot.executor.exchange.keep_quiet_until(int(at(4, 0).timestamp() * 1000), QuietReason.BAN)
         raise StopRequested
 
     bot.cycle = cycle  # type: ignore[method-assign]
     loop(bot, nothing)
     assert harness.book.exchange_quiet_until_ms == at(4, 0).timestamp() * 1000
+
+
+@pytest.mark.parametrize("match", ["GET /api/v3/account", "GET /api/v3/exchangeInfo", "ticker/price", NEW_ORDER])
+def test_a_day_of_silence_that_a_503_asks_for_is_a_minute_at_most_over_a_restart_too(
+    harness: TradingHarness, match: str
+) -> None:
+    harness.add_position("ADA", "300", entry_price="2.5")
+    harness.fault(match, "status", status=503, headers={"Retry-After": "86400"}, body=b"<html></html>")
+    bot = harness.bot()
+    bot.start()
+    bot.cycle()
+    harness.open()
+    harness.wait(60)
+    bot = harness.bot()
+    bot.start()
+    bot.cycle()
+    harness.wait(2)
+    bot.cycle()
+    harness.wait(60)  # an order that was answered so is looked up before it is sent anew
+    bot.cycle()
+    bot.intraday_check()
+    assert harness.traded() == ["SELL ADA"]
+
+
+@pytest.mark.parametrize(("reason", "sells"), [(QuietReason.TROUBLE, True), (QuietReason.BAN, False)])
+def test_a_book_that_says_a_day_of_silence_is_believed_of_a_ban_alone(
+    harness: TradingHarness, reason: QuietReason, sells: bool
+) -> None:
+    harness.add_position("ADA", "300", entry_price="2.5")
+    until = int((harness.clock.now() + timedelta(days=1)).timestamp() * 1000)
+    harness.store.change(lambda book: replace(book, exchange_quiet_until_ms=until, exchange_quiet_reason=reason))
+    harness.open()
+    bot = harness.bot()
+    harness.wait(61)
+    bot.cycle()
+    assert harness.traded() == (["SELL ADA"] if sells else [])
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_what_coinbase_asks_for_delays_no_order_at_binance(harness: TradingHarness, status: int) -> None:
+    harness.add_position("ADA", "300", entry_price="2.5")
+    harness.market.faults.add(
+        service="coinbase", match="", kind="status", times=-1, status=status, headers={"Retry-After": "86400"}
+    )
+    harness.bot().cycle()
+    assert harness.traded() == ["SELL ADA"]
 
 
 @pytest.mark.parametrize(("seconds", "looks"), [(60, 1), (61, 2)])

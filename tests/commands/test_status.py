@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import stat
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from marsshot.bot.journal import LastSeen
 from marsshot.commands.status import pause_reason, show_status, status_facts
 from marsshot.commands.status_view import status_lines
 from marsshot.core.catalog import LANGUAGES, Catalog, Language
-from marsshot.core.domain import Book, TradeRow
+from marsshot.core.domain import Book, QuietReason, TradeRow
 from marsshot.core.errors import InputError
 from marsshot.core.reasons import OrderReason
 from marsshot.infra.atomic_files import Disk
@@ -98,6 +98,24 @@ def test_a_price_is_told_with_its_time_and_what_the_position_has_gained() -> Non
     assert (held["price"], held["price_time"]) == ("0.15", "2021-02-15T09:00:00Z")
     assert (held["worth"], held["gain"]) == ("15", "0.5")
     assert (told["positions_worth"], told["equity"]) == ("15", "105")
+
+
+@pytest.mark.parametrize(
+    ("reason", "minutes", "shown"),
+    [
+        (QuietReason.BAN, 1, "has banned this machine's address until {until} UTC"),
+        (QuietReason.RATE_LIMIT, 1, "asks to be left alone until {until} UTC"),
+        (QuietReason.TROUBLE, 1, ""),
+        (QuietReason.BAN, 0, ""),
+    ],
+)
+def test_the_end_of_a_ban_is_told(reason: QuietReason, minutes: int, shown: str) -> None:
+    until = MORNING + timedelta(minutes=minutes)
+    told = facts(a_book(exchange_quiet_until_ms=int(until.timestamp() * 1000), exchange_quiet_reason=reason))
+    assert told["exchange_quiet_until"] == (f"{until:%Y-%m-%dT%H:%M:%SZ}" if shown else None)
+    lines = "\n".join(status_lines(told | {"pause_reason": ""}, MORNING, Catalog("en")))
+    assert ("Binance" in lines) is bool(shown)
+    assert shown.format(until=f"{until:%Y-%m-%d %H:%M}") in lines
 
 
 def test_without_a_price_a_position_counts_at_its_entry() -> None:

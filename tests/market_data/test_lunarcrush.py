@@ -279,6 +279,7 @@ def test_growing_waits_and_then_a_temporary_error(stub_server: StubServer, clock
         (429, {"Retry-After": format_datetime(NOW + timedelta(seconds=21), usegmt=True)}, 21),
         (429, {"Retry-After": "0"}, 1),
         (429, {"Retry-After": "86400"}, 120),
+        (503, {"Retry-After": "86400"}, 60),
         (429, {"Retry-After": "soon"}, 2),
         (429, {"x-rate-limit-minute-reset": str(int(NOW.timestamp()) + 33)}, 33),
         (429, {"x-rate-limit-minute-reset": "never"}, 2),

@@ -421,7 +421,7 @@ def test_a_book_of_the_program_before_is_read(tmp_path: Path) -> None:
     from marsshot.portfolio.serialization import book_from_json, book_to_json
 
     text = book_to_json(a_book())
-    for key in ("reconciled_ms", "booked_orders", "differences", "exchange_quiet_until_ms"):
+    for key in ("reconciled_ms", "booked_orders", "differences", "exchange_quiet_until_ms", "exchange_quiet_reason"):
         assert f'"{key}"' in text
         text = "\n".join(line for line in text.splitlines() if f'"{key}"' not in line)
     text = text.replace('"order_serial": 0,', '"order_serial": 0')

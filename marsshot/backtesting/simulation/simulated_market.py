@@ -32,7 +32,7 @@ from marsshot.backtesting.simulation.trading_costs import (
     spread_width,
     with_fine_enough_tick,
 )
-from marsshot.core.domain import Account, ExecutedOrder, Intent, OrderReport, PartFill, Side, TradingRules
+from marsshot.core.domain import Account, ExecutedOrder, Intent, OrderReport, PartFill, QuietReason, Side, TradingRules
 from marsshot.exchange.base import PricesCallback
 from marsshot.exchange.binance.errors import order_error
 from marsshot.exchange.binance.trading_rules import trading_rules_of
@@ -137,6 +137,7 @@ class RecordedExchange:
         first_days = {name: dataset.history.coins[base].first_day for name, base in self._bases.items()}
         self._listed_from = {name: day * SECONDS_PER_DAY for name, day in first_days.items()}
         self.quiet_until_ms = 0
+        self.quiet_reason = QuietReason.TROUBLE
 
     def now_ms(self) -> int:
         """Return the time."""
@@ -204,7 +205,7 @@ class RecordedExchange:
             if order.symbol == pair and order.time_ms >= moment_ms
         ]
 
-    def keep_quiet_until(self, moment_ms: int) -> None:
+    def keep_quiet_until(self, moment_ms: int, reason: QuietReason) -> None:
         """Do nothing: this exchange never asks for silence."""
 
     def _now(self) -> float:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -17,16 +18,31 @@ from requests.adapters import BaseAdapter
 
 from marsshot.config.settings import is_loopback_origin
 from marsshot.core.catalog import LocalizedText
+from marsshot.core.domain import QuietReason, utc_text
 from marsshot.core.errors import MarsShotError, TemporaryError, UnknownOutcomeError
 from marsshot.exchange.binance.client import BinanceAPIException, BinanceRequestException, Client
-from marsshot.exchange.binance.errors import BAD_TIMESTAMP, INVALID_SYMBOL, NO_SUCH_ORDER, order_error, read_error
+from marsshot.exchange.binance.errors import (
+    BAD_TIMESTAMP,
+    HTTP_TEAPOT,
+    INVALID_SYMBOL,
+    MAX_TROUBLE_SECONDS,
+    NO_SUCH_ORDER,
+    RateLimitError,
+    banned_until_ms,
+    order_error,
+    read_error,
+)
 from marsshot.exchange.binance.responses import UNREADABLE
 from marsshot.infra.bounded_http import BoundedAdapter
 from marsshot.infra.clock import Clock
+from marsshot.infra.event_log import log_error
 
 RECV_WINDOW_MS = 5000
 TIMEOUT_SECONDS = (5, 9)  # connect, read; how long both may take together: bounded_http.py
 MAX_BAN_SECONDS = 3 * 24 * 3600.0
+_MAX_QUIET_MS = dict.fromkeys(QuietReason, int(MAX_BAN_SECONDS * 1000)) | {
+    QuietReason.TROUBLE: int(MAX_TROUBLE_SECONDS * 1000)
+}
 
 # What python-binance 1.0.37 lets through, besides its own, when an answer is not what it should be.
 _BROKEN_ANSWER = (BinanceRequestException, *UNREADABLE)
@@ -45,16 +61,26 @@ class _StaleClockError(TemporaryError):
 
 
 class QuietPeriod:
-    """Until when, by our own clock, Binance wants no requests. Shared by all connections to it; safe for threads."""
+    """Until when, by our own clock, Binance wants no requests, and why. Of all connections to it; safe for threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self.until_ms = 0
+        self.reason = QuietReason.TROUBLE
 
-    def extend(self, moment_ms: int) -> None:
-        """Be silent until then at least."""
+    def extend(self, moment_ms: int, reason: QuietReason) -> bool:
+        """Be silent until then at least; return whether that is new: another reason, or longer by a minute."""
         with self._lock:
-            self.until_ms = max(self.until_ms, moment_ms)
+            if moment_ms <= self.until_ms:
+                return False
+            is_new = reason is not self.reason or moment_ms > self.until_ms + 60_000
+            self.until_ms, self.reason = moment_ms, reason
+            return is_new
+
+    def end(self) -> None:
+        """Be silent no more."""
+        with self._lock:
+            self.until_ms, self.reason = 0, QuietReason.TROUBLE
 
 
 class BinanceConnection:
@@ -133,7 +159,7 @@ class BinanceConnection:
         try:
             answer = self._clock.wait_for(partial(call, *arguments, **parameters))
         except BinanceAPIException as error:
-            status, code, text, wait = _parse_exception(error)
+            status, code, text, wait = self._parsed(error)
             raise self._noting_retry_after(_special_error(code) or read_error(status, code, text, wait)) from None
         except requests.exceptions.RequestException as error:
             raise TemporaryError(LocalizedText("fault.binance.silent", why=type(error).__name__)) from None
@@ -156,7 +182,7 @@ class BinanceConnection:
         try:
             answer = self.client.create_order(**parameters)
         except BinanceAPIException as error:
-            raise self._noting_retry_after(order_error(*_parse_exception(error))) from None
+            raise self._noting_retry_after(order_error(*self._parsed(error))) from None
         except requests.exceptions.RequestException as error:
             raise UnknownOutcomeError(LocalizedText("fault.binance.no_answer", why=type(error).__name__)) from None
         except _BROKEN_ANSWER:
@@ -165,20 +191,36 @@ class BinanceConnection:
             raise self._noting_retry_after(order_error(400, _code(answer), str(answer.get("msg", ""))))
         return answer
 
+    def _parsed(self, error: BinanceAPIException) -> tuple[int, int, str, float | None]:
+        """Return status, code, text and how long to wait, of python-binance's exception."""
+        status, code, text, wait = _parse_exception(error)
+        if wait is None and status == HTTP_TEAPOT and (until_ms := banned_until_ms(text)) is not None:
+            left_ms = until_ms - self._local_ms() - self._offset_ms
+            wait = left_ms / 1000 if left_ms > 0 else None
+        return status, code, text, wait
+
     # ------------------------------------------------------------------ quiet period
 
+    def keep_quiet_until(self, moment_ms: int, reason: QuietReason) -> bool:
+        """Send nothing before that moment of our clock, if it is not too far off for its reason."""
+        return self.quiet_period.extend(min(moment_ms, self._local_ms() + _MAX_QUIET_MS[reason]), reason)
+
     def _refuse_while_quiet(self) -> None:
-        left = (self.quiet_period.until_ms - self._local_ms()) / 1000
-        if left > MAX_BAN_SECONDS:  # our clock was set back meanwhile: no ban is that long
-            self.quiet_period.until_ms = 0
-        elif left > 0:
-            raise TemporaryError(LocalizedText("fault.binance.quiet", seconds=left), left)
+        left_ms = self.quiet_period.until_ms - self._local_ms()
+        if left_ms > _MAX_QUIET_MS[self.quiet_period.reason]:  # our clock was set back meanwhile
+            self.quiet_period.end()
+        elif left_ms > 0:
+            raise TemporaryError(LocalizedText("fault.binance.quiet", seconds=left_ms / 1000), left_ms / 1000)
 
     def _noting_retry_after(self, error: MarsShotError) -> MarsShotError:
-        """Keep a Retry-After for every request that follows."""
+        """Keep a Retry-After for every request that follows; a ban is told at once, with its end."""
         if isinstance(error, TemporaryError) and error.retry_after_seconds:
-            wait_ms = int(min(error.retry_after_seconds, MAX_BAN_SECONDS) * 1000)
-            self.quiet_period.extend(self._local_ms() + wait_ms)
+            moment_ms = self._local_ms() + int(min(error.retry_after_seconds, MAX_BAN_SECONDS) * 1000)
+            reason = error.reason if isinstance(error, RateLimitError) else QuietReason.TROUBLE
+            is_new = self.keep_quiet_until(moment_ms, reason)
+            if is_new and reason is QuietReason.BAN:
+                until = datetime.fromtimestamp(moment_ms / 1000, UTC)
+                log_error("exchange.banned", LocalizedText("log.banned", until=until), until=utc_text(until))
         return error
 
 

@@ -6,7 +6,10 @@ anything else has an unknown outcome and is looked up.
 
 from __future__ import annotations
 
+import re
+
 from marsshot.core.catalog import LocalizedText
+from marsshot.core.domain import QuietReason
 from marsshot.core.errors import (
     AccountTroubleError,
     ClockRefusedError,
@@ -19,6 +22,7 @@ from marsshot.core.errors import (
 from marsshot.core.reasons import RefusalReason
 
 NO_SUCH_ORDER = -2013
+ARCHIVED_ORDER = -2026  # canceled or expired more than 90 days ago, with nothing executed
 INVALID_SYMBOL = -1121
 BAD_TIMESTAMP = -1021
 
@@ -28,7 +32,16 @@ _ACCOUNT_CODES = {-1002, -1022, -2008, -2014, -2015}  # what each means stands i
 _ACCOUNT_TEXTS = ("action is disabled", "action disabled", "may not place or cancel", "trading is not enabled")
 _SMALLEST_ORDER_FILTER = "NOTIONAL"
 PAUSE_SECONDS = {429: 60.0, 418: 120.0}  # where Binance does not say how long: a minute's limit, the shortest ban
-HTTP_FORBIDDEN, HTTP_TEAPOT, HTTP_TOO_MANY, HTTP_LEGAL, HTTP_SERVER_ERROR = 403, 418, 429, 451, 500
+MAX_TROUBLE_SECONDS = 60.0  # no other answer keeps exits waiting for longer, whatever it says
+HTTP_FORBIDDEN, HTTP_TEAPOT, HTTP_LEGAL, HTTP_SERVER_ERROR = 403, 418, 451, 500
+
+
+class RateLimitError(TemporaryError):
+    """Binance was asked too much; until it says so, it is asked nothing."""
+
+    def __init__(self, message: str, retry_after_seconds: float, reason: QuietReason) -> None:
+        super().__init__(message, retry_after_seconds)
+        self.reason = reason
 
 
 def order_error(status: int, code: int, text: str, retry_after: float | None = None) -> MarsShotError:
@@ -59,7 +72,14 @@ def read_error(status: int, code: int, text: str, retry_after: float | None = No
     shared = _error_of_any_request(status, code, text, retry_after)
     if shared is not None:
         return shared
-    return TemporaryError(_response_text(status, code, text), retry_after)
+    wait = min(retry_after, MAX_TROUBLE_SECONDS) if retry_after else None
+    return TemporaryError(_response_text(status, code, text), wait)
+
+
+def banned_until_ms(text: str) -> int | None:
+    """Return the end of a ban, in exchange time, that its text tells: "... IP banned until 1613349180000"."""
+    found = re.search(r"banned until (\d{13})\b", text)
+    return int(found[1]) if found else None
 
 
 def _response_text(status: int, code: int, text: str) -> LocalizedText:
@@ -68,16 +88,24 @@ def _response_text(status: int, code: int, text: str) -> LocalizedText:
     return LocalizedText("fault.binance.answered", status=status)
 
 
+def _request_to_wait(status: int, code: int, text: str, retry_after: float | None) -> TemporaryError:
+    told = LocalizedText("fault.binance.asks_to_wait", status=status, code=code, text=text)
+    if status not in PAUSE_SECONDS:
+        return TemporaryError(told, min(retry_after or MAX_TROUBLE_SECONDS, MAX_TROUBLE_SECONDS))
+    reason = QuietReason.BAN if status == HTTP_TEAPOT else QuietReason.RATE_LIMIT
+    return RateLimitError(told, retry_after or PAUSE_SECONDS[status], reason)
+
+
 def _error_of_any_request(status: int, code: int, text: str, retry_after: float | None) -> MarsShotError | None:
     if status == HTTP_LEGAL:
         return AccountTroubleError(LocalizedText("fault.binance.location"))
-    if status in {HTTP_TOO_MANY, HTTP_TEAPOT} or code in _RETRY_LATER_CODES:
-        pause = retry_after or PAUSE_SECONDS.get(status, 60.0)
-        return TemporaryError(LocalizedText("fault.binance.asks_to_wait", status=status, code=code, text=text), pause)
+    if status in PAUSE_SECONDS or code in _RETRY_LATER_CODES:
+        return _request_to_wait(status, code, text, retry_after)
     if code == BAD_TIMESTAMP:
         return ClockRefusedError(LocalizedText("fault.binance.refused_time", text=text))
     if code in _ACCOUNT_CODES:
         return AccountTroubleError(LocalizedText(f"fault.binance.key.{-code}", code=code))
     if status == HTTP_FORBIDDEN and code == 0:
-        return TemporaryError(LocalizedText("fault.binance.firewall"), retry_after or 300.0)
+        wait = min(retry_after or MAX_TROUBLE_SECONDS, MAX_TROUBLE_SECONDS)
+        return TemporaryError(LocalizedText("fault.binance.firewall"), wait)
     return None

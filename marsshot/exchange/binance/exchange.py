@@ -15,7 +15,7 @@ from typing import Any
 from requests.adapters import BaseAdapter
 
 from marsshot.core.catalog import LocalizedText
-from marsshot.core.domain import Account, ExecutedOrder, Intent, OrderReport, PartFill, TradingRules
+from marsshot.core.domain import Account, ExecutedOrder, Intent, OrderReport, PartFill, QuietReason, TradingRules
 from marsshot.core.errors import MarsShotError, StopRequested, TemporaryError, UnknownOutcomeError
 from marsshot.exchange.base import PricesCallback
 from marsshot.exchange.binance.connection import BinanceConnection, NoSuchOrderError, UnknownPairError
@@ -95,9 +95,14 @@ class BinanceExchange:
         """Until when, by our clock, Binance has asked to send nothing."""
         return self._connection.quiet_period.until_ms
 
-    def keep_quiet_until(self, moment_ms: int) -> None:
+    @property
+    def quiet_reason(self) -> QuietReason:
+        """Why Binance has asked for that."""
+        return self._connection.quiet_period.reason
+
+    def keep_quiet_until(self, moment_ms: int, reason: QuietReason) -> None:
         """Send nothing before that moment of our clock: Binance asked for it, perhaps before a restart."""
-        self._connection.quiet_period.extend(moment_ms)
+        self._connection.keep_quiet_until(moment_ms, reason)
 
     # ------------------------------------------------------------------ market
 
