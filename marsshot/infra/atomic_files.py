@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import stat
 from pathlib import Path
 
 from marsshot.infra.fingerprints import Fingerprint, fingerprint
@@ -16,6 +17,7 @@ from marsshot.infra.fingerprints import Fingerprint, fingerprint
 # What file systems answer that cannot sync a folder; on those a rename lasts by other means, or not at all.
 _CANNOT_SYNC_FOLDERS = {errno.EINVAL, errno.ENOTSUP, errno.EACCES}
 BACKUP_ENDING, SCRATCH_ENDING = ".bak", ".tmp"
+_OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
 _AT_THE_END = os.O_WRONLY | os.O_CREAT | os.O_APPEND
 
@@ -221,6 +223,8 @@ def replace_file(path: Path, content: bytes, *, durable: bool = True) -> Fingerp
     scratch = Path(f"{path}.{os.getpid()}{SCRATCH_ENDING}")
     try:
         with scratch.open("wb") as file:
+            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+            os.fchmod(file.fileno(), mode & ~_OTHERS_WRITE)  # whatever the umask: such a model would be refused
             file.write(content)
             file.flush()
             written = fingerprint(os.fstat(file.fileno()))

@@ -1,11 +1,14 @@
 """Whether model.pkl is the model that model.json beside it speaks of: read and compared, never unpickled.
 
+A pickle can run code: one that others could have put there is refused.
 Light enough for the daemon, which hands the model itself to its scoring process.
 """
 
 from __future__ import annotations
 
 import json
+import os
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +34,7 @@ def model_error(fault: str, path: Path, **facts: object) -> InputError:
 
 def read_verified(path: Path) -> tuple[bytes, dict[str, Any]]:
     """Return the bytes of a model file and its facts. Raises InputError with one line: the file and the remedy."""
-    content = _read(path)
+    content = _read(path, is_code=True)
     beside = facts_path(path)
     facts = _facts(beside)
     if str(facts.get("sha256", "")).lower() != content_digest(content):
@@ -39,13 +42,30 @@ def read_verified(path: Path) -> tuple[bytes, dict[str, Any]]:
     return content, facts
 
 
-def _read(path: Path) -> bytes:
+def _read(path: Path, *, is_code: bool = False) -> bytes:
     try:
-        return path.read_bytes()
+        with path.open("rb") as file:
+            if is_code:  # of the very file that is read: the name may mean another one a moment later
+                _refuse_others_file(path, os.fstat(file.fileno()))
+            return file.read()
     except FileNotFoundError:
         raise model_error("absent", path) from None
     except OSError as error:
         raise model_error("unreadable", path, why=error.strerror) from None
+
+
+def _refuse_others_file(path: Path, status: os.stat_result) -> None:
+    """Raise InputError where somebody else than this user and root may have made the file what it is."""
+    if not hasattr(os, "geteuid"):
+        return  # Windows has no such owners and rights
+    if status.st_uid not in {os.geteuid(), 0}:
+        raise InputError(LocalizedText("fault.model.foreign", path=path, user=str(os.geteuid())))
+    if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise InputError(LocalizedText("fault.model.writable", path=path))
+    folder = path.absolute().parent
+    mode = folder.stat().st_mode
+    if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
+        raise InputError(LocalizedText("fault.model.open_folder", path=path, folder=folder))
 
 
 def _facts(path: Path) -> dict[str, Any]:

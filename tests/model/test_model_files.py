@@ -23,6 +23,7 @@ from sklearn.svm import LinearSVC
 
 from marsshot.core.errors import InputError
 from marsshot.model.features import FEATURES
+from marsshot.model.integrity import read_verified
 from marsshot.model.model_files import load_model, save_model
 
 FACTS: dict[str, Any] = {"rows": 40, "versions": {"scikit-learn": sklearn.__version__}}
@@ -179,3 +180,86 @@ def test_facts_that_are_not_numbers_are_not_written(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="nan"):
         save_model(fitted(), {"score": float("nan")}, tmp_path / "model.pkl")
     assert not list(tmp_path.iterdir())
+
+
+# --------------------------------------------------------------------------- whose file it is
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o644, 0o400])
+def test_a_model_that_its_owner_alone_may_write_is_loaded(tmp_path: Path, mode: int) -> None:
+    path = a_pair(tmp_path)
+    path.chmod(mode)
+    assert load_model(path).features == FEATURES
+
+
+@pytest.mark.parametrize("mode", [0o620, 0o602, 0o664, 0o646, 0o666, 0o777])
+@pytest.mark.parametrize("name", ["model.pkl", "model.in_use.pkl"])
+def test_a_model_that_others_may_write_is_refused_before_it_can_run(
+    tmp_path: Path, mode: int, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(joblib, "load", pytest.fail)
+    pair = a_pair(tmp_path)
+    path = pair.rename(tmp_path / name)
+    pair.with_suffix(".json").rename(path.with_suffix(".json"))
+    path.chmod(mode)
+    with pytest.raises(InputError) as caught:
+        load_model(path)
+    assert str(caught.value).startswith(f"{path}: others than its owner may write it")
+    assert str(caught.value).endswith(f"chmod go-w {path}")
+    assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("owner", "user", "loads"), [(1000, 1000, True), (0, 1000, True), (1001, 1000, False), (1001, 0, False)]
+)
+def test_a_model_of_the_bots_user_or_of_root_is_loaded_and_nobody_elses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, owner: int, user: int, loads: bool
+) -> None:
+    path = a_pair(tmp_path)
+    as_it_is = os.fstat
+
+    def owned(descriptor: int) -> os.stat_result:
+        status = list(as_it_is(descriptor))
+        return os.stat_result([*status[:4], owner, *status[5:]])
+
+    monkeypatch.setattr(os, "fstat", owned)
+    monkeypatch.setattr(os, "geteuid", lambda: user)
+    if loads:
+        read_verified(path)
+    else:
+        with pytest.raises(InputError, match=f"belongs to neither .* sudo chown {user} "):
+            read_verified(path)
+
+
+@pytest.mark.parametrize(
+    ("mode", "loads"), [(0o755, True), (0o775, True), (0o1777, True), (0o777, False), (0o757, False)]
+)
+def test_where_everybody_may_replace_files_no_model_is_believed(tmp_path: Path, mode: int, loads: bool) -> None:
+    folder = tmp_path / "bot"
+    folder.mkdir()
+    path = a_pair(folder)
+    folder.chmod(mode)
+    if loads:
+        assert load_model(path).features == FEATURES
+    else:
+        with pytest.raises(InputError, match=f"chmod o-w {folder}$"):
+            load_model(path)
+
+
+def test_of_a_link_the_file_counts(tmp_path: Path) -> None:
+    path = a_pair(tmp_path)
+    target = path.rename(tmp_path / "target.pkl")
+    path.symlink_to(target)
+    assert load_model(path).features == FEATURES
+    target.chmod(0o666)
+    with pytest.raises(InputError, match="others than its owner may write it"):
+        load_model(path)
+
+
+def test_a_model_is_saved_so_that_it_can_be_loaded_whatever_the_umask(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        save_model(fitted(), FACTS, tmp_path / "model.pkl")
+    finally:
+        os.umask(before)
+    assert load_model(tmp_path / "model.pkl").features == FEATURES
