@@ -1,4 +1,4 @@
-"""Who may look and press: the token, the host names allowed, login throttling, sessions."""
+"""Who may look and press: the token, the host names allowed, sessions."""
 
 from __future__ import annotations
 
@@ -13,13 +13,9 @@ from hypothesis import strategies as st
 
 from marsshot.core.errors import InputError
 from marsshot.dashboard.security.access_control import (
-    MAX_ATTEMPTS_OVERALL,
-    MAX_ATTEMPTS_PER_ADDRESS,
     MAX_SESSIONS,
     SESSION_LIFETIME,
-    THROTTLE_WINDOW,
     TOKEN_VARIABLE,
-    LoginThrottle,
     ServerAddress,
     Sessions,
     build_server_address,
@@ -30,7 +26,6 @@ from marsshot.dashboard.security.access_control import (
 
 NOW = datetime(2021, 2, 15, tzinfo=UTC)
 LONG = "x" * 32
-NOTHING = timedelta(0)
 
 
 # --------------------------------------------------------------------------- the token
@@ -170,58 +165,6 @@ def test_with_a_token_addresses_are_let_in_and_strange_names_are_not() -> None:
     assert not server_address.allows_host("evil.example")
     assert ServerAddress("bot.lan", 8377, LONG).allows_host("bot.lan:8377")
     assert ServerAddress("127.0.0.1", 8377, LONG, "https://bot.example").allows_host("bot.example")
-
-
-# --------------------------------------------------------------------------- login throttle
-
-
-def test_five_wrong_tokens_from_one_address_are_enough_for_a_while() -> None:
-    login_throttle = LoginThrottle()
-    assert [login_throttle.record_attempt("a", NOW) for _ in range(MAX_ATTEMPTS_PER_ADDRESS)] == [
-        NOTHING
-    ] * MAX_ATTEMPTS_PER_ADDRESS
-    assert login_throttle.record_attempt("a", NOW) == THROTTLE_WINDOW
-    assert login_throttle.record_attempt("b", NOW) == NOTHING
-
-
-def test_the_wait_ends_when_the_oldest_try_is_forgotten() -> None:
-    login_throttle = LoginThrottle()
-    for second in range(MAX_ATTEMPTS_PER_ADDRESS):
-        login_throttle.record_attempt("a", NOW + timedelta(seconds=second))
-    almost = NOW + THROTTLE_WINDOW - timedelta(seconds=1)
-    assert login_throttle.record_attempt("a", almost) == timedelta(seconds=1)
-    assert login_throttle.record_attempt("a", NOW + THROTTLE_WINDOW) == NOTHING
-    assert login_throttle.record_attempt("a", NOW + THROTTLE_WINDOW) == timedelta(seconds=1)
-
-
-def test_many_addresses_together_have_a_limit_too() -> None:
-    login_throttle = LoginThrottle()
-    for number in range(MAX_ATTEMPTS_OVERALL):
-        assert login_throttle.record_attempt(f"address {number}", NOW) == NOTHING
-    assert login_throttle.record_attempt("another", NOW) == THROTTLE_WINDOW
-
-
-def test_the_token_makes_up_for_the_tries_before_it() -> None:
-    login_throttle = LoginThrottle()
-    for _ in range(MAX_ATTEMPTS_PER_ADDRESS - 1):
-        login_throttle.record_attempt("a", NOW)
-    login_throttle.reset("a")
-    assert [login_throttle.record_attempt("a", NOW) for _ in range(MAX_ATTEMPTS_PER_ADDRESS)] == [
-        NOTHING
-    ] * MAX_ATTEMPTS_PER_ADDRESS
-
-
-@given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 600)), max_size=150))
-def test_never_more_tries_than_the_limits_in_any_while(asked: list[tuple[str, int]]) -> None:
-    login_throttle, now, let_in = LoginThrottle(), NOW, list[tuple[datetime, str]]()
-    for address, seconds in asked:
-        now += timedelta(seconds=seconds)
-        if not login_throttle.record_attempt(address, now):
-            let_in.append((now, address))
-    for moment, address in let_in:
-        lately = [of for then, of in let_in if moment - THROTTLE_WINDOW < then <= moment]
-        assert len(lately) <= MAX_ATTEMPTS_OVERALL
-        assert lately.count(address) <= MAX_ATTEMPTS_PER_ADDRESS
 
 
 # --------------------------------------------------------------------------- sessions

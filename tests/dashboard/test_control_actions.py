@@ -15,6 +15,7 @@ from marsshot.dashboard.security.access_control import (
     THROTTLE_WINDOW,
     ServerAddress,
 )
+from marsshot.dashboard.security.login_throttle import CROWD, MAX_ATTEMPTS_PER_ADDRESS, THROTTLE_WINDOW
 from tests.helpers.builders import some_settings
 from tests.helpers.dashboard_harness import (
     BASE_URL,
@@ -106,13 +107,56 @@ def test_after_five_wrong_tokens_the_right_one_has_to_wait_too(dashboard: Dashbo
     assert dashboard.log_in().status_code == 303
 
 
+def test_five_wrong_tokens_from_one_address_keep_no_other_waiting(dashboard: DashboardHarness) -> None:
+    for _ in range(MAX_ATTEMPTS_PER_ADDRESS):
+        dashboard.log_in("wrong", "203.0.113.1")
+    assert dashboard.log_in(TOKEN, "203.0.113.1").status_code == 429
+    assert dashboard.log_in(TOKEN, "203.0.113.2").status_code == 303
+
+
+def test_a_crowd_of_wrong_tokens_keeps_no_address_from_its_first_try(dashboard: DashboardHarness) -> None:
+    for number in range(CROWD):
+        assert dashboard.log_in("wrong", f"198.51.100.{number}").status_code == 403
+    assert dashboard.log_in("wrong", "203.0.113.1").status_code == 403
+    assert dashboard.log_in(TOKEN, "203.0.113.1").status_code == 429
+    assert dashboard.log_in(TOKEN, "203.0.113.2").status_code == 303
+
+
+def test_a_browser_that_had_the_token_does_not_wait_for_others_at_its_address(owner: DashboardHarness) -> None:
+    """Behind an SSH tunnel, or a proxy that names nobody, everybody has the same address."""
+    owner.post("/logout", "/")
+    stranger = owner.another_browser()
+    for _ in range(MAX_ATTEMPTS_PER_ADDRESS):
+        assert stranger.log_in("wrong").status_code == 403
+    assert stranger.log_in().status_code == 429
+    assert owner.log_in().status_code == 303
+
+
+def test_such_a_browser_has_five_tries_of_its_own_and_no_more(owner: DashboardHarness) -> None:
+    owner.post("/logout", "/")
+    for _ in range(MAX_ATTEMPTS_PER_ADDRESS):
+        assert owner.log_in("wrong").status_code == 403
+    assert owner.log_in().status_code == 429
+    assert owner.another_browser().log_in().status_code == 303
+
+
+@pytest.mark.parametrize("forged", ["", "name", "name.", "name.00", ".", "é.é"])
+def test_a_forged_mark_has_no_tries_of_its_own(dashboard: DashboardHarness, forged: str) -> None:
+    for number in range(MAX_ATTEMPTS_PER_ADDRESS):
+        dashboard.client.set_cookie("marsshot-8377-known", f"{forged}{number}", domain="127.0.0.1")
+        assert dashboard.log_in("wrong").status_code == 403
+    assert dashboard.log_in().status_code == 429
+
+
 def test_the_cookie_is_kept_from_scripts_and_other_sites(dashboard: DashboardHarness) -> None:
-    cookie = dashboard.log_in().headers["Set-Cookie"]
-    assert "HttpOnly" in cookie
-    assert "SameSite=Strict" in cookie
-    assert "Path=/" in cookie
-    assert TOKEN not in cookie
-    assert "Secure" not in cookie
+    cookies = dashboard.log_in().headers.getlist("Set-Cookie")
+    assert [cookie.partition("=")[0] for cookie in cookies] == ["marsshot-8377-known", "marsshot-8377"]
+    for cookie in cookies:
+        assert "HttpOnly" in cookie
+        assert "SameSite=Strict" in cookie
+        assert "Path=/" in cookie
+        assert TOKEN not in cookie
+        assert "Secure" not in cookie
 
 
 def test_behind_https_the_cookie_is_for_https_alone() -> None:

@@ -6,20 +6,16 @@ Skipped, each test by itself so that it shows, where no Chromium is installed.
 from __future__ import annotations
 
 import shutil
-import threading
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
 from marsshot.bot.control_files import ControlFiles
-from marsshot.config.loader import read_settings
 from marsshot.dashboard.security.access_control import ServerAddress
-from marsshot.dashboard.server import open_server
 from tests.helpers.builders import D, a_book, a_trade, bought_at, some_settings
-from tests.helpers.dashboard_harness import TOKEN, write_book, write_bot_files, write_decisions, write_equity
+from tests.helpers.dashboard_harness import TOKEN, serving, write_book, write_bot_files, write_decisions, write_equity
 
 CHROMIUM = next(
     (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), ""
@@ -53,26 +49,16 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def serving(token: str) -> Iterator[str]:
-    """Yield where the pages are served from now on; the server's own thread ends it when nobody asks any more."""
-    settings = read_settings(Path("config.yaml"))
-    server = open_server(Path("config.yaml"), settings, ServerAddress("127.0.0.1", 0, token), lambda: datetime.now(UTC))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    yield f"http://127.0.0.1:{server.effective_port}"
-    server.trigger.pull_trigger(lambda: server.asyncore.close_all(server._map))
-    thread.join(20)
-    server.task_dispatcher.shutdown()
-
-
 @pytest.fixture
 def open_address() -> Iterator[str]:
-    yield from serving("")
+    with serving(ServerAddress("127.0.0.1", 0)) as address:
+        yield address
 
 
 @pytest.fixture
 def guarded_address() -> Iterator[str]:
-    yield from serving(TOKEN)
+    with serving(ServerAddress("127.0.0.1", 0, TOKEN)) as address:
+        yield address
 
 
 class BrowserVisit:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,6 +22,8 @@ from marsshot.core.domain import Book, TradeRow
 from marsshot.dashboard.app import create_app
 from marsshot.dashboard.data.bot_snapshot import BotFiles
 from marsshot.dashboard.security.access_control import ServerAddress
+from marsshot.dashboard.security.connection_limits import ConnectionLimits
+from marsshot.dashboard.server import open_server
 from marsshot.infra.atomic_files import Disk
 from positions_store import Store
 from tests.helpers.builders import D, a_book, a_trade, bought_at, seed_content
@@ -52,9 +56,14 @@ class DashboardHarness:
         assert key is not None
         return self.client.post(address, data={"csrf_token": key[1], **values}, base_url=BASE_URL)
 
-    def log_in(self, token: str = TOKEN) -> TestResponse:
-        """Send a token."""
+    def log_in(self, token: str = TOKEN, address: str = "127.0.0.1") -> TestResponse:
+        """Send a token, from an address."""
+        self.client.environ_base["REMOTE_ADDR"] = address
         return self.post("/login", "/login", token=token)
+
+    def another_browser(self) -> DashboardHarness:
+        """Return the same pages in a browser without cookies."""
+        return DashboardHarness(self.client.application.test_client(), self.time)
 
     def wait(self, span: timedelta) -> None:
         """Let time pass."""
@@ -67,6 +76,21 @@ def open_dashboard(server_address: ServerAddress | None = None) -> DashboardHarn
     bot_files = BotFiles(Path("config.yaml"), read_settings(Path("config.yaml")), lambda: time[0])
     app = create_app(bot_files, server_address or ServerAddress("127.0.0.1", 8377), lambda: time[0])
     return DashboardHarness(app.test_client(), time)
+
+
+@contextmanager
+def serving(server_address: ServerAddress, limits: ConnectionLimits | None = None) -> Iterator[str]:
+    """Yield where the working directory's pages are served, by the real server, as long as the block lasts."""
+    settings = read_settings(Path("config.yaml"))
+    server = open_server(Path("config.yaml"), settings, server_address, lambda: datetime.now(UTC), limits)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        yield f"http://{server_address.host}:{server.effective_port}"
+    finally:
+        server.trigger.pull_trigger(lambda: server.asyncore.close_all(server._map))
+        thread.join(20)
+        server.task_dispatcher.shutdown()
 
 
 def address_with_token() -> ServerAddress:

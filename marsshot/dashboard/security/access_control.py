@@ -1,4 +1,4 @@
-"""Who may look, and who may press a button: the token, the host names allowed, login throttling, sessions.
+"""Who may look, and who may press a button: the token, the host names allowed, sessions.
 
 Values in, values out; the clock is passed in. Knows nothing of the web framework.
 """
@@ -11,7 +11,6 @@ import os
 import re
 import secrets
 import stat
-from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -27,9 +26,6 @@ TOKEN_VARIABLE = "MARSSHOT_DASHBOARD_TOKEN"  # noqa: S105 - the name of a variab
 MIN_TOKEN_LENGTH = 32  # characters; what --new-token makes has 43, of 256 random bits
 OWNER_ONLY = 0o600
 SESSION_LIFETIME = timedelta(hours=24)
-THROTTLE_WINDOW = timedelta(minutes=15)
-MAX_ATTEMPTS_PER_ADDRESS = 5
-MAX_ATTEMPTS_OVERALL = 50
 MAX_SESSIONS = 50
 
 
@@ -150,36 +146,7 @@ def _is_address(name: str) -> bool:
     return True
 
 
-# --------------------------------------------------------------------------- login throttle and sessions
-
-
-class LoginThrottle:
-    """Limits login attempts: beyond a few from one address, or many from all, everybody waits."""
-
-    def __init__(self) -> None:
-        self._lock = Lock()
-        self._attempts: deque[tuple[datetime, str]] = deque()
-
-    def record_attempt(self, address: str, now: datetime) -> timedelta:
-        """Count an attempt and return no wait; or count none and return how long to wait."""
-        with self._lock:
-            while self._attempts and self._attempts[0][0] + THROTTLE_WINDOW <= now:
-                self._attempts.popleft()
-            own = [moment for moment, of in self._attempts if of == address]
-            blocking = []
-            if len(own) >= MAX_ATTEMPTS_PER_ADDRESS:
-                blocking.append(own[-MAX_ATTEMPTS_PER_ADDRESS])
-            if len(self._attempts) >= MAX_ATTEMPTS_OVERALL:
-                blocking.append(self._attempts[-MAX_ATTEMPTS_OVERALL][0])
-            if blocking:
-                return max(blocking) + THROTTLE_WINDOW - now
-            self._attempts.append((now, address))
-            return timedelta(0)
-
-    def reset(self, address: str) -> None:
-        """Forget the attempts of an address that had the token."""
-        with self._lock:
-            self._attempts = deque((moment, of) for moment, of in self._attempts if of != address)
+# --------------------------------------------------------------------------- sessions
 
 
 class Sessions:

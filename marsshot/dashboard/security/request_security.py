@@ -10,16 +10,23 @@ from __future__ import annotations
 import hmac
 import secrets
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from flask import Flask, Response, abort, g, redirect, request, session, url_for
 from markupsafe import escape
 
-from marsshot.dashboard.security.access_control import SESSION_LIFETIME, LoginThrottle, ServerAddress, Sessions
+from marsshot.dashboard.security.access_control import SESSION_LIFETIME, ServerAddress, Sessions
+from marsshot.dashboard.security.login_throttle import (
+    LoginThrottle,
+    address_group,
+    marked_browser,
+    new_browser_mark,
+)
 
 PUBLIC_ENDPOINTS = {"login", "log_in", "prefer", "static", "bokeh_script"}
 MAX_FORM_BYTES = 16_384
+MARK_LIFETIME = timedelta(days=365)
 MIN_SECRET_LENGTH = 8  # characters; a shorter text is no key, and would tear holes into words that have it
 REPORT_CSP = (
     "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:; base-uri 'none'; "
@@ -48,12 +55,14 @@ class RequestSecurity:
     ) -> None:
         self.server_address = server_address
         self.sessions = Sessions()
-        self.login_throttle = LoginThrottle()
+        self._login_throttle = LoginThrottle()
         self.now = now
         self._secret_values = secret_values
+        cookie = "__Host-marsshot" if server_address.is_https else f"marsshot-{server_address.port}"
+        self._mark_cookie = f"{cookie}-known"
         app.config.update(
             SECRET_KEY=secrets.token_bytes(32),
-            SESSION_COOKIE_NAME="__Host-marsshot" if server_address.is_https else f"marsshot-{server_address.port}",
+            SESSION_COOKIE_NAME=cookie,
             SESSION_COOKIE_SECURE=server_address.is_https,
             SESSION_COOKIE_HTTPONLY=True,
             SESSION_COOKIE_SAMESITE="Strict",
@@ -96,8 +105,31 @@ class RequestSecurity:
             session.permanent = True
         return str(session["csrf_token"])
 
-    def log_in(self) -> None:
-        """Begin a session, with a new key for its forms."""
+    def record_login_attempt(self) -> timedelta:
+        """Count this attempt at a token and return no wait; or count none and return how long to wait."""
+        visitor, is_known = self._visitor()
+        return self._login_throttle.record_attempt(visitor, self.now(), is_known=is_known)
+
+    def _visitor(self) -> tuple[str, bool]:
+        """Return by what this request's attempts are counted, and whether that had the token before."""
+        mark = request.cookies.get(self._mark_cookie, "")
+        if browser := marked_browser(mark, self.server_address.token):
+            return f"browser {browser}", True
+        return address_group(request.remote_addr or ""), False
+
+    def log_in(self, response: Response) -> None:
+        """Begin a session, with a new key for its forms, and know this browser from now on."""
+        visitor, is_known = self._visitor()
+        self._login_throttle.reset(visitor)
+        if not is_known:
+            response.set_cookie(
+                self._mark_cookie,
+                new_browser_mark(self.server_address.token),
+                max_age=MARK_LIFETIME,
+                secure=self.server_address.is_https,
+                httponly=True,
+                samesite="Strict",
+            )
         session.clear()
         session["name"] = self.sessions.open(self.now())
         self.csrf_token()

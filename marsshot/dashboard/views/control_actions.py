@@ -45,14 +45,13 @@ class ControlActions:
 
     def log_in(self) -> Response:
         """Let in whoever has the token; the others may try a few times."""
-        address, now = request.remote_addr or "", self._request_security.now()
-        if wait := self._request_security.login_throttle.record_attempt(address, now):
+        if wait := self._request_security.record_login_attempt():
             return self._login_failed(429, "page.login.wait", wait)
         if not token_matches(request.form.get("token", "").strip(), self._request_security.server_address.token):
             return self._login_failed(403, "page.login.wrong")
-        self._request_security.login_throttle.reset(address)
-        self._request_security.log_in()
-        return redirect_to("overview")
+        answer = redirect_to("overview")
+        self._request_security.log_in(answer)
+        return answer
 
     def _login_failed(self, code: int, message: str, wait: timedelta = timedelta(0)) -> Response:
         page = render_template("login.html", page="login", message=message, wait=wait)
