@@ -37,6 +37,7 @@ from marsshot.core.domain import (
     reaches_multiple,
 )
 from marsshot.core.errors import InputError, MarsShotError, RefusedOrderError, UnknownOutcomeError
+from marsshot.core.reasons import OrderReason
 from marsshot.exchange import order_tracker
 from marsshot.exchange.binance import connection
 from marsshot.exchange.binance.exchange import BinanceExchange
@@ -209,8 +210,8 @@ def take_an_expired_order_for_nothing(patch: Patch) -> None:
 
 
 def number_orders_anew_after_a_restart(patch: Patch) -> None:
-    def reused(life: OrderTracker) -> str:
-        return f"ms-{life.exchange.now_ms() // 600_000}-{len(life._store.book.positions)}"
+    def reused(life: OrderTracker, reason: OrderReason) -> str:
+        return f"ms-{life.exchange.now_ms() // 600_000}-{len(life._store.book.positions)}-{reason.initials}"
 
     patch.setattr(OrderTracker, "_new_id", reused)
 

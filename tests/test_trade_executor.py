@@ -627,7 +627,7 @@ def test_an_answer_without_all_its_fills_is_completed_from_the_trades(harness: T
     """A RESULT in place of FULL: it says what was executed, not what it cost."""
     harness.exchange.server_ms()
     now_ms = harness.exchange.now_ms()
-    client_id = f"ms-{now_ms}-1"
+    client_id = f"ms-{now_ms}-1-db"
 
     def forget_fills() -> None:
         order = harness.orders[0]

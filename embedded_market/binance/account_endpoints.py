@@ -105,10 +105,24 @@ class AccountEndpoints:
             raise BinanceError(-2013, "Order does not exist.")
         if client_id is not None and client_id != order.client_order_id:
             raise BinanceError(-2039, "Client order ID is not correct for this order ID.")
-        row: Row = {"symbol": order.symbol, "orderId": order.order_id, "orderListId": -1}
-        row |= {"clientOrderId": order.client_order_id} | _amounts(order)
-        row |= {"stopPrice": _ZERO, "icebergQty": _ZERO, "time": order.time_ms, "updateTime": order.time_ms}
-        return row | {"isWorking": True, "workingTime": order.time_ms, "selfTradePreventionMode": "EXPIRE_MAKER"}
+        return _order_row(order)
+
+    def orders(self, parameters: Parameters, now: float) -> object:
+        """Return GET allOrders, oldest first: from an order id on, or of a span of time, or the latest."""
+        pair = self.pair(parameters.required("symbol", SYMBOL), now)
+        from_id, since, until = (parameters.integer(name) for name in ("orderId", "startTime", "endTime"))
+        limit = min(parameters.integer("limit") or _DEFAULT_TRADES, _MAX_TRADES)
+        parameters.check_all_known()
+        if since is not None and until is not None and until - since > _DAY_MS:
+            raise BinanceError(-1127, "More than 24 hours between startTime and endTime.")
+        rows = [
+            _order_row(order)
+            for order in self._exchange.orders.values()
+            if order.symbol == pair.rules.symbol
+            and order.order_id >= (from_id or 0)
+            and (since or 0) <= order.time_ms <= (until or order.time_ms)
+        ]
+        return rows[:limit] if from_id is not None or since is not None else rows[-limit:]
 
     def trades(self, parameters: Parameters, now: float) -> object:
         """Return GET myTrades, oldest first."""
@@ -194,6 +208,13 @@ def _amounts(order: Order) -> Row:
         "type": "MARKET",
         "side": "BUY" if order.request.is_buy else "SELL",
     }
+
+
+def _order_row(order: Order) -> Row:
+    row: Row = {"symbol": order.symbol, "orderId": order.order_id, "orderListId": -1}
+    row |= {"clientOrderId": order.client_order_id} | _amounts(order)
+    row |= {"stopPrice": _ZERO, "icebergQty": _ZERO, "time": order.time_ms, "updateTime": order.time_ms}
+    return row | {"isWorking": True, "workingTime": order.time_ms, "selfTradePreventionMode": "EXPIRE_MAKER"}
 
 
 def _fill_row(fill: Fill) -> Row:

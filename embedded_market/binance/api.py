@@ -132,6 +132,7 @@ class BinanceApi:
         account, nothing, symbols = self.account, frozenset[str](), frozenset({"symbol", "symbols"})
         order_ids = frozenset({"symbol", "orderId", "origClientOrderId"})
         trades = frozenset({"symbol", "orderId", "startTime", "endTime", "fromId", "limit"})
+        all_orders = trades - {"fromId"}
         info = symbols | {"permissions", "showPermissionSets", "symbolStatus"}
         test_order = _ORDER | {"computeCommissionRates"}
         routes = {
@@ -144,6 +145,7 @@ class BinanceApi:
             "POST order": _Route(account.place_order, _ORDER, _weight(1), is_signed=True, is_order=True),
             "POST order/test": _Route(account.check_order, test_order, _test_weight, is_signed=True),
             "GET order": _Route(account.order, order_ids, _weight(4), is_signed=True),
+            "GET allOrders": _Route(account.orders, all_orders, _weight(20), is_signed=True),
             "GET myTrades": _Route(account.trades, trades, _trades_weight, is_signed=True),
         }
         split = ((name.split(" "), route) for name, route in routes.items())

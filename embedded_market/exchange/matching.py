@@ -106,6 +106,13 @@ class Exchange:
         order = self.orders.get(order_id)
         return order if order and order.request.symbol == symbol else None
 
+    def move_to_earn(self, asset: str, amount: Decimal) -> None:
+        """Lend coins to Simple Earn: the account then shows them as LD and the coin's name. Under 0: take them back."""
+        lent = f"LD{asset}"
+        self.free[asset] -= amount
+        self.free[lent] = self.free.get(lent, Decimal(0)) + amount
+        self.locked.setdefault(lent, Decimal(0))
+
     def _check_state(self, pair: Pair, request: MarketOrder, moment: Moment) -> None:
         if not self.can_trade:
             raise OrderRejectedError(_REJECTED, "This account may not place or cancel orders.")

@@ -7,7 +7,7 @@ Imports no other module but reasons.py and decisions.py, reads no clock, file or
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Context, Decimal, Inexact, InvalidOperation
@@ -143,9 +143,30 @@ class Intent:
             raise ValueError(f"an order needs exactly one amount above 0: {self}")
 
 
+_OUR_ORDER = re.compile(r"ms-([0-9]+)-([0-9]+)(?:-([a-z]+))?")
+
+
+def new_client_order_id(moment_ms: int, serial: int, reason: OrderReason) -> str:
+    """Return the id of a new order: exchange time, the book's running number, and why it is sent, for `recover`."""
+    return f"ms-{moment_ms}-{serial}-{reason.initials}"
+
+
 def is_our_order(client_order_id: str) -> bool:
     """Return whether a client order id has the form of those that this bot gives."""
-    return re.fullmatch(r"ms-[0-9]+-[0-9]+", client_order_id) is not None
+    return _OUR_ORDER.fullmatch(client_order_id) is not None
+
+
+def reason_in_id(client_order_id: str) -> OrderReason | None:
+    """Return why an order was sent, where its id says so: those of older versions do not."""
+    match = _OUR_ORDER.fullmatch(client_order_id)
+    initials = match.group(3) if match else None
+    return next((reason for reason in OrderReason if reason.initials == initials), None)
+
+
+def serial_in_id(client_order_id: str) -> int:
+    """Return the running number that an order has in its book; 0 where the id has none."""
+    match = _OUR_ORDER.fullmatch(client_order_id)
+    return int(match.group(2)) if match else 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,6 +189,15 @@ class PartFill:
     quote: Decimal
     commission: Decimal
     commission_asset: str
+
+
+def fees_by_asset(parts: Iterable[PartFill]) -> dict[str, Decimal]:
+    """Return the commissions of an order's trades, summed by asset."""
+    fees: dict[str, Decimal] = {}
+    for part in parts:
+        if part.commission:
+            fees[part.commission_asset] = fees.get(part.commission_asset, ZERO) + part.commission
+    return fees
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,6 +238,21 @@ class Fill:
     def fee_in(self, asset: str) -> Decimal:
         """Return the commission taken in this asset."""
         return self.fees.get(asset, ZERO)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnOrder:
+    """An order of this bot as the exchange remembers it: what was asked for, and what it executed.
+
+    At most one of quantity (base asset) and quote_amount (quote asset) is known.
+    """
+
+    pair: str
+    side: Side
+    fill: Fill
+    quantity: Decimal | None = None
+    quote_amount: Decimal | None = None
+    is_final: bool = True  # it can execute no more
 
 
 # --------------------------------------------------------------------------- the book

@@ -18,11 +18,17 @@ class OrderReason(StrEnum):
     TRAILING_STOP = "trailing_stop"
     PARTIAL_TAKE_PROFIT = "partial_take_profit"
     SELL_ALL = "sell_all"
+    RECOVERED = "recovered"  # found at the exchange by `recover`; why it was sent stands nowhere any more
 
     @property
     def text_key(self) -> str:
         """The catalogue's key of the words for it."""
         return f"reason.{self}"
+
+    @property
+    def initials(self) -> str:
+        """The first letters of its words: what a client order id says of why the order was sent."""
+        return "".join(word[0] for word in self.value.split("_"))
 
 
 class DecisionReason(StrEnum):

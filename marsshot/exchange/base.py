@@ -10,7 +10,16 @@ from collections.abc import Callable, Collection, Mapping
 from decimal import Decimal
 from typing import Protocol
 
-from marsshot.core.domain import Account, ExecutedOrder, Intent, OrderReport, PartFill, QuietReason, TradingRules
+from marsshot.core.domain import (
+    Account,
+    ExecutedOrder,
+    Intent,
+    OrderReport,
+    OwnOrder,
+    PartFill,
+    QuietReason,
+    TradingRules,
+)
 from marsshot.core.errors import MarsShotError
 
 PricesCallback = Callable[[Mapping[str, Decimal] | MarsShotError], None]
@@ -53,6 +62,13 @@ class Exchange(Protocol):
         """Return the account's orders of a pair that executed from that exchange time on, whoever sent them.
 
         Raises TemporaryError or AccountTroubleError.
+        """
+
+    def own_orders(self, pair: str, moment_ms: int = 0) -> list[OwnOrder]:
+        """Return this bot's orders of a pair that executed anything or still may, oldest first.
+
+        Known by the form of their client order ids. moment_ms: exchange time from which on they were made; a venue may
+        look back less far. Raises TemporaryError or AccountTroubleError.
         """
 
     @property

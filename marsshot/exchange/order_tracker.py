@@ -10,7 +10,18 @@ from __future__ import annotations
 from decimal import Decimal
 
 from marsshot.core.catalog import LocalizedText
-from marsshot.core.domain import ZERO, Book, Fill, Intent, OrderReport, PartFill, Side, TradingRules
+from marsshot.core.domain import (
+    ZERO,
+    Book,
+    Fill,
+    Intent,
+    OrderReport,
+    PartFill,
+    Side,
+    TradingRules,
+    fees_by_asset,
+    new_client_order_id,
+)
 from marsshot.core.errors import (
     AccountTroubleError,
     ClockRefusedError,
@@ -62,7 +73,7 @@ class OrderTracker:
         """
         for last_try in (False, True):
             intent = Intent(
-                client_order_id=self._new_id(),
+                client_order_id=self._new_id(reason),
                 symbol=symbol,
                 pair=rules.pair,
                 base_asset=rules.base_asset,
@@ -81,9 +92,9 @@ class OrderTracker:
                 self.exchange.server_ms()
         raise AssertionError("unreachable")
 
-    def _new_id(self) -> str:
+    def _new_id(self, reason: OrderReason) -> str:
         """Return a client order id that was never used: this millisecond and the book's running number."""
-        return f"ms-{self.exchange.now_ms()}-{self._store.book.order_serial + 1}"
+        return new_client_order_id(self.exchange.now_ms(), self._store.book.order_serial + 1, reason)
 
     def _send(self, intent: Intent) -> Fill:
         if self._clock.stopping:
@@ -173,17 +184,13 @@ class OrderTracker:
 
 
 def _fill_of(report: OrderReport, parts: tuple[PartFill, ...]) -> Fill:
-    fees: dict[str, Decimal] = {}
-    for part in parts:
-        if part.commission:
-            fees[part.commission_asset] = fees.get(part.commission_asset, ZERO) + part.commission
     return Fill(
         client_order_id=report.client_order_id,
         order_id=report.order_id,
         status=report.status,
         base=report.executed_base,
         quote=report.executed_quote or sum((part.quote for part in parts), ZERO),
-        fees=fees,
+        fees=fees_by_asset(parts),
         time_ms=report.transact_ms,
     )
 

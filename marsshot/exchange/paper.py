@@ -17,6 +17,7 @@ from marsshot.core.domain import (
     ExecutedOrder,
     Intent,
     OrderReport,
+    OwnOrder,
     PartFill,
     QuietReason,
     Side,
@@ -98,6 +99,10 @@ class PaperExchange:
 
     def orders_since(self, pair: str, moment_ms: int) -> list[ExecutedOrder]:
         """Return nothing: there is no account but the book."""
+        return []
+
+    def own_orders(self, pair: str, moment_ms: int = 0) -> list[OwnOrder]:
+        """Return nothing: no order is kept anywhere but in the book."""
         return []
 
     @property

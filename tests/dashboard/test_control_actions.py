@@ -10,9 +10,7 @@ import pytest
 from marsshot.bot.control_files import CommandReply, ControlFiles
 from marsshot.core.reasons import UnsoldReason
 from marsshot.dashboard.security.access_control import (
-    MAX_ATTEMPTS_PER_ADDRESS,
     SESSION_LIFETIME,
-    THROTTLE_WINDOW,
     ServerAddress,
 )
 from marsshot.dashboard.security.login_throttle import CROWD, MAX_ATTEMPTS_PER_ADDRESS, THROTTLE_WINDOW

@@ -53,5 +53,5 @@ class InMemoryDisk(Disk):
 class InMemoryStore(Store):
     """A book that is kept as a value: nobody will read it as text. trades.csv is written as ever."""
 
-    def _keep(self, book: Book) -> None:
+    def _write_book(self, book: Book) -> None:
         """Do nothing: the book itself is all there is."""

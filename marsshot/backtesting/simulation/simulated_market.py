@@ -32,7 +32,17 @@ from marsshot.backtesting.simulation.trading_costs import (
     spread_width,
     with_fine_enough_tick,
 )
-from marsshot.core.domain import Account, ExecutedOrder, Intent, OrderReport, PartFill, QuietReason, Side, TradingRules
+from marsshot.core.domain import (
+    Account,
+    ExecutedOrder,
+    Intent,
+    OrderReport,
+    OwnOrder,
+    PartFill,
+    QuietReason,
+    Side,
+    TradingRules,
+)
 from marsshot.exchange.base import PricesCallback
 from marsshot.exchange.binance.errors import order_error
 from marsshot.exchange.binance.trading_rules import trading_rules_of
@@ -204,6 +214,10 @@ class RecordedExchange:
             for order in self._matching.orders.values()
             if order.symbol == pair and order.time_ms >= moment_ms
         ]
+
+    def own_orders(self, pair: str, moment_ms: int = 0) -> list[OwnOrder]:
+        """Return nothing: no book is lost in a run that lives in memory."""
+        return []
 
     def keep_quiet_until(self, moment_ms: int, reason: QuietReason) -> None:
         """Do nothing: this exchange never asks for silence."""

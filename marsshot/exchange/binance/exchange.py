@@ -1,7 +1,7 @@
 """Binance spot as the executor needs it: prices, rules, account, orders. Errors come out named by what to do next.
 
 Trades with time, exchangeInfo, ticker/price, account, order and myTrades, and no other endpoint; `main.py check` alone
-asks what the key may do as well. Decides nothing.
+asks what the key may do as well, and `recover` for allOrders. Decides nothing.
 """
 
 from __future__ import annotations
@@ -15,10 +15,20 @@ from typing import Any
 from requests.adapters import BaseAdapter
 
 from marsshot.core.catalog import LocalizedText
-from marsshot.core.domain import Account, ExecutedOrder, Intent, OrderReport, PartFill, QuietReason, TradingRules
+from marsshot.core.domain import (
+    Account,
+    ExecutedOrder,
+    Intent,
+    OrderReport,
+    OwnOrder,
+    PartFill,
+    QuietReason,
+    TradingRules,
+)
 from marsshot.core.errors import MarsShotError, StopRequested, TemporaryError, UnknownOutcomeError
 from marsshot.exchange.base import PricesCallback
 from marsshot.exchange.binance.connection import BinanceConnection, NoSuchOrderError, UnknownPairError
+from marsshot.exchange.binance.order_history import own_orders
 from marsshot.exchange.binance.responses import (
     UNREADABLE,
     order_parameters,
@@ -240,6 +250,10 @@ class BinanceExchange:
             read_executed_order(self._connection.signed(self._client.get_order, symbol=pair, orderId=order_id))
             for order_id in read_order_ids(trades, moment_ms)
         ]
+
+    def own_orders(self, pair: str, moment_ms: int = 0) -> list[OwnOrder]:
+        """Return this bot's orders of a pair that executed anything or still may, oldest first."""
+        return own_orders(self._connection, pair, moment_ms)
 
 
 def _prices_or_error(connection: BinanceConnection, pairs: Collection[str]) -> Mapping[str, Decimal] | MarsShotError:
