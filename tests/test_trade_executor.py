@@ -415,7 +415,7 @@ def test_a_clock_that_binance_refuses_is_synced_and_a_new_order_with_a_new_id_se
     assert buy(harness) == BOUGHT
     assert harness.requests(NEW_ORDER) == 2
     assert harness.book.order_serial == 2
-    assert harness.orders[0].client_order_id.endswith("-2")
+    assert harness.orders[0].client_order_id.endswith("-2-db")
     harness.assert_consistent()
 
 

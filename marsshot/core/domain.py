@@ -101,15 +101,16 @@ def floor_to_step(quantity: Decimal, step: Decimal) -> Decimal:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Balances by asset, free and locked in orders, and permissions of the exchange account."""
+    """Balances by asset (free, locked in orders, lent to an earn product) and permissions of the exchange account."""
 
     free: Mapping[str, Decimal]
     can_trade: bool = True
     permissions: frozenset[str] = frozenset()
     locked: Mapping[str, Decimal] = field(default_factory=dict)
+    lent: Mapping[str, Decimal] = field(default_factory=dict)  # cannot be sold before the owner takes it back
 
     def total(self, asset: str) -> Decimal:
-        """Return what the account holds of an asset, free or not."""
+        """Return what the account holds of an asset, free or locked in orders."""
         return self.free.get(asset, ZERO) + self.locked.get(asset, ZERO)
 
 

@@ -28,6 +28,9 @@ from marsshot.portfolio.serialization import decimal_text
 # What reading an answer of another form raises.
 UNREADABLE = (AttributeError, KeyError, TypeError, ValueError, InvalidOperation)
 
+_LENT = "LD"
+_COINS_LIKE_LENT = {"LDO"}  # a coin of its own; lent it is LDLDO
+
 
 def pair_list(pairs: list[str]) -> str:
     """Return pairs as Binance takes a list of them."""
@@ -40,9 +43,18 @@ def read_account(answer: Any) -> Account:
         free = {row["asset"]: Decimal(row["free"]) for row in answer["balances"]}
         locked = {row["asset"]: amount for row in answer["balances"] if (amount := Decimal(row.get("locked", 0)))}
         permissions = frozenset(answer.get("permissions") or ())
-        return Account(free, answer.get("canTrade", True) is True, permissions, locked)
+        return Account(free, answer.get("canTrade", True) is True, permissions, locked, _lent(free))
     except UNREADABLE:
         raise TemporaryError(LocalizedText("fault.binance.odd_account")) from None
+
+
+def _lent(free: Mapping[str, Decimal]) -> dict[str, Decimal]:
+    """Return the coins in Simple Earn: Binance shows them as balances of LD and the coin's name."""
+    return {
+        asset.removeprefix(_LENT): amount
+        for asset, amount in free.items()
+        if amount > 0 and len(asset) > len(_LENT) and asset.startswith(_LENT) and asset not in _COINS_LIKE_LENT
+    }
 
 
 def read_rules(answer: Any, pairs: Collection[str]) -> dict[str, TradingRules]:
