@@ -48,6 +48,9 @@ COMMANDS = (
     "sell-all",
     "pause",
     "resume",
+    "recover",
+    "backup",
+    "restore",
     "notify-test",
     "export",
 )
@@ -62,8 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = _parser(_help_texts(given)).parse_args(given)
     config = Path(getattr(chosen, "config", CONFIG))
     try:
-        settings = read_settings(config)
-        code = _command(chosen, settings, config)
+        code = _restore(chosen, config) if chosen.command == "restore" else _command(chosen, config)
         sys.stdout.flush()
         return code
     except MarsShotError as error:
@@ -112,15 +114,26 @@ def _parser(help_text: Callable[[str], str | None]) -> argparse.ArgumentParser:
             command.add_argument("--all", action="store_true", help=help_text("help.option.all"))
         if name == "daily":
             command.add_argument("--plan", action="store_true", help=help_text("help.option.plan"))
-        if name == "sell-all":
+        if name in {"sell-all", "recover"}:
             command.add_argument("--yes", action="store_true", help=help_text("help.option.yes"))
+        _add_archive_arguments(command, name, help_text)
         if name == "export":
             command.add_argument("--year", type=int, required=True, help=help_text("help.option.year"))
             command.add_argument("--rates", type=Path, metavar="FILE", help=help_text("help.option.rates"))
     return parser
 
 
-def _command(chosen: argparse.Namespace, settings: Settings, config: Path) -> int:
+def _add_archive_arguments(command: argparse.ArgumentParser, name: str, help_text: Callable[[str], str | None]) -> None:
+    if name == "backup":
+        command.add_argument("file", type=Path, nargs="?", metavar="FILE", help=help_text("help.option.archive"))
+    if name == "restore":
+        command.add_argument("file", type=Path, metavar="FILE", help=help_text("help.option.restored"))
+        command.add_argument("--force", action="store_true", help=help_text("help.option.force"))
+
+
+def _command(chosen: argparse.Namespace, config: Path) -> int:
+    settings = read_settings(config)
+
     def here(work: Callable[[RunningBot], int]) -> int:
         return run_once(settings, config, work, terminal())
 
@@ -133,6 +146,8 @@ def _command(chosen: argparse.Namespace, settings: Settings, config: Path) -> in
         "sell-all": lambda: sell_all(settings, config, assume_yes=chosen.yes),
         "pause": lambda: pause(settings),
         "resume": lambda: resume(settings),
+        "recover": lambda: _recover(chosen, settings),
+        "backup": lambda: _backup(chosen, settings, config),
         "notify-test": lambda: _notify_test(settings),
         "export": lambda: _export(chosen, settings),
     }
@@ -260,6 +275,25 @@ def _notify_test(settings: Settings) -> int:
     from marsshot.commands.notify_test import run_notify_test  # noqa: PLC0415 - brings what only this command needs
 
     return run_notify_test(settings)
+
+
+def _recover(chosen: argparse.Namespace, settings: Settings) -> int:
+    from marsshot.commands.recover import run_recover  # noqa: PLC0415 - brings what only this command needs
+
+    return run_recover(settings, assume_yes=chosen.yes)
+
+
+def _backup(chosen: argparse.Namespace, settings: Settings, config: Path) -> int:
+    from marsshot.commands.backup import run_backup  # noqa: PLC0415 - brings what only this command needs
+
+    return run_backup(settings, config, chosen.file)
+
+
+def _restore(chosen: argparse.Namespace, config: Path) -> int:
+    """Restore an archive; it may bring the settings."""
+    from marsshot.commands.restore import run_restore  # noqa: PLC0415 - brings what only this command needs
+
+    return run_restore(chosen.file, config, force=chosen.force)
 
 
 def _export(chosen: argparse.Namespace, settings: Settings) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from decimal import ROUND_CEILING, Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -70,7 +71,7 @@ class History:
             side=Side.BUY if is_buy else Side.SELL,
             reason=reason,
             created_ms=time_ms,
-            **{"quote_amount" if is_buy else "quantity": amount},  # type: ignore[arg-type]
+            **{"quote_amount" if is_buy else "quantity": amount},
         )
         self.book = with_intent(self.book, intent)
         asked = amount / price if is_buy else amount
@@ -222,7 +223,7 @@ def test_an_id_of_another_form_says_nothing(name: str, reason: OrderReason | Non
 # --------------------------------------------------------------------------- what a book does not know
 
 
-def an_order(name: str = "ms-1613349000000-9-db", time_ms: int = NOW_MS, **changes: object) -> OwnOrder:
+def an_order(name: str = "ms-1613349000000-9-db", time_ms: int = NOW_MS, **changes: Any) -> OwnOrder:
     fill = Fill(client_order_id=name, order_id=1, status="FILLED", base=D(10), quote=D(10), fees={}, time_ms=time_ms)
     return replace(OwnOrder(pair="ADAUSDT", side=Side.BUY, fill=fill, quote_amount=D(10)), **changes)
 
@@ -266,7 +267,7 @@ def test_an_order_that_the_book_waits_for_is_booked_as_it_was_meant() -> None:
 # --------------------------------------------------------------------------- what does not fit
 
 
-def fitted(account: Account, **changes: object) -> Recovery:
+def fitted(account: Account, **changes: Any) -> Recovery:
     book = replace(a_book(positions={"FET": a_position()}), **changes)
     return fitted_to_account(Recovery(book=book), account, {"FET": trading_rules()})
 
