@@ -12,8 +12,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
-from typing import Any
+from typing import Any, get_args
 
+from marsshot.config.bot_files import Mode
 from marsshot.core.catalog import LocalizedText
 from marsshot.core.domain import utc_text
 from marsshot.core.errors import InputError
@@ -37,7 +38,7 @@ class SavedFile:
 class Archive:
     """What an archive holds: files by name, and the mode of the bot that they are of."""
 
-    mode: str
+    mode: Mode
     files: Mapping[str, SavedFile]
 
 
@@ -67,7 +68,7 @@ def pack(archive: Archive, now: datetime) -> bytes:
     return text.getvalue()
 
 
-def unpack(content: bytes, path: str, names_of: Mapping[str, Collection[str]]) -> Archive:
+def unpack(content: bytes, path: str, names_of: Mapping[Mode, Collection[str]]) -> Archive:
     """Return what an archive holds. names_of: by mode, the file names that may be in one.
 
     Raises InputError for anything else than what `pack` writes: another name, a link, a checksum that is wrong.
@@ -75,7 +76,7 @@ def unpack(content: bytes, path: str, names_of: Mapping[str, Collection[str]]) -
     members = _members(content, path)
     manifest = _manifest(members.pop(MANIFEST, b""), path)
     mode, facts = manifest["mode"], manifest["files"]
-    allowed = names_of.get(mode, ())
+    allowed = names_of[mode]
     if unsafe := next((name for name in (*members, *facts) if name not in allowed), None):
         raise InputError(LocalizedText("restore.unsafe_name", path=path, name=ascii(unsafe)[:100]))
     if missing := next(iter(facts.keys() ^ members.keys()), None):
@@ -104,7 +105,7 @@ def _members(content: bytes, path: str) -> dict[str, bytes]:
 def _manifest(content: bytes, path: str) -> dict[str, Any]:
     try:
         manifest: dict[str, Any] = json.loads(content)
-        is_known = manifest["format"] == FORMAT and isinstance(manifest["mode"], str)
+        is_known = manifest["format"] == FORMAT and manifest["mode"] in get_args(Mode)
         for facts in manifest["files"].values():
             is_known = is_known and isinstance(facts["sha256"], str) and isinstance(facts["changed_at"], float | int)
     except (ValueError, LookupError, TypeError, AttributeError):

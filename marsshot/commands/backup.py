@@ -10,22 +10,13 @@ from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
-from marsshot.bot.bootstrap import BOOK, MODEL, TRADES
-from marsshot.bot.control_files import PAUSE
-from marsshot.bot.journal import DECISIONS, EQUITY, SEEN
 from marsshot.commands.archive import Archive, SavedFile, pack
+from marsshot.config.bot_files import BOOK, BOT_FILES, CONFIG, MODEL, Mode, facts_path, file_in_mode
 from marsshot.config.settings import Settings
 from marsshot.core.catalog import Catalog, LocalizedText
 from marsshot.core.errors import InputError, TemporaryError
-from marsshot.infra.atomic_files import Disk
+from marsshot.infra.atomic_files import BACKUP_ENDING, Disk
 from marsshot.infra.clock import SystemClock
-
-CONFIG_MEMBER = "config.yaml"  # whatever the settings' file is called here
-BOOK_BACKUP = f"{BOOK}.bak"
-MODEL_FACTS = "model.json"
-CASH_FLOWS = "cash_flows.csv"
-# In the order in which they are read.
-BACKED_UP = (BOOK_BACKUP, BOOK, PAUSE, TRADES, CASH_FLOWS, DECISIONS, EQUITY, SEEN, MODEL, MODEL_FACTS)
 
 
 def run_backup(settings: Settings, config: Path, given: Path | None) -> int:
@@ -40,7 +31,7 @@ def run_backup(settings: Settings, config: Path, given: Path | None) -> int:
     write_archive(archive, target, disk, now)
     size = sum(len(saved.content) for saved in archive.files.values()) / 1e6
     print(catalog.text("backup.written", path=str(target), count=len(archive.files), megabytes=size))  # noqa: T201
-    print(catalog.text("backup.keys" if CONFIG_MEMBER in archive.files else "backup.no_config"))  # noqa: T201
+    print(catalog.text("backup.keys" if CONFIG in archive.files else "backup.no_config"))  # noqa: T201
     return 0
 
 
@@ -75,26 +66,22 @@ def write_archive(archive: Archive, target: Path, disk: Disk, now: datetime) -> 
         raise TemporaryError(LocalizedText("fault.file.unwritable", path=target, why=error.strerror)) from None
 
 
-def names_in(mode: str) -> frozenset[str]:
+def names_in(mode: Mode) -> frozenset[str]:
     """Return the names that an archive of this mode may hold."""
-    return frozenset(name for name, _ in _places(mode, Path(CONFIG_MEMBER)))
+    return frozenset(name for name, _ in _places(mode, Path(CONFIG)))
 
 
-def _places(mode: str, config: Path) -> Iterator[tuple[str, Path]]:
-    """Yield each file's name in the archive and its place; paper may go with the live bot's model."""
-    for name in BACKED_UP:
-        path = name_in_mode(name, mode)
-        yield path.name, path
+def _places(mode: Mode, config: Path) -> Iterator[tuple[str, Path]]:
+    """Yield each file's name in the archive and its place, in the order in which they are read.
+
+    config.yaml has its name in the archive, whatever it is called here. Paper may go with the live bot's model.
+    """
+    book = file_in_mode(BOOK, mode)
+    yield f"{book.name}{BACKUP_ENDING}", book.with_name(f"{book.name}{BACKUP_ENDING}")
+    for file in BOT_FILES:
+        if file.is_backed_up and file.name != CONFIG:
+            yield file_in_mode(file.name, mode).name, file_in_mode(file.name, mode)
     if mode == "paper":
         yield MODEL, Path(MODEL)
-        yield MODEL_FACTS, Path(MODEL_FACTS)
-    yield CONFIG_MEMBER, config
-
-
-def name_in_mode(name: str, mode: str) -> Path:
-    """Return the path of a file in this mode."""
-    if name == BOOK_BACKUP:
-        book = name_in_mode(BOOK, mode)
-        return book.with_name(f"{book.name}.bak")
-    path = Path(name)
-    return path if mode == "live" else path.with_name(f"{path.stem}.{mode}{path.suffix}")
+        yield facts_path(Path(MODEL)).name, facts_path(Path(MODEL))
+    yield CONFIG, config

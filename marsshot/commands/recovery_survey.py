@@ -12,13 +12,15 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
-from marsshot.bot.bootstrap import BOOK, TRADES, trading_exchange
+from marsshot.bot.bootstrap import trading_exchange
+from marsshot.config.bot_files import BOOK, TRADES
 from marsshot.config.settings import Settings
 from marsshot.core.catalog import LocalizedText
-from marsshot.core.domain import Account, Book, OrderReason, OwnOrder, Position, TradeRow, TradingRules
+from marsshot.core.domain import Account, Book, OwnOrder, Position, TradeRow, TradingRules
 from marsshot.core.errors import InputError, MarsShotError, StopRequested, TemporaryError
+from marsshot.core.reasons import OrderReason
 from marsshot.exchange.base import Exchange
-from marsshot.infra.atomic_files import Disk
+from marsshot.infra.atomic_files import BACKUP_ENDING, Disk
 from marsshot.infra.clock import Clock
 from marsshot.market_data.bar_cache import CLOSE, DailyBars
 from marsshot.market_data.lunarcrush import LunarCrush
@@ -50,7 +52,7 @@ class Survey:
 def present_book(settings: Settings, disk: Disk) -> Book | None:
     """Return the book, or its backup where it is lost or torn; None without either. Raises InputError if foreign."""
     path = settings.file(BOOK)
-    book = _readable(settings, path.name, disk) or _readable(settings, f"{path.name}.bak", disk)
+    book = _readable(settings, path.name, disk) or _readable(settings, f"{path.name}{BACKUP_ENDING}", disk)
     if book is None:
         return None
     if book.mode != settings.mode:

@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
+from typing import get_args
 
-from marsshot.bot.bootstrap import BOOK, required_keys
+from marsshot.bot.bootstrap import required_keys
 from marsshot.bot.environment import open_environment
 from marsshot.commands.archive import Archive, unpack
-from marsshot.commands.backup import CONFIG_MEMBER, collected, name_in_mode, names_in, write_archive
+from marsshot.commands.backup import collected, names_in, write_archive
 from marsshot.commands.recovery_survey import survey
 from marsshot.commands.recovery_view import finding_line
+from marsshot.config.bot_files import BOOK, CONFIG, Mode, file_in_mode
 from marsshot.config.loader import read_settings
 from marsshot.config.settings import Settings
 from marsshot.core.catalog import Catalog, LocalizedText, catalog_of
@@ -25,8 +27,6 @@ from marsshot.infra.atomic_files import Disk
 from marsshot.infra.clock import SystemClock
 from marsshot.portfolio.serialization import book_from_json
 from positions_store import check_folder, load_state, writer_lock
-
-MODES = ("live", "paper", "demo")
 
 
 def run_restore(source: Path, config: Path, *, force: bool) -> int:
@@ -38,8 +38,8 @@ def run_restore(source: Path, config: Path, *, force: bool) -> int:
     disk = Disk()
     archive = _read(source, disk)
     book = _book_of(archive, source)
-    if not disk.exists(config) and CONFIG_MEMBER in archive.files:
-        _put({str(config): archive.files[CONFIG_MEMBER].content}, disk)
+    if not disk.exists(config) and CONFIG in archive.files:
+        _put({str(config): archive.files[CONFIG].content}, disk)
     settings = read_settings(config)
     if settings.mode != archive.mode:
         raise InputError(LocalizedText("restore.other_mode", path=source, mode=archive.mode, set=settings.mode))
@@ -48,10 +48,10 @@ def run_restore(source: Path, config: Path, *, force: bool) -> int:
     with writer_lock(settings.file(BOOK)):
         _refuse_older(book, archive, source, settings, disk, force=force)
         _keep_present(settings, config, disk, catalog)
-        names = sorted(archive.files.keys() - {CONFIG_MEMBER}, key=lambda name: name == settings.file(BOOK).name)
+        names = sorted(archive.files.keys() - {CONFIG}, key=lambda name: name == settings.file(BOOK).name)
         _put({name: archive.files[name].content for name in names}, disk)
         print(catalog.text("restore.done", count=len(names), path=str(source)))  # noqa: T201
-        if CONFIG_MEMBER in archive.files and disk.read(config) != archive.files[CONFIG_MEMBER].content:
+        if CONFIG in archive.files and disk.read(config) != archive.files[CONFIG].content:
             print(catalog.text("restore.config_kept", path=str(config)))  # noqa: T201
         _compare(settings, catalog, disk)
     return 0
@@ -62,11 +62,11 @@ def _read(source: Path, disk: Disk) -> Archive:
         content = disk.read(source)
     except OSError as error:
         raise InputError(LocalizedText("fault.file.unreadable", path=source, why=error.strerror)) from None
-    return unpack(content, str(source), {mode: names_in(mode) for mode in MODES})
+    return unpack(content, str(source), {mode: names_in(mode) for mode in get_args(Mode)})
 
 
 def _book_of(archive: Archive, source: Path) -> Book:
-    name = name_in_mode(BOOK, archive.mode).name
+    name = file_in_mode(BOOK, archive.mode).name
     if name not in archive.files:
         raise InputError(LocalizedText("restore.no_book", path=source))
     try:

@@ -17,7 +17,6 @@ from marsshot.core.domain import (
     Account,
     Book,
     Intent,
-    OrderReason,
     OwnOrder,
     Position,
     Side,
@@ -26,6 +25,7 @@ from marsshot.core.domain import (
     reason_in_id,
     serial_in_id,
 )
+from marsshot.core.reasons import OrderReason
 from marsshot.portfolio.ledger import with_fill, with_position
 
 _CENT = Decimal("0.01")

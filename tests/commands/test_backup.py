@@ -12,6 +12,7 @@ import pytest
 
 import main
 from marsshot.commands.archive import Archive, SavedFile, pack, unpack
+from marsshot.config.bot_files import Mode
 from marsshot.core.errors import InputError
 from marsshot.infra.atomic_files import Disk
 from positions_store import load_state, writer_lock
@@ -20,7 +21,7 @@ from tests.helpers.builders import NOW
 from tests.helpers.process_harness import D, ProcessHarness, open_process_harness
 
 Command = Callable[..., tuple[int, str]]
-NAMES = {"live": {"bot_state.json", "trades.csv"}}
+NAMES: dict[Mode, set[str]] = {"live": {"bot_state.json", "trades.csv"}}
 
 
 @pytest.fixture

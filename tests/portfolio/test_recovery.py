@@ -16,7 +16,6 @@ from marsshot.core.domain import (
     Book,
     Fill,
     Intent,
-    OrderReason,
     OwnOrder,
     Position,
     Side,
@@ -26,6 +25,7 @@ from marsshot.core.domain import (
     reason_in_id,
     serial_in_id,
 )
+from marsshot.core.reasons import OrderReason
 from marsshot.exchange.binance.responses import read_account
 from marsshot.portfolio.ledger import new_book, with_fill, with_intent, with_position
 from marsshot.portfolio.recovery import (
