@@ -108,7 +108,7 @@ class Bot:
             refuse_wrong_clock(self.clock.now(), self.executor.exchange.server_ms())
         except WrongClockError as error:
             log_error("clock.wrong", error.message)
-        except TemporaryError as error:
+        except (TemporaryError, AccountTroubleError) as error:
             log_file_only("clock.not_compared", error.message)
 
     def cycle(self) -> None:

@@ -5,7 +5,6 @@ Asks the exchange and the daily-bar source, and reads files. Writes nothing, sen
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -28,8 +27,8 @@ from marsshot.portfolio.ledger import new_book
 from marsshot.portfolio.reconciliation import MARGIN_MS, since_ms
 from marsshot.portfolio.recovery import Recovery, fitted_to_account, orders_unknown_to, replayed
 from marsshot.portfolio.serialization import book_from_json
+from marsshot.portfolio.trades_file import Trade, readable_trades
 from ml_decision import open_lunarcrush
-from positions_store import read_trades
 from risk_manager import with_price_seen
 
 DAILY_REASONS = {OrderReason.DAILY_BUY, OrderReason.DAILY_SELL}
@@ -77,10 +76,10 @@ def survey(settings: Settings, clock: Clock, base: Book | None, notify: Callable
     exchange = trading_exchange(settings, clock, lambda: base or begun)
     begun = new_book(settings.mode, settings.quote_asset, settings.strategy.capital_initial, clock.now())
     if base is not None:
-        exchange.keep_quiet_until(base.exchange_quiet_until_ms)
+        exchange.keep_quiet_until(base.exchange_quiet_until_ms, base.exchange_quiet_reason)
     now_ms = exchange.server_ms()  # before the orders: what comes later is looked for by the next comparison
-    account, trades = exchange.account(), _trades(settings)
-    symbols = _symbols_to_ask(settings, base, account, [row["symbol"] for row in trades])
+    account, trades = exchange.account(), readable_trades(settings.file(TRADES))
+    symbols = _symbols_to_ask(settings, base, account, [trade.symbol for trade in trades])
     rules = _rules(settings, exchange, symbols)
     notify(LocalizedText("recover.asking", count=len(rules)))
     orders = [order for known in rules.values() for order in exchange.own_orders(known.pair)]
@@ -93,7 +92,7 @@ def survey(settings: Settings, clock: Clock, base: Book | None, notify: Callable
     recovery = fitted_to_account(recovery, account, rules)
     book, unread = _with_tops(recovery.book, settings, clock, exchange)
     everything = replayed(begun, orders_unknown_to(begun, orders, 0), rules, _reasons(trades), share).book
-    rows = _rows_to_write(book, everything.unwritten_trades, {row["client_order_id"] for row in trades})
+    rows = _rows_to_write(book, everything.unwritten_trades, {trade.client_order_id for trade in trades})
     recovery = replace(recovery, book=replace(book, unwritten_trades=rows))
     missing = len(rows) - len(recovery.orders)
     return Survey(base=base, recovery=recovery, missing_rows=missing, unread_tops=unread)
@@ -105,16 +104,9 @@ def _rows_to_write(book: Book, rows: Sequence[TradeRow], written: Collection[str
     return tuple(sorted(owed.values(), key=lambda row: row.time))
 
 
-def _trades(settings: Settings) -> list[dict[str, str]]:
-    """Return the rows of trades.csv that can be read: they only help."""
-    with suppress(OSError, ValueError, csv.Error):
-        return [row for row in read_trades(settings.file(TRADES)) if row.get("symbol") and row.get("client_order_id")]
-    return []
-
-
-def _reasons(trades: Collection[Mapping[str, str]]) -> dict[str, OrderReason]:
+def _reasons(trades: Collection[Trade]) -> dict[str, OrderReason]:
     known = {reason.value: reason for reason in OrderReason}
-    return {row["client_order_id"]: known[row["reason"]] for row in trades if row.get("reason") in known}
+    return {trade.client_order_id: known[trade.reason] for trade in trades if trade.reason in known}
 
 
 def _symbols_to_ask(settings: Settings, base: Book | None, account: Account, traded: Collection[str]) -> list[str]:
