@@ -6,6 +6,7 @@ Wires, loops, listens to signals, and says in one line what went wrong. Holds no
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -103,11 +104,16 @@ def _parser(help_text: Callable[[str], str | None]) -> argparse.ArgumentParser:
     """Return what reads the command line. help_text: gives the text of a key, or none where no help is shown."""
     shared = argparse.ArgumentParser(add_help=False)
     shared.add_argument("--config", metavar="PATH", default=argparse.SUPPRESS, help=help_text("help.option.config"))
-    parser = argparse.ArgumentParser(prog="main.py", description=help_text("help.description"), parents=[shared])
+    running = argparse.ArgumentParser(add_help=False)
+    speed = help_text("help.option.speed")
+    running.add_argument("--speed", metavar="DAYS", type=_speed, default=argparse.SUPPRESS, help=speed)
+    text = help_text("help.description")
+    parser = argparse.ArgumentParser(prog="main.py", description=text, parents=[shared, running])
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     for name in COMMANDS:
         text = help_text(f"help.command.{name}")
-        command = commands.add_parser(name, help=text, description=text, parents=[shared])
+        parents = [shared, running] if name == "run" else [shared]
+        command = commands.add_parser(name, help=text, description=text, parents=parents)
         if name == "status":
             command.add_argument("--json", action="store_true", help=help_text("help.option.json"))
         if name == "check":
@@ -131,6 +137,14 @@ def _add_archive_arguments(command: argparse.ArgumentParser, name: str, help_tex
         command.add_argument("--force", action="store_true", help=help_text("help.option.force"))
 
 
+def _speed(text: str) -> float:
+    """Read --speed: days of the demo a second."""
+    speed = float(text)
+    if not 0 < speed < math.inf:
+        raise ValueError(text)
+    return speed
+
+
 def _command(chosen: argparse.Namespace, config: Path) -> int:
     settings = read_settings(config)
 
@@ -138,7 +152,7 @@ def _command(chosen: argparse.Namespace, config: Path) -> int:
         return run_once(settings, config, work, terminal())
 
     commands: dict[str, Callable[[], int]] = {
-        "run": lambda: _run(settings, config),
+        "run": lambda: _run(settings, config, getattr(chosen, "speed", None)),
         "daily": lambda: _show_plan(settings) if chosen.plan else run_daily(settings, lambda: here(_daily)),
         "intraday": lambda: run_intraday(settings, lambda: here(_intraday)),
         "check": lambda: _check(settings, ask_all=chosen.all),
@@ -157,11 +171,13 @@ def _command(chosen: argparse.Namespace, config: Path) -> int:
 # --------------------------------------------------------------------------- the daemon
 
 
-def _run(settings: Settings, config: Path) -> int:
+def _run(settings: Settings, config: Path, speed: float | None) -> int:
     if settings.mode == "demo":
         from marsshot.demo.demo import run_demo  # noqa: PLC0415 - demo mode only
 
-        return run_demo(settings, config)
+        return run_demo(settings, config, days_per_second=speed)
+    if speed is not None:
+        raise InputError(LocalizedText("fault.speed_in_demo_only", mode=settings.mode))
     use_single_arena()
     with (
         open_session(settings, config, one_shot=False, console=terminal()) as run,

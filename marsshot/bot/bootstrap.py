@@ -43,6 +43,7 @@ class RunningBot:
     bot: Bot
     model_selector: ModelSelector
     reload_settings: Callable[[], None]  # reload a changed config.yaml
+    journal: Journal
 
 
 def model_path(settings: Settings) -> Path:
@@ -91,7 +92,7 @@ def open_bot(
             )
             reloader = _SettingsReloader(config, bot, model_selector, apply_overrides, secrets)
             try:
-                yield RunningBot(bot, model_selector, reloader.reload_settings)
+                yield RunningBot(bot, model_selector, reloader.reload_settings, journal)
             finally:
                 journal.flush(store.book, clock.now())
                 model_selector.stop()

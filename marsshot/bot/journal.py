@@ -19,6 +19,7 @@ from pathlib import Path
 from marsshot.config.bot_files import DECISIONS, EQUITY, LAST_SEEN
 from marsshot.config.settings import Settings
 from marsshot.core.catalog import LocalizedText, catalog_of
+from marsshot.core.decisions import Decision
 from marsshot.core.domain import ZERO, Book, DailyPlan, is_usable_price, utc_text
 from marsshot.infra.atomic_files import Disk
 from marsshot.infra.event_log import log_warning
@@ -54,13 +55,15 @@ class Journal:
         self._last_equity = _last_moment(settings.file(EQUITY), disk)
         self._is_demo = settings.mode == "demo"  # where an hour takes a moment, a file at each check is too much
         self._in_trouble = set[Path]()
+        self.last_decisions: tuple[Decision, ...] = ()
 
     def note_decisions(self, plan: DailyPlan, settings: Settings) -> None:
         """Put what the plan decided into decisions.csv, in place of what is there of this day already."""
         if not plan.decisions:
             return
         day, catalog = plan.day.isoformat(), catalog_of(settings.language)
-        decisions = by_score(settled_decisions(plan))
+        self.last_decisions = settled_decisions(plan)
+        decisions = by_score(self.last_decisions)
         rows = [csv_row(day, plan.decided_at, one, settings.daily_rules, catalog) for one in decisions]
         self._write(self._decisions.path, lambda: self._decisions.append(rows, replacing_prefix=f"{day},"))
 
@@ -68,13 +71,22 @@ class Journal:
         """Keep the prices of the held tokens, and, once an hour, what everything is worth."""
         known = {**self._seen.prices, **{symbol: (price, now) for symbol, price in prices.items()}}
         seen = replace(self._seen, prices={one: known[one] for one in book.positions if one in known}, time=now)
-        is_hour_over = self._last_equity is None or abs(now - self._last_equity) >= EQUITY_ROW_INTERVAL
+        is_hour_over = self.is_equity_due(now)
         if self._is_demo and not is_hour_over:
             self._seen = seen
             return
         self._save_last_seen(seen)
         if is_hour_over:
             self.note_equity(book, now)
+
+    def is_equity_due(self, now: datetime) -> bool:
+        """Return whether a check at this moment notes what everything is worth."""
+        return self._last_equity is None or abs(now - self._last_equity) >= EQUITY_ROW_INTERVAL
+
+    @property
+    def seen(self) -> LastSeen:
+        """What the last check saw."""
+        return self._seen
 
     def flush(self, book: Book, now: datetime) -> None:
         """Write what was held back for the sake of speed."""
@@ -109,6 +121,27 @@ class Journal:
             self._in_trouble.add(path)
         else:
             self._in_trouble.discard(path)
+
+
+class DrawdownMeter:
+    """The largest fall from a top: of the worth as equity.csv has it, on the terminal as in the browser."""
+
+    def __init__(self) -> None:
+        self._top = self.largest = ZERO
+
+    def see(self, equity: Decimal) -> None:
+        """Take the next worth into account."""
+        self._top = max(self._top, equity)
+        if self._top > 0:
+            self.largest = max(self.largest, 1 - equity / self._top)
+
+
+def largest_fall(equity: Iterable[tuple[datetime, Decimal]]) -> Decimal:
+    """Return the largest fall from a top of the rows of equity.csv, as a fraction."""
+    meter = DrawdownMeter()
+    for _, worth in sorted(equity):
+        meter.see(worth)
+    return meter.largest
 
 
 def last_price(symbol: str, book: Book, seen: LastSeen) -> Decimal:

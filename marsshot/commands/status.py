@@ -11,7 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from marsshot.bot.control_files import ControlFiles
-from marsshot.bot.journal import LastSeen, parse_moment, positions_worth, read_equity, read_last_seen
+from marsshot.bot.journal import (
+    LastSeen,
+    largest_fall,
+    parse_moment,
+    positions_worth,
+    read_equity,
+    read_last_seen,
+)
 from marsshot.commands.status_view import DUE_NOW, daily_update_lines, status_lines
 from marsshot.config.bot_files import BOOK, EQUITY, LAST_SEEN, TRADES
 from marsshot.config.settings import Settings
@@ -94,6 +101,7 @@ def status_facts(
     worth = positions_worth(book, seen)
     equity = book.capital + worth
     following = next_daily_update(book, settings, now)
+    history = read_equity(settings.file(EQUITY), Disk())
     return {
         "mode": book.mode,
         "time": utc_text(now),
@@ -103,7 +111,8 @@ def status_facts(
         "started_at": book.started_at,
         "positions_worth": decimal_text(worth),
         "equity": decimal_text(equity),
-        "profit": _profits(book, equity, read_equity(settings.file(EQUITY), Disk()), now),
+        "profit": _profits(book, equity, history, now),
+        "largest_fall": decimal_text(Decimal(f"{largest_fall(history):.6f}")) if history else None,
         "realised_profit": decimal_text(realised_profit(trades)),
         "last_daily_update": book.last_daily_update.isoformat() if book.last_daily_update else None,
         "last_daily_outcome": _outcome(book, trades),

@@ -55,6 +55,8 @@ def _money(facts: Mapping[str, Any], catalog: Catalog) -> Iterator[str]:
         day=date.fromisoformat(facts["started_at"][:10]) if facts["started_at"] else "?",
         quote=quote,
     )
+    if facts["largest_fall"] is not None:
+        yield catalog.text("status.largest_fall", fall=Decimal(facts["largest_fall"]))
 
 
 def _gain(amount: str | None, quote: str, catalog: Catalog) -> str:

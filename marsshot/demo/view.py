@@ -1,10 +1,10 @@
-"""What the demo shows while it runs: a live table on a terminal, plain lines anywhere else. Only looks."""
+"""What the demo shows while it runs: frames on a terminal, plain lines anywhere else. Only looks."""
 
 from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from decimal import Decimal
@@ -12,153 +12,112 @@ from time import monotonic
 
 from rich.console import Console, Group
 from rich.live import Live
-from rich.panel import Panel
-from rich.progress_bar import ProgressBar
-from rich.table import Table
-from rich.text import Text
 
-from marsshot.bot.bot import Bot
 from marsshot.core.catalog import Catalog
-from marsshot.core.domain import Position
+from marsshot.core.decisions import Decision
+from marsshot.core.domain import Side
+from marsshot.demo.frame import Scene, frame
+from marsshot.demo.story import Trade, near_misses, nearest_rule
 from marsshot.infra.event_log import log
-from marsshot.reporting.demo_summary import DayPoint
 
-FRAMES_PER_SECOND = 8
-EVENTS_SHOWN = 9
-DAYS_BETWEEN_LINES = 10
+FRAMES_PER_SECOND = 6
+TRADES_KEPT = 100
 
 
-class _LastEvents(logging.Handler):
-    """Keeps the last lines for the table; the daily "done" lines are left to the log."""
+class _TradeListener(logging.Handler):
+    """Takes down the orders that are filled, the newest first."""
 
-    def __init__(self, lines: deque[str], now: Callable[[], datetime], catalog: Catalog) -> None:
+    def __init__(
+        self, now: Callable[[], datetime], decisions: Callable[[], Sequence[Decision]], catalog: Catalog
+    ) -> None:
         super().__init__()
-        self._lines = lines
+        self.trades: deque[Trade] = deque(maxlen=TRADES_KEPT)
         self._now = now
+        self._decisions = decisions
         self._catalog = catalog
 
     def emit(self, record: logging.LogRecord) -> None:
-        if not getattr(record, "quiet", False) and getattr(record, "event", "") != "daily.done":
-            text = self._catalog.render(record.msg) if isinstance(record.msg, str) else record.getMessage()
-            self._lines.append(f"{_shortly(self._now(), self._catalog)}  {text}")
+        if getattr(record, "event", "") != "order.filled":
+            return
+        details = record.__dict__["details"]
+        is_purchase = details["side"] == Side.BUY
+        scores = {one.symbol: one.probability for one in self._decisions()} if is_purchase else {}
+        self.trades.appendleft(
+            Trade(
+                stamp=_shortly(self._now(), self._catalog),
+                is_purchase=is_purchase,
+                symbol=details["symbol"],
+                quote=details["quote"],
+                price=details["price"],
+                reason=details["reason"],
+                gain=details["gain"],
+                score=scores.get(details["symbol"]),
+            )
+        )
 
 
 class DemoView:
     """The view of one demo run."""
 
-    def __init__(self, console: Console, days: int, catalog: Catalog) -> None:
+    def __init__(self, console: Console, catalog: Catalog) -> None:
         self._console = console
-        self._days = days
         self._catalog = catalog
         self.is_live = console.is_terminal and not console.is_dumb_terminal
-        self._lines: deque[str] = deque(maxlen=EVENTS_SHOWN)
+        self.trades: Sequence[Trade] = ()
         self._live: Live | None = None
         self._last_frame = 0.0
-        self._last_line = 0
+        self._last_day = -1
 
     @contextmanager
-    def watching(self, now: Callable[[], datetime]) -> Iterator[None]:
-        """Show the table for the block; now tells the bot's time."""
+    def watching(self, now: Callable[[], datetime], decisions: Callable[[], Sequence[Decision]]) -> Iterator[None]:
+        """Show the demo for the block. now: the bot's time. decisions: of its last daily pass."""
         if not self.is_live:
             yield
             return
-        handler = _LastEvents(self._lines, now, self._catalog)
-        log.addHandler(handler)
+        listener = _TradeListener(now, decisions, self._catalog)
+        self.trades = listener.trades
+        log.addHandler(listener)
         try:
-            with Live(console=self._console, auto_refresh=False, transient=True) as self._live:
+            with Live(console=self._console, auto_refresh=False, screen=True) as self._live:
                 yield
         finally:
-            log.removeHandler(handler)
+            log.removeHandler(listener)
 
-    def show(self, bot: Bot, points: list[DayPoint], started: datetime) -> None:
-        """Show where the bot stands: a new frame a few times a second, or a line every ten days."""
-        day = (bot.clock.now() - started).days
+    def show(self, scene: Callable[[], Scene]) -> None:
+        """Show where the bot stands: a new frame a few times a second, or a line a day."""
         if self._live is None:
-            self._show_line(points, day)
-        elif monotonic() - self._last_frame > 1 / FRAMES_PER_SECOND:
+            return
+        if monotonic() - self._last_frame > 1 / FRAMES_PER_SECOND:
             self._last_frame = monotonic()
-            self._live.update(self._frame(bot, points, day), refresh=True)
+            width, height = self._console.size
+            self._live.update(Group(*frame(scene(), width, height, self._catalog)), refresh=True)
 
-    def _show_line(self, points: list[DayPoint], day: int) -> None:
-        if points and day >= self._last_line + DAYS_BETWEEN_LINES:
-            self._last_line = day - day % DAYS_BETWEEN_LINES
-            point = points[-1]
-            day_text = self._catalog.format_field(point.day, "")
-            facts = {"day": day, "days": self._days, "worth": point.equity, "cash": point.capital}
-            line = self._catalog.text("demo.line", **facts)
-            self._console.print(f"{day_text}  {line}", highlight=False, soft_wrap=True)
-
-    def _frame(self, bot: Bot, points: list[DayPoint], day: int) -> Panel:
-        book = bot.store.book
-        worth = book.capital + sum(
-            (held.qty * (_price(bot, symbol) or held.entry_price) for symbol, held in book.positions.items()),
-            Decimal(0),
-        )
-        gain, catalog = worth / book.capital_started - 1, self._catalog
-        head = Text.assemble(
-            (_fully(bot.clock.now(), catalog), "bold"),
-            f"   {catalog.text('demo.worth', worth=worth, quote=book.quote_asset)} (",
-            (catalog.format_field(gain, "change"), _colour(gain)),
-            f")   {catalog.text('demo.cash', cash=book.capital)}   {catalog.text('demo.btc', change=_btc(points))}",
-        )
-        events = Text("\n".join(self._lines), overflow="ellipsis", no_wrap=True, style="dim")
-        bar = ProgressBar(total=self._days, completed=day)
-        return Panel(
-            Group(head, bar, Text(), _positions(bot, catalog), Text(), events),
-            title=catalog.text("demo.title"),
-            subtitle=f"{catalog.text('demo.day', day=day, days=self._days)}   {catalog.text('demo.end')}",
-        )
+    def show_day(self, scene: Scene) -> None:
+        """Tell of a day whose daily pass is done, in one line, where there are no frames."""
+        if self._live is None and scene.day != self._last_day:
+            self._last_day = scene.day
+            self._console.print(day_line(scene, self._catalog), highlight=False, markup=False, soft_wrap=True)
 
 
-def _positions(bot: Bot, catalog: Catalog) -> Table:
-    table = Table(catalog.text("demo.column.token"), expand=True, box=None, header_style="bold")
-    for column in ("quantity", "entry", "price", "gain", "worth"):
-        table.add_column(catalog.text(f"demo.column.{column}"), justify="right")
-    table.add_column(catalog.text("demo.column.rules"))
-    for symbol, held in sorted(bot.store.book.positions.items()):
-        price = _price(bot, symbol) or held.entry_price
-        gain = price / held.entry_price - 1
-        table.add_row(
-            symbol,
-            catalog.format_field(held.qty, ".6g"),
-            catalog.format_field(held.entry_price, ".6g"),
-            catalog.format_field(price, ".6g"),
-            Text(catalog.format_field(gain, "change"), style=_colour(gain)),
-            catalog.format_field(held.qty * price, ".2f"),
-            ", ".join(_rules(held, catalog)),
-        )
-    if not bot.store.book.positions:
-        table.add_row(Text(catalog.text("demo.no_positions"), style="dim"))
-    return table
-
-
-def _rules(held: Position, catalog: Catalog) -> Iterator[str]:
-    if held.partial_sold:
-        yield catalog.text("demo.part_sold")
-    if held.trailing_armed:
-        yield catalog.text("demo.trailing", top=held.max_price)
-    if held.did_skip_sell_once:
-        yield catalog.text("demo.skipped")
-
-
-def _price(bot: Bot, symbol: str) -> Decimal | None:
-    quote = bot.price_feed.last_quotes.get(symbol)
-    return quote.price if quote else None
-
-
-def _btc(points: list[DayPoint]) -> Decimal:
-    if not points or "BTC" not in points[0].prices or "BTC" not in points[-1].prices:
-        return Decimal(0)
-    return points[-1].prices["BTC"] / points[0].prices["BTC"] - 1
+def day_line(scene: Scene, catalog: Catalog) -> str:
+    """Return a day in one line: what everything is worth, the position nearest to a rule, the nearest miss."""
+    change = scene.worth / scene.book.capital_started - 1
+    parts = [catalog.text("demo.line", day=scene.day, days=scene.days, worth=scene.worth, change=change)]
+    ahead = {
+        symbol: nearest_rule(held, scene.price(symbol), scene.exit_rules)
+        for symbol, held in scene.book.positions.items()
+    }
+    if ahead:
+        symbol = min(ahead, key=lambda one: abs(ahead[one].distance))
+        parts.append(f"{symbol} {ahead[symbol].text(catalog)}")
+    parts += [one.text(catalog) for one in near_misses(scene.decisions, scene.daily_rules)[:1]]
+    return f"{catalog.format_field(scene.now.date(), '')}  {'; '.join(parts)}"
 
 
 def _shortly(moment: datetime, catalog: Catalog) -> str:
     return f"{moment:%d/%m %H:%M}" if catalog.language == "fr" else f"{moment:%d %b %H:%M}"
 
 
-def _fully(moment: datetime, catalog: Catalog) -> str:
-    return catalog.format_field(moment, "") if catalog.language == "fr" else f"{moment:%a %d %b %Y %H:%M} UTC"
-
-
-def _colour(gain: Decimal) -> str:
-    return "green" if gain >= 0 else "red"
+def btc_change(first: Decimal | None, last: Decimal | None) -> Decimal | None:
+    """Return how far BTC has come since the demo's first day."""
+    return last / first - 1 if first and last else None

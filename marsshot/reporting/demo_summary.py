@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
+from marsshot.bot.journal import largest_fall
 from marsshot.core.catalog import Catalog
 from marsshot.infra.chart_style import THEMES, png_figure, save_png
 from marsshot.portfolio.trades_file import Trade
+from marsshot.reporting.fitting_table import Column, FittingTable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,11 +27,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class DayPoint:
-    """What everything was worth at one moment, in quote asset; prices by token."""
+    """The tokens' prices at one moment of a day, in quote asset."""
 
     moment: datetime
-    capital: Decimal
-    held: Decimal
     prices: Mapping[str, Decimal]
 
     @property
@@ -37,19 +37,15 @@ class DayPoint:
         """The UTC date of the moment."""
         return self.moment.date()
 
-    @property
-    def equity(self) -> Decimal:
-        """Capital and positions together."""
-        return self.capital + self.held
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """One run, as it is told at its end. trades: rows of trades.csv."""
+    """One run, as it is told at its end. equity, trades: rows of equity.csv and trades.csv. points: a day's prices."""
 
     mode: str
     quote_asset: str
     start_capital: Decimal
+    equity: tuple[tuple[datetime, Decimal], ...]
     points: tuple[DayPoint, ...]
     trades: tuple[Trade, ...]
     tokens: tuple[str, ...]
@@ -72,63 +68,60 @@ class Summary:
         """Return all commissions in quote asset; those taken in base asset at the price of their trade."""
         return sum((trade.fee_in_quote(self.quote_asset) for trade in self.trades), Decimal(0))
 
-    def max_drawdown(self) -> Decimal:
-        """Return the largest fall of the equity from a top, as a fraction."""
-        top, worst = Decimal(0), Decimal(0)
-        for point in self.points:
-            top = max(top, point.equity)
-            worst = max(worst, 1 - point.equity / top) if top else worst
-        return worst
-
 
 def show_summary(summary: Summary, console: Console, picture: Path, catalog: Catalog) -> None:
     """Print every trade, then the result."""
-    if not summary.points:
+    if not summary.points or not summary.equity:
         console.print(catalog.text("summary.nothing"))
         return
-    console.print(_trades_table(summary, catalog))
+    console.print(_trades_table(summary, console.width, catalog))
     console.print(_result_table(summary, catalog))
     facts = {"count": len(summary.trades), "fees": summary.fees(), "quote": summary.quote_asset}
-    console.print(catalog.text("summary.sums", fall=summary.max_drawdown(), **facts), highlight=False)
+    console.print(catalog.text("summary.sums", fall=largest_fall(summary.equity), **facts), highlight=False)
     console.print(catalog.text("summary.picture", path=picture), highlight=False)
     console.print(catalog.text("demo.stand_ins"), highlight=False)
     console.print(catalog.text("summary.caveat"), style="bold yellow", highlight=False)
 
 
-def _trades_table(summary: Summary, catalog: Catalog) -> Table:
-    title = catalog.text("summary.trades")
-    table = Table(title=title, title_justify="left", box=None, header_style="bold", pad_edge=False, padding=(0, 1))
-    for column in (catalog.text("summary.time"), "", catalog.text("demo.column.token")):
-        table.add_column(column, no_wrap=True)
-    for column in (catalog.text("demo.column.quantity"), catalog.text("demo.column.price"), summary.quote_asset):
-        table.add_column(column, justify="right")
-    table.add_column(catalog.text("summary.profit"), justify="right")
-    table.add_column(catalog.text("summary.reason"), no_wrap=True)
+def _trades_table(summary: Summary, width: int, catalog: Catalog) -> Table:
+    table = FittingTable(
+        catalog.text("summary.trades"),
+        [
+            Column(catalog.text("summary.time")),
+            Column(""),
+            Column(catalog.text("demo.column.token")),
+            Column(summary.quote_asset, is_number=True),
+            Column(catalog.text("summary.profit"), is_number=True),
+            Column(catalog.text("demo.column.price"), is_number=True, need=1),
+            Column(catalog.text("demo.column.quantity"), is_number=True, need=2),
+            Column(catalog.text("summary.reason")),
+        ],
+    )
     for trade in summary.trades:
         profit = trade.profit
-        table.add_row(
+        table.add(
             f"{trade.time:%m-%d %H:%M}",
             catalog.text(f"summary.side.{trade.side}"),
             trade.symbol,
-            catalog.format_field(trade.qty, ".8g"),
-            catalog.format_field(trade.price, ".6g"),
-            catalog.format_field(trade.quote, ".2f"),
-            "" if profit is None else _coloured(profit, catalog.format_field(profit, "+.2f")),
+            catalog.format_field(trade.quote, "money"),
+            "" if profit is None else _coloured(profit, catalog.format_field(profit, "gain")),
+            catalog.format_field(trade.price, "price"),
+            catalog.format_field(trade.qty, "price"),
             catalog.text(f"log.reason.{trade.reason}"),
         )
-    return table
+    return table.render(width)
 
 
 def _result_table(summary: Summary, catalog: Catalog) -> Table:
-    first, last = summary.points[0], summary.points[-1]
-    title = catalog.text("summary.days", first=first.day, last=last.day)
+    first, last = (summary.equity[number][0].date() for number in (0, -1))
+    title = catalog.text("summary.days", first=first, last=last)
     table = Table(title=title, title_justify="left", header_style="bold")
     table.add_column(catalog.text("summary.used_for"))
     became = catalog.text("summary.became", capital=summary.start_capital, quote=summary.quote_asset)
     table.add_column(became, justify="right")
     table.add_column(catalog.text("summary.change"), justify="right")
     rows = {
-        "MarsShot": last.equity,
+        "MarsShot": summary.equity[-1][1],
         catalog.text("summary.holding_btc"): summary.buy_and_hold(("BTC",))[-1],
         catalog.text("summary.holding", count=len(summary.tokens)): summary.buy_and_hold(summary.tokens)[-1],
     }
@@ -145,23 +138,24 @@ def _coloured(gain: Decimal, text: str) -> str:
 
 def draw_equity(summary: Summary, path: Path, catalog: Catalog) -> None:
     """Save the picture of the equity curve, trades marked, beside both ways of doing nothing."""
-    if not summary.points:
+    if not summary.points or not summary.equity:
         return
     figure, axes = png_figure(11, 6)
     colours = THEMES["light"]
-    moments = [_number(point.moment) for point in summary.points]
-    equity = [float(point.equity) for point in summary.points]
+    days = [_number(point.moment) for point in summary.points]
+    moments = [_number(moment) for moment, _ in summary.equity]
+    equity = [float(worth) for _, worth in summary.equity]
     for tokens, colour, label in (
         (("BTC",), colours.other, catalog.text("summary.holding_btc")),
         (summary.tokens, colours.quiet, catalog.text("summary.holding", count=len(summary.tokens))),
     ):
-        axes.plot(moments, [float(worth) for worth in summary.buy_and_hold(tokens)], color=colour, lw=1.2, label=label)
+        axes.plot(days, [float(worth) for worth in summary.buy_and_hold(tokens)], color=colour, lw=1.2, label=label)
     axes.plot(moments, equity, color=colours.own, lw=2.2, label="MarsShot")
     _mark_trades(axes, summary, moments, equity, catalog)
     axes.xaxis_date()
     axes.axhline(float(summary.start_capital), color=colours.soft, lw=0.8, ls=":")
-    days = catalog.text("summary.days", first=summary.points[0].day, last=summary.points[-1].day)
-    axes.set_title(catalog.text("summary.title", mode=summary.mode, days=days), loc="left", weight="bold")
+    span = catalog.text("summary.days", first=summary.points[0].day, last=summary.points[-1].day)
+    axes.set_title(catalog.text("summary.title", mode=summary.mode, days=span), loc="left", weight="bold")
     axes.set_ylabel(catalog.text("summary.worth_in", quote=summary.quote_asset))
     axes.legend(frameon=False, ncols=5, loc="upper left")
     if summary.mode == "demo":

@@ -1,4 +1,4 @@
-"""A clock that skips price checks that would change nothing, and only those.
+"""Skips price checks that would change nothing, and only those.
 
 Every exit rule acts on one side of a price and from a moment on. So what the bot's own rules decide alike at the lowest
 and the highest price of some checks, at the first and at the last of them, they decide at all of them. Checks go on
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -24,7 +25,6 @@ from marsshot.bot.bot import Bot
 from marsshot.bot.price_feed import MAX_JUMP_FACTOR
 from marsshot.core.domain import Book, Position
 from marsshot.core.exit_settings import ExitRules
-from marsshot.infra.clock import VirtualClock
 from risk_manager import ExitDecision, decide_exit, with_price_seen
 from trade_executor import TradeExecutor
 
@@ -34,49 +34,40 @@ MAX_PRICE_FACTOR = Decimal(MAX_JUMP_FACTOR) ** Decimal("0.45")
 COINBASE_MARGIN = 1.5 * MAX_BASIS
 
 
-class CheckSkippingClock(VirtualClock):
-    """A virtual clock that looks ahead for a bot, once it has been told which (`watch`), but not beyond the end."""
+class CheckSkipper:
+    """Looks ahead for a bot in a recorded market, after each of its cycles, but not beyond the end."""
 
-    def __init__(self, start: datetime, end: datetime) -> None:
-        super().__init__(start)
+    def __init__(self, bot: Bot, board: RecordedPrices, end: datetime) -> None:
+        self._bot = bot
+        self._board = board
         self._end = end
-        self._bot: Bot | None = None
-        self._board: RecordedPrices | None = None
         self._book_before: Book | None = None
         self._looked_until = 0
         self._first_effect: dict[str, tuple[Position, int]] = {}  # by token: as it was, the first check that may matter
 
-    def attach(self, bot: Bot, board: RecordedPrices) -> None:
-        """Skip checks for this bot in this market from now on."""
-        self._bot, self._board = bot, board
-
-    def idle(self, until: datetime) -> None:
-        """Jump to the moment given, or to the last one of the checks from there on that surely change nothing."""
-        super().idle(self._skip_target(until) or until)
-
-    def _skip_target(self, until: datetime) -> datetime | None:
-        bot, board = self._bot, self._board
-        if bot is None or board is None:
-            return None
+    def skip(self) -> Sequence[datetime]:
+        """Move the clock to the last one of the checks to come that surely change nothing; return those before it."""
+        bot, now = self._bot, self._bot.clock.now()
         book, before = bot.store.book, self._book_before
         self._book_before = book
-        if book is not before or book.intents or bot.last_check_at != self.now() or bot.daily_is_due():
-            return None
+        if book is not before or book.intents or bot.last_check_at != now or bot.daily_is_due():
+            return ()
         interval = timedelta(seconds=bot.settings.strategy.check_interval_seconds)
-        if until < self.now() + interval:
-            return None
+        if bot.next_due() < now + interval:
+            return ()
         checks = self._checks_until(min(bot.next_daily(), self._end), interval)
-        quiet = self._count_checks_without_effect(bot, board, checks) if len(checks) > 1 else 0
+        quiet = self._count_checks_without_effect(bot, self._board, checks) if len(checks) > 1 else 0
         if quiet <= 1:
-            return None
-        moment = self.now() + interval * quiet
-        bot.skip_checks(moment)
-        return moment
+            return ()
+        last_quiet = now + interval * quiet
+        bot.skip_checks(last_quiet)
+        bot.clock.idle(last_quiet)
+        return [now + interval * number for number in range(1, quiet)]
 
     def _checks_until(self, end: datetime, interval: timedelta) -> Ints:
         """Return the moments (unix seconds) of the checks before the end, the next one first."""
         step = int(interval.total_seconds())
-        now = int(self.now().timestamp())
+        now = int(self._bot.clock.now().timestamp())
         return np.arange(now + step, int(end.timestamp()), step, dtype=np.int64)
 
     def _count_checks_without_effect(self, bot: Bot, board: RecordedPrices, checks: Ints) -> int:

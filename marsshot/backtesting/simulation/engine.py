@@ -12,7 +12,7 @@ from pathlib import Path
 
 from marsshot.backtesting.history.market_history import Dataset
 from marsshot.backtesting.scoring.daily_scores import DailyScores
-from marsshot.backtesting.simulation.check_skipping import CheckSkippingClock
+from marsshot.backtesting.simulation.check_skipping import CheckSkipper
 from marsshot.backtesting.simulation.in_memory_storage import InMemoryDisk, InMemoryStore
 from marsshot.backtesting.simulation.simulated_market import (
     RecordedCoinbase,
@@ -96,7 +96,7 @@ def run(
     """
     settings = settings.model_copy(update={"mode": "demo"})
     begin, end = datetime.combine(first, START_OF_DAY, UTC), datetime.combine(last + timedelta(days=1), time(0), UTC)
-    clock = CheckSkippingClock(begin, end) if skip_unchanged_checks else VirtualClock(begin)
+    clock = VirtualClock(begin)
     capital, quote = settings.strategy.capital_initial, settings.quote_asset
     board = RecordedPrices(dataset)
     matching = new_matching_engine(dataset, quote, capital, first, rules or RecordedPairRules())
@@ -110,12 +110,17 @@ def run(
         scores=scores.scorer_at(clock),
         control=ControlFiles(settings, disk),
     )
-    if isinstance(clock, CheckSkippingClock):
-        clock.attach(bot, board)
-    recorder = _RunRecorder(bot, board, end)
+    recorder, skipper = _RunRecorder(bot, board, end), CheckSkipper(bot, board, end)
+
+    def after_cycle() -> bool:
+        goes_on = recorder.after_cycle()
+        if skip_unchanged_checks:
+            skipper.skip()
+        return goes_on
+
     with collected_alarms() as alarms:
         bot.start()
-        loop(bot, lambda: None, recorder.after_cycle)
+        loop(bot, lambda: None, after_cycle)
     return recorder.run_result(bytes(disk.files.get(TRADES, b"")), tuple(alarms))
 
 

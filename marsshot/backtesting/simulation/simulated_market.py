@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ from marsshot.backtesting.simulation.trading_costs import (
     spread_width,
     with_fine_enough_tick,
 )
+from marsshot.config.settings import Settings
 from marsshot.core.domain import (
     Account,
     ExecutedOrder,
@@ -54,6 +55,7 @@ from marsshot.market_data.coinbase import (
     SpotPrice,
     SpotPricesCallback,
 )
+from marsshot.market_data.price_aggregator import choose_price
 
 BAD_REQUEST = 400
 _WIRE_UNIT = Decimal(1).scaleb(-DECIMALS)
@@ -120,18 +122,34 @@ class RecordedCoinbase:
     def request_spot_prices(self, assets: Collection[str], callback: SpotPricesCallback) -> None:
         """Tell the USD price of each asset, or why there is none."""
         now = self._clock.now().timestamp()
-        callback({asset: self._price(asset, now) for asset in assets})
+        callback({asset: _spot_answer(self._board, asset, now) for asset in assets})
 
     def cancel_pending(self) -> None:
         """Do nothing: nothing is under way."""
 
-    def _price(self, asset: str, now: float) -> SpotAnswer:
-        if asset in UNLISTED_AT_COINBASE or not self._board.is_listed(asset, now):
-            return MissingPrice(MissingPriceReason.UNKNOWN)
-        return SpotPrice(self._board.coinbase_price(asset, now))
-
     def close(self) -> None:
         """Do nothing: nothing is open."""
+
+
+def _spot_answer(board: RecordedPrices, asset: str, now: float) -> SpotAnswer:
+    if asset in UNLISTED_AT_COINBASE or not board.is_listed(asset, now):
+        return MissingPrice(MissingPriceReason.UNKNOWN)
+    return SpotPrice(board.coinbase_price(asset, now))
+
+
+def prices_to_go_by(
+    board: RecordedPrices, settings: Settings, tokens: Collection[str], moment: datetime
+) -> dict[str, Decimal]:
+    """Return the prices that a check at this moment would go by, of the tokens that have one."""
+    now, prices = moment.timestamp(), dict[str, Decimal]()
+    for token in tokens:
+        coin = settings.binance_asset(token)
+        binance = board.price(coin, now) if board.is_listed(coin, now) else None
+        spot = _spot_answer(board, settings.coinbase_asset(token), now)
+        quote = choose_price(spot, binance, settings.strategy.max_price_divergence)
+        if quote.price is not None:
+            prices[token] = quote.price
+    return prices
 
 
 class RecordedExchange:

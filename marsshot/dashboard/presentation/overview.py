@@ -64,9 +64,16 @@ def account_summary(facts: Mapping[str, Any], curve: Curve | None, btc: Curve | 
         invested=Decimal(facts["positions_worth"]),
         realised=Decimal(facts["realised_profit"]),
         profits={span: None if profit[span] is None else Decimal(profit[span]) for span in PROFIT_SPANS},
-        max_drawdown=max(drawdowns(curve.values)) if curve else None,
+        max_drawdown=_max_drawdown(facts, curve),
         btc_change=btc.values[-1] / btc.values[0] - 1 if btc and btc.values[0] else None,
     )
+
+
+def _max_drawdown(facts: Mapping[str, Any], curve: Curve | None) -> float | None:
+    """Return the largest fall as `main.py status` tells it; before there is one, that of what sales brought."""
+    if facts["largest_fall"] is not None:
+        return float(facts["largest_fall"])
+    return max(drawdowns(curve.values)) if curve else None
 
 
 def build_holdings(state: BotSnapshot, book: Book) -> list[Holding]:
