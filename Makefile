@@ -71,7 +71,7 @@ tests:
 chaos: install
 	$(BIN)/python chaos.py --runs 10000
 
-BENCHMARKS := price_check daily_update daemon growth build_csv backtest scaling dashboard
+BENCHMARKS := price_check daily_update daemon growth build_csv backtest demo scaling dashboard
 TRAINING_DATA ?= training_data.csv
 
 docs: install

@@ -8,6 +8,11 @@ Prints a summary and writes trades.csv, equity.csv and report.html. Holds no rul
 
 from __future__ import annotations
 
+if __name__ == "__main__":  # Ctrl-C may come while the rest is still loading
+    from marsshot.infra import interruption
+
+    interruption.guard_loading()
+
 import argparse
 import os
 import sys
@@ -169,4 +174,4 @@ def _print_written(paths: Sequence[Path], console: Console) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    interruption.run(main)

@@ -7,6 +7,11 @@ Asks LunarCrush once per token (closed days come from the cache). The file is re
 
 from __future__ import annotations
 
+if __name__ == "__main__":  # Ctrl-C may come while the rest is still loading
+    from marsshot.infra import interruption
+
+    interruption.guard_loading()
+
 import argparse
 import math
 import os
@@ -242,4 +247,4 @@ def _check_output(output: Path) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    interruption.run(main)

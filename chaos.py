@@ -11,9 +11,15 @@ by --only SEED. No network, no keys, no files.
 
 from __future__ import annotations
 
+if __name__ == "__main__":  # Ctrl-C may come while the rest is still loading
+    from marsshot.infra import interruption
+
+    interruption.guard_loading()
+
 import argparse
 import multiprocessing
 import os
+import signal
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -90,7 +96,8 @@ def _at_least_one(text: str) -> int:
 def _all_runs(seeds: range, jobs: int) -> Iterator[SeedResult]:
     columns = (TextColumn("disasters"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with (
-        multiprocessing.Pool(min(jobs, len(seeds))) as pool,
+        # Ctrl-C reaches every process of the terminal; this one ends the others.
+        multiprocessing.Pool(min(jobs, len(seeds)), signal.signal, (signal.SIGINT, signal.SIG_IGN)) as pool,
         Progress(*columns, console=Console(stderr=True)) as bar,
     ):
         task = bar.add_task("", total=len(seeds))
@@ -126,4 +133,4 @@ def _replay(seed: int) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    interruption.run(main)

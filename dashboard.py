@@ -5,6 +5,11 @@ Serves this machine alone unless there is a token. Never writes a file of the bo
 
 from __future__ import annotations
 
+if __name__ == "__main__":  # Ctrl-C may come while the rest is still loading
+    from marsshot.infra import interruption
+
+    interruption.guard_loading()
+
 import argparse
 import os
 import sys
@@ -12,7 +17,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from marsshot.config.bot_files import CONFIG, DASHBOARD_TOKEN
-from marsshot.config.loader import localized_error, read_settings
+from marsshot.config.loader import language_of, localized_error, read_settings
+from marsshot.core.catalog import catalog_of
 from marsshot.core.errors import InputError, MarsShotError
 from marsshot.infra.clock import SystemClock
 
@@ -33,6 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"{chosen.host}:{chosen.port}: cannot be served ({error.strerror or error})", file=sys.stderr)  # noqa: T201
         return 1
     except KeyboardInterrupt:
+        print(catalog_of(language_of(chosen.config)).text("fault.stopped"), file=sys.stderr)  # noqa: T201
         return 0
 
 
@@ -72,4 +79,4 @@ def _serve(chosen: argparse.Namespace) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    interruption.run(main)

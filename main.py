@@ -5,6 +5,11 @@ Wires, loops, listens to signals, and says in one line what went wrong. Holds no
 
 from __future__ import annotations
 
+if __name__ == "__main__":  # Ctrl-C may come while the rest is still loading
+    from marsshot.infra import interruption
+
+    interruption.guard_loading()
+
 import argparse
 import math
 import os
@@ -319,4 +324,4 @@ def _export(chosen: argparse.Namespace, settings: Settings) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    interruption.run(main)

@@ -9,6 +9,11 @@ that is clearly worse than the one in use is written beside it as a candidate, a
 
 from __future__ import annotations
 
+if __name__ == "__main__":  # Ctrl-C may come while the rest is still loading
+    from marsshot.infra import interruption
+
+    interruption.guard_loading()
+
 import argparse
 import os
 import sys
@@ -182,4 +187,4 @@ def _check_output(output: Path) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    interruption.run(main)

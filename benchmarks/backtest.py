@@ -30,14 +30,14 @@ from sklearn.ensemble import RandomForestClassifier
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from benchmarks import peer_strategies  # noqa: E402 - after the path
-from benchmarks.synthetic_bars import FIRST, HOURS, write_bars  # noqa: E402
-from marsshot.backtesting.history.market_history import read_dataset  # noqa: E402
-from marsshot.backtesting.scoring.daily_scores import full_feature_table  # noqa: E402
-from marsshot.backtesting.scoring.walk_forward import training_rows_known_on  # noqa: E402
-from marsshot.config.settings import TrainingSection  # noqa: E402
-from marsshot.model.features import FEATURES  # noqa: E402
-from marsshot.model.model_files import save_model  # noqa: E402
+from benchmarks import peer_strategies
+from benchmarks.synthetic_bars import FIRST, HOURS, write_bars
+from marsshot.backtesting.history.market_history import read_dataset
+from marsshot.backtesting.scoring.daily_scores import full_feature_table
+from marsshot.backtesting.scoring.walk_forward import training_rows_known_on
+from marsshot.config.settings import TrainingSection
+from marsshot.model.features import FEATURES
+from marsshot.model.model_files import save_model
 
 SETTINGS = ("buy_threshold=0.55", "sell_threshold=0.40", "capital_initial=100000")  # dozens of positions at any time
 # A small process between: a child's peak memory counts from what its parent had at the fork.

@@ -28,14 +28,14 @@ from rich.table import Table
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from marsshot.config.loader import read_settings  # noqa: E402 - after the path
-from marsshot.core.domain import Book, Position, TradeRow  # noqa: E402
-from marsshot.dashboard.app import create_app, warm_up  # noqa: E402
-from marsshot.dashboard.data.bot_snapshot import BotFiles  # noqa: E402
-from marsshot.dashboard.presentation import trade_list  # noqa: E402
-from marsshot.dashboard.security.access_control import ServerAddress  # noqa: E402
-from marsshot.infra.atomic_files import Disk  # noqa: E402
-from positions_store import Store  # noqa: E402
+from marsshot.config.loader import read_settings
+from marsshot.core.domain import Book, Position, TradeRow
+from marsshot.dashboard.app import create_app, warm_up
+from marsshot.dashboard.data.bot_snapshot import BotFiles
+from marsshot.dashboard.presentation import trade_list
+from marsshot.dashboard.security.access_control import ServerAddress
+from marsshot.infra.atomic_files import Disk
+from positions_store import Store
 
 START, END = datetime(2025, 1, 1, tzinfo=UTC), datetime(2026, 1, 1, tzinfo=UTC)
 PAGES = ("/", "/trades", "/trades?side=SELL&page=20", "/decisions", "/log", "/chart/worth", "/chart/fall", "/pulse")

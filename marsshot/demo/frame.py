@@ -20,6 +20,7 @@ from marsshot.strategy.decision_reasons import by_score
 WIDE = 150  # columns from which on the day's scores stand beside the rest
 SCORES_WIDTH = 54
 BAR_WIDTH, SCORE_BAR_WIDTH = 12, 20
+SMALLEST_TABLE = 4  # lines: a blank one, the heading, a position, how many more there are
 NEAR = Decimal("0.05")  # a rule so near is marked
 
 
@@ -68,7 +69,7 @@ def _body(scene: Scene, width: int, height: int, catalog: Catalog, *, with_score
     while len(head) + len(scores) + 4 > height and (scores or len(head) > 1):
         (scores or head).pop()
     room = height - len(head) - len(scores)
-    trades_room = max(2, min(len(scene.trades) + 2, room - min(len(scene.book.positions) + 2, room * 2 // 3)))
+    trades_room = max(1, min(len(scene.trades) + 2, room - min(len(scene.book.positions) + 2, room * 2 // 3)))
     trades = _trades(scene, width, trades_room, catalog)
     positions = _positions(scene, width, room - len(trades), catalog)
     return [*head, *positions, *scores, *trades][:height]
@@ -101,14 +102,14 @@ def _head(scene: Scene, width: int, catalog: Catalog) -> list[Text]:
 
 def _positions(scene: Scene, width: int, room: int, catalog: Catalog) -> list[Text]:
     """Return the positions, those nearest to a rule first, as many as there is room for, and how many more."""
-    if room < len(("blank", "one")):
-        return []
     ahead = {
         symbol: nearest_rule(held, scene.price(symbol), scene.exit_rules)
         for symbol, held in scene.book.positions.items()
     }
     if not ahead:
-        return [Text(), Text(catalog.text("demo.no_positions"), style="bright_black")]
+        return [Text(), Text(catalog.text("demo.no_positions"), style="bright_black")][2 - min(room, 2) :]
+    if room < min(len(ahead) + 2, SMALLEST_TABLE):
+        return []
     order = sorted(ahead, key=lambda symbol: abs(ahead[symbol].distance))
     shown = order if len(order) + 2 <= room else order[: max(0, room - 3)]
     names = ("token", "price", "gain", "worth", "near", "entry", "quantity", "rules")

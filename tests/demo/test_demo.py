@@ -8,7 +8,10 @@ import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
+from time import monotonic
 
 import numpy as np
 import pandas as pd
@@ -17,10 +20,16 @@ from sklearn.tree import DecisionTreeClassifier
 
 import main
 from marsshot.bot import environment
-from marsshot.config.bot_files import bot_file
+from marsshot.bot.journal import read_equity, read_last_seen
+from marsshot.commands.status import status_facts
+from marsshot.config.bot_files import EQUITY, LAST_SEEN, bot_file
+from marsshot.config.loader import read_settings
 from marsshot.demo import demo
+from marsshot.infra.atomic_files import Disk
 from marsshot.model.model_files import save_model
-from tests.helpers.builders import some_settings
+from marsshot.monitoring.health_check import newest_heartbeat
+from positions_store import load_state
+from tests.helpers.builders import NOW, some_settings
 from tests.helpers.french_text import is_french
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -110,6 +119,62 @@ def test_daily_and_intraday_go_on_where_the_demo_stopped(folder: Path) -> None:
     assert main.main(["intraday"]) == 0
     after = json.loads((folder / "bot_state.demo.json").read_text())
     assert set(after["positions"]) >= set(before["positions"])
+
+
+def test_checks_that_are_left_out_change_neither_a_trade_nor_the_equity_curve(folder: Path) -> None:
+    skipping = _trades(folder), (folder / "equity.demo.csv").read_bytes()
+    config = folder / "config.yaml"
+    with redirect_stdout(io.StringIO()):
+        assert demo.run_demo(read_settings(config), config, skip_unchanged_checks=False) == 0
+    assert (_trades(folder), (folder / "equity.demo.csv").read_bytes()) == skipping
+    assert len(skipping[1].splitlines()) > DAYS * 24
+
+
+def test_worth_and_largest_fall_are_one_number_each(lived: tuple[Path, str], folder: Path) -> None:
+    settings = read_settings(folder / "config.yaml")
+    book = load_state(Path("bot_state.demo.json"), "demo", Disk())
+    assert book is not None
+    seen = read_last_seen(settings.file(LAST_SEEN), Disk())
+    facts = status_facts(book, settings, "", NOW, seen)
+    history = read_equity(settings.file(EQUITY), Disk())
+    assert Decimal(facts["equity"]).quantize(Decimal("1e-8")) == history[-1][1]
+    assert f"{history[-1][1]:.2f}" in lived[1]
+    fall = Decimal(facts["largest_fall"])
+    assert fall > 0
+    assert f"largest fall from a top {fall * 100:.1f} %" in lived[1]
+
+
+def test_every_day_has_a_line_that_does_not_wrap(lived: tuple[Path, str]) -> None:
+    days = [line for line in lived[1].splitlines() if f" of {DAYS}: worth" in line]
+    assert len(days) == DAYS
+
+
+def test_a_demo_shows_its_signs_of_life_in_real_time(lived: tuple[Path, str]) -> None:
+    beat = newest_heartbeat(lived[0])
+    assert beat is not None
+    assert abs(datetime.now(UTC) - beat) < timedelta(hours=1)
+
+
+def test_a_demo_can_be_slowed_down(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(demo, "DEMO_DAYS", 1)
+    begun = monotonic()
+    assert main.main(["--speed", "0.5"]) == 0
+    assert monotonic() - begun >= 2
+
+
+@pytest.mark.parametrize("speed", ["0", "-1", "nan", "inf", "fast"])
+def test_a_speed_is_a_number_above_0(folder: Path, speed: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main.main([f"--speed={speed}"])
+    assert ended.value.code == 2
+    assert "--speed" in capsys.readouterr().err
+
+
+def test_only_the_demos_time_has_a_speed(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = folder / "config.yaml"
+    config.write_text(config.read_text().replace("mode: demo", "mode: paper"))
+    assert main.main(["run", "--speed", "2"]) == 2
+    assert "--speed: is for the demo; in mode paper" in capsys.readouterr().err
 
 
 def test_without_a_model_the_demo_says_what_to_do(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
