@@ -1,6 +1,6 @@
 """The demo with and without the price checks that provably change nothing, in one run: CPU seconds and their ratio.
 
-    python benchmarks/demo.py [--days 30] [--model model.demo.pkl]
+    python benchmarks/demo.py [--days 92] [--model model.demo.pkl]
 
 Both sides in processes of their own, market included, as `python main.py` runs them. Ends with 1 where the trades or
 the equity curve differ, or where skipping saves less than six times. Without a model one is fitted first, not measured.
@@ -50,7 +50,7 @@ class Side:
 def main() -> int:
     """Measure both sides and show the figures."""
     parser = argparse.ArgumentParser(description="Compare the demo with and without the checks that change nothing.")
-    parser.add_argument("--days", type=int, default=30)
+    parser.add_argument("--days", type=int, default=92)
     parser.add_argument("--model", type=Path)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:

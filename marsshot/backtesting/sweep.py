@@ -27,6 +27,7 @@ from marsshot.backtesting.simulation.simulated_market import RecordedPairRules
 from marsshot.config.loader import read_settings
 from marsshot.config.settings import Settings, StrategySection
 from marsshot.core.errors import InputError
+from marsshot.reporting.fitting_table import fits
 
 MAX_CELLS = 1000
 STRATEGY = "strategy."
@@ -186,8 +187,9 @@ def show_sweep(found: SweepResult, console: Console) -> None:
         ratio = "-" if math.isnan(sharpe) else f"{sharpe:.2f}"
         table.add_row(*cell.values, f"{change:+.1%}", f"{fall:.1%}", ratio, f"{trades:.0f}", style=marked)
     console.print(table)
-    if (grid := heat_map(found)) is not None:
-        console.print(_heat_table(found, *grid))
+    grid = heat_map(found)
+    if grid is not None and fits(heat := _heat_table(found, *grid), console):
+        console.print(heat)  # where it is too wide, the page of the sweep has it
     console.print(found.verdict(), style="yellow", highlight=False, soft_wrap=True)
 
 

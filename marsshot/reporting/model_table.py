@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Table
+
+from marsshot.reporting.fitting_table import Column, FittingTable
 
 THRESHOLD_STEP = 2  # of the thresholds of model.json every second is shown
 
@@ -21,9 +21,11 @@ THRESHOLD_STEP = 2  # of the thresholds of model.json every second is shown
 def show(output: Path, facts: Mapping[str, Any]) -> None:
     """Show the tables, the verdict and the warnings on the standard output."""
     future = facts["hold_out"]
-    console = Console(width=max(100, Console().width))
-    console.print(_ranking_table(output, facts), highlight=False)
-    console.print(_threshold_table(future, facts["label"]["shift_days"]), highlight=False)
+    console = Console()
+    console.print(_ranking_table(output, facts).render(console.width), highlight=False)
+    console.print()
+    console.print(_threshold_table(future, facts["label"]["shift_days"]).render(console.width), highlight=False)
+    console.print()
     rise = f"rose {float(facts['label']['threshold']):.1%} in {facts['label']['shift_days']} days"
     lines = [
         f"Verdict: {facts['verdict']['words']}",
@@ -35,36 +37,32 @@ def show(output: Path, facts: Mapping[str, Any]) -> None:
     sys.stdout.writelines(f"{line}\n" for line in lines)
 
 
-def _ranking_table(output: Path, facts: Mapping[str, Any]) -> Table:
+def _ranking_table(output: Path, facts: Mapping[str, Any]) -> FittingTable:
     future, search = facts["hold_out"], facts["search"]
-    table = Table(
-        title=f"{output}: {facts['rows']} rows of {len(facts['symbols'])} tokens", title_justify="left", box=SIMPLE_HEAD
-    )
-    for name in ("", "average precision", "95 % interval", "ROC AUC"):
-        table.add_column(name, justify="right" if name else "left")
+    title = f"{output}: {facts['rows']} rows of {len(facts['symbols'])} tokens"
+    names = ("average precision", "95 % interval", "ROC AUC")
+    table = FittingTable(title, [Column(""), *(Column(name, is_number=True) for name in names)])
     base, score = np.mean(search["base_rates"]), np.mean(search["average_precision"])
-    table.add_row(f"search, best of {search['tried']} (base rate {base:.3f})", f"{score:.3f}", "", "", end_section=True)
+    table.add(f"search, best of {search['tried']}", f"{score:.3f}")
+    table.add("  base rate", f"{base:.3f}")
     beside, chance = future["volatility_alone"] or {}, future["chance"] or {}
-    start = f"hold-out from {future['first_date']}, {future['dates']} dates: base rate"
-    table.add_row(start, _figure(future["base_rate"]))
-    table.add_row("  chance: labels of other dates", _figure(chance.get("average_precision")))
-    table.add_row("  14-day volatility alone", *_with_interval(beside, "average_precision"))
-    table.add_row("  the model", *_with_interval(future, "average_precision"), _figure(future["roc_auc"]))
+    table.add(f"hold-out from {future['first_date']}, {future['dates']} dates")
+    table.add("  base rate", _figure(future["base_rate"]))
+    table.add("  chance: labels of other dates", _figure(chance.get("average_precision")))
+    table.add("  14-day volatility alone", *_with_interval(beside, "average_precision"))
+    table.add("  the model", *_with_interval(future, "average_precision"), _figure(future["roc_auc"]))
     return table
 
 
-def _threshold_table(future: Mapping[str, Any], shift_days: int) -> Table:
-    table = Table(
-        title="What a score meant on the hold-out (returns after fees)", title_justify="left", box=SIMPLE_HEAD
-    )
-    returns = (f"{shift_days}-day return", "equally volatile")
-    for name in ("score", "per day", "rose", "95 % interval", "lift", *returns):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_row(f"under {future['sell']['threshold']} (sell)", *_picked(future["sell"]))
+def _threshold_table(future: Mapping[str, Any], shift_days: int) -> FittingTable:
+    names = ("score", "per day", "rose", "95 % interval", "lift", f"{shift_days}-day\nreturn", "equally\nvolatile")
+    columns = [Column(name, is_number=True) for name in names]
+    table = FittingTable("What a score meant on the hold-out (returns after fees)", columns)
+    table.add(f"under {future['sell']['threshold']} (sell)", *_picked(future["sell"]))
     for row in future["thresholds"][::THRESHOLD_STEP]:
         if row["rows"] and row["threshold"] != future["buy"]["threshold"]:
-            table.add_row(f"{row['threshold']} or more", *_picked(row))
-    table.add_row(f"{future['buy']['threshold']} or more (buy)", *_picked(future["buy"]))
+            table.add(f"{row['threshold']} or more", *_picked(row))
+    table.add(f"{future['buy']['threshold']} or more (buy)", *_picked(future["buy"]))
     return table
 
 

@@ -5,45 +5,42 @@ from __future__ import annotations
 import math
 
 from rich.console import Console
-from rich.table import Table
 
 from marsshot.backtesting.analysis.run_statistics import BOT
 from marsshot.backtesting.result import BacktestResult
 from marsshot.core.catalog import LocalizedText
+from marsshot.reporting.fitting_table import Column, FittingTable
 
 
 def print_summary(result: BacktestResult, console: Console) -> None:
     """Print the summary."""
-    console.print(_result(result))
-    console.print(_rules(result))
+    console.print(_result(result).render(console.width))
+    console.print(_rules(result).render(console.width))
     for line in key_figures(result):
         console.print(line, highlight=False, soft_wrap=True)
     for line in result.caveats:
         console.print(line, style="yellow", highlight=False, soft_wrap=True)
 
 
-def _result(result: BacktestResult) -> Table:
+def _result(result: BacktestResult) -> FittingTable:
     statistics, quote = result.statistics, result.quote_asset
     title = f"{result.first} to {result.last}: what {statistics.equity[0]:.2f} {quote} became"
-    table = Table(title=title, title_justify="left", header_style="bold")
-    table.add_column("")
-    for column in (quote, "Change", "Worst fall", "Sharpe", "Sortino", "Calmar"):
-        table.add_column(column, justify="right")
+    always = [Column(""), *(Column(name, is_number=True) for name in (quote, "Change", "Worst fall", "Sharpe"))]
+    others = [Column("Sortino", is_number=True, need=1), Column("Calmar", is_number=True, need=2)]
+    table = FittingTable(title, [*always, *others])
     for name, metrics in statistics.metrics.items():
         change = f"[{'green' if metrics.total_return >= 0 else 'red'}]{metrics.total_return:+.1%}[/]"
         ratios = (ratio_text(value) for value in (metrics.sharpe, metrics.sortino, metrics.calmar))
         worth = f"{statistics.curves[name][-1]:.2f}"
-        table.add_row(name, worth, change, f"{metrics.max_drawdown:.1%}", *ratios)
+        table.add(name, worth, change, f"{metrics.max_drawdown:.1%}", *ratios)
     return table
 
 
-def _rules(result: BacktestResult) -> Table:
-    table = Table(title="What each rule earned or cost", title_justify="left", header_style="bold")
-    table.add_column("Rule")
-    for column in ("Sales", "With profit", result.quote_asset):
-        table.add_column(column, justify="right")
-    for name, sales, wins, amount in rule_results_table(result):
-        table.add_row(name, sales, wins, amount)
+def _rules(result: BacktestResult) -> FittingTable:
+    numbers = (Column(name, is_number=True) for name in ("Sales", "With profit", result.quote_asset))
+    table = FittingTable("What each rule earned or cost", [Column("Rule"), *numbers])
+    for row in rule_results_table(result):
+        table.add(*row)
     return table
 
 
