@@ -271,6 +271,9 @@ def _intraday(run: RunningBot) -> int:
     if bot.store.book.intents:  # once it is known what became of them, look again: what is done is not done twice
         resolve_unknown_orders(bot)
         done = bot.intraday_check()
+    if (second_look := bot.price_feed.second_look_at) is not None:
+        bot.clock.idle(second_look)
+        done = bot.look_again(bot.price_feed.doubted())
     _print_check(bot)
     return 0 if done and not bot.store.book.intents else 1
 

@@ -14,7 +14,8 @@ from marsshot.bot.command_inbox import CommandInbox
 from marsshot.bot.control_files import ControlFiles
 from marsshot.bot.daily_update import DailyUpdater, Progress, WrongClockError, refuse_wrong_clock
 from marsshot.bot.journal import Journal
-from marsshot.bot.price_feed import PriceFeed, PriceLook
+from marsshot.bot.price_feed import PriceFeed, PriceLook, WouldAct
+from marsshot.bot.price_judge import last_looks_of
 from marsshot.bot.reconciler import Reconciler, log_not_compared
 from marsshot.config.settings import Settings
 from marsshot.core.catalog import catalog_of
@@ -29,7 +30,7 @@ from marsshot.market_data.coinbase import SpotPrices
 from marsshot.portfolio.ledger import with_everything_for_sale, with_position
 from marsshot.strategy.daily_plan import is_daily_update_done, is_daily_update_due, may_plan_go_on
 from positions_store import Store
-from risk_manager import positions_changed_by, update_positions_in_intraday
+from risk_manager import decide_exit, positions_changed_by, update_positions_in_intraday, with_price_seen
 from trade_executor import TradeExecutor
 
 MAX_PRICE_AGE = timedelta(seconds=60)  # sales take time; a token whose turn comes later gets a new price first
@@ -76,7 +77,12 @@ class Bot:
         exchange.keep_quiet_until(store.book.exchange_quiet_until_ms, store.book.exchange_quiet_reason)
         self.executor = TradeExecutor(exchange, store, clock, self._pair)
         # The demo's time stands still while prices are fetched, and a demo is to be repeatable.
-        self.price_feed = PriceFeed(store, clock, all_at_once=settings.mode == "demo")
+        self.price_feed = PriceFeed(
+            store,
+            clock,
+            all_at_once=settings.mode == "demo",
+            last_looks=last_looks_of(journal.last_prices if journal else {}),
+        )
         self.reconciler = Reconciler(store, control)
         self.daily_updater = DailyUpdater(
             store=store,
@@ -125,6 +131,8 @@ class Bot:
             self.sell_all()
         elif self._check_is_due() or (is_decided and self.unsold()):  # a sale of everything waits for no check
             self.intraday_check()
+        elif doubted := self.price_feed.doubted():
+            self.look_again(doubted)
         if self.daily_is_due() and not self.clock.stopping:
             self.daily_update()
         self.save_quiet_period()
@@ -148,6 +156,8 @@ class Bot:
             moments.append(self.next_daily())
         if self.store.book.intents:
             moments.append(now + timedelta(seconds=10))
+        if (second_look := self.price_feed.second_look_at) is not None:
+            moments.append(second_look)
         if 0 < (silence := self.quiet_seconds_left()) < self.settings.strategy.check_interval_seconds:
             moments.append(now + timedelta(seconds=silence))
         return max(now, min(moments))
@@ -222,13 +232,25 @@ class Bot:
         The rules go by each price as soon as it is known; a slow one holds up no other token's sale.
         """
         self._last_check = self.clock.now()
-        symbols = list(self.store.book.positions)
+        return self._check(list(self.store.book.positions))
+
+    def look_again(self, symbols: Collection[str]) -> bool:
+        """Ask again for prices that one look was not enough for, and apply the exit rules to them."""
+        return self._check([symbol for symbol in symbols if symbol in self.store.book.positions])
+
+    def _would_act(self, position: Position, price: Decimal) -> bool:
+        """Return whether a rule would sell by this price, or keep it as the position's top."""
+        rules = self.settings.exit_rules
+        seen = with_price_seen(position, price, rules)
+        return seen is not position or decide_exit(seen, price, self.clock.now(), rules).reason is not None
+
+    def _check(self, symbols: list[str]) -> bool:
         unsold, unpriced, waiting = list[str](), set[str](), symbols
         seen: dict[str, Decimal] = {}
         while waiting:
             unpriced |= set(waiting)
             window, rules = _FreshnessWindow(self.clock), self.settings.exit_rules
-            for look in self._stream_prices(waiting):
+            for look in self._stream_prices(waiting, self._would_act):
                 seen |= look.prices
                 unpriced -= look.prices.keys()
                 self._save_what_was_seen(look, rules)
@@ -271,13 +293,14 @@ class Bot:
         except TemporaryError as error:
             log_error("book.not_saved", error.message)
 
-    def _stream_prices(self, symbols: Collection[str]) -> Iterator[PriceLook]:
-        return self.price_feed.stream_prices(symbols, self.settings, self.coinbase, self.executor.exchange)
+    def _stream_prices(self, symbols: Collection[str], would_act: WouldAct) -> Iterator[PriceLook]:
+        exchange = self.executor.exchange
+        return self.price_feed.stream_prices(symbols, self.settings, self.coinbase, exchange, would_act)
 
     def usable_prices(self, symbols: Collection[str]) -> Mapping[str, Decimal]:
         """Return the price to go by of each token that has one, once all are known."""
         prices: dict[str, Decimal] = {}
-        for look in self._stream_prices(symbols):
+        for look in self._stream_prices(symbols, lambda _position, _price: False):
             self._save_positions(look.positions_changed(self.store.book.positions))
             prices |= look.prices
         return prices

@@ -57,6 +57,11 @@ class Journal:
         self._in_trouble = set[Path]()
         self.last_decisions: tuple[Decision, ...] = ()
 
+    @property
+    def last_prices(self) -> Mapping[str, tuple[Decimal, datetime]]:
+        """The last price of each held token and when it was seen, by any run."""
+        return self._seen.prices
+
     def note_decisions(self, plan: DailyPlan, settings: Settings) -> None:
         """Put what the plan decided into decisions.csv, in place of what is there of this day already."""
         if not plan.decisions:

@@ -1,6 +1,6 @@
 """The one price of each token that rules may go by, and what the owner is told when it is unusual.
 
-Knows what was seen before: a venue that was wrong when last compared, a price that jumps beyond belief. Reads the book
+Knows what was seen before: a venue that was wrong when last compared, a price that needs a second look. Reads the book
 and never writes it: whoever looks is told what was seen, and saves it. Holds no rule of trading.
 """
 
@@ -8,24 +8,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import Protocol
 
+from marsshot.bot.price_judge import STANDSTILL, BalanceOf, JudgedQuote, PriceJudge, account_balances
 from marsshot.config.settings import Settings
 from marsshot.core.catalog import LocalizedText
-from marsshot.core.domain import Book, Position
+from marsshot.core.domain import Account, Book, Position
 from marsshot.exchange.base import Exchange
 from marsshot.infra.background import Inbox
 from marsshot.infra.clock import Clock
-from marsshot.infra.event_log import log_info, log_warning
+from marsshot.infra.event_log import log_error, log_info, log_warning
 from marsshot.market_data.coinbase import SpotPrices
 from marsshot.market_data.price_aggregator import PriceAggregator, PriceSource, PriceUpdate, Quote
+from marsshot.strategy.second_look import LastLook, Standstill
 
 COINBASE_DIVERGES = "coinbase_strays"
-MAX_JUMP_FACTOR = 10  # times up or down since the last price, on the word of one venue alone
-CONFIRMATION_FACTOR = 2  # times up or down at most, for a second look to confirm such a price
-MAX_PRICE_AGE = timedelta(hours=1)  # an older price says nothing about a jump
+
+WouldAct = Callable[[Position, Decimal], bool]
+"""Returns whether a rule would sell a position by a price, or keep the price as its top."""
+
+
+def _acts_on_nothing(_position: Position, _price: Decimal) -> bool:
+    return False
 
 
 class BookView(Protocol):
@@ -38,21 +44,29 @@ class BookView(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PriceLook:
-    """What one look saw. prices: those to go by. coinbase_agrees: where both venues could be compared."""
+    """What one look saw. prices: those to go by. coinbase_agrees: where both venues could be compared.
+
+    replaced: tokens that are no longer the coin that was bought, by what price and balance tell.
+    """
 
     prices: Mapping[str, Decimal]
     coinbase_agrees: Mapping[str, bool]
+    replaced: Collection[str] = ()
 
     def positions_changed(self, positions: Mapping[str, Position]) -> dict[str, Position]:
-        """Return, of the positions, those of which it is news whether Coinbase's price is another thing's.
+        """Return, of the positions, those of which there is news to keep.
 
-        A currency of the same name, say.
+        Whether Coinbase's price is another thing's (a currency of the same name, say), and that a token stands still.
         """
-        return {
-            symbol: replace(positions[symbol], said=positions[symbol].said ^ {COINBASE_DIVERGES})
+        said = {
+            symbol: positions[symbol].said ^ {COINBASE_DIVERGES}
             for symbol, agrees in self.coinbase_agrees.items()
             if symbol in positions and agrees is (COINBASE_DIVERGES in positions[symbol].said)
         }
+        for symbol in self.replaced:
+            if symbol in positions:
+                said[symbol] = said.get(symbol, positions[symbol].said) | {STANDSTILL}
+        return {symbol: replace(positions[symbol], said=words) for symbol, words in said.items()}
 
 
 class PriceFeed:
@@ -68,40 +82,65 @@ class PriceFeed:
         *,
         all_at_once: bool = False,
         make_inbox: Callable[[], Inbox[PriceUpdate]] = Inbox,
+        last_looks: Mapping[str, LastLook] | None = None,
     ) -> None:
         self._store = store
         self._clock = clock
         self._all_at_once = all_at_once
         self._make_inbox = make_inbox
         self.last_quotes: dict[str, Quote] = {}
-        self._accepted: dict[str, tuple[Decimal, datetime]] = {}
-        self._unconfirmed: dict[str, tuple[Decimal, datetime]] = {}
+        self._judge = PriceJudge(clock, last_looks)
         self._last_logged: dict[str, str] = {}
 
+    @property
+    def second_look_at(self) -> datetime | None:
+        """The moment from which on a doubted price is worth a second look; None where none is doubted."""
+        return self._judge.second_look_at
+
+    def doubted(self) -> tuple[str, ...]:
+        """Return the tokens whose price is due to be looked at again."""
+        self._judge.forget(set(self._store.book.positions))
+        return self._judge.doubted()
+
     def stream_prices(
-        self, symbols: Collection[str], settings: Settings, coinbase: SpotPrices, exchange: Exchange
+        self,
+        symbols: Collection[str],
+        settings: Settings,
+        coinbase: SpotPrices,
+        exchange: Exchange,
+        would_act: WouldAct = _acts_on_nothing,
     ) -> Iterator[PriceLook]:
         """Yield the price to go by of each token that has one, some tokens at a time, as soon as they are known.
 
-        What is unusual is told once, until it changes. Raises StopRequested while it waits.
+        would_act: tells which prices matter enough for a second look. What is unusual is told once, until it changes.
+        Raises StopRequested while it waits.
         """
-        max_age = max(MAX_PRICE_AGE, 2 * timedelta(seconds=settings.strategy.check_interval_seconds))
+        balance_of = _balances_of(settings, exchange)
         aggregator = PriceAggregator(symbols, settings, coinbase, exchange, self._make_inbox())
         for quotes in aggregator.quotes(
-            lambda symbol, quote: self._accepts_single_source(symbol, quote, max_age),
-            lambda: self._clock.stopping,
-            all_at_once=self._all_at_once,
+            self._accepts_single_source, lambda: self._clock.stopping, all_at_once=self._all_at_once
         ):
-            accepted = {
-                symbol: self._hold_back_jump(symbol, self._drop_distrusted(symbol, quote), max_age)
+            judged = {
+                symbol: self._judged(symbol, self._drop_distrusted(symbol, quote), would_act, balance_of)
                 for symbol, quote in quotes.items()
             }
+            accepted = {symbol: one.quote for symbol, one in judged.items()}
             self.last_quotes |= accepted
             self._log_changes(accepted, aggregator.binance_problem)
             yield PriceLook(
                 {symbol: quote.price for symbol, quote in accepted.items() if quote.price is not None},
                 {symbol: quote.agrees for symbol, quote in quotes.items() if quote.agrees is not None},
+                [symbol for symbol, one in judged.items() if one.standstill is Standstill.REPLACED],
             )
+
+    def _judged(self, symbol: str, quote: Quote, would_act: WouldAct, balance_of: BalanceOf) -> JudgedQuote:
+        held = self._store.book.positions.get(symbol)
+        if held is None:
+            return JudgedQuote(quote)
+        judged = self._judge.judged(symbol, held, quote, lambda price: would_act(held, price), balance_of)
+        if judged.standstill is Standstill.REPLACED:
+            log_error("token.standstill", LocalizedText("log.about", subject=symbol, told=judged.quote.note))
+        return judged
 
     def _log_changes(self, quotes: Mapping[str, Quote], binance_problem: str) -> None:
         self._log_once("*", LocalizedText("log.no_binance_prices", why=binance_problem) if binance_problem else "")
@@ -111,11 +150,11 @@ class PriceFeed:
             key = "log.blind" if quote.price is None else "log.about"
             self._log_once(symbol, LocalizedText(key, subject=symbol, told=note) if note else "")
 
-    def _accepts_single_source(self, symbol: str, quote: Quote, max_age: timedelta) -> bool:
+    def _accepts_single_source(self, symbol: str, quote: Quote) -> bool:
         """Return whether one venue's price will do while the other is silent: nothing is odd about it."""
-        return self._drop_distrusted(symbol, quote).price is not None and not self._is_suspicious(
-            symbol, quote, max_age
-        )
+        held = self._store.book.positions.get(symbol)
+        found = self._drop_distrusted(symbol, quote)
+        return found.price is not None and (held is None or not self._judge.is_odd(symbol, held, found))
 
     def _drop_distrusted(self, symbol: str, quote: Quote) -> Quote:
         """Take Coinbase's price away where it cannot be compared now and was wrong when it last could."""
@@ -123,40 +162,6 @@ class PriceFeed:
         if held is None or not _is_coinbase_alone(quote) or COINBASE_DIVERGES not in held.said:
             return quote
         return Quote(None, note=LocalizedText("price.distrusted"))
-
-    def _hold_back_jump(self, symbol: str, quote: Quote, max_age: timedelta) -> Quote:
-        """Let a jump beyond belief that one venue alone tells of wait until it is seen again."""
-        price = quote.price
-        if price is None:
-            return quote
-        before = self._reference_price(symbol, quote, max_age)
-        is_suspicious = self._is_suspicious(symbol, quote, max_age)
-        if before is not None and is_suspicious and not self._confirms_doubted(symbol, price, max_age):
-            self._unconfirmed[symbol] = price, self._clock.now()
-            return Quote(None, note=LocalizedText("price.jump", source=quote.source, price=price, before=before))
-        self._unconfirmed.pop(symbol, None)
-        self._accepted[symbol] = price, self._clock.now()
-        return quote
-
-    def _is_suspicious(self, symbol: str, quote: Quote, max_age: timedelta) -> bool:
-        before, price = self._reference_price(symbol, quote, max_age), quote.price
-        if price is None or before is None or quote.agrees is True:
-            return False
-        return not _within(MAX_JUMP_FACTOR, before, price)
-
-    def _reference_price(self, symbol: str, quote: Quote, max_age: timedelta) -> Decimal | None:
-        """Return the price to measure a jump from: the last one, or the book's where Coinbase alone has one."""
-        since = self._clock.now() - max_age
-        price, moment = self._accepted.get(symbol, (None, since))
-        if price is not None and moment >= since:
-            return price
-        held = self._store.book.positions.get(symbol)
-        return held.max_price if held is not None and _is_coinbase_alone(quote) else None
-
-    def _confirms_doubted(self, symbol: str, price: Decimal, max_age: timedelta) -> bool:
-        since = self._clock.now() - max_age
-        unconfirmed, moment = self._unconfirmed.get(symbol, (None, since))
-        return unconfirmed is not None and moment >= since and _within(CONFIRMATION_FACTOR, unconfirmed, price)
 
     def _log_once(self, topic: str, sentence: str) -> None:
         if self._last_logged.get(topic, "") == sentence:
@@ -173,6 +178,13 @@ def _is_coinbase_alone(quote: Quote) -> bool:
     return quote.source is PriceSource.COINBASE and quote.agrees is None
 
 
-def _within(times: int, before: Decimal, price: Decimal) -> bool:
-    """Return whether a price is less than so many times another, and more than that part of it."""
-    return before < price * times and price < before * times
+def _balances_of(settings: Settings, exchange: Exchange) -> BalanceOf:
+    """Return a question for balances that asks the account once, when the first of them matters."""
+    account: list[Account] = []
+
+    def total(symbol: str) -> Decimal:
+        if not account:
+            account.append(exchange.account())
+        return account[0].total(settings.binance_asset(symbol))
+
+    return account_balances(total)

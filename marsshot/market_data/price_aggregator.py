@@ -55,6 +55,7 @@ class Quote:
     note: str = ""
     agrees: bool | None = None  # whether Coinbase's price is near Binance's; None where it could not be compared
     missing: MissingPriceReason | None = None  # why Coinbase has none
+    other_price: Decimal | None = None  # Coinbase's, where both have one and they contradict each other
 
 
 def choose_price(coinbase: SpotAnswer, binance: Decimal | None, max_divergence: Decimal) -> Quote:
@@ -72,7 +73,7 @@ def choose_price(coinbase: SpotAnswer, binance: Decimal | None, max_divergence: 
         return Quote(spot, PriceSource.COINBASE, LocalizedText("price.unchecked"))
     if EXACT.abs(EXACT.subtract(spot, binance)) > EXACT.multiply(binance, max_divergence):
         note = LocalizedText("price.strays", percent=max_divergence * 100)
-        return Quote(binance, PriceSource.BINANCE, note, agrees=False)
+        return Quote(binance, PriceSource.BINANCE, note, agrees=False, other_price=spot)
     return Quote(spot, PriceSource.COINBASE, agrees=True)
 
 

@@ -19,10 +19,10 @@ from marsshot.backtesting.scoring.daily_scores import DailyScores
 from marsshot.backtesting.simulation.check_skipping import MAX_PRICE_FACTOR, PriceRanges, decision_at_all_corners
 from marsshot.backtesting.simulation.engine import RunResult, run
 from marsshot.backtesting.simulation.simulated_market import RecordedPrices
-from marsshot.bot.price_feed import MAX_JUMP_FACTOR
 from marsshot.core.domain import Position, Score, utc_text
 from marsshot.core.exit_settings import ExitRules
 from marsshot.core.reasons import OrderReason
+from marsshot.strategy.second_look import BEYOND_BELIEF
 from risk_manager import (
     ALL_EXIT_RULES,
     HOLD,
@@ -153,11 +153,11 @@ def test_such_runs_see_every_rule() -> None:
 
 
 def test_no_two_prices_near_the_one_that_was_seen_are_beyond_belief_after_each_other() -> None:
-    assert MAX_PRICE_FACTOR**2 < MAX_JUMP_FACTOR
+    assert MAX_PRICE_FACTOR**2 < BEYOND_BELIEF
 
 
 @pytest.mark.parametrize("skip_unchanged_checks", [True, False])
-def test_a_jump_beyond_belief_after_a_long_quiet_waits_for_its_second_look(
+def test_a_jump_on_one_venues_word_after_a_long_quiet_waits_for_its_second_look(
     tmp_path: Path, skip_unchanged_checks: bool
 ) -> None:
     """The price feed measures a jump from the last check; so the check before it is made, however quiet it was."""
@@ -167,7 +167,8 @@ def test_a_jump_beyond_belief_after_a_long_quiet_waits_for_its_second_look(
     fallen = int(datetime(2023, 1, 12, 15, tzinfo=UTC).timestamp())
     hours.write_text(
         "\n".join(
-            _at(line, "5" if line.split(",")[1] >= str(fallen) else "100", 2) for line in hours.read_text().splitlines()
+            _at(line, "15" if line.split(",")[1] >= str(fallen) else "100", 2)
+            for line in hours.read_text().splitlines()
         )
         + "\n"
     )
@@ -186,7 +187,7 @@ def test_a_jump_beyond_belief_after_a_long_quiet_waits_for_its_second_look(
         ).trades
     assert [(utc_text(trade.time), trade.reason) for trade in trades] == [
         ("2023-01-11T00:30:00Z", "daily_buy"),
-        ("2023-01-12T15:05:00Z", "stop_loss"),
+        ("2023-01-12T15:01:00Z", "stop_loss"),
     ]
 
 

@@ -22,14 +22,14 @@ from embedded_market.market_data.price_board import MAX_BASIS
 from marsshot.backtesting.history.intraday_bars import Ints
 from marsshot.backtesting.simulation.simulated_market import RecordedPrices
 from marsshot.bot.bot import Bot
-from marsshot.bot.price_feed import MAX_JUMP_FACTOR
 from marsshot.core.domain import Book, Position
 from marsshot.core.exit_settings import ExitRules
+from marsshot.strategy.second_look import BEYOND_BELIEF
 from risk_manager import ExitDecision, decide_exit, with_price_seen
 from trade_executor import TradeExecutor
 
 # So near to the price that was seen no price can be beyond belief after another one.
-MAX_PRICE_FACTOR = Decimal(MAX_JUMP_FACTOR) ** Decimal("0.45")
+MAX_PRICE_FACTOR = BEYOND_BELIEF ** Decimal("0.45")
 # More than Coinbase's price ever differs from Binance's, rounding included.
 COINBASE_MARGIN = 1.5 * MAX_BASIS
 

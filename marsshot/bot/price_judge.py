@@ -1,0 +1,179 @@
+"""Whether the rules may go by the price of a held token now: what was last believed of it, and what is looked at again.
+
+The verdicts are strategy/second_look.py's. Reads the account where a jump makes it matter; writes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime
+from decimal import Decimal
+from typing import NamedTuple
+
+from marsshot.core.catalog import LocalizedText
+from marsshot.core.domain import ZERO, Position
+from marsshot.core.errors import MarsShotError
+from marsshot.infra.clock import Clock
+from marsshot.market_data.price_aggregator import PriceSource, Quote
+from marsshot.strategy.second_look import (
+    SECOND_LOOK_AFTER,
+    Balance,
+    Doubt,
+    LastLook,
+    Look,
+    Standstill,
+    judge,
+    wants_balance,
+)
+
+STANDSTILL = f"standstill.{Standstill.REPLACED}"
+"""In `Position.said`: nothing of it is traded until the owner says otherwise; the owner has been told."""
+
+BalanceOf = Callable[[str], Decimal | None]
+"""Returns what the account holds of a token, free or not; None where that cannot be had now."""
+
+
+class JudgedQuote(NamedTuple):
+    """The quote to go by, without a price where the rules may not; why they may not for long."""
+
+    quote: Quote
+    standstill: Standstill | None = None
+
+
+class PriceJudge:
+    """Remembers the last believed price of each token. last_looks: what an earlier process saw."""
+
+    def __init__(self, clock: Clock, last_looks: Mapping[str, LastLook] | None = None) -> None:
+        self._clock = clock
+        self._last: dict[str, LastLook] = dict(last_looks or {})
+        self._first_doubted: dict[str, datetime] = {}
+        self._owners_share: dict[str, Decimal] = {}  # of the account's balance: what is not the bot's
+        self._standing: set[str] = set()
+
+    def note_halt(self, symbol: str) -> None:
+        """Remember that the pair is not traded now: it may come back as another coin."""
+        if symbol in self._last:
+            self._last[symbol] = replace(self._last[symbol], was_halted=True)
+
+    @property
+    def second_look_at(self) -> datetime | None:
+        """The moment from which on the first of the doubted prices is worth a second look."""
+        return min((first + SECOND_LOOK_AFTER for first in self._first_doubted.values()), default=None)
+
+    def doubted(self) -> tuple[str, ...]:
+        """Return the tokens whose price is due to be looked at again."""
+        now = self._clock.now()
+        return tuple(symbol for symbol, first in self._first_doubted.items() if now - first >= SECOND_LOOK_AFTER)
+
+    def forget(self, symbols: set[str]) -> None:
+        """Forget what was doubted of tokens that are held no more."""
+        for symbol in self._first_doubted.keys() - symbols:
+            del self._first_doubted[symbol]
+
+    def is_odd(self, symbol: str, position: Position, quote: Quote) -> bool:
+        """Return whether one venue's price alone is not to be gone by while the other may still answer."""
+        if quote.price is None:
+            return False
+        look = Look(quote.price, self._clock.now(), vouched=False)
+        return judge(look, self._last_look(symbol, position, quote), lambda _: True) is not None
+
+    def judged(
+        self,
+        symbol: str,
+        position: Position,
+        quote: Quote,
+        would_act: Callable[[Decimal], bool],
+        balance_of: BalanceOf,
+    ) -> JudgedQuote:
+        """Return the quote, without its price where the rules may not go by it at this look."""
+        if STANDSTILL in position.said:
+            self._standing.add(symbol)
+            return JudgedQuote(Quote(None, note=LocalizedText("standstill.until_resume")), None)
+        if symbol in self._standing:  # the owner has looked: what was seen before says nothing any more
+            self._standing.discard(symbol)
+            self._last.pop(symbol, None)
+            self._first_doubted.pop(symbol, None)
+        if quote.price is None:
+            return JudgedQuote(quote)
+        last = self._last_look(symbol, position, quote)
+        look = self._look(symbol, position, quote, last, balance_of)
+        verdict = judge(look, last, would_act)
+        if verdict is None:
+            self._believe(symbol, look)
+            return JudgedQuote(quote)
+        return self._held_back(symbol, look, last, verdict, quote)
+
+    def _look(
+        self, symbol: str, position: Position, quote: Quote, last: LastLook | None, balance_of: BalanceOf
+    ) -> Look:
+        now = self._clock.now()
+        first = self._first_doubted.get(symbol)
+        look = Look(
+            quote.price or ZERO,
+            now,
+            vouched=quote.agrees is True,
+            other_price=quote.other_price,
+            is_second=first is not None and now - first >= SECOND_LOOK_AFTER,
+        )
+        matters = wants_balance(look, last)
+        if not matters and symbol in self._owners_share:
+            return look
+        held = balance_of(symbol)
+        if held is None:
+            return look
+        if not matters:  # a calm moment: what is there besides the bot's is the owner's
+            self._owners_share[symbol] = max(held - position.qty, ZERO)
+            return look
+        return replace(look, balance=Balance(position.qty + self._owners_share.get(symbol, ZERO), held))
+
+    def _last_look(self, symbol: str, position: Position, quote: Quote) -> LastLook | None:
+        """Return the last believed price, or the book's top where Coinbase alone has one and nothing was seen."""
+        last = self._last.get(symbol)
+        if last is None and quote.source is PriceSource.COINBASE and quote.agrees is None:
+            return LastLook(position.max_price, self._clock.now())
+        return last
+
+    def _believe(self, symbol: str, look: Look) -> None:
+        self._first_doubted.pop(symbol, None)
+        self._last[symbol] = LastLook(look.price, look.time)
+
+    def _held_back(
+        self, symbol: str, look: Look, last: LastLook | None, verdict: Doubt | Standstill, quote: Quote
+    ) -> JudgedQuote:
+        before = last.price if last is not None else look.price
+        source = quote.source or ""
+        if isinstance(verdict, Doubt):
+            self._first_doubted.setdefault(symbol, look.time)
+            note = LocalizedText(f"doubt.{verdict}", source=source, price=look.price, before=before)
+            return JudgedQuote(Quote(None, note=note))
+        self._first_doubted.pop(symbol, None)
+        balance = look.balance
+        facts = {
+            "price": look.price,
+            "before": before,
+            "held": _plain(balance.held) if balance else "?",
+            "expected": _plain(balance.expected) if balance else "?",
+        }
+        return JudgedQuote(Quote(None, note=LocalizedText(f"standstill.{verdict}", **facts)), verdict)
+
+
+def _plain(amount: Decimal) -> str:
+    return f"{amount.normalize():f}"
+
+
+def last_looks_of(prices: Mapping[str, tuple[Decimal, datetime]]) -> dict[str, LastLook]:
+    """Return what seen.json tells of the last prices, as the looks of an earlier process."""
+    return {symbol: LastLook(price, moment) for symbol, (price, moment) in prices.items()}
+
+
+def account_balances(account_total: Callable[[str], Decimal | None]) -> BalanceOf:
+    """Return a question for balances that never raises: what cannot be asked now is not known."""
+
+    def balance_of(symbol: str) -> Decimal | None:
+        try:
+            return account_total(symbol)
+        except MarsShotError:
+            return None
+
+    return balance_of
