@@ -59,9 +59,16 @@ def _with_remedy(fault: str, path: Path, disk: Disk) -> LocalizedText:
 
 
 def save_state(book: Book, path: Path, disk: Disk) -> None:
-    """Replace the book in one step; the previous one stays as .bak. Raises TemporaryError when the disk refuses."""
+    """Replace the book in one step; the previous one stays as .bak. Raises TemporaryError when the disk refuses,
+    or where the next start could not load it.
+    """
+    text = book_to_json(book)
     try:
-        replace_atomically(disk, path, book_to_json(book).encode(), keep_backup=True)
+        book_from_json(text, str(path))  # what could not be loaded must not replace what can
+    except InputError as error:
+        raise TemporaryError(LocalizedText("fault.book.not_saved", why=error.message)) from None
+    try:
+        replace_atomically(disk, path, text.encode(), keep_backup=True)
     except OSError as error:
         raise TemporaryError(LocalizedText("fault.file.unwritable", path=path, why=error.strerror)) from None
 

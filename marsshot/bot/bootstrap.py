@@ -33,6 +33,7 @@ from marsshot.infra.fingerprints import file_fingerprint
 from marsshot.market_data.coinbase import MAX_CONNECTIONS, Coinbase
 from marsshot.model.integrity import own_or_live_file
 from marsshot.portfolio.ledger import new_book
+from marsshot.portfolio.serialization import refuse_dates_to_come
 from positions_store import Store, check_folder, load_state, writer_lock
 
 
@@ -142,6 +143,7 @@ def open_store(settings: Settings, clock: Clock, path: Path, disk: Disk) -> Stor
         book = new_book(settings.mode, settings.quote_asset, settings.strategy.capital_initial, clock.now())
     if fault := _quote_fault(book, settings):
         raise InputError(LocalizedText("fault.in_file", path=path, fault=fault))
+    refuse_dates_to_come(book, clock.now().date(), str(path))
     trades = settings.file(TRADES)
     store = Store(book, path, trades, disk, lambda text: log_warning("trades.not_written", text))
     if first_start:

@@ -126,6 +126,8 @@ class Bot:
         in_doubt = bool(self.store.book.intents)
         self.executor.resolve_unknown()
         is_decided = in_doubt and not self.store.book.intents
+        if self.reconciler.awaits_second_reading or self.control.is_resume_requested():
+            self.reconcile()
         sell_all_requested = self.control.is_sell_all_requested()
         if sell_all_requested:
             self.sell_all()
@@ -154,7 +156,7 @@ class Bot:
             moments.append(self.daily_updater.not_before or now + timedelta(seconds=10))
         else:
             moments.append(self.next_daily())
-        if self.store.book.intents:
+        if self.store.book.intents or self.reconciler.awaits_second_reading:
             moments.append(now + timedelta(seconds=10))
         if (second_look := self.price_feed.second_look_at) is not None:
             moments.append(second_look)

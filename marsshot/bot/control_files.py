@@ -1,6 +1,7 @@
 """The owner's commands to a running bot: small files that it looks for in every cycle; any shell can write one.
 
 PAUSE: no new buys while it is there; the bot makes it too, with the reason in it, when the owner has to look first.
+RESUME: compare book and account, and count what is there; the bot takes the file away.
 SELL_ALL: sell every position; the bot takes the file away when it has taken note.
 DAILY: make the daily update of the day that stands in it now, whatever the hour; the bot takes the file away when that
 is done or has to wait. heard.json: the bot's reply, for the command that waits for it: what it has read, and what it
@@ -17,7 +18,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from marsshot.config.bot_files import DAILY, PAUSE, REPLY, SELL_ALL
+from marsshot.config.bot_files import DAILY, PAUSE, REPLY, RESUME, SELL_ALL
 from marsshot.core.catalog import LocalizedText
 from marsshot.core.errors import TemporaryError
 from marsshot.core.reasons import UnsoldReason
@@ -53,6 +54,7 @@ class ControlFiles:
         self._disk = disk or Disk()
         self._pause = settings.file(PAUSE)
         self.sell_all_path = settings.file(SELL_ALL)
+        self._resume = settings.file(RESUME)
         self._daily = settings.file(DAILY)
         self._reply_path = settings.file(REPLY)
 
@@ -94,10 +96,26 @@ class ControlFiles:
         self._write(self._pause, "\n".join(line for line in lines if line))
 
     def resume(self) -> bool:
-        """Allow new buys again; return whether they were not allowed before. Raises OSError."""
+        """Allow new buys again, and let the book count what the account has of what the owner was told differs.
+
+        Return whether buying was paused. Raises OSError or TemporaryError.
+        """
         was_paused = self._disk.exists(self._pause)
+        self._write(self._resume, "")
         self._disk.remove(self._pause)
         return was_paused
+
+    def is_resume_requested(self) -> bool:
+        """Return whether the owner has resumed, and book and account were not compared since. Never raises."""
+        with suppress(OSError):
+            return self._disk.exists(self._resume)
+        return False
+
+    def acknowledge_resume(self) -> None:
+        """Take the request away: book and account were compared, and what came of it is in the book."""
+        if self.is_resume_requested():
+            with suppress(OSError):  # it only asks for another comparison
+                self._disk.remove(self._resume)
 
     def pending_commands(self) -> PendingCommands:
         """Return the commands that are pending."""

@@ -231,6 +231,8 @@ class DailyUpdater:
         to_buy = [step.symbol for step in self._plan().buys if not step.outcome]
         if to_buy and self._reconciler.is_due:
             self._reconciler.reconcile(settings, executor)
+            if self._reconciler.is_due:  # a second reading of the account has to show a difference first
+                return Progress.WAITING
         found = self._binance_prices(to_buy, executor) if to_buy else {}
         if not self._plan().shared_out:
             self._allocate_capital(found, executor)

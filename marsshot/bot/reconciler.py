@@ -1,30 +1,37 @@
 """Compares the book with the exchange, at start and before each daily update; tells what differs, and pauses buying.
 
-Nothing is sold or bought by it. A shortfall that the owner has been told of, and after which he has allowed buying
-again, is taken as it is: from then on the book counts what is really there.
+Nothing is sold or bought by it. What pauses buying, two readings of the account a minute apart must have shown. What
+the owner has been told of, and after which he has allowed buying again, is taken as it is: from then on the book counts
+what is really there, coins and money.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from marsshot.bot.control_files import ControlFiles
 from marsshot.config.settings import Settings
 from marsshot.core.catalog import LocalizedText
-from marsshot.core.domain import Book, TradingRules
+from marsshot.core.domain import ZERO, Account, Book, TradingRules
 from marsshot.core.errors import MarsShotError
 from marsshot.core.reasons import DifferenceKind
 from marsshot.infra.event_log import log_error, log_info, log_warning
+from marsshot.portfolio.ledger import with_position
 from marsshot.portfolio.reconciliation import (
+    SECOND_READING_AFTER_MS,
+    SURPLUS,
     Difference,
     balance_differences,
+    reading_of,
     since_ms,
+    surpluses,
     symbols_to_check,
     unknown_orders,
     with_comparison,
     with_exchange_quantity,
+    with_order_accepted,
     without_explained,
 )
 from marsshot.portfolio.serialization import decimal_text
@@ -39,40 +46,72 @@ class Reconciler:
     store: Store
     control: ControlFiles
     is_due: bool = True
+    _second_reading_ms: int = 0  # exchange time before which no second reading is worth anything; 0: none is awaited
+
+    @property
+    def awaits_second_reading(self) -> bool:
+        """Whether differences were seen that a second reading of the account has to show."""
+        return self._second_reading_ms > 0
 
     def reconcile(self, settings: Settings, executor: TradeExecutor) -> None:
-        """Compare, tell, pause, note. Raises TemporaryError or AccountTroubleError; then it stays due."""
-        if settings.mode != "paper":  # there the book is the account
-            self._compare(settings, executor)
-        self.is_due = False
+        """Compare, tell, pause, note; `is_due` stays where a second reading is needed first.
 
-    def _compare(self, settings: Settings, executor: TradeExecutor) -> None:
+        Raises TemporaryError or AccountTroubleError; then it stays due, too.
+        """
+        if settings.mode == "paper":  # there the book is the account
+            self.is_due = False
+        elif executor.exchange.now_ms() >= self._second_reading_ms or self.control.is_resume_requested():
+            self.is_due = self._compare(settings, executor)
+        if not self.is_due:
+            self.control.acknowledge_resume()
+
+    def _compare(self, settings: Settings, executor: TradeExecutor) -> bool:
+        """Return whether a second reading is needed."""
         symbols = list(dict.fromkeys((*self.store.book.positions, *settings.tokens_daily)))
         executor.ensure_rules(symbols)
         rules = {symbol: executor.rules_of(symbol) for symbol in symbols}
         now_ms = executor.exchange.now_ms()
         account = executor.exchange.account()
-        book = self.store.book
-        seen = {
-            symbol: executor.exchange.orders_since(executor.pair_of(symbol), since_ms(book, now_ms))
-            for symbol in symbols_to_check(book, account, rules, symbols)
-        }
-        differences = without_explained([*balance_differences(book, account, rules), *unknown_orders(book, seen)])
-        accepted = [one for one in differences if self._is_accepted(one)]
-        open_ones = [one for one in differences if one not in accepted]
-        self._report(open_ones)
+        differences = self._differences(account, rules, executor, now_ms)
+        resumed = self.control.is_resume_requested()
+        accepted = [one for one in differences if self._is_accepted(one, resumed=resumed)]
+        reading = reading_of(self.store.book, [one for one in differences if one not in accepted], now_ms)
+        self._report(reading.confirmed)
         settled = any(one.topic.is_unknown_order for one in accepted)
         self.store.change(
             lambda book: with_comparison(
-                _adjusted_to_exchange(book, accepted, rules), now_ms, open_ones, settled=settled
+                _adjusted_to_exchange(book, accepted, rules, account),
+                now_ms,
+                reading.confirmed,
+                suspected=reading.suspected,
+                settled=settled,
             )
         )
+        self._tell_surpluses(account, rules)
+        self._second_reading_ms = now_ms + SECOND_READING_AFTER_MS if reading.waits else 0
+        return reading.waits
 
-    def _is_accepted(self, difference: Difference) -> bool:
-        """Return whether the owner was told of a shortfall or an unknown order, and has allowed buying since."""
-        told = difference.topic in self.store.book.differences
-        can_be = difference.exchange_quantity is not None or difference.topic.kind is DifferenceKind.UNKNOWN_PURCHASE
-        return told and can_be and not self.control.paused()
+    def _differences(
+        self, account: Account, rules: Mapping[str, TradingRules | None], executor: TradeExecutor, now_ms: int
+    ) -> list[Difference]:
+        book = self.store.book
+        seen = {
+            symbol: executor.exchange.orders_since(executor.pair_of(symbol), since_ms(book, now_ms))
+            for symbol in symbols_to_check(book, account, rules, list(rules))
+        }
+        by_balance = balance_differences(book, account, rules)
+        missing = {DifferenceKind.SHORTFALL, DifferenceKind.LENT}
+        uncovered = {one.symbol for one in by_balance if one.topic.kind in missing}
+        covered = [symbol for symbol in book.positions if symbol not in uncovered]
+        return without_explained([*by_balance, *unknown_orders(book, seen, covered)])
+
+    def _is_accepted(self, difference: Difference, *, resumed: bool) -> bool:
+        """Return whether the owner was told of it, and has allowed buying since. Lent coins come back: they stay."""
+        told, kind = self.store.book.differences, difference.topic.kind
+        if kind is DifferenceKind.CAPITAL:
+            return resumed and any(topic.kind is kind for topic in told)
+        can_be = difference.exchange_quantity is not None or difference.topic.is_unknown_order
+        return difference.topic in told and can_be and not self.control.paused()
 
     def _report(self, differences: Sequence[Difference]) -> None:
         """Tell what is new. Buying is paused before the book says that it was told: a death in between tells twice."""
@@ -83,19 +122,39 @@ class Reconciler:
             self.control.pause("; ".join(serious), by_difference=True)
             log_info("control.paused", LocalizedText("log.paused"))
 
+    def _tell_surpluses(self, account: Account, rules: Mapping[str, TradingRules | None]) -> None:
+        """Tell once of coins of a held token that are the owner's."""
+        for symbol in surpluses(self.store.book, account, rules):
+            known, held = rules[symbol], self.store.book.positions[symbol]
+            there = account.total(known.base_asset) if known else held.qty
+            facts = {"counted": _plain(held.qty), "there": _plain(there)}
+            log_info("book.surplus", LocalizedText("log.surplus", symbol=symbol, **facts), symbol=symbol)
+            self.store.save(with_position(self.store.book, symbol, replace(held, said=held.said | {SURPLUS})))
 
-def _adjusted_to_exchange(book: Book, accepted: Sequence[Difference], rules: dict[str, TradingRules | None]) -> Book:
+
+def _adjusted_to_exchange(
+    book: Book, accepted: Sequence[Difference], rules: Mapping[str, TradingRules | None], account: Account
+) -> Book:
+    """Let the book count what is there: first what unknown orders did, then what else is missing."""
+    before = book.capital
     for one in accepted:
-        known = rules[one.symbol]
-        held = book.positions.get(one.symbol)
+        known, held = rules.get(one.symbol), book.positions.get(one.symbol)
+        if one.topic.is_unknown_order:
+            book = with_order_accepted(book, one)
         if known is not None and held is not None and one.exchange_quantity is not None:
             book = with_exchange_quantity(book, one, known.lot_step)
-            amounts = {
-                "there": Decimal(decimal_text(one.exchange_quantity)),
-                "counted": Decimal(decimal_text(held.qty)),
-            }
+            amounts = {"there": _plain(one.exchange_quantity), "counted": _plain(held.qty)}
             log_warning("book.adjusted", LocalizedText("log.adjusted", symbol=one.symbol, **amounts), symbol=one.symbol)
+    if any(one.topic.kind is DifferenceKind.CAPITAL for one in accepted):
+        book = replace(book, capital=min(book.capital, account.free.get(book.quote_asset, ZERO)))
+    if book.capital != before:
+        amounts = {"there": book.capital, "counted": before}
+        log_warning("book.adjusted", LocalizedText("log.capital_adjusted", quote=book.quote_asset, **amounts))
     return book
+
+
+def _plain(amount: Decimal) -> Decimal:
+    return Decimal(decimal_text(amount))
 
 
 def log_not_compared(error: MarsShotError) -> None:

@@ -22,6 +22,7 @@ LAST_SEEN = "seen.json"
 REPLY = "heard.json"
 HEARTBEAT = "heartbeat.json"
 PAUSE = "PAUSE"
+RESUME = "RESUME"
 SELL_ALL = "SELL_ALL"
 DAILY = "DAILY"
 MODEL = "model.pkl"
@@ -71,6 +72,7 @@ BOT_FILES = (
     BotFile(name=REPLY),
     BotFile(name=HEARTBEAT),
     BotFile(name=PAUSE, is_backed_up=True),  # without it a restored bot would buy again, whatever was the matter
+    BotFile(name=RESUME),
     BotFile(name=SELL_ALL),
     BotFile(name=DAILY),
     BotFile(name=MODEL, is_private=False, is_backed_up=True),

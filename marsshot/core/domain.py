@@ -179,6 +179,8 @@ class ExecutedOrder:
     side: str
     executed_base: Decimal
     time_ms: int  # exchange time
+    quote: Decimal = ZERO  # executed
+    fees: Mapping[str, Decimal] = field(default_factory=dict)  # by asset
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,7 +265,7 @@ class OwnOrder:
 class DifferenceTopic:
     """What one difference between book and exchange is about. The same topic again is the same difference.
 
-    detail: what is there of a shortfall, in base asset; the client order id of an unknown order.
+    detail: what is there of a shortfall, in base asset, or of the capital; the client order id of an unknown order.
     """
 
     kind: DifferenceKind
@@ -277,7 +279,11 @@ class DifferenceTopic:
     @property
     def is_unknown_order(self) -> bool:
         """True of an order of ours that the book does not know."""
-        return self.kind in {DifferenceKind.UNKNOWN_SALE, DifferenceKind.UNKNOWN_PURCHASE}
+        return self.kind in {
+            DifferenceKind.UNKNOWN_SALE,
+            DifferenceKind.COVERED_SALE,
+            DifferenceKind.UNKNOWN_PURCHASE,
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -301,8 +307,10 @@ class Position:
 
     def __post_init__(self) -> None:
         """Refuse a position that cannot be true."""
-        if not (self.qty > 0 and self.entry_quote > 0 and self.entry_base > 0 and self.max_price > 0):
-            raise ValueError("qty, entry and max_price must be above 0")
+        for name in ("qty", "entry_quote", "entry_base", "max_price"):
+            amount: Decimal = getattr(self, name)
+            if not (amount.is_finite() and amount > 0):
+                raise ValueError(f"{'entry_price' if name == 'entry_quote' else name} must be above 0")
 
     @property
     def entry_price(self) -> Decimal:
@@ -395,6 +403,9 @@ class Book:
     reconciled_ms: int = 0  # exchange time up to which the orders at the exchange were compared with the book
     booked_orders: Mapping[str, int] = field(default_factory=dict)  # booked since then: client order id, exchange time
     differences: Mapping[DifferenceTopic, str] = field(default_factory=dict)  # and how the owner was told of each
+    suspected: Mapping[DifferenceTopic, int] = field(default_factory=dict)  # seen once, at this exchange time: not told
+    # Purchases of ours that `resume` left to the owner, and by how much it lowered the capital for each.
+    left_out_purchases: Mapping[str, Decimal] = field(default_factory=dict)  # by client order id; for `recover`
     exchange_quiet_until_ms: int = 0  # by our clock: the exchange asked for no requests until then
     exchange_quiet_reason: QuietReason = QuietReason.TROUBLE
 
@@ -409,7 +420,8 @@ class Book:
 
     def is_disputed(self, symbol: str) -> bool:
         """Return whether the exchange has sold of this token by an order of ours that the book does not know."""
-        return any(topic.kind is DifferenceKind.UNKNOWN_SALE and topic.symbol == symbol for topic in self.differences)
+        topics = (*self.differences, *self.suspected)
+        return any(topic.kind is DifferenceKind.UNKNOWN_SALE and topic.symbol == symbol for topic in topics)
 
 
 @dataclass(frozen=True, slots=True)

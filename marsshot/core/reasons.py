@@ -105,7 +105,9 @@ class DifferenceKind(StrEnum):
     SHORTFALL = "short"  # less of a token is there than the book counts
     UNKNOWN_PAIR = "pair"
     CLOSED_PAIR = "closed"
-    UNKNOWN_SALE = "sale"  # an order of ours that the book does not know
+    LENT = "lent"  # coins of a position lie in an earn product
+    UNKNOWN_SALE = "sale"  # an order of ours that the book does not know, and less is there than the book counts
+    COVERED_SALE = "covered"  # such an order, and as much is there as the book counts: exits go on
     UNKNOWN_PURCHASE = "purchase"
     CAPITAL = "capital"
     UNNAMED = ""  # of a version that this one does not know

@@ -18,12 +18,12 @@ def difference_text(topic: DifferenceTopic, sentence: str, book: Book, catalog: 
     match topic.kind:
         case DifferenceKind.SHORTFALL if held is not None:
             facts = {"symbol": topic.symbol, "counted": held.qty, "there": Decimal(topic.detail)}
-        case DifferenceKind.UNKNOWN_PAIR | DifferenceKind.CLOSED_PAIR:
+        case DifferenceKind.UNKNOWN_PAIR | DifferenceKind.CLOSED_PAIR | DifferenceKind.LENT:
             facts = {"symbol": topic.symbol}
-        case DifferenceKind.UNKNOWN_SALE | DifferenceKind.UNKNOWN_PURCHASE:
+        case DifferenceKind.UNKNOWN_SALE | DifferenceKind.COVERED_SALE | DifferenceKind.UNKNOWN_PURCHASE:
             facts = {"symbol": topic.symbol, "order": topic.detail}
-        case DifferenceKind.CAPITAL:
-            facts = {"quote": book.quote_asset}
+        case DifferenceKind.CAPITAL if topic.detail:
+            facts = {"quote": book.quote_asset, "counted": book.capital, "there": Decimal(topic.detail)}
         case _:
             return sentence
     return catalog.text(topic.kind.text_key, **facts)

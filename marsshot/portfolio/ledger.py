@@ -76,14 +76,15 @@ def _with_buy(book: Book, intent: Intent, fill: Fill) -> Book:
         )
     else:
         entry_quote, entry_base = held.entry_quote + fill.quote, held.entry_base + fill.base
-        entry = held.max_price if held.trailing_armed else entry_quote / entry_base
+        entry = entry_quote / entry_base
+        top = max(held.max_price, entry) if held.trailing_armed else entry
         position = replace(
             held,
             qty=held.qty + bought,
             entry_quote=entry_quote,
             entry_base=entry_base,
             cost=held.cost + cost,
-            max_price=entry,
+            max_price=top,
         )
     return with_position(book, intent.symbol, position)
 

@@ -30,7 +30,9 @@ from marsshot.portfolio.serialization import decimal_text
 
 # Orders are looked for from a little before the last comparison on: clocks differ, and answers lag.
 MARGIN_MS = 60_000
+SECOND_READING_AFTER_MS = 60_000  # one reading of an account may be old: two that agree are believed
 NOTED_FOR_MS = 12 * 3_600_000  # so that a command that finds nothing to do leaves the book as it is
+SURPLUS = "surplus"  # in what was said of a position
 _CENT = Decimal("0.01")
 
 
@@ -42,6 +44,7 @@ class Difference:
     sentence: str  # for people
     pauses: bool  # money could be at stake: no purchases until the owner has looked
     exchange_quantity: Decimal | None = None  # base asset that is really there, where it is less than the book counts
+    capital_change: Decimal = ZERO  # of an unknown order: what it did to the money that the book counts
 
     @property
     def symbol(self) -> str:
@@ -58,12 +61,11 @@ def balance_differences(book: Book, account: Account, rules: Mapping[str, Tradin
     for symbol, held in book.positions.items():
         if not book.has_pending_order(symbol):
             found += _position_differences(symbol, held, account, rules.get(symbol))
-    exchange_quantity = account.total(book.quote_asset)
-    if not book.intents and book.capital - exchange_quantity >= _CENT:
-        text = LocalizedText(
-            "log.differs.capital", counted=book.capital, quote=book.quote_asset, there=exchange_quantity
-        )
-        found.append(Difference(topic=DifferenceTopic(DifferenceKind.CAPITAL), sentence=text, pauses=False))
+    free = account.free.get(book.quote_asset, ZERO)
+    if not book.intents and book.capital - free >= _CENT:
+        text = LocalizedText("log.differs.capital", counted=book.capital, quote=book.quote_asset, there=free)
+        topic = DifferenceTopic(DifferenceKind.CAPITAL, detail=decimal_text(free))
+        found.append(Difference(topic=topic, sentence=text, pauses=False))
     return found
 
 
@@ -78,9 +80,12 @@ def _position_differences(
         text = LocalizedText("log.differs.closed", symbol=symbol, why=rules.unavailable_reason)
         topic = DifferenceTopic(DifferenceKind.CLOSED_PAIR, symbol)
         found.append(Difference(topic=topic, sentence=text, pauses=False))
-    exchange_quantity = account.total(rules.base_asset)
-    missing = held.qty - exchange_quantity
-    if missing > 0 and missing >= rules.lot_step:
+    there, lent = account.total(rules.base_asset), account.lent.get(rules.base_asset, ZERO)
+    if lent > 0 and _is_short(held.qty - there, rules):
+        text = LocalizedText("log.differs.lent", symbol=symbol, counted=_plain(held.qty), lent=_plain(lent))
+        found.append(Difference(topic=DifferenceTopic(DifferenceKind.LENT, symbol), sentence=text, pauses=True))
+    exchange_quantity = there + lent
+    if _is_short(held.qty - exchange_quantity, rules):
         amounts = {"counted": _plain(held.qty), "there": _plain(exchange_quantity)}
         found.append(
             Difference(
@@ -91,6 +96,23 @@ def _position_differences(
             )
         )
     return found
+
+
+def _is_short(missing: Decimal, rules: TradingRules) -> bool:
+    return missing > 0 and missing >= rules.lot_step
+
+
+def surpluses(book: Book, account: Account, rules: Mapping[str, TradingRules | None]) -> list[str]:
+    """Return the held tokens of which the account has more than the book counts: the owner's, and not told yet."""
+
+    def has_more(symbol: str, held: Position) -> bool:
+        known = rules.get(symbol)
+        if known is None or SURPLUS in held.said or book.has_pending_order(symbol):
+            return False
+        counted = held.qty + book.dust.get(known.base_asset, ZERO)
+        return _is_short(account.total(known.base_asset) - counted, known)
+
+    return [symbol for symbol, held in book.positions.items() if has_more(symbol, held)]
 
 
 def symbols_to_check(
@@ -110,30 +132,51 @@ def symbols_to_check(
     return [symbol for symbol in symbols if differs(symbol)]
 
 
-def unknown_orders(book: Book, seen: Mapping[str, Sequence[ExecutedOrder]]) -> list[Difference]:
+def unknown_orders(
+    book: Book, seen: Mapping[str, Sequence[ExecutedOrder]], covered: Collection[str] = ()
+) -> list[Difference]:
     """Return the orders that this bot has sent, by their ids, but the book neither booked nor waits for.
 
-    seen: by token. A sale leaves of a position what it did not sell; the coins beyond that are the owner's.
+    seen: by token. covered: the tokens of which the account has all that the book counts; of the others a sale leaves
+    what it did not sell, and the coins beyond that are the owner's.
     """
     found = []
     for symbol, orders in seen.items():
         held = book.positions.get(symbol)
-        left = held.qty if held else None
+        left, bought = held.qty if held else ZERO, ZERO
         for order in orders:
             if not _is_unknown(order, book):
                 continue
-            is_sale = order.side == Side.SELL
-            kind = DifferenceKind.UNKNOWN_SALE if is_sale else DifferenceKind.UNKNOWN_PURCHASE
-            left = max(left - order.executed_base, ZERO) if left is not None and is_sale else left
+            kind, taken = _kind(order, is_covered=symbol in covered), ZERO
+            if kind is DifferenceKind.UNKNOWN_PURCHASE:
+                bought += order.executed_base
+            elif kind is DifferenceKind.UNKNOWN_SALE:
+                taken = min(left + bought, order.executed_base)
+                left, bought = max(left - taken, ZERO), max(bought - max(taken - left, ZERO), ZERO)
             found.append(
                 Difference(
                     topic=DifferenceTopic(kind, symbol, order.client_order_id),
-                    sentence=_unknown_order_text(order, symbol),
+                    sentence=_unknown_order_text(order, symbol, kind),
                     pauses=True,
-                    exchange_quantity=left if is_sale else None,
+                    exchange_quantity=left if held and kind is DifferenceKind.UNKNOWN_SALE else None,
+                    capital_change=_capital_change(order, taken, book.quote_asset),
                 )
             )
     return found
+
+
+def _kind(order: ExecutedOrder, *, is_covered: bool) -> DifferenceKind:
+    if order.side != Side.SELL:
+        return DifferenceKind.UNKNOWN_PURCHASE
+    return DifferenceKind.COVERED_SALE if is_covered else DifferenceKind.UNKNOWN_SALE
+
+
+def _capital_change(order: ExecutedOrder, taken: Decimal, quote_asset: str) -> Decimal:
+    """Return what an order did to the book's money: of a sale, what the position's own coins brought."""
+    fee = order.fees.get(quote_asset, ZERO)
+    if order.side != Side.SELL:
+        return -(order.quote + fee)
+    return (order.quote - fee) * taken / order.executed_base
 
 
 def _is_unknown(order: ExecutedOrder, book: Book) -> bool:
@@ -141,13 +184,11 @@ def _is_unknown(order: ExecutedOrder, book: Book) -> bool:
     return is_our_order(name) and name not in book.intents and name not in book.booked_orders
 
 
-def _unknown_order_text(order: ExecutedOrder, symbol: str) -> str:
+def _unknown_order_text(order: ExecutedOrder, symbol: str, kind: DifferenceKind) -> str:
     when = utc_text(datetime.fromtimestamp(order.time_ms / 1000, UTC))
     amount = f"{order.side} {decimal_text(order.executed_base)} {order.pair}"
     facts = {"amount": amount, "when": when, "order": order.client_order_id}
-    if order.side == Side.SELL:
-        return LocalizedText("log.differs.sale", symbol=symbol, **facts)
-    return LocalizedText("log.differs.purchase", **facts)
+    return LocalizedText(f"log.differs.{kind}", symbol=symbol, **facts)
 
 
 def _plain(amount: Decimal) -> Decimal:
@@ -165,15 +206,45 @@ def since_ms(book: Book, now_ms: int) -> int:
     return (book.reconciled_ms or now_ms) - MARGIN_MS
 
 
-def with_comparison(book: Book, now_ms: int, differences: Sequence[Difference], *, settled: bool = False) -> Book:
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What one comparison makes of the differences it finds."""
+
+    confirmed: Sequence[Difference]  # to be told, or told before
+    suspected: Mapping[DifferenceTopic, int]  # seen for the first time, at this exchange time: a second reading tells
+    waits: bool  # for a second reading, without an order under way
+
+
+def reading_of(book: Book, differences: Sequence[Difference], now_ms: int) -> Reading:
+    """Return which differences are certain: those that pause nothing, were told before, or were seen a minute ago."""
+    confirmed, suspected = list[Difference](), dict[DifferenceTopic, int]()
+    for one in differences:
+        first_ms = book.suspected.get(one.topic, now_ms)
+        is_seen_twice = not book.intents and now_ms - first_ms >= SECOND_READING_AFTER_MS
+        if not one.pauses or one.topic in book.differences or is_seen_twice:
+            confirmed.append(one)
+        elif not book.intents or one.topic in book.suspected:
+            suspected[one.topic] = min(first_ms, now_ms)
+    return Reading(confirmed, suspected, waits=len(confirmed) < len(differences))
+
+
+def with_comparison(
+    book: Book,
+    now_ms: int,
+    differences: Sequence[Difference],
+    *,
+    suspected: Mapping[DifferenceTopic, int] | None = None,
+    settled: bool = False,
+) -> Book:
     """Note what is told of a comparison made at this exchange time, and that time if the one noted is hours old.
 
+    suspected: what a second reading has to show first.
     settled: the owner has looked at orders that the book does not know; they are not looked for again. Until then
     the time stays as it is, so that they are found.
     """
     told = {one.topic: book.differences.get(one.topic, one.sentence) for one in differences}
-    book = replace(book, differences=told)
-    waits = any(one.topic.is_unknown_order for one in differences)
+    book = replace(book, differences=told, suspected=suspected or {})
+    waits = any(topic.is_unknown_order for topic in (*told, *book.suspected))
     if waits or (not settled and 0 <= now_ms - book.reconciled_ms < NOTED_FOR_MS):
         return book
     kept = {name: moment for name, moment in book.booked_orders.items() if moment >= now_ms - 2 * MARGIN_MS}
@@ -194,3 +265,15 @@ def with_exchange_quantity(book: Book, difference: Difference, lot_step: Decimal
         difference.symbol,
         replace(held, qty=exchange_quantity, cost=held.cost * exchange_quantity / held.qty, said=said),
     )
+
+
+def with_order_accepted(book: Book, difference: Difference) -> Book:
+    """Let the money count what an order of ours did to it that the book does not know.
+
+    A purchase stays out of the book, its coins are the owner's; it is noted, so that `recover` can take it in.
+    """
+    book = replace(book, capital=max(book.capital + difference.capital_change, ZERO))
+    if difference.topic.kind is not DifferenceKind.UNKNOWN_PURCHASE:
+        return book
+    left_out = {**book.left_out_purchases, difference.topic.detail: -difference.capital_change}
+    return replace(book, left_out_purchases=left_out)

@@ -74,16 +74,15 @@ class Recovery:
 def orders_unknown_to(book: Book, orders: Iterable[OwnOrder], since_ms: int) -> list[OwnOrder]:
     """Return the orders that executed and that this book has not booked, oldest first.
 
-    since_ms: exchange time of the last comparison: what is older was compared. An order whose running number the book
-    has not reached yet is unknown however old it is: the owner may have allowed buying again over it.
+    since_ms: exchange time of the last comparison: what is older was compared. A purchase that `resume` has left to the
+    owner is unknown however old it is.
     """
 
     def is_unknown(order: OwnOrder) -> bool:
         name = order.fill.client_order_id
         if order.fill.base <= 0 or name in book.booked_orders:
             return False
-        is_later = order.fill.time_ms >= since_ms or serial_in_id(name) > book.order_serial
-        return is_later or name in book.intents
+        return order.fill.time_ms >= since_ms or name in book.intents or name in book.left_out_purchases
 
     return sorted(filter(is_unknown, orders), key=lambda one: (one.fill.time_ms, one.fill.order_id))
 
@@ -112,12 +111,20 @@ def replayed(
         )
         if order.side is Side.SELL and held is None:
             findings.append(Finding(misfit=Misfit.UNKNOWN_PURCHASE, symbol=symbol, counted=order.fill.base))
-        book = _with_partial_sale_begun(book, intent, known, partial_share)
+        book = _with_partial_sale_begun(_without_left_out(book, name), intent, known, partial_share)
         book = with_fill(book, intent, order.fill)
         book = replace(book, order_serial=max(book.order_serial, serial_in_id(name)))
         is_presumed = certain is None and order.side is Side.SELL
         done.append(RecoveredOrder(order=order, symbol=symbol, reason=intent.reason, is_presumed=is_presumed))
     return Recovery(book=book, orders=tuple(done), findings=tuple(findings))
+
+
+def _without_left_out(book: Book, name: str) -> Book:
+    """Undo what `resume` did to the money for a purchase that it left out."""
+    if name not in book.left_out_purchases:
+        return book
+    left = {key: amount for key, amount in book.left_out_purchases.items() if key != name}
+    return replace(book, capital=book.capital + book.left_out_purchases[name], left_out_purchases=left)
 
 
 def _intent(order: OwnOrder, symbol: str, rules: TradingRules, reason: OrderReason) -> Intent:

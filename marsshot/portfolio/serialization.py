@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import fields
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from functools import cache
 from typing import Any
@@ -23,6 +23,7 @@ from marsshot.core.errors import InputError
 from marsshot.core.reasons import DifferenceKind, SkipReason
 
 VERSION = 1
+_ROUNDING = 1 - Decimal("1E-12")  # a top may have been scaled with an entry price
 
 
 def decimal_text(value: Decimal) -> str:
@@ -73,12 +74,41 @@ def book_from_json(text: str, name: str) -> Book:
         raise InputError(with_remedy(other, LocalizedText("fault.book.remedy.other_version")))
     _refuse_missing_keys(content, name)
     try:
-        return _adapter().validate_python(_domain_names(content))
+        book = _adapter().validate_python(_domain_names(content))
     except ValidationError as error:
         fault = error.errors()[0]
         place = ".".join("capital_usdt" if part == "capital" else str(part) for part in fault["loc"])
         why = str(fault["ctx"]["error"]) if fault["type"] == "value_error" else fault["msg"]
         raise InputError(LocalizedText("fault.book.bad_value", path=name, place=place, why=why)) from None
+    if contradiction := _contradiction(book):
+        place, why = contradiction
+        raise InputError(LocalizedText("fault.book.bad_value", path=name, place=place, why=why))
+    return book
+
+
+def _contradiction(book: Book) -> tuple[str, LocalizedText] | None:
+    """Return which field says what cannot be true beside the others, and why."""
+    if book.capital < 0:
+        return "capital_usdt", LocalizedText("fault.book.overspent")
+    for symbol, held in book.positions.items():
+        if held.cost < 0:
+            return f"positions.{symbol}.cost", LocalizedText("fault.book.under_zero")
+        if held.max_price < held.entry_price * _ROUNDING:
+            text = LocalizedText("fault.book.top_under_entry", top=held.max_price, entry=held.entry_price)
+            return f"positions.{symbol}.max_price", text
+    return None
+
+
+def refuse_dates_to_come(book: Book, today: date, name: str) -> None:
+    """Raise InputError for a book of days after tomorrow: no clock of this bot has written them, or a wrong one has.
+
+    A day of grace: the clock may have been ahead at midnight.
+    """
+    days = {"last_daily_update": book.last_daily_update, "plan.day": book.plan.day if book.plan else None}
+    for place, day in days.items():
+        if day is not None and day > today + timedelta(days=1):
+            why = LocalizedText("fault.book.day_to_come", day=day, today=today)
+            raise InputError(LocalizedText("fault.book.bad_value", path=name, place=place, why=why))
 
 
 _REQUIRED_KEYS = ("mode", "capital_usdt", "last_daily_update", "positions")
@@ -124,12 +154,16 @@ def _domain_names(content: dict[str, Any]) -> dict[str, Any]:
         content["plan"] = plan | {key: _steps_with_outcomes(plan[key]) for key in ("sells", "buys") if key in plan}
     if isinstance(differences := content.get("differences"), dict):
         content["differences"] = {topic_from_text(text): sentence for text, sentence in differences.items()}
+    if isinstance(suspected := content.get("suspected"), dict):
+        content["suspected"] = {topic_from_text(text): moment for text, moment in suspected.items()}
     return content
 
 
 def topic_from_text(text: str) -> DifferenceTopic:
     """Read a topic as the book has it, kind.token.detail; one that this version does not know is kept as it is."""
     kind, symbol, detail = (*text.split(".", 2), "", "")[:3]
+    if kind == DifferenceKind.CAPITAL:
+        symbol, detail = "", text.removeprefix(kind).removeprefix(".")
     known = text and kind in set(DifferenceKind)
     topic = DifferenceTopic(DifferenceKind(kind), symbol, detail) if known else None
     return topic if topic and _is_complete(topic) else DifferenceTopic(DifferenceKind.UNNAMED, detail=text)
@@ -139,10 +173,12 @@ def _is_complete(topic: DifferenceTopic) -> bool:
     match topic.kind:
         case DifferenceKind.SHORTFALL:
             return bool(topic.symbol) and _is_number(topic.detail)
-        case DifferenceKind.UNKNOWN_SALE | DifferenceKind.UNKNOWN_PURCHASE:
+        case DifferenceKind.UNKNOWN_SALE | DifferenceKind.COVERED_SALE | DifferenceKind.UNKNOWN_PURCHASE:
             return bool(topic.symbol and topic.detail)
-        case DifferenceKind.UNKNOWN_PAIR | DifferenceKind.CLOSED_PAIR:
+        case DifferenceKind.UNKNOWN_PAIR | DifferenceKind.CLOSED_PAIR | DifferenceKind.LENT:
             return bool(topic.symbol) and not topic.detail
+        case DifferenceKind.CAPITAL if topic.detail:
+            return not topic.symbol and _is_number(topic.detail)
         case _:
             return not topic.symbol and not topic.detail
 

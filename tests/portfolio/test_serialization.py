@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from datetime import date
+from dataclasses import replace
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -15,7 +16,13 @@ from marsshot.core.decisions import StepOutcome, StepResult, left_undone
 from marsshot.core.domain import Book, DailyPlan, Intent, PlannedBuy, PlannedSell, Position, Side, TradeRow
 from marsshot.core.errors import InputError
 from marsshot.core.reasons import OrderReason, SkipReason
-from marsshot.portfolio.serialization import book_from_json, book_to_json, decimal_text, topic_from_text
+from marsshot.portfolio.serialization import (
+    book_from_json,
+    book_to_json,
+    decimal_text,
+    refuse_dates_to_come,
+    topic_from_text,
+)
 from tests.helpers.builders import D, a_book, a_position, a_trade, bought_at, buy_intent
 
 # What the contract wants to find in the file, at least.
@@ -103,11 +110,15 @@ def test_a_decimal_text_has_no_exponent_and_no_zeros_at_its_end(value: str, text
 # --------------------------------------------------------------------------- there and back
 
 _AMOUNT = st.decimals(min_value="0.00000001", max_value="1000000000", places=8)
-_ANY_AMOUNT = st.decimals(min_value="-1000000", max_value="1000000000", places=8)
 _SYMBOLS = st.text("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789", min_size=1, max_size=8)
 _TEXTS = st.text(st.characters(codec="utf-8"), max_size=20)
 _DATES = st.dates()
 _SELL_REASONS = st.sampled_from([reason for reason in OrderReason if reason is not OrderReason.DAILY_BUY])
+
+
+def _with_top_at_entry(held: Position) -> Position:
+    return replace(held, max_price=max(held.max_price, held.entry_price))
+
 
 _POSITIONS = st.builds(
     Position,
@@ -123,7 +134,7 @@ _POSITIONS = st.builds(
     exit_pending=st.none() | _SELL_REASONS,
     opened_at=_TEXTS,
     said=st.frozensets(_TEXTS, max_size=3),
-)
+).map(_with_top_at_entry)
 
 
 def _intents(side: Side) -> st.SearchStrategy[Intent]:
@@ -186,7 +197,7 @@ BOOKS = st.builds(
     Book,
     mode=st.sampled_from(["demo", "paper", "live"]),
     quote_asset=st.sampled_from(["USDT", "USDC"]),
-    capital=_ANY_AMOUNT,
+    capital=_AMOUNT,
     capital_started=_AMOUNT,
     started_at=_TEXTS,
     last_daily_update=st.none() | _DATES,
@@ -197,6 +208,8 @@ BOOKS = st.builds(
     dust=st.dictionaries(_SYMBOLS, _AMOUNT, max_size=3),
     order_serial=st.integers(0, 2**53),
     differences=st.dictionaries(_TEXTS.map(topic_from_text), _TEXTS, max_size=3),
+    suspected=st.dictionaries(_TEXTS.map(topic_from_text), st.integers(0, 2**53), max_size=3),
+    left_out_purchases=st.dictionaries(_TEXTS, _AMOUNT, max_size=3),
 )
 
 
@@ -225,7 +238,7 @@ def test_a_book_with_the_contracts_keys_is_read() -> None:
 @pytest.mark.parametrize("price", ["2", "2.00", "0.3333333333333333333333333333"])
 def test_an_entry_price_that_the_owner_has_changed_counts(price: str) -> None:
     content = written(a_book(positions={"FET": a_position()}))
-    content["positions"]["FET"]["entry_price"] = price
+    content["positions"]["FET"] |= {"entry_price": price, "max_price": "2"}
     assert read(content).positions["FET"].entry_price == D(price)
 
 
@@ -240,6 +253,43 @@ def test_numbers_without_quotes_are_read_as_the_decimals_of_their_text() -> None
 
 
 # --------------------------------------------------------------------------- what is refused
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"max_price": "0.999"}, "positions.FET.max_price: 0.999 is under the entry price, 1"),
+        ({"entry_price": "0"}, "positions.FET: entry_price must be above 0"),
+        ({"entry_price": "-1"}, "positions.FET: entry_price must be above 0"),
+        ({"qty": "0"}, "positions.FET: qty must be above 0"),
+        ({"max_price": "0"}, "positions.FET: max_price must be above 0"),
+        ({"cost": "-0.01"}, "positions.FET.cost: is under 0"),
+        ({"qty": "Infinity"}, "positions.FET.qty"),
+        ({"max_price": "NaN"}, "positions.FET.max_price"),
+    ],
+)
+def test_a_position_that_contradicts_itself_is_refused_by_the_fields_name(changes: dict[str, str], field: str) -> None:
+    assert field in refusal(json.dumps(with_position_changed(**changes)))
+
+
+@pytest.mark.parametrize("amount", ["-0.00000001", "-Infinity", "Infinity", "NaN"])
+def test_a_capital_that_cannot_be_is_refused(amount: str) -> None:
+    assert "capital_usdt" in refusal(json.dumps(MINIMUM | {"capital_usdt": amount}))
+    assert read(MINIMUM | {"capital_usdt": "0"}).capital == 0
+
+
+@pytest.mark.parametrize(("days", "is_refused"), [(0, False), (1, False), (2, True), (365, True)])
+def test_a_day_after_tomorrow_is_refused(days: int, is_refused: bool) -> None:
+    day = date(2021, 2, 15) + timedelta(days=days)
+    for book, field in (
+        (a_book(last_daily_update=day), "last_daily_update"),
+        (a_book(plan=DailyPlan(day=day)), "plan.day"),
+    ):
+        if not is_refused:
+            refuse_dates_to_come(book, date(2021, 2, 15), "bot_state.json")
+            continue
+        with pytest.raises(InputError, match=f"bot_state.json: {field}: .* is after tomorrow"):
+            refuse_dates_to_come(book, date(2021, 2, 15), "bot_state.json")
 
 
 @pytest.mark.parametrize(

@@ -247,7 +247,7 @@ class BinanceExchange:
         """
         trades = self._connection.signed(self._client.get_my_trades, symbol=pair, limit=MAX_TRADES_PER_PAGE)
         return [
-            read_executed_order(self._connection.signed(self._client.get_order, symbol=pair, orderId=order_id))
+            read_executed_order(self._connection.signed(self._client.get_order, symbol=pair, orderId=order_id), trades)
             for order_id in read_order_ids(trades, moment_ms)
         ]
 

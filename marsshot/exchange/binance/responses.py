@@ -19,6 +19,7 @@ from marsshot.core.domain import (
     OrderReport,
     PartFill,
     TradingRules,
+    fees_by_asset,
     is_usable_price,
 )
 from marsshot.core.errors import TemporaryError
@@ -126,15 +127,20 @@ def read_order_ids(rows: Any, since_ms: int) -> list[int]:
         raise TemporaryError(LocalizedText("fault.binance.odd_trades")) from None
 
 
-def read_executed_order(answer: Any) -> ExecutedOrder:
-    """Read an order that was asked for by Binance's own id. Raises TemporaryError."""
+def read_executed_order(answer: Any, trades: Any) -> ExecutedOrder:
+    """Read an order that was asked for by Binance's own id; its trades are among these. Raises TemporaryError."""
     try:
+        parts = [read_part_fill(row) for row in trades if row["orderId"] == answer["orderId"]]
         return ExecutedOrder(
             client_order_id=str(answer["clientOrderId"]),
             pair=str(answer["symbol"]),
             side=str(answer["side"]),
             executed_base=Decimal(answer["executedQty"]),
             time_ms=int(answer["time"]),
+            quote=quote
+            if (quote := Decimal(answer.get("cummulativeQuoteQty", 0))) > 0
+            else sum((part.quote for part in parts), ZERO),
+            fees=fees_by_asset(parts),
         )
     except UNREADABLE:
         raise TemporaryError(LocalizedText("fault.binance.odd_seen_order")) from None
