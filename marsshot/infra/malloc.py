@@ -1,7 +1,8 @@
 """Keeps the sleeping daemon small: one heap for all threads, and what is free goes back to the system.
 
 Otherwise the C library keeps what was freed for later, in a heap for each thread that asks for prices; a bot that
-sleeps has no later. Where the C library is not glibc, nothing is done.
+sleeps has no later: 64.9 MB between two passes instead of 59.6, where 60 is the bound (`docs/performance.md`). Where
+the C library is not glibc, nothing is done.
 """
 
 from __future__ import annotations
