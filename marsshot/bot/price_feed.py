@@ -12,10 +12,10 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Protocol
 
-from marsshot.bot.price_judge import STANDSTILL, BalanceOf, JudgedQuote, PriceJudge, account_balances
+from marsshot.bot.price_judge import BalanceOf, JudgedQuote, PriceJudge, account_balances
 from marsshot.config.settings import Settings
 from marsshot.core.catalog import LocalizedText
-from marsshot.core.domain import Account, Book, Position
+from marsshot.core.domain import STANDSTILL, Account, Book, Position
 from marsshot.exchange.base import Exchange
 from marsshot.infra.background import Inbox
 from marsshot.infra.clock import Clock

@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from marsshot.core.catalog import LocalizedText
-from marsshot.core.domain import ZERO, Position
+from marsshot.core.domain import STANDSTILL, ZERO, Position
 from marsshot.core.errors import MarsShotError
 from marsshot.infra.clock import Clock
 from marsshot.market_data.price_aggregator import PriceSource, Quote
@@ -26,9 +26,6 @@ from marsshot.strategy.second_look import (
     judge,
     wants_balance,
 )
-
-STANDSTILL = f"standstill.{Standstill.REPLACED}"
-"""In `Position.said`: nothing of it is traded until the owner says otherwise; the owner has been told."""
 
 BalanceOf = Callable[[str], Decimal | None]
 """Returns what the account holds of a token, free or not; None where that cannot be had now."""

@@ -14,7 +14,7 @@ from decimal import Decimal
 from marsshot.bot.control_files import ControlFiles
 from marsshot.config.settings import Settings
 from marsshot.core.catalog import LocalizedText
-from marsshot.core.domain import ZERO, Account, Book, TradingRules
+from marsshot.core.domain import STANDSTILL, ZERO, Account, Book, TradingRules
 from marsshot.core.errors import MarsShotError
 from marsshot.core.reasons import DifferenceKind
 from marsshot.infra.event_log import log_error, log_info, log_warning
@@ -29,6 +29,7 @@ from marsshot.portfolio.reconciliation import (
     surpluses,
     symbols_to_check,
     unknown_orders,
+    with_coins_exchanged,
     with_comparison,
     with_exchange_quantity,
     with_order_accepted,
@@ -59,6 +60,8 @@ class Reconciler:
         Raises TemporaryError or AccountTroubleError; then it stays due, too.
         """
         if settings.mode == "paper":  # there the book is the account
+            if self.control.is_resume_requested():
+                self.store.change(lambda book: _with_replaced_taken(book, {}, None))
             self.is_due = False
         elif executor.exchange.now_ms() >= self._second_reading_ms or self.control.is_resume_requested():
             self.is_due = self._compare(settings, executor)
@@ -72,8 +75,10 @@ class Reconciler:
         rules = {symbol: executor.rules_of(symbol) for symbol in symbols}
         now_ms = executor.exchange.now_ms()
         account = executor.exchange.account()
-        differences = self._differences(account, rules, executor, now_ms)
         resumed = self.control.is_resume_requested()
+        if resumed:
+            self.store.change(lambda book: _with_replaced_taken(book, rules, account))
+        differences = self._differences(account, rules, executor, now_ms)
         accepted = [one for one in differences if self._is_accepted(one, resumed=resumed)]
         reading = reading_of(self.store.book, [one for one in differences if one not in accepted], now_ms)
         self._report(reading.confirmed)
@@ -99,7 +104,9 @@ class Reconciler:
             symbol: executor.exchange.orders_since(executor.pair_of(symbol), since_ms(book, now_ms))
             for symbol in symbols_to_check(book, account, rules, list(rules))
         }
-        by_balance = balance_differences(book, account, rules)
+        # Of a token that may be another coin now the owner has been told already; all else goes on.
+        standing = {symbol for symbol, held in book.positions.items() if STANDSTILL in held.said}
+        by_balance = [one for one in balance_differences(book, account, rules) if one.symbol not in standing]
         missing = {DifferenceKind.SHORTFALL, DifferenceKind.LENT}
         uncovered = {one.symbol for one in by_balance if one.topic.kind in missing}
         covered = [symbol for symbol in book.positions if symbol not in uncovered]
@@ -130,6 +137,19 @@ class Reconciler:
             facts = {"counted": _plain(held.qty), "there": _plain(there)}
             log_info("book.surplus", LocalizedText("log.surplus", symbol=symbol, **facts), symbol=symbol)
             self.store.save(with_position(self.store.book, symbol, replace(held, said=held.said | {SURPLUS})))
+
+
+def _with_replaced_taken(book: Book, rules: Mapping[str, TradingRules | None], account: Account | None) -> Book:
+    """Let the positions that stood still count what the account holds of them now: the owner has looked."""
+    for symbol, held in book.positions.items():
+        if STANDSTILL not in held.said:
+            continue
+        known = rules.get(symbol)
+        there = held.qty if account is None or known is None else account.total(known.base_asset)
+        book = with_coins_exchanged(book, symbol, there)
+        amounts = {"there": _plain(there), "counted": _plain(held.qty)}
+        log_warning("book.adjusted", LocalizedText("log.adjusted", symbol=symbol, **amounts), symbol=symbol)
+    return book
 
 
 def _adjusted_to_exchange(

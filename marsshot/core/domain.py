@@ -21,6 +21,8 @@ EXACT = Context(prec=400, traps=[Inexact, InvalidOperation])
 """Products of this context are exact or an error: thresholds are compared without rounding."""
 
 ZERO, ONE = Decimal(0), Decimal(1)
+STANDSTILL = "standstill.replaced"
+"""In `Position.said`: nothing of it is traded until the owner says otherwise; the owner has been told."""
 MAX_EXPONENT = 40  # no price, amount or rate has more digits than this before or after the point
 
 

@@ -13,6 +13,7 @@ from decimal import Decimal
 
 from marsshot.core.catalog import LocalizedText
 from marsshot.core.domain import (
+    STANDSTILL,
     ZERO,
     Account,
     Book,
@@ -264,6 +265,32 @@ def with_exchange_quantity(book: Book, difference: Difference, lot_step: Decimal
         book,
         difference.symbol,
         replace(held, qty=exchange_quantity, cost=held.cost * exchange_quantity / held.qty, said=said),
+    )
+
+
+def with_coins_exchanged(book: Book, symbol: str, quantity: Decimal) -> Book:
+    """Let a position count what the account holds of the new coin, for what was paid for the old one.
+
+    The top moves by the same factor as the entry price. Nothing of it there: the position is closed.
+    """
+    held = book.positions[symbol]
+    said = held.said - {STANDSTILL, "short", "not_there"}
+    if quantity <= 0:
+        return with_position(book, symbol, None)
+    if quantity == held.qty:
+        return with_position(book, symbol, replace(held, said=said))
+    entry_price = held.cost / quantity
+    return with_position(
+        book,
+        symbol,
+        replace(
+            held,
+            qty=quantity,
+            entry_quote=held.cost,
+            entry_base=quantity,
+            max_price=max(held.max_price * entry_price / held.entry_price, entry_price),
+            said=said,
+        ),
     )
 
 

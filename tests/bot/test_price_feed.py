@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from marsshot.bot.price_feed import PriceFeed, PriceLook
-from marsshot.bot.price_judge import STANDSTILL
+from marsshot.core.domain import STANDSTILL
 from marsshot.market_data.coinbase import MissingPrice, MissingPriceReason, SpotPricesCallback
 from marsshot.portfolio.ledger import with_position
 from marsshot.strategy.second_look import LastLook
