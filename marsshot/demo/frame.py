@@ -113,7 +113,9 @@ def _positions(scene: Scene, width: int, room: int, catalog: Catalog) -> list[Te
     order = sorted(ahead, key=lambda symbol: abs(ahead[symbol].distance))
     shown = order if len(order) + 2 <= room else order[: max(0, room - 3)]
     names = ("token", "price", "gain", "worth", "near", "entry", "quantity", "rules")
-    heading = [Text(catalog.text(f"demo.column.{name}"), style="bold") for name in names]
+    spaced = {"near", "rules"}  # as their cells are, beside numbers
+    titles = (" " * (name in spaced) + catalog.text(f"demo.column.{name}") for name in names)
+    heading = [Text(title, style="bold") for title in titles]
     rows = [_position(symbol, ahead[symbol], scene, catalog) for symbol in shown]
     lines = [Text(), *table([heading, *rows], frozenset({0, 4, 7}), width)]
     if len(shown) < len(order):

@@ -76,7 +76,7 @@ class Trade:
 
     def text(self, catalog: Catalog) -> str:
         """Return it in words, with why."""
-        facts = {"stamp": self.stamp, "symbol": self.symbol, "quote": self.quote, "price": self.price}
+        facts = {"stamp": f"{self.stamp} ", "symbol": self.symbol, "quote": self.quote, "price": self.price}
         if not self.is_purchase:
             why = catalog.text(f"log.reason.{self.reason}")
             return catalog.text("demo.trade.sale", **facts, gain=self.gain or Decimal(0), why=why)

@@ -291,6 +291,7 @@ def test_every_line_in_french() -> None:
         "Gain : aujourd'hui +115,00 USDT, sur 7 jours pas encore connu, sur 30 jours pas encore connu",
         "Gain depuis le début : +125,00 USDT (+12,5 %), dont +0,00 réalisé par les ventes ; "
         "démarré le 01/01/2021 avec 1 000,00 USDT",
+        "Plus forte baisse depuis un sommet, depuis le début : 0,0 % (d'après equity.csv, une ligne par heure)",
         "Dernière passe du jour : 15/02/2021, rien vendu, rien acheté (pourquoi : decisions.csv)",
         "Prochaine passe : 16/02/2021 00:30 UTC",
         "Achats : suspendus (à votre demande) ; les ventes continuent. Pour les reprendre : python main.py resume",
