@@ -50,7 +50,9 @@ def positions_changed_by(
     prices: Mapping[str, Decimal], positions: Mapping[str, Position], rules: ExitRules
 ) -> dict[str, Position]:
     """Return, of the positions, those that are others after they have seen these prices."""
-    seen = {symbol: with_price_seen(positions[symbol], prices[symbol], rules) for symbol in prices.keys() & positions}
+    # In the order of the prices: a set's would be another one in each process, and the book's order with it.
+    held = [symbol for symbol in prices if symbol in positions]
+    seen = {symbol: with_price_seen(positions[symbol], prices[symbol], rules) for symbol in held}
     return {symbol: position for symbol, position in seen.items() if position is not positions[symbol]}
 
 

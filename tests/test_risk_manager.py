@@ -341,6 +341,12 @@ def test_what_a_look_changes_is_returned_for_the_round_to_save() -> None:
     assert positions_changed_by(prices(FET="5", OP="2.99", ARB="4", DOT="5"), held, EXIT_RULES) == {"FET": armed}
 
 
+def test_what_a_look_changes_stands_in_the_order_of_the_prices() -> None:
+    symbols = [f"T{number}" for number in range(50)]
+    held = {symbol: a_position() for symbol in reversed(symbols)}
+    assert list(positions_changed_by(dict.fromkeys(symbols, D(5)), held, EXIT_RULES)) == symbols
+
+
 def test_a_position_is_checked_as_it_is_after_this_price_though_nothing_was_saved() -> None:
     rules = replace(EXIT_RULES, trailing_start_multiple=D("0.6"), trailing_fall=D("0.01"))
     executor = FakeExecutor({"FET": a_position(trailing_armed=True, max_price=D("0.5"))})

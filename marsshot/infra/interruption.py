@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
 INTERRUPTED = 130  # the exit code of a shell's command that Ctrl-C has ended
-# The catalogue is among what may not be loaded yet.
-LINES = {"en": "stopped", "fr": "arrêté"}
+# In every language that there is: neither settings nor catalogue may be loaded yet.
+STOPPED = "stopped (arrêté)"
 
 
 def guard_loading() -> None:
@@ -43,14 +43,5 @@ def run(main: Callable[[], int]) -> NoReturn:
 
 
 def _end() -> NoReturn:
-    os.write(2, f"\n{os.path.basename(sys.argv[0])}: {LINES[_language()]}\n".encode())
+    os.write(2, f"\n{os.path.basename(sys.argv[0])}: {STOPPED}\n".encode())
     os._exit(INTERRUPTED)
-
-
-def _language() -> str:
-    try:
-        with open("config.yaml", encoding="utf-8", errors="replace") as file:
-            named = next((line for line in file if line.startswith("language:")), "")
-    except OSError:
-        return "en"
-    return "fr" if named.removeprefix("language:").strip(" \t\"'").startswith("fr") else "en"
