@@ -1,3 +1,3 @@
 """Which MarsShot this is; `CHANGELOG.md` says what is in it."""
 
-VERSION = "0.2.0.dev0"
+VERSION = "0.2.0-dev"

@@ -1,10 +1,11 @@
 """The pages in a real browser: headless Chromium, driven by Playwright, on the server that `python dashboard.py` runs.
 
-Skipped, each test by itself so that it shows, where no Chromium is installed.
+Skipped, each test by itself so that it shows, where no Chromium is installed; on CI that is a failure.
 """
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -29,12 +30,14 @@ DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 HTML_INJECTION = "<img src=x onerror=document.title='owned'>"
 
 pytestmark = pytest.mark.skipif(
-    not CHROMIUM, reason="no Chromium here: to see the pages in a real browser, apt-get install chromium"
+    not CHROMIUM and not os.environ.get("CI"),
+    reason="no Chromium here: to see the pages in a real browser, apt-get install chromium",
 )
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    assert CHROMIUM, "on CI the pages are seen in a real browser: apt-get install chromium"
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
         yield browser

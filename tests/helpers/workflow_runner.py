@@ -19,12 +19,17 @@ SHELLS = {"bash": ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c"], No
 
 @dataclass
 class JobRun:
-    """One run of one job in a folder. context: what expressions may ask for, such as `secrets.KEY`."""
+    """One run of one job in a folder.
+
+    context: what expressions may ask for, such as `secrets.KEY`. inherited: the variables that the runner sets, taken
+    from the test's environment.
+    """
 
     workflow: Mapping[str, Any]
     job: str
     folder: Path
     context: dict[str, str]
+    inherited: Sequence[str] = ()
     used: list[str] = field(default_factory=list)  # the actions that would have run
     output: str = ""
     failed: bool = False
@@ -72,6 +77,7 @@ class JobRun:
             "HOME": str(self.folder.parent),
             "GITHUB_STEP_SUMMARY": str(self._summary_file),
             "PIP_NO_INDEX": "1",  # what is to be installed is there already
+            **{name: os.environ[name] for name in self.inherited},
             **{name: self._filled(str(value)) for name, value in own.items()},
         }
         shell = SHELLS[self.workflow.get("defaults", {}).get("run", {}).get("shell")]

@@ -33,7 +33,7 @@ from marsshot.monitoring.heartbeat import (
     Ping,
 )
 from marsshot.monitoring.sd_notify import SystemdNotifier, status
-from tests.helpers.builders import NOW, ROOT, some_settings
+from tests.helpers.builders import NOW, some_settings
 from tests.helpers.process_harness import PROGRAM, ProcessHarness
 
 
@@ -162,11 +162,6 @@ def test_a_heartbeat_that_cannot_be_written_is_told_once_an_hour(
     assert len(warned) == 2
     assert "heartbeat.json: cannot be written (Is a directory)" in warned[0]
     assert heartbeat_harness.pings == 4
-
-
-def test_the_version_is_one_that_the_changelog_knows() -> None:
-    changes = (ROOT / "CHANGELOG.md").read_text()
-    assert ("## Unreleased" if VERSION.endswith(".dev0") else f"## {VERSION}\n") in changes
 
 
 # --------------------------------------------------------------------------- systemd's socket

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import fnmatch
 import json
+import os
+import re
 import shutil
 import subprocess
 import sys
@@ -20,6 +22,8 @@ from tests.helpers.builders import ROOT
 from tests.helpers.workflow_runner import JobRun
 
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
+DEPENDABOT = ROOT / ".github/dependabot.yml"
+RELEASE: dict[Any, Any] = yaml.safe_load((ROOT / ".github/workflows/release.yml").read_text())
 PIPELINE: dict[Any, Any] = yaml.safe_load((ROOT / ".github/workflows/ci_pipeline.yml").read_text())
 TOOLS = Path(sys.executable).parent
 LAST_RECORDED = date(2021, 9, 29)
@@ -51,10 +55,33 @@ def test_the_workflows_may_no_more_than_they_need() -> None:
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
 def test_the_shell_scripts_of_the_workflows_are_sound(path: Path) -> None:
     jobs = yaml.safe_load(path.read_text())["jobs"]
-    scripts = [step["run"] for job in jobs.values() for step in job["steps"] if "run" in step]
+    scripts = [step["run"] for job in jobs.values() for step in job.get("steps", []) if "run" in step]
     assert scripts
     for script in scripts:
         lint(TOOLS / "shellcheck", "--shell=bash", "-", text=script)
+
+
+def test_dependabot_has_the_form_that_github_takes_and_looks_after_everything() -> None:
+    lint(TOOLS / "check-jsonschema", "--builtin-schema", "vendor.dependabot", DEPENDABOT)
+    updates = yaml.safe_load(DEPENDABOT.read_text())["updates"]
+    assert {update["package-ecosystem"] for update in updates} == {"uv", "github-actions", "docker"}
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+def test_every_action_is_pinned_by_its_digest_and_tells_its_version(path: Path) -> None:
+    used = re.findall(r"uses: (.+)$", path.read_text(), re.MULTILINE)
+    assert used
+    for action in used:
+        pinned = re.match(r"[\w.-]+/[\w./-]+@[0-9a-f]{40}  # v\d+\.\d+\.\d+", action)
+        assert pinned or action.startswith("./.github/workflows/"), action
+
+
+def test_one_action_is_the_same_everywhere() -> None:
+    pins: dict[str, set[str]] = {}
+    for path in WORKFLOWS:
+        for action, pin in re.findall(r"uses: ([\w./-]+)@(\S+  # \S+)", path.read_text()):
+            pins.setdefault(action, set()).add(pin)
+    assert pins and all(len(found) == 1 for found in pins.values()), pins
 
 
 def test_a_fault_in_a_workflow_is_found(tmp_path: Path) -> None:
@@ -192,3 +219,69 @@ def test_settings_without_a_mode_are_told(checkout: Path, market: MarketProcess)
     (checkout / "config.yaml").write_text(config.replace("mode: demo", "'mode': demo"))
     job = train_job(checkout, market.lunarcrush_key)
     assert job.failed and job.errors == ["config.yaml has no line that begins with mode:"]
+
+
+# ------------------------------------------------------------------------------------------ the release
+
+
+def test_a_release_is_tested_before_anything_is_pushed_and_each_job_may_one_thing() -> None:
+    jobs = RELEASE["jobs"]
+    assert {name: job.get("needs") for name, job in jobs.items()} == {
+        "version": None,
+        "test": "version",
+        "image": "test",
+        "release": "image",
+    }
+    assert jobs["test"]["uses"] == "./.github/workflows/tests.yml"
+    assert RELEASE["permissions"] == {}
+    assert {name: job["permissions"] for name, job in jobs.items()} == {
+        "version": {"contents": "read"},
+        "test": {"contents": "read"},
+        "image": {"contents": "read", "packages": "write"},
+        "release": {"contents": "write"},
+    }
+
+
+def test_the_image_is_for_both_processors_and_says_what_it_is_made_of() -> None:
+    (build,) = [step["with"] for step in RELEASE["jobs"]["image"]["steps"] if "build-push" in step.get("uses", "")]
+    assert build["platforms"] == "linux/amd64,linux/arm64"
+    assert (build["provenance"], build["sbom"], build["push"]) == ("mode=max", True, True)
+
+
+@pytest.mark.parametrize(
+    ("tag", "tags"),
+    [("v1.2.0", ["owner/marsshot:1.2.0", "owner/marsshot:latest"]), ("v1.2.0-rc.1", ["owner/marsshot:1.2.0-rc.1"])],
+)
+def test_only_a_finished_version_is_the_latest(
+    tag: str, tags: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GITHUB_REF_NAME", tag)
+    monkeypatch.setenv("GITHUB_REPOSITORY", "Owner/MarsShot")
+    monkeypatch.setenv("GITHUB_OUTPUT", str(tmp_path / "output"))
+    job = JobRun(RELEASE, "image", tmp_path, {}, ("GITHUB_REF_NAME", "GITHUB_REPOSITORY", "GITHUB_OUTPUT")).run()
+    assert not job.failed, job.output
+    lines = (tmp_path / "output").read_text().splitlines()
+    assert lines == ["tags<<END", *(f"ghcr.io/{one}" for one in tags), "END"]
+
+
+@pytest.mark.parametrize(("version", "options"), [("1.2.0", []), ("1.2.0-rc.1", ["--prerelease"])])
+def test_the_github_release_says_what_changelog_says(
+    version: str, options: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Up to GitHub's own command, which is replaced by one that shows what it was given."""
+    code, tools = tmp_path / "code", tmp_path / "tools"
+    (code / "marsshot/core").mkdir(parents=True)
+    (code / "marsshot/core/version.py").write_text(f'VERSION = "{version}"\n')
+    (code / "CHANGELOG.md").write_text(f"# Changes\n\n## {version}\n\n- New.\n\n## 1.1.0\n\n- Old.\n")
+    shutil.copytree(ROOT / "deploy", code / "deploy")
+    tools.mkdir()
+    (tools / "gh").write_text('#!/bin/sh\necho "gh $*"\ncat notes.md\n')
+    (tools / "gh").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tools}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("GITHUB_REF_NAME", f"v{version}")
+    job = JobRun(RELEASE, "release", code, {"github.token": "token"}, ("GITHUB_REF_NAME",)).run()
+    assert not job.failed, job.output
+    command, _, *notes = job.output.splitlines()
+    assert command.startswith(f"gh release create v{version} --verify-tag --title MarsShot {version} ")
+    assert command.split()[-len(options) :] == options or not options
+    assert notes == ["- New."]
