@@ -24,6 +24,7 @@ from marsshot.infra.clock import SystemClock
 
 TOKEN_FILE = Path(DASHBOARD_TOKEN)
 PORT = 8377
+CONTAINER_MARKS = (Path("/.dockerenv"), Path("/run/.containerenv"))  # what Docker and Podman put into a container
 NOT_INSTALLED = "dashboard.py: what it runs on is not installed; run: make dashboard (or: pip install -r {file})"
 
 
@@ -49,6 +50,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--host", default="127.0.0.1", help="the address to serve (default: this machine alone)")
     parser.add_argument("--port", type=int, default=PORT, help=f"the port to serve (default: {PORT})")
     parser.add_argument("--public-url", metavar="URL", default="", help="https://name, where a proxy shows the page")
+    parser.add_argument(
+        "--published-on",
+        metavar="ADDRESS",
+        default="",
+        help="in a container: the loopback address of the machine around it at which the port is published",
+    )
     parser.add_argument("--new-token", action="store_true", help=f"make a token in {TOKEN_FILE}, and show it once")
     return parser
 
@@ -68,7 +75,12 @@ def _serve(chosen: argparse.Namespace) -> int:
     if not 0 < chosen.port < 65536:  # noqa: PLR2004 - ports are 16 bits
         raise InputError(f"--port {chosen.port}: a number from 1 to 65535 is needed")
     server_address = build_server_address(
-        chosen.host, chosen.port, read_token(os.environ, TOKEN_FILE), chosen.public_url
+        chosen.host,
+        chosen.port,
+        read_token(os.environ, TOKEN_FILE),
+        chosen.public_url,
+        chosen.published_on,
+        in_container=any(mark.exists() for mark in CONTAINER_MARKS),
     )
     try:
         from marsshot.dashboard.server import serve  # noqa: PLC0415

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
@@ -18,7 +19,7 @@ from urllib.request import Request, urlopen
 import pytest
 
 from dashboard import main
-from marsshot.dashboard.security.access_control import TOKEN_VARIABLE
+from marsshot.dashboard.security.access_control import TOKEN_VARIABLE, ServerAddress
 from tests.helpers.builders import ROOT
 from tests.helpers.dashboard_harness import TOKEN, write_bot_files
 
@@ -91,6 +92,24 @@ def test_what_is_wrong_is_told_in_one_line(arguments: list[str], told: str, caps
     error = capsys.readouterr().err
     assert told in error
     assert error.count("\n") == 1
+
+
+def test_in_a_container_it_says_where_its_port_is_published(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Docker's mark is put where this process looks for it, and nothing is served."""
+    (folder / ".dockerenv").touch()
+    monkeypatch.setattr("dashboard.CONTAINER_MARKS", (folder / ".dockerenv",))
+    served_at: list[ServerAddress] = []
+    server = import_module("marsshot.dashboard.server")  # by name: another test takes it out of sys.modules
+    monkeypatch.setattr(server, "serve", lambda *given: served_at.append(given[2]))
+    assert main(["--host", "0.0.0.0", "--published-on", "127.0.0.1"]) == 0  # noqa: S104 - the container's own network
+    (address,) = served_at
+    assert (address.host, address.address) == ("0.0.0.0", "http://127.0.0.1:8377")  # noqa: S104
+
+
+def test_elsewhere_nothing_is_published(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("dashboard.CONTAINER_MARKS", ())
+    assert main(["--host", "0.0.0.0", "--published-on", "127.0.0.1"]) == 2  # noqa: S104 - what is refused
+    assert "--published-on: for a container" in capsys.readouterr().err
 
 
 def test_a_short_token_is_refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

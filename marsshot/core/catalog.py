@@ -24,6 +24,7 @@ LANGUAGES: tuple[Language, ...] = get_args(Language)
 FOLDER = Path(__file__).parent / "locales"
 WITH_REMEDY = "fault.with_remedy"
 COMMAND_VARIABLE = "MARSSHOT_COMMAND"  # of the environment: what the owner types to call the program
+CONTAINER_COMMAND = "docker compose exec marsshot marsshot"
 
 # Many times faster, where PyYAML has been built with it.
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -199,7 +200,8 @@ def with_command_name(text: str, command: str) -> str:
     if not command:
         return text
     # The bot itself is the service's: called by hand it would end with the terminal.
-    text = re.sub(r"python main\.py(?! [\w-])", lambda _: f"sudo systemctl start {command}", text)
+    start = "docker compose up -d" if command == CONTAINER_COMMAND else f"sudo systemctl start {command}"
+    text = re.sub(r"python main\.py(?! [\w-])", lambda _: start, text)
     return re.sub(r"python (?=\w+\.py)", lambda _: f"{command} ", text.replace("python main.py", command))
 
 

@@ -134,6 +134,28 @@ def test_the_address_is_what_to_type() -> None:
     assert build_server_address("127.0.0.1", 8377, LONG, "https://bot.example/").address == "https://bot.example"
 
 
+@pytest.mark.parametrize("host", ["0.0.0.0", "::"])  # noqa: S104 - a container's own network
+def test_in_a_container_a_port_published_on_loopback_needs_no_token(host: str) -> None:
+    published = build_server_address(host, 8377, "", "", "127.0.0.1", in_container=True)
+    assert published.address == "http://127.0.0.1:8377"
+    assert published.allows_host("127.0.0.1:8377") and published.allows_host("localhost:8377")
+    assert not published.allows_host("bot.example") and not published.allows_host("172.18.0.3:8377")
+
+
+@pytest.mark.parametrize(
+    ("published_on", "in_container", "told"),
+    [
+        ("127.0.0.1", False, "for a container"),
+        ("0.0.0.0", True, "a loopback address"),  # noqa: S104 - what is refused
+        ("192.168.1.4", True, "a loopback address"),
+        ("", True, "a token is needed"),
+    ],
+)
+def test_no_other_publishing_goes_without_a_token(published_on: str, in_container: bool, told: str) -> None:
+    with pytest.raises(InputError, match=told):
+        build_server_address("0.0.0.0", 8377, "", "", published_on, in_container=in_container)  # noqa: S104
+
+
 @pytest.mark.parametrize("name", ["127.0.0.1:8377", "localhost", "LOCALHOST:9", "[::1]:8377", "127.9.9.9"])
 def test_this_machines_own_names_are_let_in(name: str) -> None:
     assert ServerAddress("127.0.0.1", 8377).allows_host(name)

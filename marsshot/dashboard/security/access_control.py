@@ -85,12 +85,17 @@ def token_matches(given: str, token: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class ServerAddress:
-    """Where the page is served. public_url: where a proxy with https shows it, empty without one."""
+    """Where the page is served.
+
+    public_url: where a proxy with https shows it, empty without one. published_on: in a container, the loopback address
+    of the machine around it at which the port is published, empty elsewhere.
+    """
 
     host: str
     port: int
     token: str = ""
     public_url: str = ""
+    published_on: str = ""
 
     @property
     def is_https(self) -> bool:
@@ -100,7 +105,8 @@ class ServerAddress:
     @property
     def address(self) -> str:
         """Return what to type into a browser on this machine, or where the proxy shows it."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
+        host = self.published_on or self.host
+        host = f"[{host}]" if ":" in host else host
         return self.public_url or f"http://{host}:{self.port}"
 
     def allows_host(self, host_header: str) -> bool:
@@ -120,9 +126,19 @@ class ServerAddress:
         return bool(self.token) and (name == self.host.lower() or _is_address(name))
 
 
-def build_server_address(host: str, port: int, token: str, public_url: str = "") -> ServerAddress:
-    """Return the checked address. Raises InputError where others could come in without a token."""
-    if not token and not is_loopback(host):
+def build_server_address(
+    host: str, port: int, token: str, public_url: str = "", published_on: str = "", *, in_container: bool = False
+) -> ServerAddress:
+    """Return the checked address. Raises InputError where others could come in without a token.
+
+    In a container the host has to be every address of its own network; who can come in is settled by where the port is
+    published. Without a token pages are shown under this machine's names alone all the same, and have no buttons.
+    """
+    if published_on and not in_container:
+        raise InputError("--published-on: for a container; elsewhere --host says who can come in")
+    if published_on and not is_loopback(published_on):
+        raise InputError(f"--published-on {published_on}: a loopback address such as 127.0.0.1 is needed")
+    if not token and not is_loopback(host) and not published_on:
         raise InputError(
             f"--host {host}: other machines could look in, so a token is needed; make one with: "
             f"python dashboard.py --new-token"
@@ -135,7 +151,7 @@ def build_server_address(host: str, port: int, token: str, public_url: str = "")
             raise InputError("--public-url: a token is needed; make one with: python dashboard.py --new-token")
         if not is_loopback(host):
             raise InputError("--public-url: the proxy is to be the only way in; leave --host at 127.0.0.1")
-    return ServerAddress(host, port, token, public_url.rstrip("/"))
+    return ServerAddress(host, port, token, public_url.rstrip("/"), published_on)
 
 
 def _is_address(name: str) -> bool:

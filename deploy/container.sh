@@ -1,0 +1,86 @@
+#!/bin/sh
+# What the container runs, and the command in it: `docker compose exec marsshot marsshot status`.
+#   run          the bot in the mode of config.yaml; in demo mode the whole job, as `make run` does
+#   dashboard    the page in a browser
+#   health       whether all is well, for Docker's health check
+#   NAME.py ...  that script; anything else is one of main.py's commands
+set -eu
+program=$(dirname "$(dirname "$(readlink -f "$0")")")
+at_rest=${TMPDIR:-/tmp}/marsshot_at_rest
+
+child=""
+stopping=""
+resting=""
+# shellcheck disable=SC2329 # the trap below calls it
+stop() {
+    stopping=yes
+    [ -z "$child" ] || kill -TERM "$child" 2>/dev/null || true
+    [ -z "$resting" ] || exit 0
+}
+
+# Run it, hand a stop on to it, and return its exit code once it has ended.
+step() {
+    "$@" &
+    child=$!
+    code=0
+    wait "$child" || code=$?
+    while kill -0 "$child" 2>/dev/null; do # a signal ended the wait, and not the child
+        code=0
+        wait "$child" || code=$?
+    done
+    child=""
+    [ -z "$stopping" ] || exit "$code"
+    return "$code"
+}
+
+script() {
+    name=$1
+    shift
+    step python "$program/$name" "$@"
+}
+
+# Stay, so that the results can be looked at and Docker does not begin anew.
+rest() {
+    echo "$1"
+    resting=yes
+    step sleep infinity
+}
+
+run() {
+    rm -f "$at_rest"
+    trap stop TERM INT
+    mode=$(sed -n "s/^mode: *[\"']\{0,1\}\([a-z]*\).*/\1/p" config.yaml 2>/dev/null || true)
+    code=0
+    if [ "$mode" = demo ]; then
+        { script build_csv.py && script train_model.py && script main.py run; } || code=$?
+        if [ "$code" = 0 ]; then
+            : >"$at_rest"
+            rest "The demo is over; its results: http://127.0.0.1:8377. Once more: docker compose restart marsshot"
+        fi
+    else
+        script main.py run || code=$?
+    fi
+    # Settings, keys or a file are wrong: a new start mends nothing, and the health check tells.
+    if [ "$code" = 2 ]; then
+        rest "Mend that, then: docker compose restart"
+    fi
+    exit "$code"
+}
+
+case "${1-run}" in
+run) run ;;
+dashboard)
+    shift
+    exec python "$program/dashboard.py" --host 0.0.0.0 --published-on 127.0.0.1 "$@"
+    ;;
+health)
+    [ ! -e "$at_rest" ] || exit 0
+    exec python -m marsshot.monitoring.health_check
+    ;;
+*.py)
+    name=$1
+    shift
+    exec python "$program/$name" "$@"
+    ;;
+*) exec python "$program/main.py" "$@" ;;
+esac
