@@ -3,44 +3,45 @@
 # make dashboard  the bot in a browser: http://127.0.0.1:8377
 # make chaos 10,000 seeded disasters: is anything lost or doubled?
 # make docs  the guides' tables of settings, from the catalogue
+# make lock  the exact releases and their hashes anew, from requirements/*.in; UPGRADE=--upgrade for newer ones
 # make bench what is claimed of speed and memory, both sides in one run: ten minutes on two free cores
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 
-PYTHON ?= $(shell for p in python3.11 python3 python; do \
-	$$p -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null && echo $$p && break; done)
+# Another than the newest that is found: make PYTHON=/path/to/python3.12
+PYTHON ?=
 VENV := .venv
 BIN := $(VENV)/bin
+PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
 
-.PHONY: help run dashboard install install-dev test lint types tests chaos bench docs format clean
+.PHONY: help run dashboard install install-dev test lint types tests chaos bench lock docs format clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
 
 $(BIN)/python:
-	@test -n "$(PYTHON)" || { echo "MarsShot needs Python 3.11: install it, or name it with make PYTHON=/path/to/python3.11"; exit 1; }
-	@echo "Making the virtual environment in $(VENV) ..."
-	$(PYTHON) -m venv $(VENV)
+	@python=$$(deploy/find_python.sh $(PYTHON)) && echo "Making the virtual environment in $(VENV) with $$python ..." \
+		&& "$$python" -m venv $(VENV)
 
 $(VENV)/runtime: requirements.txt | $(BIN)/python
 	@echo "Installing requirements.txt (the first time takes a minute or two) ..."
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(PIP_INSTALL) -r requirements.txt
 	@touch $@
 
-$(VENV)/benchmarks: requirements/benchmarks.txt requirements/distributed.txt requirements/dashboard.txt requirements.txt | $(BIN)/python
+$(VENV)/benchmarks: requirements/benchmarks.txt | $(BIN)/python
 	@echo "Installing requirements/benchmarks.txt ..."
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements/benchmarks.txt -r requirements/dashboard.txt
+	$(PIP_INSTALL) -r requirements/benchmarks.txt
 	@touch $@ $(VENV)/runtime
 
-$(VENV)/development: requirements/dev.txt requirements/dashboard.txt requirements.txt | $(BIN)/python
+$(VENV)/development: requirements/dev.txt | $(BIN)/python
 	@echo "Installing requirements/dev.txt ..."
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements/dev.txt
+	$(PIP_INSTALL) -r requirements/dev.txt
 	@touch $@ $(VENV)/runtime
 
-$(VENV)/dashboard: requirements/dashboard.txt requirements.txt | $(BIN)/python
+$(VENV)/dashboard: requirements/dashboard.txt | $(BIN)/python
 	@echo "Installing requirements/dashboard.txt ..."
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements/dashboard.txt
+	$(PIP_INSTALL) -r requirements/dashboard.txt
 	@touch $@ $(VENV)/runtime
 
 install: $(VENV)/runtime
@@ -81,6 +82,16 @@ bench: $(VENV)/benchmarks
 	@for name in $(BENCHMARKS); do echo; echo "benchmarks/$$name.py"; $(BIN)/python benchmarks/$$name.py; done
 	@if test -f "$(TRAINING_DATA)"; then $(BIN)/python benchmarks/train.py --input "$(TRAINING_DATA)"; else \
 		echo "benchmarks/train.py is left out: there is no $(TRAINING_DATA); name one with make bench TRAINING_DATA=..."; fi
+
+LOCKS := runtime dashboard distributed benchmarks dev
+
+lock: install-dev
+	@for name in $(LOCKS); do \
+		lock=requirements/$$name.txt; agree="--constraint requirements.txt"; \
+		if [ $$name = runtime ]; then lock=requirements.txt; agree=""; fi; \
+		command="uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate $$agree"; \
+		command+=" --output-file $$lock requirements/$$name.in"; \
+		echo "$$command"; $(BIN)/$$command --quiet $(UPGRADE) --custom-compile-command "$${command//  / }"; done
 
 format: install-dev
 	$(BIN)/ruff check --fix .

@@ -83,6 +83,7 @@ def load_model(path: Path) -> LoadedModel:
 
 
 def _check_version(path: Path, facts: dict[str, Any]) -> None:
+    """Refuse a model of another scikit-learn. Its Python does not matter: the scores are the same to the last bit."""
     versions = facts.get("versions")
     trained_with = versions.get("scikit-learn") if isinstance(versions, dict) else None
     if trained_with is not None and trained_with != sklearn.__version__:

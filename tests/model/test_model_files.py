@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import platform
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
@@ -77,6 +78,22 @@ def test_facts_need_no_more_than_the_digest(tmp_path: Path) -> None:
     path = a_pair(tmp_path)
     path.with_suffix(".json").write_text(json.dumps({"sha256": sha256(path.read_bytes()).hexdigest().upper()}))
     assert load_model(path).features == FEATURES
+
+
+@pytest.mark.parametrize("python", ["3.11.2", "3.12.3", "3.13.5", "3.14.0"])
+def test_a_model_of_another_python_is_taken_by_its_scikit_learn(tmp_path: Path, python: str) -> None:
+    path = a_pair(tmp_path, versions={"python": python, "scikit-learn": sklearn.__version__})
+    assert load_model(path).facts["versions"]["python"] == python
+
+
+@pytest.mark.parametrize("python", ["3.11.2", platform.python_version()])
+def test_and_refused_in_one_line_by_its_scikit_learn(tmp_path: Path, python: str) -> None:
+    path = a_pair(tmp_path, versions={"python": python, "scikit-learn": "1.8.0"})
+    with pytest.raises(InputError) as caught:
+        load_model(path)
+    told = str(caught.value)
+    assert f"trained with scikit-learn 1.8.0, installed is {sklearn.__version__}" in told
+    assert "\n" not in told and "train_model.py" in told
 
 
 def test_a_missing_model_and_missing_facts_are_named(tmp_path: Path) -> None:
