@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -16,10 +17,11 @@ from filelock import FileLock, Timeout
 from marsshot.config.bot_files import lock_path
 from marsshot.core.catalog import LocalizedText, with_remedy
 from marsshot.core.domain import Book
-from marsshot.core.errors import InputError, OperatorNeededError, TemporaryError
+from marsshot.core.errors import DiskFullError, InputError, OperatorNeededError, TemporaryError
 from marsshot.infra.atomic_files import Disk, backup_path, replace_atomically
+from marsshot.infra.disk_reserve import DiskReserve, is_disk_full
 from marsshot.portfolio.serialization import book_from_json, book_to_json
-from marsshot.portfolio.trades_file import client_order_ids, csv_rows, is_whole_line
+from marsshot.portfolio.trades_file import client_order_ids, csv_rows, has_our_columns, ids_anywhere, is_whole_line
 
 
 def load_state(path: Path, mode: str, disk: Disk) -> Book | None:
@@ -60,7 +62,7 @@ def _with_remedy(fault: str, path: Path, disk: Disk) -> LocalizedText:
 
 def save_state(book: Book, path: Path, disk: Disk) -> None:
     """Replace the book in one step; the previous one stays as .bak. Raises TemporaryError when the disk refuses,
-    or where the next start could not load it.
+    DiskFullError where it has no room, or where the next start could not load it.
     """
     text = book_to_json(book)
     try:
@@ -70,7 +72,8 @@ def save_state(book: Book, path: Path, disk: Disk) -> None:
     try:
         replace_atomically(disk, path, text.encode(), keep_backup=True)
     except OSError as error:
-        raise TemporaryError(LocalizedText("fault.file.unwritable", path=path, why=error.strerror)) from None
+        kind = DiskFullError if is_disk_full(error) else TemporaryError
+        raise kind(LocalizedText("fault.file.unwritable", path=path, why=error.strerror)) from None
 
 
 @contextmanager
@@ -105,8 +108,17 @@ def is_locked(path: Path) -> bool:
 class Store:
     """The one holder of the book. `book` changes only after the disk has it, and only through `save`."""
 
-    def __init__(self, book: Book, path: Path, trades_path: Path, disk: Disk, on_error: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        book: Book,
+        path: Path,
+        trades_path: Path,
+        disk: Disk,
+        on_error: Callable[[str], None],
+        reserve: DiskReserve | None = None,
+    ) -> None:
         self._book = book
+        self._reserve = reserve
         self._path = path
         self._trades_path = trades_path
         self._disk = disk
@@ -136,7 +148,23 @@ class Store:
             self.save(self._book)
 
     def _write_book(self, book: Book) -> None:
-        save_state(book, self._path, self._disk)
+        try:
+            save_state(book, self._path, self._disk)
+        except DiskFullError:
+            # Exits need the book: what was kept free for it is given up now.
+            if self._reserve is None or not self._reserve.give_up():
+                raise
+            save_state(book, self._path, self._disk)
+
+    def keep_reserve(self) -> None:
+        """Lay the room that is kept free for the book, where it is missing and the disk has room again."""
+        if self._reserve is not None:
+            self._reserve.lay()
+
+    @property
+    def has_room(self) -> bool:
+        """Whether there is room for exits whatever happens: without it nothing is bought."""
+        return self._reserve is None or self._reserve.is_laid
 
     def change(self, step: Callable[[Book], Book]) -> None:
         """Save what a pure step makes of the book, if it makes a difference."""
@@ -150,8 +178,7 @@ class Store:
             return
         try:
             if self._ids_in_file is None:
-                unfinished = {row.client_order_id for row in self._book.unwritten_trades}
-                self._ids_in_file = _mend_and_read_ids(self._trades_path, self._disk, unfinished)
+                self._ids_in_file = self._read_ids()
             missing = [row for row in self._book.unwritten_trades if row.client_order_id not in self._ids_in_file]
             if missing:
                 self._disk.append(self._trades_path, csv_rows(missing, header=not self._ids_in_file))
@@ -163,12 +190,30 @@ class Store:
         # In memory only: the file may go on holding rows that are written, their ids tell.
         self._book = replace(self._book, unwritten_trades=())
 
+    def _read_ids(self) -> set[str]:
+        """Return the ids in trades.csv. What cannot be added to is kept aside, and the file begun anew."""
+        unfinished = {row.client_order_id for row in self._book.unwritten_trades}
+        ids = _mend_and_read_ids(self._trades_path, self._disk, unfinished)
+        if ids is not None:
+            return ids
+        aside = _name_aside(self._trades_path, self._disk)
+        known = ids_anywhere(self._disk.read(self._trades_path))
+        self._disk.replace(self._trades_path, aside)
+        self._on_trouble(LocalizedText("log.trades_put_aside", path=self._trades_path, aside=aside))
+        return {name for name in known if name in unfinished}  # these are told already, in the file aside
+
 
 _HEADER_MARK = ""  # stands for the header line among the ids: a file that has it is not begun anew
 
 
-def _mend_and_read_ids(path: Path, disk: Disk, unfinished: set[str]) -> set[str]:
-    """Return the client order ids in trades.csv, its last line mended.
+def _name_aside(path: Path, disk: Disk) -> Path:
+    """Return a name of its own for a trades.csv that somebody else has written over."""
+    names = (path.with_name(f"{path.stem}.aside{number}{path.suffix}") for number in count(1))
+    return next(name for name in names if not disk.exists(name))
+
+
+def _mend_and_read_ids(path: Path, disk: Disk, unfinished: set[str]) -> set[str] | None:
+    """Return the client order ids in trades.csv, its last line mended; None where it cannot be added to.
 
     A last line without an end is cut off if a death left it: it is too short, or of an order that the book still has.
     Any other is whole (an editor may save without the last line's end) and gets its end.
@@ -177,6 +222,8 @@ def _mend_and_read_ids(path: Path, disk: Disk, unfinished: set[str]) -> set[str]
         return set()
     disk.ensure_synced(path)  # rows that are found here are dropped from the book
     content = disk.read(path)
+    if not has_our_columns(content):
+        return None
     whole = content.rfind(b"\n") + 1
     rest = content[whole:]
     if rest and is_whole_line(rest, unfinished):

@@ -15,7 +15,7 @@ from marsshot.bot.control_files import ControlFiles
 from marsshot.bot.journal import Journal
 from marsshot.bot.model_selector import ModelSelector
 from marsshot.bot.scoring_process import ChildScoringProcess, InlineScoringProcess, ScoringProcess
-from marsshot.config.bot_files import BOOK, FALLBACK_MODEL, MODEL, TRADES
+from marsshot.config.bot_files import BOOK, FALLBACK_MODEL, MODEL, RESERVE, TRADES
 from marsshot.config.loader import read_settings
 from marsshot.config.settings import Settings
 from marsshot.core.catalog import Catalog, LocalizedText
@@ -28,6 +28,7 @@ from marsshot.infra.atomic_files import Disk
 from marsshot.infra.background import WorkerPool
 from marsshot.infra.clock import Clock
 from marsshot.infra.console import Terminal
+from marsshot.infra.disk_reserve import DiskReserve
 from marsshot.infra.event_log import Secrets, log_error, log_info, log_warning, start_log, stop_log
 from marsshot.infra.fingerprints import file_fingerprint
 from marsshot.market_data.coinbase import MAX_CONNECTIONS, Coinbase
@@ -145,7 +146,9 @@ def open_store(settings: Settings, clock: Clock, path: Path, disk: Disk) -> Stor
         raise InputError(LocalizedText("fault.in_file", path=path, fault=fault))
     refuse_dates_to_come(book, clock.now().date(), str(path))
     trades = settings.file(TRADES)
-    store = Store(book, path, trades, disk, lambda text: log_warning("trades.not_written", text))
+    reserve = None if settings.mode == "demo" else DiskReserve(settings.file(RESERVE), disk)
+    store = Store(book, path, trades, disk, lambda text: log_warning("trades.not_written", text), reserve)
+    store.keep_reserve()
     if first_start:
         store.save(book)
         log_info("book.new", LocalizedText("log.new_book", capital=book.capital, quote=book.quote_asset, path=path))

@@ -18,7 +18,7 @@ from marsshot.bot.price_feed import PriceFeed, PriceLook, WouldAct
 from marsshot.bot.price_judge import last_looks_of
 from marsshot.bot.reconciler import Reconciler, log_not_compared
 from marsshot.config.settings import Settings
-from marsshot.core.catalog import catalog_of
+from marsshot.core.catalog import LocalizedText, catalog_of
 from marsshot.core.domain import Position, QuietReason, Scoring
 from marsshot.core.errors import AccountTroubleError, TemporaryError
 from marsshot.core.exit_settings import ExitRules
@@ -95,6 +95,7 @@ class Bot:
         )
         self._journal = journal
         self._last_check: datetime | None = None
+        self._had_room = True
         self._command_inbox = CommandInbox(control)
 
     def _pair(self, symbol: str) -> str:
@@ -122,6 +123,7 @@ class Bot:
         if self._command_inbox.poll():
             self.daily_updater.not_before = None  # the owner asks for the daily update, and does not want to wait
         self._resave_if_uncertain()
+        self._keep_room()
         self.store.write_trades()
         in_doubt = bool(self.store.book.intents)
         self.executor.resolve_unknown()
@@ -139,6 +141,17 @@ class Bot:
             self.daily_update()
         self.save_quiet_period()
         self._acknowledge_commands(sold_all=sell_all_requested)
+
+    def _keep_room(self) -> None:
+        """Keep room on the disk for the book, and tell once that there is none, and once that there is again."""
+        self.store.keep_reserve()
+        if self.store.has_room is self._had_room:
+            return
+        self._had_room = self.store.has_room
+        if self._had_room:
+            log_info("disk.room", LocalizedText("log.disk_has_room"))
+        else:
+            log_error("disk.full", LocalizedText("log.disk_full"))
 
     def _resave_if_uncertain(self) -> None:
         try:

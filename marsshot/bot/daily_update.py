@@ -213,6 +213,8 @@ class DailyUpdater:
     def _blocker(self, symbol: str, executor: TradeExecutor) -> Blocker | None:
         if self._control.paused():
             return DecisionReason.PAUSED, sanitized(self._control.reason())
+        if not self._store.has_room:
+            return DecisionReason.DISK_FULL, ""
         if self._store.book.has_pending_order(symbol):
             return DecisionReason.ORDER_IN_DOUBT, ""
         rules = executor.rules_of(symbol)
@@ -327,6 +329,8 @@ class DailyUpdater:
         left = buy.left or ZERO
         if why := self._control.paused():
             return left_undone(SkipReason.PAUSED, why)
+        if not self._store.has_room:
+            return left_undone(SkipReason.DISK_FULL)
         if (price := prices.get(buy.symbol)) is None:
             raise RefusedOrderError(LocalizedText("fault.order.no_price"))
         rules = executor.rules_of(buy.symbol)

@@ -35,6 +35,7 @@ LOG = "bot.log"
 DASHBOARD_TOKEN = "dashboard.token"  # noqa: S105 - a file's name
 DEMO_ACCOUNT = "embedded_market.json"
 EQUITY_CHART = "equity.png"
+RESERVE = "reserve.bin"  # room for the book when the disk is full
 CACHE_FOLDER = "cache"
 EXPORT_FOLDER = "export"
 BACKTEST_FOLDER = "backtest"
@@ -88,6 +89,7 @@ BOT_FILES = (
     BotFile(name=DASHBOARD_TOKEN, has_mode=False),
     BotFile(name=DEMO_ACCOUNT),
     BotFile(name=EQUITY_CHART, is_private=False),
+    BotFile(name=RESERVE),
     BotFile(name=CACHE_FOLDER, has_mode=False, is_private=False, is_folder=True),
     BotFile(name=EXPORT_FOLDER, has_mode=False, is_folder=True),
     BotFile(name=BACKTEST_FOLDER, has_mode=False, is_private=False, is_folder=True),

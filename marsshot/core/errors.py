@@ -53,6 +53,10 @@ class TemporaryError(MarsShotError):
         self.retry_after_seconds = retry_after_seconds
 
 
+class DiskFullError(TemporaryError):
+    """The disk, or the quota on it, has no room left. Nothing happened."""
+
+
 class RefusedOrderError(MarsShotError):
     """The exchange refused this order; nothing happened. Leave the token, go on with the others."""
 

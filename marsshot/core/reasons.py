@@ -41,6 +41,7 @@ class DecisionReason(StrEnum):
     BIG_GAIN = "big_gain"
     NO_PRICE = "no_price"
     PAUSED = "paused"
+    DISK_FULL = "disk_full"
     ORDER_IN_DOUBT = "order_in_doubt"
     UNKNOWN_PAIR = "unknown_pair"
     NOT_TRADED = "not_traded"
@@ -65,6 +66,7 @@ class SkipReason(StrEnum):
 
     TOO_LITTLE_MONEY = "too_little_money"  # the capital is too small for one more order
     PAUSED = "paused"  # buying is; carries why
+    DISK_FULL = "disk_full"  # no room for what a sale needs later
     DISPUTED = "disputed"  # the exchange has sold of it by an order that the book does not know
     TOO_SMALL = "too_small"  # under the smallest order
     REFUSED = "refused"  # by the exchange, or by what an order needs; carries what was said

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
@@ -82,6 +83,29 @@ def _cells(row: TradeRow) -> dict[str, str]:
 def client_order_ids(content: bytes) -> set[str]:
     """Return the client order ids of whole lines, whatever else stands in them."""
     return {row.get("client_order_id") or "" for _, row in read_lines(content)}
+
+
+def has_our_columns(content: bytes) -> bool:
+    """Return whether rows may be added to this content: it is empty, or its first line names our columns in our way.
+
+    A spreadsheet may have left other separators, other letters (Latin-1), or a mark at the beginning. A first line
+    without an end is a header that a death cut off, where it begins like ours.
+    """
+    header = ",".join(TRADE_COLUMNS).encode()
+    first, end, _ = content.partition(b"\n")
+    if not end:
+        return header.startswith(first) or first.startswith(header[: header.index(b",client_order_id")])
+    names = first.rstrip(b"\r").split(b",")
+    try:
+        content.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return set(map(str.encode, _NEEDED)) <= set(names) and b"\0" not in content
+
+
+def ids_anywhere(content: bytes) -> set[str]:
+    """Return what looks like a client order id of ours, whatever form the content has."""
+    return {found.decode() for found in re.findall(rb"ms-[0-9A-Za-z-]+", content)}
 
 
 def is_whole_line(line: bytes, in_book: Collection[str]) -> bool:
