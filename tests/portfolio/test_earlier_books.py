@@ -129,9 +129,14 @@ def test_a_topic_comes_back_as_it_was(kind: DifferenceKind, symbol: str, detail:
     topic = {
         DifferenceKind.UNKNOWN_PAIR: DifferenceTopic(kind, symbol),
         DifferenceKind.CLOSED_PAIR: DifferenceTopic(kind, symbol),
-        DifferenceKind.CAPITAL: DifferenceTopic(kind),
+        DifferenceKind.LENT: DifferenceTopic(kind, symbol),
+        DifferenceKind.CAPITAL: DifferenceTopic(kind, detail=detail),
     }.get(kind, DifferenceTopic(kind, symbol, detail))
     assert topic_from_text(str(topic)) == topic
+
+
+def test_the_topic_of_the_capital_once_had_no_amount() -> None:
+    assert topic_from_text("capital") == DifferenceTopic(DifferenceKind.CAPITAL)
 
 
 @pytest.mark.parametrize(
