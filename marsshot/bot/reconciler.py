@@ -65,8 +65,10 @@ class Reconciler:
             self.is_due = False
         elif executor.exchange.now_ms() >= self._second_reading_ms or self.control.is_resume_requested():
             self.is_due = self._compare(settings, executor)
-        if not self.is_due:
-            self.control.acknowledge_resume()
+        else:
+            return
+        # Also where a second reading is awaited: what that will tell, the owner has not allowed yet.
+        self.control.acknowledge_resume()
 
     def _compare(self, settings: Settings, executor: TradeExecutor) -> bool:
         """Return whether a second reading is needed."""

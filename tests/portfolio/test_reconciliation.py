@@ -609,6 +609,19 @@ def test_less_money_than_the_book_counts_is_told_with_both_amounts_and_resume_ta
     assert not bot.control.is_resume_requested()
 
 
+def test_a_word_given_before_a_difference_was_told_is_no_word_about_it(harness: TradingHarness) -> None:
+    harness.add_position("ADA", "300")
+    take_away(harness, "ADA", "100")
+    harness.market.exchange.free["USDT"] = D("640.50")
+    bot = harness.bot()
+    bot.control.resume()
+    compare(harness, bot)
+    assert not bot.control.is_resume_requested()
+    assert harness.book.capital == 1000
+    assert harness.book.positions["ADA"].qty == 300
+    assert bot.control.paused()
+
+
 def test_purchases_use_the_smaller_of_the_two(harness: TradingHarness) -> None:
     harness.market.exchange.free["USDT"] = D("640.50")
     bot = harness.bot(wanting_dot(harness))
