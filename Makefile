@@ -3,6 +3,7 @@
 # make dashboard  the bot in a browser: http://127.0.0.1:8377
 # make chaos 10,000 seeded disasters: is anything lost or doubled?
 # make docs  the guides' tables of settings, from the catalogue
+# make pictures  the READMEs' pictures, of a demo in either language: needs Chromium, takes some minutes
 # make lock  the exact releases and their hashes anew, from requirements/*.in; UPGRADE=--upgrade for newer ones
 # make bench what is claimed of speed and memory, both sides in one run: ten minutes on two free cores
 SHELL := /bin/bash
@@ -15,7 +16,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
 
-.PHONY: help run dashboard install install-dev test lint types tests chaos bench lock docs format clean
+.PHONY: help run dashboard install install-dev test lint types tests chaos bench lock docs pictures format clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -77,6 +78,9 @@ TRAINING_DATA ?= training_data.csv
 
 docs: install
 	$(BIN)/python docs/write_tables.py
+
+pictures: install-dev
+	$(BIN)/python docs/make_pictures.py
 
 bench: $(VENV)/benchmarks
 	@for name in $(BENCHMARKS); do echo; echo "benchmarks/$$name.py"; $(BIN)/python benchmarks/$$name.py; done

@@ -29,16 +29,22 @@ from positions_store import writer_lock
 
 
 def run_demo(
-    settings: Settings, config: Path, *, days_per_second: float | None = None, skip_unchanged_checks: bool = True
+    settings: Settings,
+    config: Path,
+    *,
+    days_per_second: float | None = None,
+    skip_unchanged_checks: bool = True,
+    view: DemoView | None = None,
 ) -> int:
     """Live through the demo and sum it up. Returns the exit code.
 
     skip_unchanged_checks: ask for no prices where the check would surely change nothing; what comes of it is the same.
+    view: who looks on; None: whoever sits at the terminal.
     """
     console, catalog = Console(), Catalog(settings.language)
     begun = monotonic()
     _remove_old_files(settings)
-    view = DemoView(console, catalog)
+    view = view or DemoView(console, catalog)
     with (
         open_environment(settings, keep_account=True) as environment,
         open_bot(

@@ -6,12 +6,14 @@ import argparse
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 import yaml
 from pydantic import BaseModel
 
 import main
+from docs.make_pictures import MAX_BYTES, PICTURES, names
 from docs.write_tables import GUIDES, with_exit_rules
 from main import COMMANDS
 from marsshot.config.loader import read_settings
@@ -167,3 +169,43 @@ def anchor(heading: str) -> str:
     """Return the name that GitHub gives a heading."""
     words = re.sub(r"[^\w\- ]", "", heading.lstrip("#").strip().lower())
     return words.replace(" ", "-")
+
+
+# --------------------------------------------------------------------------- the pictures
+
+
+def pictures_of(page: str) -> set[Path]:
+    text = (ROOT / page).read_text()
+    places = re.findall(r'!\[[^\]]*\]\(([^)]+)\)|(?:src|srcset)="([^"]+)"', text)
+    return {ROOT / (first or second) for first, second in places}
+
+
+def test_each_readme_shows_demo_dashboard_report_and_curve() -> None:
+    for page in ("README.md", "README.fr.md"):
+        shown = pictures_of(page)
+        assert {path.name.split(".")[0] for path in shown} == {
+            "demo",
+            "dashboard-light",
+            "dashboard-dark",
+            "report",
+            "equity",
+        }, page
+        assert [path for path in shown if not path.is_file()] == [], "run `make pictures`"
+
+
+def test_the_pictures_are_those_that_are_shown_and_small() -> None:
+    there = {path for path in PICTURES.iterdir() if path.is_file()}
+    assert there == pictures_of("README.md") | pictures_of("README.fr.md") == {PICTURES / name for name in names()}
+    assert sum(path.stat().st_size for path in there) <= MAX_BYTES
+
+
+@pytest.mark.parametrize("name", ["demo.svg", "demo.fr.svg"])
+def test_the_demo_moves_and_loads_nothing(name: str) -> None:
+    """GitHub shows it as an image, where scripts, fonts and pictures from elsewhere stay away."""
+    svg = ElementTree.parse(PICTURES / name).getroot()  # noqa: S314 - our own
+    tags = [one.tag.rpartition("}")[2] for one in svg.iter()]
+    assert not {"script", "image", "foreignObject", "a"} & set(tags)
+    (style,) = [one.text or "" for one in svg.iter() if one.tag.endswith("}style")]
+    assert "@keyframes" in style
+    assert "url(" not in style
+    assert "@import" not in style
