@@ -15,7 +15,7 @@ from typing import Any
 
 from embedded_market.exchange.orders import Order
 from marsshot.chaos.monitor import BOOK, Monitor
-from marsshot.chaos.simulation import CAPITAL, Simulation
+from marsshot.chaos.simulation import STANDSTILL, Simulation
 from marsshot.chaos.violations import Violations
 from marsshot.config import bot_files
 
@@ -42,6 +42,8 @@ class InvariantChecker:
             found.others.append(
                 f"{simulation.transport.requests_during_backoff} requests though Binance had asked for silence"
             )
+        if simulation.passes_by_a_wrong_clock:
+            found.others.append(f"{simulation.passes_by_a_wrong_clock} passes begun by a clock that was wrong")
         try:
             book = json.loads(simulation.filesystem.read(BOOK))
         except (OSError, ValueError) as error:
@@ -77,22 +79,21 @@ class InvariantChecker:
 
     def _check_balances(self, book: dict[str, Any], executed: list[Order]) -> None:
         """Hold every balance against owner's and bot's shares, to the last digit."""
-        free = self._simulation.exchange.free
-        for asset, before in self._simulation.initial_balances.items():
+        for asset, there in self._simulation.exchange.free.items():
             held = book["positions"].get(asset)
             bots = (Decimal(held["qty"]) if held else ZERO) + Decimal(book["dust"].get(asset, "0"))
-            owners = before
+            owners = self._simulation.owner.owned.get(asset, ZERO)
             if asset == "USDT":
-                owners, bots = before - CAPITAL, Decimal(book["capital_usdt"])
+                bots = Decimal(book["capital_usdt"])
             if asset == "BNB":
                 owners -= sum(
                     (fill.commission for order in executed for fill in order.fills if fill.commission_asset == "BNB"),
                     ZERO,
                 )
-            if free[asset] != owners + bots:
-                what = "has lost" if free[asset] < owners + bots else "has gained"
+            if there != owners + bots:
+                what = "has lost" if there < owners + bots else "has gained"
                 self.violations.losses.append(
-                    f"{asset}: the account {what} {abs(free[asset] - owners - bots)} against the book"
+                    f"{asset}: the account {what} {abs(there - owners - bots)} against the book"
                 )
 
     def _check_plans(self, executed: dict[str, Order]) -> None:
@@ -148,6 +149,11 @@ class InvariantChecker:
 
     def _check_position(self, symbol: str, held: dict[str, Any], price: Decimal) -> None:
         """Nothing is held that a rule has told to sell, where it is large enough for an order."""
+        if STANDSTILL in held["said"]:
+            # What the owner has traded of it himself may look like an exchange of coins.
+            if not self._simulation.owner.has_traded(symbol):
+                self.violations.others.append(f"{symbol} stands still for nothing")
+            return
         rules = self._simulation.exchange.pairs[f"{symbol}USDT"].rules
         quantity = min(Decimal(held["qty"]), rules.max_market_quantity)
         if quantity // rules.lot_step * rules.lot_step * price < ABOVE_ANY_MINIMUM:

@@ -6,11 +6,12 @@ Judges by the market's true prices and by rules of its own: it shares no code wi
 from __future__ import annotations
 
 import json
-from datetime import date
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from marsshot.chaos.plan_checks import faults_of_amounts, faults_of_decisions
 from marsshot.chaos.simulation import Simulation
 from marsshot.chaos.violations import Violations
 from marsshot.config import bot_files
@@ -18,6 +19,11 @@ from marsshot.config import bot_files
 BOOK, SEEN = Path(bot_files.BOOK), Path(bot_files.LAST_SEEN)
 # A rule goes by Coinbase's price while that is within a tenth of Binance's, so the true one may be off by as much.
 PRICE_TOLERANCE = Decimal("1.12")
+MAX_PAUSE_UNSEEN_SECONDS = 300.0  # an amount that takes several orders is bought whole
+FULL_EXITS = ("stop_loss", "trailing_stop")
+BY_PRICE = (*FULL_EXITS, "partial_take_profit")
+JUST_NOW = timedelta(minutes=2)
+RECENT = timedelta(hours=1)  # what was last seen longer ago keeps one venue's word from nothing
 MAX_HELD_UP_SECONDS = 0.2  # a rule acts on a price that is known, whatever other prices are still awaited
 
 
@@ -32,6 +38,10 @@ class Monitor:
         self.outcomes: dict[tuple[str, str], str] = {}  # by day and token: how a planned purchase ended
         self._lowest_entry: dict[tuple[str, str], Decimal] = {}  # by token and opening: later orders may raise it
         self._before: dict[str, Any] = {"positions": {}}
+        self._judged_plans: set[tuple[str, str]] = set()
+        self._sold_at: dict[str, datetime] = {}  # when a token was last sold by a rule that the true price asks for
+        self._fooled: set[str] = set()  # tokens whose top may be one venue's nonsense, rightly believed
+        self._last_seen: dict[str, datetime] = {}  # when a check last went by a price of a token, by any run
         simulation.transport.on_order_sent = self._on_order_sent
         simulation.filesystem.on_rename = self._on_file_replaced
 
@@ -51,6 +61,10 @@ class Monitor:
 
     def _check_purchase(self, intent: dict[str, Any], book: dict[str, Any]) -> None:
         symbol, plan = intent["symbol"], book["plan"]
+        if Decimal(intent["quote_amount"]) > self._simulation.owner.bots_share("USDT"):
+            self.violations.losses.append(f"{symbol}: {intent['quote_amount']} of the owner's money spent")
+        if self._simulation.owner.seconds_paused(self._simulation.clock.true_now) > MAX_PAUSE_UNSEEN_SECONDS:
+            self.violations.others.append(f"{symbol} bought though buying was paused")
         step = next((one for one in plan["buys"] if one["symbol"] == symbol), None) if plan else None
         if step is None or step["amount"] is None:
             self.violations.others.append(f"{symbol} bought without a plan")
@@ -70,8 +84,18 @@ class Monitor:
             return
         if Decimal(intent["quantity"]) > Decimal(held["qty"]):
             self.violations.others.append(f"{symbol}: more sold than held")
+        if Decimal(intent["quantity"]) > self._simulation.owner.bots_share(symbol):
+            self.violations.losses.append(f"{symbol}: coins of the owner's sold")
+        if symbol in self._simulation.redenominated:
+            self.violations.losses.append(f"{symbol} sold though it is another coin now")
         prices = self._simulation.acceptable_prices(symbol)
-        if held["exit_pending"] != reason and not any(self._is_due(reason, symbol, held, book, one) for one in prices):
+        is_certain = reason == "daily_sell" or not (self._may_be_fooled(symbol) or symbol in self._fooled)
+        # Where the true price sells, too, a wrong one is gone by at once, and may name another rule.
+        reasons = {reason, *FULL_EXITS} if reason in BY_PRICE else {reason}
+        is_due = any(self._is_due(one, symbol, held, book, price) for one in reasons for price in prices)
+        if is_due:
+            self._sold_at[symbol] = self._simulation.clock.true_now
+        if held["exit_pending"] != reason and is_certain and not is_due:
             self.violations.others.append(f"{symbol} sold by {reason} at {prices[-1]}, entry {held['entry_price']}")
         held_up = self._simulation.delayed_responses.seconds_held_up(symbol)
         if reason != "daily_sell" and held_up > MAX_HELD_UP_SECONDS:
@@ -93,17 +117,26 @@ class Monitor:
         if reason == "daily_sell":
             score = self._simulation.scores[date.fromisoformat(book["plan"]["day"])][symbol] if book["plan"] else None
             return score is not None and Decimal(score) < Decimal("0.30")
-        return reason == "sell_all" and self._simulation.sell_all_was_requested
+        return reason == "sell_all" and self._simulation.owner.has_asked_to_sell_all
 
     # ------------------------------------------------------------------ prices
+
+    def _may_be_fooled(self, symbol: str) -> bool:
+        """Return whether one venue alone may be believed: nothing of the token was seen for long."""
+        last = self._last_seen.get(symbol)
+        return last is None or abs(self._simulation.clock.now() - last) >= RECENT
 
     def _check_prices(self, seen: dict[str, Any]) -> None:
         """Hold the prices that a check has just gone by against the true ones of its time."""
         second = f"{self._simulation.clock.now():%Y-%m-%dT%H:%M:%SZ}"
         for symbol, last in seen["prices"].items():
             price, true = Decimal(last["price"]), self._simulation.acceptable_prices(symbol)
-            if last["time"] == second and not any(
-                one / PRICE_TOLERANCE <= price <= one * PRICE_TOLERANCE for one in true
+            is_new, is_certain = last["time"] == second, not self._may_be_fooled(symbol)
+            self._last_seen[symbol] = datetime.fromisoformat(last["time"])
+            if (
+                is_new
+                and is_certain
+                and not any(one / PRICE_TOLERANCE <= price <= one * PRICE_TOLERANCE for one in true)
             ):
                 self.violations.others.append(f"{symbol}: a check went by {price}, the market stands at {true[-1]}")
 
@@ -119,13 +152,43 @@ class Monitor:
         in_doubt = {intent["symbol"] for intent in book["intents"].values()}  # a purchase that is booked once more
         for symbol in self._before["positions"].keys() - book["positions"].keys() - sold - in_doubt:
             self.violations.losses.append(f"the position in {symbol} was dropped without a sale")
+        self._fooled &= book["positions"].keys()
         for symbol, held in book["positions"].items():
             entry, key = Decimal(held["entry_price"]), (symbol, held["opened_at"])
             self._lowest_entry[key] = min(entry, self._lowest_entry.get(key, entry))
+        self._check_capital(book)
+        if book["plan"] is not None:
+            self._check_plan(book["plan"], book)
         for buy in (book["plan"] or {}).get("buys", ()):
             if buy["outcome"]:
                 self.outcomes[book["plan"]["day"], buy["symbol"]] = buy["outcome"]["result"]
         self._before = book
+
+    def _check_capital(self, book: dict[str, Any]) -> None:
+        """Hold the capital against what of the account's money is the bot's, purchases in doubt given back."""
+        capital, there = Decimal(book["capital_usdt"]), self._simulation.owner.bots_share("USDT")
+        for name, intent in book["intents"].items():
+            order = self._simulation.exchange.find(intent["pair"], None, name)
+            if order is not None and intent["side"] == "BUY":
+                there += order.executed_quote
+        if capital < 0:
+            self.violations.losses.append(f"the capital is {capital}")
+        if capital > there:
+            self.violations.losses.append(f"the book counts {capital}, of which {there} are there")
+
+    def _check_plan(self, plan: dict[str, Any], book: dict[str, Any]) -> None:
+        """Judge a plan when it is new, and when its amounts are."""
+        before, key = self._before.get("plan"), (plan["day"], plan["decided_at"])
+        if key not in self._judged_plans:
+            self._judged_plans.add(key)
+            highest = {
+                symbol: max(self._simulation.acceptable_prices(symbol)) * PRICE_TOLERANCE
+                for symbol in self._before["positions"]
+            }
+            scores = self._simulation.scores[date.fromisoformat(plan["day"])]
+            self.violations.others += faults_of_decisions(self._before, plan, scores, highest)
+        elif plan["shared_out"] and before is not None and not before["shared_out"]:
+            self.violations.others += faults_of_amounts(book, self._simulation.exchange.free["USDT"])
 
     def on_restart(self) -> None:
         """Take the book that is there after a death as the one before the next."""

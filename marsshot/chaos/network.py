@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -34,6 +34,8 @@ ORDER, QUERY_ORDER, TRADES = ("POST", "/api/v3/order"), ("GET", "/api/v3/order")
 TICKER = ("GET", "/api/v3/ticker/price")
 CLIENT_TIMEOUT_SECONDS = 12.0
 LATEST_EXECUTION_SECONDS = 14.0  # recvWindow and Binance's own limit, less the way there
+WICKS = (Decimal("0.05"), Decimal("0.3"), Decimal(4), Decimal(12))  # times the true price, on Binance alone
+CALM_AFTER_A_WICK = timedelta(hours=1)
 MAX_LAG_SECONDS = 25.0  # until a look-up, or its trades, know of an order
 
 
@@ -51,6 +53,7 @@ class SimulatedTransport(BaseAdapter):
         self._delayed_orders: list[tuple[datetime, datetime, Request]] = []  # executes at, arrived at
         self._visible_from: dict[str, datetime] = {}  # by client order id: when look-ups begin to find it
         self._backoff_until: datetime | None = None
+        self._last_wick: dict[str, datetime] = {}  # by pair: when Binance last printed nonsense for one look
         self.sent_orders: Counter[str] = Counter()  # by client order id
         self.requests_during_backoff = 0  # requests sent while Binance had asked for silence
         self.on_order_sent: Callable[[str], None] = lambda _client_order_id: None
@@ -204,9 +207,20 @@ class SimulatedTransport(BaseAdapter):
         if not isinstance(rows, list):
             return answer
         for row in rows:
-            if self._faults.chance(0.5):
+            if self._faults.chance(0.3) and self._may_wick(row["symbol"]):
+                row["price"] = str(Decimal(row["price"]) * self._faults.choose(WICKS))
+                self._faults.record_event("wick", f"{row['symbol']} at {row['price']}")
+            elif self._faults.chance(0.5):
                 row["price"] = self._faults.choose(("0", "NaN", "-1", "", None, "Infinity", "1e-90"))
         return HttpAnswer(200, json.dumps(rows).encode())
+
+    def _may_wick(self, pair: str) -> bool:
+        """Return whether a pair's price may be nonsense now: for one look, not for the second one that follows."""
+        now, last = self._clock.true_now, self._last_wick.get(pair)
+        if last is not None and now - last < CALM_AFTER_A_WICK:
+            return False
+        self._last_wick[pair] = now
+        return True
 
 
 def _to_server_request(request: requests.PreparedRequest) -> Request:

@@ -5,12 +5,14 @@ The bot is put together as `wiring.py` does it, with this simulation's transport
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from embedded_market.binance.api import BinanceApi
 from embedded_market.coinbase.api import CoinbaseApi
@@ -24,13 +26,15 @@ from marsshot.bot.control_files import ControlFiles
 from marsshot.bot.journal import Journal
 from marsshot.bot.loop import loop
 from marsshot.bot.price_feed import PriceFeed
+from marsshot.bot.price_judge import last_looks_of
 from marsshot.chaos.delayed_responses import DelayedResponses, SimulatedBinance, SimulatedInbox
 from marsshot.chaos.fault_schedule import FaultSchedule, SimulatedCrash
 from marsshot.chaos.filesystem import SimulatedFilesystem
 from marsshot.chaos.network import SimulatedTransport
+from marsshot.chaos.owner import Owner
 from marsshot.chaos.skewed_clock import SkewedClock
 from marsshot.chaos.spot_prices import SimulatedCoinbase
-from marsshot.config.bot_files import BOOK, CONFIG, DAILY, PAUSE, SELL_ALL
+from marsshot.config.bot_files import BOOK, CONFIG, LAST_SEEN, RESUME
 from marsshot.config.loader import check_settings
 from marsshot.config.settings import Settings
 from marsshot.core.domain import Score, Scoring
@@ -41,7 +45,7 @@ TOKENS = ("ADA", "DOT", "LINK", "LTC")
 START = datetime(2021, 2, 15, 21, 0, tzinfo=UTC)
 RECOVERY_PERIOD = timedelta(hours=3)  # at the end nothing goes wrong any more, and all must come right
 CAPITAL = Decimal(1000)
-OWNER_USDT = Decimal(500)
+MAX_CLOCK_ERROR = timedelta(seconds=60)  # by a clock that is further off no daily pass is made
 KEY, SECRET = "k" * 64, "s" * 64
 URL = "http://127.0.0.1:9"
 PRICE_FACTORS = (
@@ -53,6 +57,8 @@ PRICE_FACTORS = (
     Decimal("2.1"),
     Decimal(3),
 )
+STANDSTILL = "standstill.replaced"  # what the book says of a token that may be another coin
+EXCHANGE_RATE = 100  # coins of the new kind for one of the old
 HIGHEST, LOWEST = Decimal(30), Decimal("0.02")
 
 
@@ -65,9 +71,8 @@ class Simulation:
         self.disk = Disk(self.filesystem)
         self.board = PriceBoard(load_bundled_history(), 0, 0)
         self.end = START + timedelta(hours=self.fault_schedule.choose((8, 20, 30, 54)))
-        self.exchange = Exchange(self._rules(), {"USDT": CAPITAL + OWNER_USDT})
-        self._add_owner_balances()
-        self.initial_balances = dict(self.exchange.free)
+        self.exchange = Exchange(self._rules(), {"USDT": CAPITAL})
+        self.owner = Owner(self.exchange, self.filesystem, self.board, self.fault_schedule, TOKENS)
         self.clock = SkewedClock(START, self.fault_schedule, self._on_clock_advance)
         api = BinanceApi(self.board, self.exchange, (KEY, SECRET))
         self.transport = SimulatedTransport(api, self.exchange, self.clock, self.fault_schedule)
@@ -75,8 +80,10 @@ class Simulation:
         self.scores: dict[date, dict[str, str | None]] = {}
         self._past_prices: dict[str, list[tuple[datetime, Decimal]]] = {}  # prices of before, and until when they stood
         self.highest_prices: dict[str, Decimal] = {}  # the true price of each token, ever
-        self.sell_all_was_requested = False
-        self.was_ever_paused = False
+        self._unnoticed: set[str] = set()  # of these: the bot has not said so yet
+        self.redenominated: set[str] = set()  # exchanged for another coin, and the owner has not resumed since
+        self.passes_by_a_wrong_clock = 0
+        self._is_scoring = False
         self.process_starts = 0
         self.unreadable_book = ""
         self.delayed_responses = DelayedResponses(self.clock, self.fault_schedule)
@@ -93,13 +100,16 @@ class Simulation:
             try:
                 self._run_process()
             except SimulatedCrash:
-                power_cut = self.fault_schedule.chance(0.4)
+                # Without seen.json, which a power cut may take, an exchange of coins cannot be told.
+                power_cut = self.fault_schedule.chance(0.4) and not self._unnoticed
                 self.fault_schedule.record_event(
                     "power cut" if power_cut else "kill", f"{self.clock.true_now:%d %H:%M:%S}"
                 )
                 self.fault_schedule.is_crashed = False
                 self.filesystem.reboot(power_cut=power_cut)
                 self.transport.start_anew()
+                if not power_cut:
+                    self._redenominate_sometimes()
                 on_crash()
                 self.clock.advance(self.fault_schedule.choose((1, 5, 40, 400)))
             except TemporaryError:  # no book could be begun yet
@@ -112,6 +122,7 @@ class Simulation:
             api_key=KEY, api_secret=SECRET, base_url=URL, clock=self.clock, transport=self.transport
         )
         exchange.delayed_responses = delayed_responses
+        journal = Journal(self.settings, self.disk)
         bot = Bot(
             settings=self.settings,
             clock=self.clock,
@@ -122,10 +133,16 @@ class Simulation:
             ),
             scores=self.score,
             control=ControlFiles(self.settings, self.disk),
-            journal=Journal(self.settings, self.disk),
+            journal=journal,
         )
-        bot.price_feed = PriceFeed(store, self.clock, make_inbox=lambda: SimulatedInbox(delayed_responses))
+        bot.price_feed = PriceFeed(
+            store,
+            self.clock,
+            make_inbox=lambda: SimulatedInbox(delayed_responses),
+            last_looks=last_looks_of(journal.last_prices),
+        )
         self.clock.clear_stop()
+        self._is_scoring = False
         faults = self.fault_schedule.event_counts["disk fault"]
         with suppress(StopRequested):
             bot.start()
@@ -148,7 +165,7 @@ class Simulation:
             "trailing_trigger_pct": 3,
             "trailing_pct": Decimal("0.30"),
             "big_gain_exception_pct": 4,
-            "check_interval_seconds": self.fault_schedule.choose((1800, 3600)),
+            "check_interval_seconds": self.fault_schedule.choose((1200, 3000)),
             "daily_update_hour_utc": self.fault_schedule.choose((0, 0, 4)),
         }
         services = {"coinbase": {"base_url": URL}, "lunarcrush": {"api_key": "lunar", "base_url": URL}}
@@ -160,10 +177,14 @@ class Simulation:
 
     def score(self, symbols: Collection[str], _settings: Settings) -> Scoring | None:
         """Say what the model says of each token, unless LunarCrush has a bad moment."""
+        if not self._is_scoring and abs(self.clock.skew) > MAX_CLOCK_ERROR:
+            self.passes_by_a_wrong_clock += 1
+        self._is_scoring = False
         if self.fault_schedule.chance(self.fault_schedule.network_fault_rate / 2):
             self.fault_schedule.record_event("score fault", "LunarCrush is down")
             raise TemporaryError("LunarCrush answered 502")
         if self.fault_schedule.chance(0.05):
+            self._is_scoring = True
             return None
         day = self.clock.now().date()
         known = self.scores_of(day)
@@ -190,26 +211,64 @@ class Simulation:
         if now >= self.end and not self.fault_schedule.is_fault_free:
             self.fault_schedule.end()
             self.clock.resync()
+            self.owner.settle()
+        self._answer_standstills(now)
         for token in TOKENS:
-            if self.fault_schedule.chance(0.5):
+            if token not in self.redenominated and self.fault_schedule.chance(0.5):
                 price = self.board.price(token, 0) * self.fault_schedule.choose(PRICE_FACTORS)
                 self._set_price(token, min(max(price, LOWEST), HIGHEST))
-        if self.fault_schedule.chance(0.01):
-            self.fault_schedule.record_event("owner", "asks to sell all")
-            self.sell_all_was_requested = True
-            self.filesystem.put(Path(SELL_ALL), b"")
-        if self.fault_schedule.chance(0.03):
-            self._pause_or_resume()
-        if self.fault_schedule.chance(0.03):
-            self.fault_schedule.record_event("owner", "asks for today's pass")
-            self.filesystem.put(Path(DAILY), b"")
+        self.owner.act(now)
 
-    def _pause_or_resume(self) -> None:
-        if self.filesystem.exists(Path(PAUSE)):
-            self.filesystem.take(Path(PAUSE))
-        else:
-            self.was_ever_paused = True
-            self.filesystem.put(Path(PAUSE), b"")
+    def _book(self) -> dict[str, Any]:
+        with suppress(OSError, ValueError):
+            return dict(json.loads(self.filesystem.read(Path(BOOK))))
+        return {"positions": {}, "intents": {}, "dust": {}}
+
+    def _answer_standstills(self, now: datetime) -> None:
+        """Let the owner resume; what is another coin now is traded again from then on."""
+        if self.filesystem.exists(Path(RESUME)):
+            return
+        held = self._book()["positions"]
+        self.redenominated &= {token for token in held if STANDSTILL in held[token]["said"]} | self._unnoticed
+        standing = {token for token in held if STANDSTILL in held[token]["said"]}
+        self._unnoticed -= standing
+        self.owner.answer(now, sorted(standing & self.redenominated))
+
+    def _redenominate_sometimes(self) -> None:
+        """Exchange 1 coin for 100 of another under the same ticker, while nothing of it is under way."""
+        if not self.fault_schedule.chance(0.05):
+            return
+        book, last = self._book(), self._last_seen_prices()
+        for token in TOKENS:
+            if token in last and self._may_be_exchanged(token, book):
+                price = (last[token] / EXCHANGE_RATE).quantize(Decimal("0.0001"))
+                self.fault_schedule.record_event("redenomination", f"{token}, from now on at {price}")
+                self.exchange.free[token] *= EXCHANGE_RATE
+                self.board.set_price(token, format(price, "f"))
+                self._past_prices.pop(token, None)
+                self.redenominated.add(token)
+                self._unnoticed.add(token)
+                return
+
+    def _may_be_exchanged(self, token: str, book: dict[str, Any]) -> bool:
+        held = book["positions"].get(token)
+        under_way = {one["symbol"] for one in book["intents"].values()}
+        largest = self.exchange.pairs[f"{token}USDT"].rules.max_market_quantity
+        return (
+            held is not None
+            and not held["said"].count(STANDSTILL)
+            and token not in (under_way | self.redenominated | book["dust"].keys())
+            and not self.owner.has_traded(token)
+            and not self.exchange.free.get(f"LD{token}")
+            and Decimal(held["qty"]) * EXCHANGE_RATE < largest
+            and Decimal(held["qty"]) == self.exchange.free[token]
+        )
+
+    def _last_seen_prices(self) -> dict[str, Decimal]:
+        with suppress(OSError, ValueError):
+            seen = json.loads(self.filesystem.read(Path(LAST_SEEN)))["prices"]
+            return {token: Decimal(one["price"]) for token, one in seen.items() if Decimal(one["price"]) > 1}
+        return {}
 
     def acceptable_prices(self, token: str) -> list[Decimal]:
         """Return the true prices of a token since the bot has last asked for it."""
@@ -243,13 +302,6 @@ class Simulation:
             min_notional=Decimal(self.fault_schedule.choose((5, 10))),
             legacy_notional=self.fault_schedule.choose((True, False)),
         )
-
-    def _add_owner_balances(self) -> None:
-        if self.fault_schedule.choose((True, False)):
-            self.exchange.free["ADA"] = Decimal("77.7")
-        if self.fault_schedule.choose((True, False, False)):
-            self.exchange.pay_fees_in_bnb = True
-            self.exchange.free["BNB"] = self.fault_schedule.choose((Decimal("0.003"), Decimal(5)))
 
 
 def _score(symbol: str, probability: str | None) -> Score:

@@ -17,13 +17,13 @@ class SkewedClock(SimulatedClock):
         super().__init__()
         self.true_now = start.astimezone(UTC)
         self._faults = fault_schedule
-        self._skew = timedelta()
+        self.skew = timedelta()  # how far it is ahead
         self._on_advance = on_advance
         self.was_ever_skewed = False
 
     def now(self) -> datetime:
         """Return what the machine believes."""
-        return self.true_now + self._skew
+        return self.true_now + self.skew
 
     def sleep(self, seconds: float) -> None:
         """Let time pass."""
@@ -49,9 +49,9 @@ class SkewedClock(SimulatedClock):
 
     def resync(self) -> None:
         """Show the true time from now on."""
-        self._skew = timedelta()
+        self.skew = timedelta()
 
     def _jump(self) -> None:
-        self._skew = timedelta(seconds=self._faults.choose((-3600, -61, -3, -0.5, 0.0, 0.5, 3, 61, 3600)))
+        self.skew = timedelta(seconds=self._faults.choose((-3600, -61, -3, -0.5, 0.0, 0.5, 3, 61, 3600)))
         self.was_ever_skewed = True
-        self._faults.record_event("clock jump", f"{self._skew.total_seconds():+g} s off")
+        self._faults.record_event("clock jump", f"{self.skew.total_seconds():+g} s off")

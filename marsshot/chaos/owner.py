@@ -1,0 +1,156 @@
+"""The owner of the simulated account: what is his, what he does with it, and what he asks the bot for.
+
+He trades beside the bot, brings money, takes money (also the bot's, for some hours) and pauses buying. Judges nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+
+from embedded_market.exchange.matching import Exchange
+from embedded_market.market_data.price_board import PriceBoard
+from marsshot.chaos.fault_schedule import FaultSchedule
+from marsshot.chaos.filesystem import SimulatedFilesystem
+from marsshot.config.bot_files import DAILY, PAUSE, RESUME, SELL_ALL
+
+MONEY = "USDT"
+OWN_MONEY = Decimal(500)
+ZERO = Decimal(0)
+_CENT = Decimal("0.01")
+
+
+class Owner:
+    """Acts once an hour. `owned`: of each asset what is his; the rest of the account is the bot's."""
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        filesystem: SimulatedFilesystem,
+        board: PriceBoard,
+        fault_schedule: FaultSchedule,
+        tokens: Collection[str],
+    ) -> None:
+        self._exchange = exchange
+        self._filesystem = filesystem
+        self._board = board
+        self._faults = fault_schedule
+        self._tokens = tuple(tokens)
+        self._borrowed = ZERO
+        self.owned: dict[str, Decimal] = {}
+        self.has_asked_to_sell_all = False
+        self._paused_since: datetime | None = None
+        self._add(MONEY, OWN_MONEY)
+        if self._faults.choose((True, False)):
+            self._add("ADA", Decimal("77.7"))
+        if self._faults.choose((True, False, False)):
+            exchange.pay_fees_in_bnb = True
+            self._add("BNB", self._faults.choose((Decimal("0.003"), Decimal(5))))
+        self._activity = self._faults.choose((0.0, 0.05, 0.3))  # how often he trades
+
+    def bots_share(self, asset: str) -> Decimal:
+        """Return what of an asset is the bot's by now, whatever its book says."""
+        there = self._exchange.free.get(asset, ZERO) + self._exchange.free.get(f"LD{asset}", ZERO)
+        return there - self.owned.get(asset, ZERO)
+
+    def has_traded(self, asset: str) -> bool:
+        """Return whether he has, or ever had, coins of this token beside the bot's."""
+        return asset in self.owned
+
+    def seconds_paused(self, now: datetime) -> float:
+        """Return for how long buying has been paused by him; 0 where it is not."""
+        return (now - self._paused_since).total_seconds() if self._paused_since else 0.0
+
+    def act(self, now: datetime) -> None:
+        """Do what he does in one hour."""
+        if self._faults.chance(0.01):
+            self._faults.record_event("owner", "asks to sell all")
+            self.has_asked_to_sell_all = True
+            self._filesystem.put(Path(SELL_ALL), b"")
+        if self._faults.chance(0.05):
+            self._pause_or_resume(now)
+        if self._faults.chance(0.03):
+            self._faults.record_event("owner", "asks for today's pass")
+            self._filesystem.put(Path(DAILY), b"")
+        if self._faults.chance(self._activity):
+            self._trade()
+        if self._faults.chance(self._activity / 2):
+            self._move_money()
+        if self._faults.chance(self._activity / 4):
+            self._lend()
+
+    def settle(self) -> None:
+        """Bring back what he has taken from the bot, or lent."""
+        self._add(MONEY, self._borrowed)
+        self._borrowed = ZERO
+        for token in self._tokens:
+            if lent := self._exchange.free.get(f"LD{token}", ZERO):
+                self._exchange.move_to_earn(token, -lent)
+
+    def answer(self, now: datetime, standing: Collection[str]) -> None:
+        """Resume after the bot has told him that tokens stand still, when he has seen it."""
+        if standing and not self._borrowed and (self._faults.is_fault_free or self._faults.chance(0.3)):
+            self._faults.record_event("owner", f"resumes, for {', '.join(standing)} at {now:%H:%M}")
+            self._filesystem.take(Path(PAUSE))
+            self._filesystem.put(Path(RESUME), b"")
+            self._paused_since = None
+
+    def _lend(self) -> None:
+        """Move coins of the bot's to Simple Earn, or take all back."""
+        token = self._faults.choose(self._tokens)
+        if lent := self._exchange.free.get(f"LD{token}", ZERO):
+            self._exchange.move_to_earn(token, -lent)
+        elif (bots := self.bots_share(token)) > 0:
+            part = bots / self._faults.choose((1, 2))
+            self._exchange.move_to_earn(token, part)
+        self._faults.record_event("owner", f"lends {token}, or takes it back")
+
+    def _pause_or_resume(self, now: datetime) -> None:
+        if self._filesystem.exists(Path(PAUSE)):
+            self._filesystem.take(Path(PAUSE))
+            self._paused_since = None
+        else:
+            self._filesystem.put(Path(PAUSE), b"")
+            self._paused_since = now
+
+    def _trade(self) -> None:
+        """Buy or sell coins by hand, out of what is his own."""
+        token = self._faults.choose(self._tokens)
+        price = self._board.price(token, 0)
+        amount = Decimal(self._faults.choose((3, 40, 250)))
+        if (bots := self.bots_share(token)) > 0:  # more could be taken for an exchange of coins
+            amount = min(amount, (bots / 50).quantize(_CENT, rounding="ROUND_DOWN"))
+        if not amount:
+            return
+        cost = (amount * price).quantize(_CENT)
+        if self.owned.get(token, ZERO) > 0 and self._faults.chance(0.5):
+            amount = min(amount, self.owned[token])
+            self._add(token, -amount)
+            self._add(MONEY, (amount * price).quantize(_CENT))
+            self._faults.record_event("owner", f"sells {amount} {token}")
+        elif cost <= self.owned[MONEY] - 1:
+            self._add(MONEY, -cost)
+            self._add(token, amount)
+            self._faults.record_event("owner", f"buys {amount} {token}")
+
+    def _move_money(self) -> None:
+        """Bring money, take his own, or take the bot's and bring it back later."""
+        kind = self._faults.choose(("deposit", "withdrawal", "loan"))
+        if kind == "deposit":
+            self._add(MONEY, Decimal(self._faults.choose((20, 300, 5000))))
+        elif kind == "withdrawal" and self.owned[MONEY] > 0:
+            self._add(MONEY, -(self.owned[MONEY] * Decimal(self._faults.choose((1, 3, 10))) / 10).quantize(_CENT))
+        elif self._borrowed:
+            self.settle()
+        else:
+            share = Decimal(self._faults.choose((5, 9, 10))) / 10
+            self._borrowed = max(self._exchange.free[MONEY] * share, ZERO).quantize(_CENT, rounding="ROUND_DOWN")
+            self._add(MONEY, -self._borrowed)
+        self._faults.record_event("owner", f"{kind}, {self._exchange.free[MONEY]} are left")
+
+    def _add(self, asset: str, amount: Decimal) -> None:
+        """Move an asset of his into the account, or out of it."""
+        self._exchange.free[asset] = self._exchange.free.get(asset, ZERO) + amount
+        self.owned[asset] = self.owned.get(asset, ZERO) + amount

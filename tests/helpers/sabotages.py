@@ -1,0 +1,548 @@
+"""Safeguards of sections 2, 7 and 8 of the contract, each taken away once: what chaos.py must notice.
+
+A sabotage patches the product's own code. `python -m tests.helpers.sabotages [--runs N]` tells after how many seeded
+runs each is noticed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import positions_store
+import risk_manager
+from marsshot.bot import bootstrap, daily_update
+from marsshot.bot import bot as bot_module
+from marsshot.bot.bot import Bot
+from marsshot.bot.control_files import ControlFiles
+from marsshot.bot.daily_update import DailyUpdater
+from marsshot.bot.price_feed import PriceFeed
+from marsshot.chaos.run import run_seed
+from marsshot.core.decisions import StepOutcome
+from marsshot.core.domain import (
+    ZERO,
+    Account,
+    Book,
+    DailyPlan,
+    Fill,
+    Intent,
+    OrderReport,
+    PartFill,
+    Position,
+    Side,
+    floor_to_step,
+    reaches_multiple,
+)
+from marsshot.core.errors import InputError, MarsShotError, RefusedOrderError, UnknownOutcomeError
+from marsshot.core.reasons import OrderReason
+from marsshot.exchange import order_tracker
+from marsshot.exchange.binance import connection, responses
+from marsshot.exchange.binance.exchange import BinanceExchange
+from marsshot.exchange.order_tracker import OrderTracker
+from marsshot.infra import atomic_files
+from marsshot.market_data import price_aggregator
+from marsshot.market_data.price_aggregator import PriceAggregator
+from marsshot.portfolio import ledger
+from marsshot.strategy import daily_plan
+from positions_store import Store
+from trade_executor import TradeExecutor
+
+Patch = pytest.MonkeyPatch
+
+
+def send_before_the_intent_is_on_disk(patch: Patch) -> None:
+    def send(life: OrderTracker, intent: Intent) -> Fill:
+        try:
+            report = life.exchange.send_market_order(intent)
+        finally:
+            life._store.save(ledger.with_intent(life._store.book, intent))
+        return life._book_outcome(intent, report)
+
+    patch.setattr(OrderTracker, "_send", send)
+
+
+def take_an_unknown_outcome_for_a_refusal(patch: Patch) -> None:
+    send = OrderTracker._send
+
+    def forgetful(life: OrderTracker, intent: Intent) -> Fill:
+        try:
+            return send(life, intent)
+        except UnknownOutcomeError:
+            life._store.save(ledger.without_intent(life._store.book, intent))
+            raise
+
+    patch.setattr(OrderTracker, "_send", forgetful)
+
+
+def believe_the_first_no_such_order(patch: Patch) -> None:
+    patch.setattr(order_tracker, "LOST_AFTER_MS", 0)
+    patch.setattr(order_tracker, "RECHECK_AFTER_MS", 0)
+
+
+def believe_a_refusal_that_is_none(patch: Patch) -> None:
+    def refused(status: int, code: int, text: str, _retry_after: float | None = None) -> MarsShotError:
+        return RefusedOrderError(f"{status} {code} {text}")
+
+    patch.setattr(connection, "order_error", refused)
+
+
+def send_again_what_was_not_answered(patch: Patch) -> None:
+    send = BinanceExchange.send_market_order
+
+    def insistent(exchange: BinanceExchange, intent: Intent) -> OrderReport:
+        try:
+            return send(exchange, intent)
+        except UnknownOutcomeError:
+            return send(exchange, intent)
+
+    patch.setattr(BinanceExchange, "send_market_order", insistent)
+
+
+def book_a_fill_in_two_steps(patch: Patch) -> None:
+    def in_two_steps(life: OrderTracker, intent: Intent, report: OrderReport) -> Fill:
+        if not report.is_final:
+            raise UnknownOutcomeError("not final")
+        if report.executed_base == 0:
+            life._store.save(ledger.without_intent(life._store.book, intent))
+            raise RefusedOrderError("nothing executed")
+        fill = order_tracker._fill_of(report, life._all_parts(intent, report))
+        booked = ledger.with_fill(life._store.book, intent, fill)
+        life._store.save(replace(booked, intents=life._store.book.intents))
+        life._store.save(booked)
+        return fill
+
+    patch.setattr(OrderTracker, "_book_outcome", in_two_steps)
+
+
+def never_look_up(patch: Patch) -> None:
+    patch.setattr(OrderTracker, "resolve_unknown", lambda _life: None)
+
+
+def forget_the_fee_after_a_lost_answer(patch: Patch) -> None:
+    fetch_part_fills = BinanceExchange.fetch_part_fills
+
+    def free(exchange: BinanceExchange, intent: Intent, order_id: int) -> tuple[PartFill, ...]:
+        return tuple(replace(part, commission=ZERO) for part in fetch_part_fills(exchange, intent, order_id))
+
+    patch.setattr(BinanceExchange, "fetch_part_fills", free)
+
+
+def count_what_was_bought_with_its_fee(patch: Patch) -> None:
+    patch.setattr(Fill, "fee_in", lambda _fill, _asset: ZERO)
+
+
+def believe_trades_that_do_not_add_up(patch: Patch) -> None:
+    def unproved(life: OrderTracker, intent: Intent, report: OrderReport) -> tuple[PartFill, ...]:
+        return report.parts if report.parts is not None else life.exchange.fetch_part_fills(intent, report.order_id)
+
+    patch.setattr(OrderTracker, "_all_parts", unproved)
+
+
+def take_an_expired_order_for_nothing(patch: Patch) -> None:
+    settle = OrderTracker._book_outcome
+
+    def by_status(life: OrderTracker, intent: Intent, report: OrderReport) -> Fill:
+        return settle(life, intent, report if report.status == "FILLED" else replace(report, executed_base=ZERO))
+
+    patch.setattr(OrderTracker, "_book_outcome", by_status)
+
+
+def number_orders_anew_after_a_restart(patch: Patch) -> None:
+    def reused(life: OrderTracker, reason: OrderReason) -> str:
+        return f"ms-{life.exchange.now_ms() // 600_000}-{len(life._store.book.positions)}-{reason.initials}"
+
+    patch.setattr(OrderTracker, "_new_id", reused)
+
+
+def write_the_book_in_place(patch: Patch) -> None:
+    def in_place(where: atomic_files.Disk, path: Path, content: bytes, *, keep_backup: bool = False) -> None:
+        where.write(path, content)
+
+    patch.setattr(positions_store, "replace_atomically", in_place)
+
+
+def never_sync_a_file(patch: Patch) -> None:
+    def unsynced(where: atomic_files.Disk, path: Path, content: bytes) -> None:
+        descriptor = where._system.open(path, atomic_files._NEW)
+        where._write_all(descriptor, content)
+        where._system.close(descriptor)
+
+    patch.setattr(atomic_files.Disk, "write", unsynced)
+
+
+def never_sync_the_folder(patch: Patch) -> None:
+    patch.setattr(atomic_files.Disk, "_sync_folder", lambda _disk, _folder: None)
+
+
+def begin_an_empty_book_when_the_old_one_is_broken(patch: Patch) -> None:
+    write_the_book_in_place(patch)
+    load = positions_store.load_state
+
+    def hopeful(path: Path, mode: str, where: atomic_files.Disk) -> Book | None:
+        try:
+            return load(path, mode, where)
+        except InputError:
+            return None
+
+    patch.setattr(bootstrap, "load_state", hopeful)
+
+
+def forget_trades_that_are_not_in_the_file_yet(patch: Patch) -> None:
+    save = Store.save
+
+    def hasty(store: Store, book: Book) -> None:
+        save(store, replace(book, unwritten_trades=()))
+        if book.unwritten_trades:
+            store._book = book
+            store.write_trades()
+
+    patch.setattr(Store, "save", hasty)
+
+
+def write_trades_without_looking(patch: Patch) -> None:
+    def blind(path: Path, where: atomic_files.Disk, _unfinished: set[str]) -> set[str]:
+        return {positions_store._HEADER_MARK} if where.exists(path) else set()
+
+    patch.setattr(positions_store, "_mend_and_read_ids", blind)
+
+
+def keep_the_plan_in_memory(patch: Patch) -> None:
+    save = Store.save
+
+    def without_plan(store: Store, book: Book) -> None:
+        save(store, replace(book, plan=None))
+        store._book = replace(store._book, plan=book.plan)
+
+    patch.setattr(Store, "save", without_plan)
+
+
+def split_the_capital_anew_after_each_order(patch: Patch) -> None:
+    buy_outcome = DailyUpdater._buy_outcome
+
+    def anew(daily: DailyUpdater, buy: Any, prices: Mapping[str, Decimal], executor: TradeExecutor) -> StepOutcome:
+        open_buys = sum(1 for step in daily._plan().buys if not step.outcome)
+        share = (executor.book.capital / (open_buys + 1)).quantize(Decimal("0.01"))
+        steps = tuple(replace(s, amount=share, left=share) if s == buy else s for s in daily._plan().buys)
+        daily._store.save(replace(executor.book, plan=replace(daily._plan(), buys=steps)))
+        return buy_outcome(daily, replace(buy, amount=share, left=share), prices, executor)
+
+    patch.setattr(DailyUpdater, "_buy_outcome", anew)
+
+
+def set_the_flag_when_the_sale_is_tried(patch: Patch) -> None:
+    sell = TradeExecutor.sell
+
+    def hasty(executor: TradeExecutor, symbol: str, quantity: Decimal, reason: Any, price: Decimal) -> StepOutcome:
+        if reason == "partial_take_profit":
+            held = executor.book.positions[symbol]
+            executor._store.save(ledger.with_position(executor.book, symbol, replace(held, partial_sold=True)))
+        return sell(executor, symbol, quantity, reason, price)
+
+    patch.setattr(TradeExecutor, "sell", hasty)
+
+
+def forget_that_a_part_was_sold(patch: Patch) -> None:
+    after = ledger._after_partial_sale
+
+    def forgetful(held: Position, intent: Intent, fill: Fill) -> Position:
+        return replace(after(held, intent, fill), partial_sold=False)
+
+    patch.setattr(ledger, "_after_partial_sale", forgetful)
+
+
+def drop_a_position_whose_sale_failed(patch: Patch) -> None:
+    leave = TradeExecutor.exit
+
+    def careless(executor: TradeExecutor, symbol: str, decision: Any, price: Decimal) -> bool:
+        done = leave(executor, symbol, decision, price)
+        if not done and decision.is_full and symbol in executor.book.positions:
+            executor._store.save(ledger.with_position(executor.book, symbol, None))
+        return done
+
+    patch.setattr(TradeExecutor, "exit", careless)
+
+
+def sell_all_that_the_account_has(patch: Patch) -> None:
+    place = OrderTracker.place
+
+    def greedy(life: OrderTracker, symbol: str, side: Side, reason: Any, rules: Any, **amount: Decimal) -> Fill:
+        if side is Side.SELL and reason != "partial_take_profit":
+            free = life.exchange.account().free.get(rules.base_asset, ZERO)
+            amount = {"quantity": floor_to_step(free, rules.lot_step)}
+        return place(life, symbol, side, reason, rules, **amount)
+
+    patch.setattr(OrderTracker, "place", greedy)
+
+
+def trade_while_an_order_of_the_token_is_in_doubt(patch: Patch) -> None:
+    patch.setattr(Book, "has_pending_order", lambda _book, _symbol: False)
+
+
+def hurry_though_binance_asked_for_silence(patch: Patch) -> None:
+    patch.setattr(connection.BinanceConnection, "_refuse_while_quiet", lambda _wire: None)
+
+
+def let_the_trailing_stop_go_to_sleep_under_its_start(patch: Patch) -> None:
+    is_hit = risk_manager.is_trailing_stop_hit
+
+    def dozing(position: Position, price: Decimal, rules: Any) -> bool:
+        return is_hit(position, price, rules) and reaches_multiple(position, price, rules.trailing_start_multiple)
+
+    patch.setattr(risk_manager, "is_trailing_stop_hit", dozing)
+
+
+def believe_any_price(patch: Patch) -> None:
+    def gullible(coinbase: Any, binance: Any, max_divergence: Decimal) -> Any:
+        return quote_of(coinbase, binance, max_divergence=Decimal(10) ** 20)
+
+    quote_of: Callable[..., Any] = price_aggregator.choose_price
+    patch.setattr(price_aggregator, "choose_price", gullible)
+
+
+def take_a_late_price_for_one_of_this_round(patch: Patch) -> None:
+    begin, inboxes = PriceAggregator.__init__, dict[object, Any]()
+
+    def with_one_inbox(
+        look: PriceAggregator, symbols: Any, settings: Any, coinbase: Any, exchange: Any, inbox: Any
+    ) -> None:
+        begin(look, symbols, settings, coinbase, exchange, inboxes.setdefault(exchange, inbox))
+
+    patch.setattr(PriceAggregator, "__init__", with_one_inbox)
+
+
+def let_a_slow_price_hold_up_the_others(patch: Patch) -> None:
+    begin = PriceFeed.__init__
+
+    def together(desk: PriceFeed, store: Store, clock: Any, *, all_at_once: bool = False, **how: Any) -> None:
+        begin(desk, store, clock, all_at_once=True, **how)
+
+    patch.setattr(PriceFeed, "__init__", together)
+
+
+def wait_for_a_price_that_never_comes(patch: Patch) -> None:
+    patch.setattr(price_aggregator, "HARD_TIMEOUT_SECONDS", float("inf"))
+
+
+def make_the_pass_again_whenever_asked(patch: Patch) -> None:
+    is_done = Bot.daily_is_done
+
+    def obliging(bot: Bot) -> bool:
+        return is_done(bot) and not bot.control.is_daily_update_requested()
+
+    patch.setattr(Bot, "daily_is_done", obliging)
+
+
+def stumble_in_every_cycle(patch: Patch) -> None:
+    def stumbling(_bot: Bot) -> None:
+        raise NameError("name 'warn' is not defined")
+
+    patch.setattr(Bot, "_resave_if_uncertain", stumbling)
+
+
+def spend_all_that_is_free(patch: Patch) -> None:
+    allocate = DailyUpdater._allocate_capital
+
+    def greedy(daily: DailyUpdater, prices: Any, executor: TradeExecutor, _expected: Decimal = ZERO) -> None:
+        capital = daily._store.book.capital
+        in_doubt = sum((one.quote_amount or ZERO for one in daily._store.book.intents.values()), ZERO)
+        free = executor.exchange.account().free["USDT"]
+        allocate(daily, prices, executor, max(free - min(capital - in_doubt, free), ZERO))
+
+    patch.setattr(DailyUpdater, "_allocate_capital", greedy)
+
+
+def plan_by_the_book_alone(patch: Patch) -> None:
+    account = BinanceExchange.account
+
+    def rich(exchange: BinanceExchange) -> Account:
+        found = account(exchange)
+        return replace(found, free={**found.free, "USDT": Decimal(10**9)})
+
+    patch.setattr(BinanceExchange, "account", rich)
+
+
+def split_what_an_order_in_doubt_may_have_spent(patch: Patch) -> None:
+    allocate = DailyUpdater._allocate_capital
+
+    def hopeful(daily: DailyUpdater, prices: Any, executor: TradeExecutor, expected: Decimal = ZERO) -> None:
+        in_doubt = sum((one.quote_amount or ZERO for one in daily._store.book.intents.values()), ZERO)
+        allocate(daily, prices, executor, expected + in_doubt)
+
+    patch.setattr(DailyUpdater, "_allocate_capital", hopeful)
+
+
+def make_a_pass_by_a_wrong_clock(patch: Patch) -> None:
+    patch.setattr(daily_update, "refuse_wrong_clock", lambda _now, _exchange_ms: None)
+
+
+def buy_though_the_owner_has_paused(patch: Patch) -> None:
+    patch.setattr(ControlFiles, "paused", lambda _files: "")
+
+
+def give_the_first_token_everything(patch: Patch) -> None:
+    split = daily_plan.allocate_capital
+
+    def unequal(plan: DailyPlan, capital: Decimal, smallest: Mapping[str, Decimal]) -> DailyPlan:
+        shared = split(plan, capital, smallest)
+        bought = [buy for buy in shared.buys if buy.amount]
+        if len(bought) < 2:
+            return shared
+        more = {bought[0].symbol: Decimal(10), bought[1].symbol: Decimal(-10)}
+        return replace(
+            shared,
+            buys=tuple(
+                replace(buy, amount=buy.amount + more[buy.symbol], left=buy.amount + more[buy.symbol])
+                if buy.amount and buy.symbol in more
+                else buy
+                for buy in shared.buys
+            ),
+        )
+
+    patch.setattr(daily_update, "allocate_capital", unequal)
+
+
+def buy_what_is_held(patch: Patch) -> None:
+    decide = daily_plan.decide_daily_plan
+
+    def forgetful(day: Any, tokens: Any, positions: Any, *others: Any, **named: Any) -> DailyPlan:
+        plan = decide(day, tokens, positions, *others, **named)
+        again = decide(day, tokens, {}, *others, **named)
+        return replace(plan, buys=again.buys)
+
+    patch.setattr(daily_update, "decide_daily_plan", forgetful)
+
+
+def never_sell_by_the_score(patch: Patch) -> None:
+    decide = daily_plan.decide_sell
+
+    def loyal(symbol: str, position: Position, score: Any, price: Any, rules: Any) -> Any:
+        return decide(symbol, position, score, price, replace(rules, sell_threshold=ZERO))
+
+    patch.setattr(daily_plan, "decide_sell", loyal)
+
+
+def skip_a_sale_again_and_again(patch: Patch) -> None:
+    decide = daily_plan.decide_sell
+
+    def patient(symbol: str, position: Position, score: Any, price: Any, rules: Any) -> Any:
+        return decide(symbol, replace(position, did_skip_sell_once=False), score, price, rules)
+
+    patch.setattr(daily_plan, "decide_sell", patient)
+
+
+def leave_out_the_stop_loss(patch: Patch) -> None:
+    rules = tuple(rule for rule in risk_manager.ALL_EXIT_RULES if rule is not risk_manager.stop_loss)
+    patch.setattr(risk_manager, "ALL_EXIT_RULES", rules)
+
+
+def sell_at_a_loss_of_a_third(patch: Patch) -> None:
+    stop_loss = risk_manager.stop_loss
+
+    def nervous(position: Position, price: Decimal, now: Any, rules: Any) -> Any:
+        return stop_loss(position, price, now, replace(rules, stop_loss_fall=Decimal("0.33")))
+
+    patched = tuple(nervous if rule is stop_loss else rule for rule in risk_manager.ALL_EXIT_RULES)
+    patch.setattr(risk_manager, "ALL_EXIT_RULES", patched)
+
+
+def forget_the_top(patch: Patch) -> None:
+    patch.setattr(bot_module, "positions_changed_by", lambda _prices, _positions, _rules: {})
+
+
+def take_zero_for_a_price(patch: Patch) -> None:
+    patch.setattr(responses, "is_usable_price", lambda price: price.is_finite() and price >= 0)
+
+
+def give_up_the_day_when_nothing_was_scored(patch: Patch) -> None:
+    postpone = DailyUpdater._postpone
+
+    def final(daily: DailyUpdater, wait: Any, why: str, log: Any) -> Any:
+        daily._store.change(lambda book: replace(book, last_daily_update=daily._clock.now().date()))
+        return postpone(daily, wait, why, log)
+
+    patch.setattr(DailyUpdater, "_postpone", final)
+
+
+SABOTAGES: list[Callable[[Patch], None]] = [
+    stumble_in_every_cycle,
+    send_before_the_intent_is_on_disk,
+    take_an_unknown_outcome_for_a_refusal,
+    believe_the_first_no_such_order,
+    believe_a_refusal_that_is_none,
+    send_again_what_was_not_answered,
+    book_a_fill_in_two_steps,
+    never_look_up,
+    forget_the_fee_after_a_lost_answer,
+    count_what_was_bought_with_its_fee,
+    believe_trades_that_do_not_add_up,
+    take_an_expired_order_for_nothing,
+    number_orders_anew_after_a_restart,
+    write_the_book_in_place,
+    never_sync_a_file,
+    never_sync_the_folder,
+    begin_an_empty_book_when_the_old_one_is_broken,
+    forget_trades_that_are_not_in_the_file_yet,
+    write_trades_without_looking,
+    keep_the_plan_in_memory,
+    split_the_capital_anew_after_each_order,
+    set_the_flag_when_the_sale_is_tried,
+    forget_that_a_part_was_sold,
+    drop_a_position_whose_sale_failed,
+    sell_all_that_the_account_has,
+    trade_while_an_order_of_the_token_is_in_doubt,
+    hurry_though_binance_asked_for_silence,
+    let_the_trailing_stop_go_to_sleep_under_its_start,
+    believe_any_price,
+    take_a_late_price_for_one_of_this_round,
+    let_a_slow_price_hold_up_the_others,
+    wait_for_a_price_that_never_comes,
+    make_the_pass_again_whenever_asked,
+    spend_all_that_is_free,
+    plan_by_the_book_alone,
+    split_what_an_order_in_doubt_may_have_spent,
+    make_a_pass_by_a_wrong_clock,
+    buy_though_the_owner_has_paused,
+    give_the_first_token_everything,
+    buy_what_is_held,
+    never_sell_by_the_score,
+    skip_a_sale_again_and_again,
+    leave_out_the_stop_loss,
+    sell_at_a_loss_of_a_third,
+    forget_the_top,
+    take_zero_for_a_price,
+    give_up_the_day_when_nothing_was_scored,
+]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Tell after how many runs each sabotage is noticed, and by what."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=500)
+    parser.add_argument("--only", default="", help="of those whose names hold this text")
+    chosen = parser.parse_args(arguments)
+    wanted = [sabotage for sabotage in SABOTAGES if chosen.only in sabotage.__name__]
+    found = [sabotage for sabotage in wanted if _is_noticed(sabotage, chosen.runs)]
+    sys.stdout.write(f"{len(found)} of {len(wanted)} noticed within {chosen.runs} runs\n")
+
+
+def _is_noticed(sabotage: Callable[[Patch], None], runs: int) -> bool:
+    with Patch.context() as patch:
+        sabotage(patch)
+        for seed in range(runs):
+            violations = run_seed(seed).violations
+            if not violations.is_clean:
+                sys.stdout.write(f"{sabotage.__name__}: run {seed + 1}: {violations.lines()[0]}\n")
+                return True
+    sys.stdout.write(f"{sabotage.__name__}: not noticed\n")
+    return False
+
+
+if __name__ == "__main__":
+    main()
