@@ -29,6 +29,7 @@ from marsshot.infra.event_log import log_error, log_file_only, log_info, log_war
 from marsshot.market_data.coinbase import SpotPrices
 from marsshot.portfolio.ledger import with_everything_for_sale, with_position
 from marsshot.strategy.daily_plan import is_daily_update_done, is_daily_update_due, may_plan_go_on
+from marsshot.strategy.second_look import Effect
 from positions_store import Store
 from risk_manager import decide_exit, positions_changed_by, update_positions_in_intraday, with_price_seen
 from trade_executor import TradeExecutor
@@ -253,11 +254,14 @@ class Bot:
         """Ask again for prices that one look was not enough for, and apply the exit rules to them."""
         return self._check([symbol for symbol in symbols if symbol in self.store.book.positions])
 
-    def _would_act(self, position: Position, price: Decimal) -> bool:
-        """Return whether a rule would sell by this price, or keep it as the position's top."""
+    def _would_act(self, position: Position, price: Decimal) -> Effect:
+        """Return what the rules would do by this price."""
         rules = self.settings.exit_rules
         seen = with_price_seen(position, price, rules)
-        return seen is not position or decide_exit(seen, price, self.clock.now(), rules).reason is not None
+        decision = decide_exit(seen, price, self.clock.now(), rules)
+        if decision.reason is not None:
+            return Effect.FULL_SALE if decision.is_full else Effect.PARTIAL_SALE
+        return Effect.NOTHING if seen is position else Effect.NEW_TOP
 
     def _check(self, symbols: list[str]) -> bool:
         unsold, unpriced, waiting = list[str](), set[str](), symbols
@@ -315,7 +319,7 @@ class Bot:
     def usable_prices(self, symbols: Collection[str]) -> Mapping[str, Decimal]:
         """Return the price to go by of each token that has one, once all are known."""
         prices: dict[str, Decimal] = {}
-        for look in self._stream_prices(symbols, lambda _position, _price: False):
+        for look in self._stream_prices(symbols, lambda _position, _price: Effect.NOTHING):
             self._save_positions(look.positions_changed(self.store.book.positions))
             prices |= look.prices
         return prices

@@ -22,16 +22,16 @@ from marsshot.infra.clock import Clock
 from marsshot.infra.event_log import log_error, log_info, log_warning
 from marsshot.market_data.coinbase import SpotPrices
 from marsshot.market_data.price_aggregator import PriceAggregator, PriceSource, PriceUpdate, Quote
-from marsshot.strategy.second_look import LastLook, Standstill
+from marsshot.strategy.second_look import Effect, LastLook, Standstill
 
 COINBASE_DIVERGES = "coinbase_strays"
 
-WouldAct = Callable[[Position, Decimal], bool]
-"""Returns whether a rule would sell a position by a price, or keep the price as its top."""
+WouldAct = Callable[[Position, Decimal], Effect]
+"""Returns what the rules would do with a position by a price."""
 
 
-def _acts_on_nothing(_position: Position, _price: Decimal) -> bool:
-    return False
+def _acts_on_nothing(_position: Position, _price: Decimal) -> Effect:
+    return Effect.NOTHING
 
 
 class BookView(Protocol):

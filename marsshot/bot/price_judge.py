@@ -20,6 +20,7 @@ from marsshot.strategy.second_look import (
     SECOND_LOOK_AFTER,
     Balance,
     Doubt,
+    Effect,
     LastLook,
     Look,
     Standstill,
@@ -73,14 +74,14 @@ class PriceJudge:
         if quote.price is None:
             return False
         look = Look(quote.price, self._clock.now(), vouched=False)
-        return judge(look, self._last_look(symbol, position, quote), lambda _: True) is not None
+        return judge(look, self._last_look(symbol, position, quote), lambda _: Effect.FULL_SALE) is not None
 
     def judged(
         self,
         symbol: str,
         position: Position,
         quote: Quote,
-        would_act: Callable[[Decimal], bool],
+        would_act: Callable[[Decimal], Effect],
         balance_of: BalanceOf,
     ) -> JudgedQuote:
         """Return the quote, without its price where the rules may not go by it at this look."""

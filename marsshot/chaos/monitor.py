@@ -40,9 +40,11 @@ class Monitor:
         self._before: dict[str, Any] = {"positions": {}}
         self._judged_plans: set[tuple[str, str]] = set()
         self._sold_at: dict[str, datetime] = {}  # when a token was last sold by a rule that the true price asks for
+        self._wick_at: dict[str, datetime] = {}  # when Binance last printed nonsense of a token
         self._fooled: set[str] = set()  # tokens whose top may be one venue's nonsense, rightly believed
         self._last_seen: dict[str, datetime] = {}  # when a check last went by a price of a token, by any run
         simulation.transport.on_order_sent = self._on_order_sent
+        simulation.transport.on_wick = self._on_wick
         simulation.filesystem.on_rename = self._on_file_replaced
 
     # ------------------------------------------------------------------ orders
@@ -120,6 +122,14 @@ class Monitor:
         return reason == "sell_all" and self._simulation.owner.has_asked_to_sell_all
 
     # ------------------------------------------------------------------ prices
+
+    def _on_wick(self, symbol: str) -> None:
+        self._wick_at[symbol] = self._simulation.clock.true_now
+        if self._may_be_fooled(symbol):
+            self._fooled.add(symbol)
+
+    def _is_just_now(self, moment: datetime | None) -> bool:
+        return moment is not None and self._simulation.clock.true_now - moment < JUST_NOW
 
     def _may_be_fooled(self, symbol: str) -> bool:
         """Return whether one venue alone may be believed: nothing of the token was seen for long."""

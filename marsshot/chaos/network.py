@@ -56,6 +56,7 @@ class SimulatedTransport(BaseAdapter):
         self._last_wick: dict[str, datetime] = {}  # by pair: when Binance last printed nonsense for one look
         self.sent_orders: Counter[str] = Counter()  # by client order id
         self.requests_during_backoff = 0  # requests sent while Binance had asked for silence
+        self.on_wick: Callable[[str], None] = lambda _symbol: None
         self.on_order_sent: Callable[[str], None] = lambda _client_order_id: None
 
     def start_anew(self) -> None:
@@ -220,6 +221,7 @@ class SimulatedTransport(BaseAdapter):
         if last is not None and now - last < CALM_AFTER_A_WICK:
             return False
         self._last_wick[pair] = now
+        self.on_wick(pair.removesuffix("USDT"))
         return True
 
 

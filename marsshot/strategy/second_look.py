@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 
 from marsshot.core.domain import EXACT, ONE
 
@@ -84,17 +84,27 @@ def wants_balance(look: Look, last: LastLook | None) -> bool:
     return last is not None and _is_beyond(WORTH_ASKING, last.price, look.price)
 
 
-def judge(look: Look, last: LastLook | None, would_act: Callable[[Decimal], bool]) -> Doubt | Standstill | None:
+class Effect(IntEnum):
+    """What the rules would do by a price, the least first."""
+
+    NOTHING = 0
+    NEW_TOP = 1  # keep it as the top of a trailing stop
+    PARTIAL_SALE = 2
+    FULL_SALE = 3
+
+
+def judge(look: Look, last: LastLook | None, would_act: Callable[[Decimal], int]) -> Doubt | Standstill | None:
     """Return what keeps the rules from going by this look; None: they may.
 
-    would_act: whether a rule would sell by a price, or would keep it as the top of a trailing stop.
+    would_act: the `Effect` of a price. Where the venues contradict each other, the other price must ask for as much: a
+    wick sells no whole position because the true price would sell a part of it, or is a new top.
     """
     if last is not None and (jump := _judge_jump(look, last)) is not None:
         return jump
-    if look.is_second or not would_act(look.price):
+    if look.is_second or not (effect := would_act(look.price)):
         return None
     if look.other_price is not None:
-        return None if would_act(look.other_price) else Doubt.CONTRADICTION
+        return None if would_act(look.other_price) >= effect else Doubt.CONTRADICTION
     is_lone = not look.vouched and last is not None and _is_recent(look, last)
     return Doubt.LONE_VENUE if is_lone and last is not None and _moved_more_than(LONE_MOVE, look, last) else None
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from marsshot.strategy.second_look import (
     Balance,
     Doubt,
+    Effect,
     LastLook,
     Look,
     Standstill,
@@ -52,6 +53,20 @@ def test_where_both_would_sell_it_is_acted_on_at_once() -> None:
 
 def test_a_contradiction_about_a_price_that_sells_nothing_needs_no_second_look() -> None:
     assert verdict("1.6", vouched=False, other_price=D("1.0")) is None
+
+
+@pytest.mark.parametrize(
+    ("other", "expected"),
+    [
+        (Effect.NOTHING, Doubt.CONTRADICTION),
+        (Effect.NEW_TOP, Doubt.CONTRADICTION),
+        (Effect.PARTIAL_SALE, Doubt.CONTRADICTION),
+        (Effect.FULL_SALE, None),
+    ],
+)
+def test_a_wick_sells_nothing_whole_because_the_true_price_asks_for_less(other: Effect, expected: object) -> None:
+    look = Look(D("0.15"), NOW, vouched=False, other_price=D(3))
+    assert judge(look, LAST, lambda price: Effect.FULL_SALE if price < 1 else other) is expected
 
 
 def test_the_second_look_is_acted_on_contradiction_or_not() -> None:
