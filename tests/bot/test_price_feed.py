@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from marsshot.bot.price_feed import PriceFeed, PriceLook
-from marsshot.core.domain import STANDSTILL
+from marsshot.core.domain import STANDSTILL, Position
 from marsshot.market_data.coinbase import MissingPrice, MissingPriceReason, SpotPricesCallback
 from marsshot.portfolio.ledger import with_position
-from marsshot.strategy.second_look import LastLook
+from marsshot.strategy.second_look import Effect, LastLook
 from tests.helpers.builders import D, spot
 from tests.helpers.trading_harness import TradingHarness, open_trading_harness
 
@@ -42,6 +42,10 @@ def harness(tmp_path: Path) -> Iterator[TradingHarness]:
         yield harness
 
 
+def _sells_at_a_half(_held: Position, price: Decimal) -> Effect:
+    return Effect.FULL_SALE if price <= D("0.5") else Effect.NOTHING
+
+
 class RepeatedPriceCheck:
     """One price feed of a bot that holds 300 ADA bought at 1, asked again and again."""
 
@@ -60,9 +64,7 @@ class RepeatedPriceCheck:
             self.harness.market.set_price("ADA", binance)
         venue = StubCoinbase() if coinbase is None else StubCoinbase(ADA=coinbase)
         looks = list(
-            self.prices.stream_prices(
-                ["ADA"], self.harness.settings, venue, self.harness.exchange, lambda _held, price: price <= D("0.5")
-            )
+            self.prices.stream_prices(["ADA"], self.harness.settings, venue, self.harness.exchange, _sells_at_a_half)
         )
         prices = {symbol: price for look in looks for symbol, price in look.prices.items()}
         return PriceLook(prices, {}, [symbol for look in looks for symbol in look.replaced])

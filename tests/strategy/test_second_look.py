@@ -65,7 +65,7 @@ def test_a_contradiction_about_a_price_that_sells_nothing_needs_no_second_look()
     ],
 )
 def test_a_wick_sells_nothing_whole_because_the_true_price_asks_for_less(other: Effect, expected: object) -> None:
-    look = Look(D("0.15"), NOW, vouched=False, other_price=D(3))
+    look = Look(D("0.4"), NOW, vouched=False, other_price=D(3))
     assert judge(look, LAST, lambda price: Effect.FULL_SALE if price < 1 else other) is expected
 
 
