@@ -2,7 +2,7 @@
 
     python build_csv.py [--config PATH] [--output PATH] [--days N] [--tokens A,B]
 
-Asks LunarCrush once per token (closed days come from the cache). The file is replaced only when complete.
+Asks the source of daily bars once per token (closed days come from the cache). The file is replaced only when complete.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import math
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -32,18 +32,21 @@ from rich.text import Text
 
 from marsshot.commands.script import run_script
 from marsshot.config.bot_files import CONFIG, TRAINING_DATA
+from marsshot.config.data_sources import SOURCE_FACTS
 from marsshot.core.catalog import LocalizedText
-from marsshot.core.errors import InputError, MarsShotError, TemporaryError
+from marsshot.core.errors import InputError, MarsShotError
 from marsshot.infra.atomic_files import replace_file
 from marsshot.infra.csv_text import csv_text
-from marsshot.market_data.bar_cache import cache_folder
-from marsshot.market_data.lunarcrush import DailyBars, LunarCrush, NotTrackedError, QuotaSpentError
-from marsshot.model.features import FEATURES, feature_table, has_features, labelled
+from marsshot.market_data.bar_cache import DailyBars
+from marsshot.market_data.base import DailyBarSource, NotTrackedError, QuotaSpentError, ShutOutError, UnusableBarsError
+from marsshot.market_data.daily_bar_sources import open_source, source_kind
+from marsshot.model.features import FEATURES, INDICATORS, feature_table, features_in, has_features, labelled
 
 if TYPE_CHECKING:
     from marsshot.config.settings import Settings
 
 MARKET = ("BTC", "ETH")  # their daily changes are features of every token
+MIN_TOKENS = 5  # with fewer left of those that were asked for nothing worth its name is learnt
 DAYS_ALLOWED = (36, 5000)
 CACHE_NOTE = "what was fetched is kept and not asked for again"
 _MINUTE = "%Y-%m-%d %H:%M UTC"
@@ -58,41 +61,49 @@ class Histories:
     """What could be fetched, and why the rest could not."""
 
     by_symbol: Mapping[str, DailyBars]
-    left_out: Mapping[str, str] = field(default_factory=dict)  # LunarCrush has no history of them
+    left_out: Mapping[str, str] = field(default_factory=dict)  # the source has no history of them
     missing: Mapping[str, str] = field(default_factory=dict)  # not to be had now; asking again later may help
 
 
 def fetch_histories(
-    source: LunarCrush,
+    source: DailyBarSource,
     coins: Mapping[str, str],
     days: int,
     progress: Callable[[str, int], None] = lambda symbol, done: None,
 ) -> Histories:
-    """Fetch the history of each symbol, coins giving LunarCrush's name of it, BTC and ETH first.
+    """Fetch the history of each symbol, coins giving the source's name of it, BTC and ETH first.
 
     Raises NothingToWriteError if BTC's or ETH's cannot be had, QuotaSpentError, and what refuses every token.
     """
     fetched: dict[str, DailyBars] = {}
     left_out: dict[str, str] = {}
     missing: dict[str, str] = {}
-    for done, symbol in enumerate(sorted(coins, key=lambda symbol: symbol not in MARKET)):
-        progress(symbol, done)
-        try:
-            fetched[symbol] = source.daily_bars(symbol, coins[symbol], days)
-        except QuotaSpentError:
-            raise
-        except (NotTrackedError, TemporaryError) as error:
-            if symbol in MARKET:
-                raise NothingToWriteError(f"{error}; without {symbol} no row can be made, try again later") from None
-            (missing if isinstance(error, TemporaryError) else left_out)[symbol] = str(error)
-    progress("", len(coins))
+    ordered = sorted(coins, key=lambda symbol: symbol not in MARKET)
+    progress(ordered[0], 0)
+    for done, (symbol, answer) in enumerate(source.each_daily_bars({one: coins[one] for one in ordered}, days), 1):
+        progress(ordered[done] if done < len(ordered) else "", done)
+        if isinstance(answer, DailyBars):
+            fetched[symbol] = answer
+        elif isinstance(answer, QuotaSpentError):
+            raise answer
+        elif symbol in MARKET:
+            raise NothingToWriteError(f"{answer}; without {symbol} no row can be made, try again later")
+        else:
+            (left_out if isinstance(answer, NotTrackedError | UnusableBarsError) else missing)[symbol] = str(answer)
     return Histories(fetched, left_out, missing)
 
 
 def training_rows(
-    histories: Mapping[str, DailyBars], tokens: Sequence[str], shift_days: int, threshold: Decimal
+    histories: Mapping[str, DailyBars],
+    tokens: Sequence[str],
+    shift_days: int,
+    threshold: Decimal,
+    absent: Collection[str] = (),
 ) -> tuple[pd.DataFrame, list[str]]:
-    """Return the rows of the training file, and lines that say what was left out and what has gaps."""
+    """Return the rows of the training file, and lines that say what was left out and what has gaps.
+
+    absent: the columns that the source has none of.
+    """
     wanted = {symbol: histories[symbol] for symbol in tokens if symbol in histories}
     table = feature_table(wanted, *(histories[symbol] for symbol in MARKET))
     rows = labelled(table, shift_days, threshold)
@@ -100,12 +111,19 @@ def training_rows(
     notes = []
     if days > len(table):
         notes.append(f"{days - len(table)} days left out: a price is missing or zero")
+    if holes := [f"{symbol} {missing}" for symbol, bars in wanted.items() if (missing := _missing_days(bars))]:
+        notes.append(f"days that the source has not, between others that it has: {', '.join(holes)}")
     if len(table) > len(rows):
         notes.append(f"{len(table) - len(rows)} days left out: the close {shift_days} days later is not known")
-    gaps = (~has_features(rows)).sum()
-    if empty := [f"{name} {gaps[name]}" for name in FEATURES if gaps[name]]:
+    features = features_in(FEATURES, absent)
+    gaps = (~has_features(rows, features)).sum()
+    if empty := [f"{name} {gaps[name]}" for name in features if gaps[name]]:
         notes.append(f"rows with an empty cell, which training leaves out: {', '.join(empty)}")
     return rows, notes
+
+
+def _missing_days(bars: DailyBars) -> int:
+    return int((bars.days[-1] - bars.days[0]).astype(int)) + 1 - len(bars.days) if len(bars.days) else 0
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -114,7 +132,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Write training_data.csv from LunarCrush's daily history.")
+    parser = argparse.ArgumentParser(description="Write training_data.csv from daily history.")
     parser.add_argument("--config", type=Path, default=Path(CONFIG), help="settings (default: config.yaml)")
     parser.add_argument("--output", type=Path, help="file to write (default: training_data.csv, with the mode's name)")
     parser.add_argument("--days", type=int, help="days of history per token (default: training.days)")
@@ -131,17 +149,14 @@ def _run(arguments: argparse.Namespace) -> None:
     days = _days(arguments.days) or settings.training.days
     output = arguments.output or settings.file(TRAINING_DATA)
     _check_output(output)
-    if settings.mode != "demo" and (faults := settings.missing_keys("lunarcrush.api_key")):
+    if settings.mode != "demo" and (faults := settings.missing_keys(*SOURCE_FACTS[settings.data_source].keys)):
         raise InputError(*faults)
     with open_environment(settings) as surroundings:
         dressed, console = surroundings.settings, Console(stderr=True)
-        source = LunarCrush(
-            api_key=dressed.lunarcrush.api_key.get_secret_value(),
-            base_url=dressed.lunarcrush.base_url,
-            requests_per_minute=dressed.lunarcrush.requests_per_minute,
-            cache_dir=cache_folder(settings.mode),
-            clock=surroundings.clock,
-            notify=lambda line: console.print(line, markup=False, highlight=False, soft_wrap=True),
+        source = open_source(
+            dressed,
+            surroundings.clock,
+            lambda line: console.print(line, markup=False, highlight=False, soft_wrap=True),
         )
         build(source, dressed, tokens or dressed.training_tokens, days, output, console)
     if settings.mode == "demo":
@@ -149,16 +164,21 @@ def _run(arguments: argparse.Namespace) -> None:
 
 
 def build(
-    source: LunarCrush, settings: Settings, tokens: Sequence[str], days: int, output: Path, console: Console
+    source: DailyBarSource, settings: Settings, tokens: Sequence[str], days: int, output: Path, console: Console
 ) -> None:
     """Fetch, calculate, write the file, and tell what is in it. Raises MarsShotError; then no file was touched."""
-    coins = {symbol: settings.lunarcrush_coin(symbol) for symbol in dict.fromkeys((*MARKET, *tokens))}
-    histories = _all_histories(source, coins, days, output, console)
-    training = settings.training
-    rows, notes = training_rows(histories.by_symbol, tokens, training.shift_days, training.threshold)
-    left_out = [f"  {line}" for line in histories.left_out.values()]
-    if rows.empty:
-        raise NothingToWriteError("\n".join([f"{output}: not written, no token has a labelled day", *left_out]))
+    kind = source_kind(settings)
+    coins = {symbol: kind.coin(settings, symbol) for symbol in dict.fromkeys((*MARKET, *tokens))}
+    histories = _all_histories(source, coins, days, (output, settings.source_name), console)
+    training, absent = settings.training, kind.missing_columns
+    rows, notes = training_rows(histories.by_symbol, tokens, training.shift_days, training.threshold, absent)
+    notes += [f"{settings.source_name} has no {', '.join(absent)}: training does without"] if absent else []
+    rows, too_young = _without_young_tokens(rows)
+    left_out = [f"  {line}" for line in (*histories.left_out.values(), *too_young)]
+    left = rows["symbol"].nunique()
+    if rows.empty or left < MIN_TOKENS <= len(tokens):
+        reason = "no token has a labelled day" if rows.empty else f"only {left} of {len(tokens)} tokens are left"
+        raise NothingToWriteError("\n".join([f"{output}: not written, {reason}", *left_out]))
     try:
         replace_file(output, csv_text(rows))
     except OSError as error:
@@ -173,17 +193,29 @@ def build(
     sys.stdout.writelines(f"{note}\n" for note in notes)
 
 
+def _without_young_tokens(rows: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """Leave out the tokens that have not one row with all indicators; tell each by name."""
+    complete = has_features(rows, INDICATORS).all(axis=1)
+    young = sorted(set(rows["symbol"]) - set(rows.loc[complete, "symbol"]))
+    days = rows.groupby("symbol", observed=True).size()
+    lines = [f"{symbol}: {days[symbol]} days with a label are too few for the indicators" for symbol in young]
+    return rows[~rows["symbol"].isin(young)], lines
+
+
 def _all_histories(
-    source: LunarCrush, coins: Mapping[str, str], days: int, output: Path, console: Console
+    source: DailyBarSource, coins: Mapping[str, str], days: int, names: tuple[Path, str], console: Console
 ) -> Histories:
     """Fetch under a bar. Raises NothingToWriteError if some cannot be had now: half a file must not replace a whole."""
+    output, source_name = names
     try:
         with _bar(source, len(coins), console) as advance:
             histories = fetch_histories(source, coins, days, advance)
     except QuotaSpentError as error:
-        when = "later (LunarCrush does not say when)" if error.until is None else f"from {error.until:{_MINUTE}} on"
+        when = f"later ({source_name} does not say when)" if error.until is None else f"from {error.until:{_MINUTE}} on"
+        is_banned = isinstance(error, ShutOutError)
+        what = " answers nothing for now" if is_banned else "'s daily quota of requests is used up"
         raise NothingToWriteError(
-            f"{output}: not written, LunarCrush's daily quota of requests is used up; run it again {when}: {CACHE_NOTE}"
+            f"{output}: not written, {source_name}{what}; run it again {when}: {CACHE_NOTE}"
         ) from None
     if histories.missing:
         first = next(iter(histories.missing.values()))
@@ -195,7 +227,7 @@ def _all_histories(
 
 
 @contextmanager
-def _bar(source: LunarCrush, tokens: int, console: Console) -> Iterator[Callable[[str, int], None]]:
+def _bar(source: DailyBarSource, tokens: int, console: Console) -> Iterator[Callable[[str, int], None]]:
     """Show token, count and time left while the block runs; yields what tells it of each token."""
     columns = (TextColumn("{task.description:<8}"), BarColumn(), MofNCompleteColumn(), _TimeLeft())
     with Progress(*columns, console=console) as bar:

@@ -22,60 +22,43 @@ from marsshot.config.settings import Settings
 from marsshot.core.catalog import LocalizedText
 from marsshot.core.decisions import HitBand
 from marsshot.core.domain import Score, Scoring
-from marsshot.core.errors import InputError, MarsShotError, StopRequested, TemporaryError
+from marsshot.core.errors import InputError, TemporaryError
 from marsshot.core.reasons import DecisionReason
 from marsshot.infra.clock import Clock
 from marsshot.infra.fingerprints import Fingerprint, file_fingerprint
-from marsshot.market_data.bar_cache import cache_folder
-from marsshot.market_data.lunarcrush import DailyBars, LunarCrush, NotTrackedError, SourceRefusedError
+from marsshot.market_data.bar_cache import DailyBars
+from marsshot.market_data.base import DailyBarSource
+from marsshot.market_data.daily_bar_sources import open_source, source_kind
 from marsshot.model.features import feature_table, has_features, missing_features, rows_of_day
+from marsshot.model.integrity import refuse_other_source
 from marsshot.model.model_files import LoadedModel, load_model
 from marsshot.model.source_checks import impossible_columns, stuck_columns
 
-
-def open_lunarcrush(settings: Settings, clock: Clock, notify: Callable[[str], None]) -> LunarCrush:
-    """Return the client that these settings ask for; notify is called about its waits."""
-    return LunarCrush(
-        api_key=settings.lunarcrush.api_key.get_secret_value(),
-        base_url=settings.lunarcrush.base_url,
-        requests_per_minute=settings.lunarcrush.requests_per_minute,
-        cache_dir=cache_folder(settings.mode),
-        clock=clock,
-        notify=notify,
-    )
+MARKET = ("BTC", "ETH")  # their daily changes are features of every token
 
 
 def get_probability_for_symbol(
-    symbol: str, settings: Settings, clock: Clock, lunarcrush: LunarCrush, model: LoadedModel
+    symbol: str, settings: Settings, clock: Clock, source: DailyBarSource, model: LoadedModel
 ) -> Score:
     """Return the score of one token. For many use `get_probabilities`: it fetches BTC and ETH once for all."""
-    return get_probabilities([symbol], settings, clock, lunarcrush, model).scores[0]
+    return get_probabilities([symbol], settings, clock, source, model).scores[0]
 
 
 def get_probabilities(
-    symbols: Sequence[str], settings: Settings, clock: Clock, lunarcrush: LunarCrush, model: LoadedModel
+    symbols: Sequence[str], settings: Settings, clock: Clock, source: DailyBarSource, model: LoadedModel
 ) -> Scoring:
     """Score tokens on their last closed daily bar, yesterday's: one request per coin, one prediction for all.
 
-    Raises TemporaryError when BTC or ETH cannot be had, SourceRefusedError when LunarCrush refuses the key or plan.
+    Raises TemporaryError when BTC or ETH cannot be had, SourceRefusedError when the source refuses the key or plan.
     """
     today, yesterday = clock.now().date(), clock.now().date() - timedelta(days=1)
-    market = {coin: _market_bars(coin, settings, lunarcrush) for coin in ("BTC", "ETH")}
-    histories: dict[str, DailyBars] = {}
-    failed: dict[str, Score] = {}
-    for symbol in symbols:
-        known = market.get(symbol) if settings.lunarcrush_coin(symbol) == symbol else None
-        try:
-            histories[symbol] = known or _bars(symbol, settings, lunarcrush)
-        except NotTrackedError as error:
-            failed[symbol] = Score(symbol, None, error.message, reason=DecisionReason.NOT_TRACKED)
-        except TemporaryError as error:
-            failed[symbol] = Score(symbol, None, error.message, temporary=True, reason=DecisionReason.SOURCE_DOWN)
+    fetched, failed = _fetch(symbols, settings, source)
     last_answer_day = clock.now().date()
-    unusable = _refuse_what_cannot_be(histories, yesterday, settings, lunarcrush)
-    table = feature_table(histories, market["BTC"], market["ETH"])
+    histories = {symbol: fetched[symbol] for symbol in symbols if symbol in fetched}
+    unusable = _refuse_what_cannot_be(histories, yesterday, settings, source)
+    table = feature_table(histories, *(fetched[coin] for coin in MARKET))
     scored = {score.symbol: score for score in score_rows(rows_of_day(table, yesterday), model)}
-    missing = LocalizedText("scores.no_bar", day=yesterday)
+    missing = LocalizedText("scores.no_bar", source=settings.source_name, day=yesterday)
     found = failed | scored | unusable
     no_bar = {symbol: Score(symbol, None, missing, temporary=True, reason=DecisionReason.NO_BAR) for symbol in symbols}
     return Scoring(
@@ -86,8 +69,27 @@ def get_probabilities(
     )
 
 
+def _fetch(
+    symbols: Sequence[str], settings: Settings, source: DailyBarSource
+) -> tuple[dict[str, DailyBars], dict[str, Score]]:
+    """Return the bars of BTC, ETH and the tokens, and the scores of those that have none: none either."""
+    coins = {symbol: source_kind(settings).coin(settings, symbol) for symbol in dict.fromkeys((*MARKET, *symbols))}
+    bars: dict[str, DailyBars] = {}
+    failed: dict[str, Score] = {}
+    for symbol, answer in source.each_daily_bars(coins, settings.training.days):
+        if isinstance(answer, DailyBars):
+            bars[symbol] = answer
+        elif symbol in MARKET:
+            raise TemporaryError(LocalizedText("fault.scores.no_market", coin=symbol, why=answer.message))
+        else:
+            is_temporary = isinstance(answer, TemporaryError)
+            reason = DecisionReason.SOURCE_DOWN if is_temporary else DecisionReason.NOT_TRACKED
+            failed[symbol] = Score(symbol, None, answer.message, temporary=is_temporary, reason=reason)
+    return bars, failed
+
+
 def _refuse_what_cannot_be(
-    histories: Mapping[str, DailyBars], day: date, settings: Settings, lunarcrush: LunarCrush
+    histories: Mapping[str, DailyBars], day: date, settings: Settings, source: DailyBarSource
 ) -> dict[str, Score]:
     """Return the tokens whose bar of that day holds values that cannot be meant; they are asked for anew next time.
 
@@ -96,34 +98,21 @@ def _refuse_what_cannot_be(
     stuck = stuck_columns(histories, histories.keys(), day)
     impossible = {symbol: columns for symbol, bars in histories.items() if (columns := impossible_columns(bars, day))}
     for symbol in histories if stuck else impossible:
-        lunarcrush.forget_latest(symbol, settings.lunarcrush_coin(symbol))
+        source.forget_latest(symbol, source_kind(settings).coin(settings, symbol))
     if stuck:
         first = stuck[0]
         facts = {"column": first.column, "value": first.value, "tokens": first.tokens}
-        raise TemporaryError(LocalizedText("fault.scores.stuck", **facts))
+        raise TemporaryError(LocalizedText("fault.scores.stuck", source=settings.source_name, **facts))
     return {
         symbol: Score(
             symbol,
             None,
-            LocalizedText("scores.impossible", columns=", ".join(columns)),
+            LocalizedText("scores.impossible", source=settings.source_name, columns=", ".join(columns)),
             temporary=True,
             reason=DecisionReason.IMPOSSIBLE_VALUE,
         )
         for symbol, columns in impossible.items()
     }
-
-
-def _market_bars(coin: str, settings: Settings, lunarcrush: LunarCrush) -> DailyBars:
-    try:
-        return _bars(coin, settings, lunarcrush)
-    except (SourceRefusedError, StopRequested):
-        raise
-    except MarsShotError as error:
-        raise TemporaryError(LocalizedText("fault.scores.no_market", coin=coin, why=error.message)) from None
-
-
-def _bars(symbol: str, settings: Settings, lunarcrush: LunarCrush) -> DailyBars:
-    return lunarcrush.daily_bars(symbol, settings.lunarcrush_coin(symbol), settings.training.days)
 
 
 def score_rows(rows: pd.DataFrame, model: LoadedModel) -> list[Score]:
@@ -191,9 +180,8 @@ def score_tokens(
     """
     notes: list[str] = []
     model = _load_once(model_path, (file_fingerprint(model_path), file_fingerprint(facts_path(model_path))))
-    scoring = get_probabilities(
-        symbols, settings, clock, open_lunarcrush(settings, clock, notify or notes.append), model
-    )
+    refuse_other_source(model_path, model.facts, settings.data_source)
+    scoring = get_probabilities(symbols, settings, clock, open_source(settings, clock, notify or notes.append), model)
     return replace(scoring, notes=tuple(notes))
 
 

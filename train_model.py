@@ -30,8 +30,10 @@ from marsshot.commands.script import run_script
 from marsshot.config.bot_files import CONFIG, MODEL, TRAINING_DATA, candidate_path, report_path
 from marsshot.core.errors import InputError, MarsShotError
 from marsshot.infra.atomic_files import replace_file
+from marsshot.market_data.daily_bar_sources import source_kind
 from marsshot.model.features import features_in, has_features
 from marsshot.model.model_files import save_model
+from marsshot.model.source_checks import SOCIAL
 from marsshot.reporting.model_page import model_page
 from marsshot.reporting.model_report import label_facts, model_facts
 from marsshot.reporting.model_table import show
@@ -83,13 +85,31 @@ def _run(arguments: argparse.Namespace) -> None:
     _check_output(output)
     source = arguments.input or settings.file(TRAINING_DATA)
     data = read_training_data(source)
-    complete = has_features(data, features_in(data.columns))
+    absent = source_kind(settings).missing_columns
+    _refuse_other_source(source, data, settings, absent)
+    features = features_in(data.columns, absent)
+    if absent:
+        sys.stdout.write(f"{settings.source_name} has no {', '.join(absent)}: the model is fitted without\n")
+    complete = has_features(data, features)
     try:
         with cluster_threads(arguments.scheduler) as workers:
-            train(data, complete.all(axis=1), settings, output, arguments, workers)
+            train(
+                data[["date", "symbol", *features, "label"]], complete.all(axis=1), settings, output, arguments, workers
+            )
     except TooLittleDataError as error:
         empty = ", ".join(name for name in complete.columns.astype(str) if not complete[name].any())
         raise InputError(f"{source}: {error}{f' (none has {empty})' if empty else ''}; {MORE_DATA}") from None
+
+
+def _refuse_other_source(path: Path, data: pd.DataFrame, settings: Settings, absent: Sequence[str]) -> None:
+    """Raise InputError if the rows are not of the source that the settings name."""
+    scores = data[[name for name in SOCIAL if name in data.columns]].notna().to_numpy()
+    if bool(absent) == bool(scores.any()):
+        other = "has" if absent else "has not"
+        raise InputError(
+            f"{path}: {other} the columns {', '.join(SOCIAL)}: these are not the rows of {settings.source_name} "
+            "(data_source); make it anew with: python build_csv.py"
+        )
 
 
 def train(
@@ -104,7 +124,7 @@ def train(
 
     complete: which rows have all features. Raises MarsShotError or TooLittleDataError; then no file in use was touched.
     """
-    rows, features = data[complete].reset_index(drop=True), features_in(data.columns)
+    rows, features = data[complete].reset_index(drop=True), tuple(data.columns[2:-1])
     training, seed, jobs = settings.training, arguments.seed, arguments.jobs or os.cpu_count() or 1
     candidates = forest_search.draw_candidates(len(rows), arguments.n_iter or training.n_iter, seed)
     with _bar(candidates, forest_search.estimated_cost) as advance:
@@ -121,7 +141,7 @@ def train(
         model = forest_search.fit(rows, features, found.parameters, seed, jobs)
     frame = with_forward_returns(data, rows.iloc[found.future], found.hold_out_scores, training.shift_days)
     gap_days = training.shift_days + EMBARGO_DAYS
-    gate = compare_with_old(output, data, frame, label_facts(settings), gap_days)
+    gate = compare_with_old(output, data, frame, label_facts(settings), gap_days, settings.data_source)
     facts = model_facts(data, rows, features, settings, found, frame, seed=seed, jobs=jobs)
     _write_outputs(model, facts, gate, output, is_forced=arguments.force)
 

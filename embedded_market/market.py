@@ -73,7 +73,7 @@ class EmbeddedMarket:
         self.board = PriceBoard(self.history, self.seed, self.shift_days)
         rules = [rules_for(coin, quote) for coin in self.history.coins.values() for quote in QUOTES]
         self.exchange = Exchange(rules, self.balances)
-        self.binance = BinanceApi(self.board, self.exchange, (self.api_key, self.api_secret))
+        self.binance = BinanceApi(self.board, self.exchange, (self.api_key, self.api_secret), self.shift_days)
         self.coinbase = CoinbaseApi(self.board, self.coinbase_unlisted)
         scores = social_scores(self.history, self.seed)
         self.lunarcrush = LunarCrushApi(self.board, scores, self.lunarcrush_key, self.shift_days)

@@ -19,9 +19,10 @@ import pytest
 from embedded_market import EmbeddedMarket, MarketServer
 from marsshot.config.loader import read_settings
 from marsshot.infra.clock import SystemClock
+from marsshot.market_data.daily_bar_sources import open_source
 from marsshot.model.features import FEATURES, RATIOS
 from marsshot.model.model_files import load_model
-from ml_decision import get_probabilities, get_probability_for_symbol, open_lunarcrush
+from ml_decision import get_probabilities, get_probability_for_symbol
 
 ROOT = Path(__file__).resolve().parents[1]
 SHOWN = date(2021, 3, 10)
@@ -140,9 +141,7 @@ def test_the_live_bot_scores_the_very_row_that_training_would_see(
             moment = pd.Timestamp(rows["date"].max(), tz="UTC") + pd.Timedelta(days=1, hours=1)
             return moment.to_pydatetime()
 
-    scoring = get_probabilities(
-        TOKENS, settings, ThreeDaysAgo(), open_lunarcrush(settings, ThreeDaysAgo(), print), model
-    )
+    scoring = get_probabilities(TOKENS, settings, ThreeDaysAgo(), open_source(settings, ThreeDaysAgo(), print), model)
     for score in scoring.scores:
         trained_on = model.estimator.predict_proba(last.loc[[score.symbol], list(model.features)])[0, 1]
         assert score.probability is not None
@@ -151,7 +150,7 @@ def test_the_live_bot_scores_the_very_row_that_training_would_see(
         assert float(score.probability) == pytest.approx(trained_on, abs=1e-9), score.symbol
         assert score.last_close == Decimal(str(last.loc[score.symbol, "close"]))
     one = get_probability_for_symbol(
-        "DOGE", settings, ThreeDaysAgo(), open_lunarcrush(settings, ThreeDaysAgo(), print), model
+        "DOGE", settings, ThreeDaysAgo(), open_source(settings, ThreeDaysAgo(), print), model
     )
     assert one == next(score for score in scoring.scores if score.symbol == "DOGE")
 

@@ -18,8 +18,9 @@ from marsshot.core.domain import Scoring
 from marsshot.core.errors import TemporaryError
 from marsshot.core.reasons import DecisionReason
 from marsshot.infra.clock import VirtualClock
+from marsshot.market_data.daily_bar_sources import open_source
 from marsshot.model.model_files import LoadedModel, load_model, save_model
-from ml_decision import get_probabilities, open_lunarcrush
+from ml_decision import get_probabilities
 from tests.helpers.builders import NOW
 from tests.helpers.trading_harness import TradingHarness, open_trading_harness
 
@@ -64,7 +65,7 @@ def scores(settings: Settings, market: EmbeddedMarket, model: LoadedModel) -> Sc
     with MarketServer(market) as server:
         section = settings.lunarcrush.model_copy(update={"base_url": server.url, "requests_per_minute": 10_000})
         pointed = settings.model_copy(update={"lunarcrush": section})
-        return get_probabilities(SYMBOLS, pointed, clock, open_lunarcrush(pointed, clock, print), model)
+        return get_probabilities(SYMBOLS, pointed, clock, open_source(pointed, clock, print), model)
 
 
 def test_zero_for_everybody_gives_no_score_at_all(

@@ -7,12 +7,16 @@ Routes, counts weight, checks security and answers errors; public endpoints are 
 from __future__ import annotations
 
 import json
+import math
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
+from email.utils import formatdate
 from typing import TYPE_CHECKING
 
 from embedded_market.binance.account_endpoints import AccountEndpoints
+from embedded_market.binance.klines import PARAMETERS as KLINES
+from embedded_market.binance.klines import Klines
 from embedded_market.binance.request_checks import SYMBOL, SYMBOLS, BinanceError, Parameters, check_signed
 from embedded_market.exchange.orders import OrderRejectedError
 from embedded_market.exchange.pair_rules import symbol_row
@@ -23,6 +27,7 @@ if TYPE_CHECKING:
     from embedded_market.http_messages import Request
     from embedded_market.market_data.price_board import PriceBoard
 
+REFUSALS_TO_BAN, BAN_SECONDS = 20, 120  # who goes on asking after so many 429 is shut out for two minutes
 _JSON = "application/json;charset=UTF-8"
 _RATE_LIMITS = [
     {"rateLimitType": kind, "interval": interval, "intervalNum": number, "limit": limit}
@@ -54,16 +59,18 @@ class _Route:
 class BinanceApi:
     """The endpoints, their weights, and the order counters of the headers."""
 
-    def __init__(self, board: PriceBoard, exchange: Exchange, keys: tuple[str, str]) -> None:
+    def __init__(self, board: PriceBoard, exchange: Exchange, keys: tuple[str, str], shift_days: int = 0) -> None:
         self._board = board
         self._exchange = exchange
         self._keys = keys
         self.weight_limit_per_minute: int | None = None
         """Answer 429 beyond this weight per minute of the market's clock; None: no limit."""
         self._used = _Windows()
+        self._refusals, self._banned_until = 0, 0.0
         self._random = random.Random(0)  # noqa: S311 - request ids, no secret
         self._prices: dict[str, tuple[tuple[int, int, int], bytes]] = {}
         self.account = AccountEndpoints(board, exchange)
+        self.klines = Klines(board, shift_days)
         self._routes = self._make_routes()
 
     def handle(self, request: Request, now: float) -> Response:
@@ -108,11 +115,23 @@ class BinanceApi:
         return (*self._board.moment(now), self._board.version)
 
     def _spend(self, weight: int, now: float) -> None:
+        self._refuse_banned(now)
         used, limit = self._used.weight(weight, now), self.weight_limit_per_minute
         if limit is not None and used > limit:
+            self._refusals += 1
+            if self._refusals > REFUSALS_TO_BAN:
+                self._banned_until = now + BAN_SECONDS
+                self._refuse_banned(now)
             text = f"Too much request weight used; current limit is {limit} request weight per 1 MINUTE."
             text += " Please use WebSocket Streams for live updates to avoid polling the API."
             raise BinanceError(-1003, text, 429, {"Retry-After": str(60 - int(now) % 60)})
+
+    def _refuse_banned(self, now: float) -> None:
+        if now < self._banned_until:
+            text = f"Way too much request weight used; IP banned until {round(self._banned_until * 1000)}."
+            raise BinanceError(-1003, text, 418, {"Retry-After": str(math.ceil(self._banned_until - now))})
+        if self._banned_until:
+            self._banned_until, self._refusals = 0.0, 0
 
     def _headers(self, now: float, *, orders: bool = False) -> dict[str, str]:
         used = str(self._used.weight(0, now))
@@ -120,6 +139,7 @@ class BinanceApi:
         headers = {
             "Content-Type": _JSON,
             "Server": "nginx",
+            "Date": formatdate(now, usegmt=True),
             "x-mbx-uuid": f"{number[:8]}-{number[8:12]}-{number[12:16]}-{number[16:20]}-{number[20:]}",
             "X-MBX-USED-WEIGHT": used,
             "X-MBX-USED-WEIGHT-1M": used,
@@ -140,6 +160,7 @@ class BinanceApi:
             "GET time": _Route(_time, nothing, _weight(1)),
             "GET exchangeInfo": _Route(self._exchange_info, info, _weight(20)),
             "GET ticker/price": _Route(self._ticker_price, symbols | {"symbolStatus"}, _ticker_weight),
+            "GET klines": _Route(self._klines, KLINES, _weight(2)),
             "GET avgPrice": _Route(self._average_price, frozenset({"symbol"}), _weight(2)),
             "GET account": _Route(account.account, frozenset({"omitZeroBalances"}), _weight(20), is_signed=True),
             "POST order": _Route(account.place_order, _ORDER, _weight(1), is_signed=True, is_order=True),
@@ -171,6 +192,9 @@ class BinanceApi:
         pairs, _single = self._selected(parameters, now)
         mean = self._board.average(pairs[0].rules.base, now)
         return {"mins": 5, "price": f"{mean:.8f}", "closeTime": round(now * 1000)}
+
+    def _klines(self, parameters: Parameters, now: float) -> object:
+        return self.klines.answer(parameters, lambda symbol: self.account.pair(symbol, now).rules.base, now)
 
     def _selected(self, parameters: Parameters, now: float) -> tuple[list[Pair], bool]:
         """Return the pairs of symbol, symbols or neither (all), and whether it was one symbol."""

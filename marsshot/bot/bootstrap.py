@@ -16,6 +16,7 @@ from marsshot.bot.journal import Journal
 from marsshot.bot.model_selector import ModelSelector
 from marsshot.bot.scoring_process import ChildScoringProcess, InlineScoringProcess, ScoringProcess
 from marsshot.config.bot_files import BOOK, FALLBACK_MODEL, MODEL, RESERVE, TRADES
+from marsshot.config.data_sources import SOURCE_FACTS
 from marsshot.config.loader import read_settings
 from marsshot.config.settings import Settings
 from marsshot.core.catalog import Catalog, LocalizedText
@@ -80,7 +81,9 @@ def open_bot(
             scoring_process: ScoringProcess = (
                 InlineScoringProcess(clock) if one_shot or settings.mode == "demo" else ChildScoringProcess()
             )
-            model_selector = ModelSelector(scoring_process, model_path(settings), settings.file(FALLBACK_MODEL), disk)
+            model_selector = ModelSelector(
+                scoring_process, model_path(settings), settings.file(FALLBACK_MODEL), disk, settings.data_source
+            )
             control, journal = ControlFiles(settings, disk), Journal(settings, disk)
             bot = Bot(
                 settings=settings,
@@ -107,9 +110,8 @@ def required_keys(settings: Settings) -> tuple[str, ...]:
     """Return the keys that trading in this mode needs."""
     if settings.mode == "demo":
         return ()
-    if settings.mode == "paper":
-        return ("lunarcrush.api_key",)
-    return ("lunarcrush.api_key", "binance_api.api_key", "binance_api.api_secret")
+    bars = SOURCE_FACTS[settings.data_source].keys
+    return bars if settings.mode == "paper" else (*bars, "binance_api.api_key", "binance_api.api_secret")
 
 
 def _coinbase(settings: Settings) -> Coinbase:
@@ -205,6 +207,8 @@ class _SettingsReloader:
     def _refuse_what_needs_a_restart(self, settings: Settings) -> None:
         if settings.mode != self._bot.settings.mode:
             raise InputError(f"{self._path}: mode: a change from {self._bot.settings.mode} needs a restart")
+        if (old := self._bot.settings.data_source) != settings.data_source:
+            raise InputError(LocalizedText("fault.config.needs_restart", path=self._path, key="data_source", old=old))
         if fault := _quote_fault(self._bot.store.book, settings):
             raise InputError(f"{self._path}: the book {fault}")
         if missing := settings.missing_keys(*required_keys(settings)):

@@ -190,7 +190,7 @@ class DailyUpdater:
             return None
         begun_on, self._begun_on = self._begun_on, None
         for line in scoring.notes:
-            log_file_only("lunarcrush.note", line)
+            log_file_only("source.note", line)
         if max(scoring.day, scoring.last_answer_day or scoring.day) != begun_on:
             log_warning("daily.too_late", LocalizedText("log.scores_too_late", day=begun_on))
             return None

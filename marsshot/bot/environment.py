@@ -111,6 +111,7 @@ def _overrides_for(market: MarketProcess) -> Callable[[Settings], Settings]:
                 "binance_api": settings.binance_api.model_copy(
                     update={
                         "base_url": market.url,
+                        "data_url": market.url,
                         "api_key": SecretStr(market.api_key),
                         "api_secret": SecretStr(market.api_secret),
                     }

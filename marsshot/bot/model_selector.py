@@ -10,6 +10,7 @@ from pathlib import Path
 
 from marsshot.bot.scoring_process import ScoringProcess
 from marsshot.config.bot_files import facts_path
+from marsshot.config.data_sources import DataSource
 from marsshot.config.settings import Settings
 from marsshot.core.catalog import LocalizedText
 from marsshot.core.domain import Scoring
@@ -17,17 +18,25 @@ from marsshot.core.errors import InputError
 from marsshot.infra.atomic_files import Disk, replace_atomically
 from marsshot.infra.event_log import log_error, log_info
 from marsshot.infra.fingerprints import Fingerprint, file_fingerprint
-from marsshot.model.integrity import read_verified
+from marsshot.model.integrity import read_verified, refuse_other_source
 
 
 class ModelSelector:
     """Gets scores from a scoring process, with the model that is to be used."""
 
-    def __init__(self, process: ScoringProcess, model_path: Path, fallback_path: Path, disk: Disk) -> None:
+    def __init__(
+        self,
+        process: ScoringProcess,
+        model_path: Path,
+        fallback_path: Path,
+        disk: Disk,
+        source: DataSource = "lunarcrush",
+    ) -> None:
         self._process = process
         self._model_path = model_path
         self._fallback_path = fallback_path
         self._disk = disk
+        self._source: DataSource = source
         self._refused: tuple[Fingerprint | None, ...] = ()  # what was last told of: that file, or that there is none
         self._requested_model: Path | None = None
 
@@ -44,7 +53,7 @@ class ModelSelector:
         """Return the scores, or None while they are being made. Raises as the scoring process does."""
         if not self._process.busy:
             self._requested_model = self._select()
-            _log_start(len(symbols) + 2, settings.lunarcrush.requests_per_minute)
+            _log_start(len(symbols) + 2, settings)
             self._process.start(list(symbols), settings, self._requested_model)
         try:
             scoring = self._process.result()
@@ -65,7 +74,7 @@ class ModelSelector:
 
     def _select(self) -> Path:
         try:
-            read_verified(self._model_path)
+            refuse_other_source(self._model_path, read_verified(self._model_path)[1], self._source)
         except InputError as error:
             if not self._is_good(self._fallback_path):
                 raise
@@ -75,7 +84,7 @@ class ModelSelector:
 
     def _is_good(self, path: Path) -> bool:
         try:
-            read_verified(path)
+            refuse_other_source(path, read_verified(path)[1], self._source)
         except InputError:
             return False
         return True
@@ -101,8 +110,9 @@ class ModelSelector:
         log_info("model.taken_up", LocalizedText("log.model_taken_up", path=self._model_path))
 
 
-def _log_start(coins: int, requests_per_minute: int) -> None:
+def _log_start(coins: int, settings: Settings) -> None:
     """Say that scores are being made, where that can take a while."""
-    if coins > requests_per_minute:
-        facts = {"coins": coins, "limit": requests_per_minute, "minutes": coins // requests_per_minute + 1}
-        log_info("daily.scoring", LocalizedText("log.scoring", **facts))
+    limit = settings.source_requests_per_minute
+    if coins > limit:
+        facts = {"coins": coins, "limit": limit, "minutes": coins // limit + 1}
+        log_info("daily.scoring", LocalizedText("log.scoring", source=settings.source_name, **facts))

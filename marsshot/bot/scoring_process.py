@@ -67,7 +67,7 @@ class InlineScoringProcess:
         if self._work is None:
             return None
         (symbols, settings, model_path), self._work = self._work, None
-        return score_tokens(symbols, settings, self._clock, model_path, lambda line: log_info("lunarcrush.wait", line))
+        return score_tokens(symbols, settings, self._clock, model_path, lambda line: log_info("source.wait", line))
 
     @property
     def busy(self) -> bool:

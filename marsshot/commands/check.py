@@ -26,6 +26,7 @@ from marsshot.core.domain import Book
 from marsshot.core.errors import InputError
 from marsshot.infra.atomic_files import Disk
 from marsshot.infra.clock import SystemClock
+from marsshot.model.integrity import refuse_other_source
 from positions_store import check_folder, is_locked, load_state
 
 FREE_BYTES_NEEDED = 200_000_000
@@ -36,7 +37,7 @@ STYLES = {Level.GOOD: "green", Level.NOTE: "yellow", Level.BAD: "bold red"}
 def run_check(settings: Settings, *, ask_all: bool = False) -> int:
     """Print the findings; return 1 if anything has to be mended, else 0.
 
-    ask_all: ask LunarCrush about every token, however long its limit makes that take.
+    ask_all: ask the source of daily bars about every token, however long its limit makes that take.
     """
     catalog, console = Catalog(settings.language), Console()
     marks = {level: catalog.text(f"check.{level}") for level in Level}
@@ -62,7 +63,13 @@ def _findings(settings: Settings, catalog: Catalog, *, ask_all: bool) -> Iterato
     yield _good(
         catalog,
         "config",
-        catalog.text("check.config_well", mode=settings.mode, count=tokens, quote=settings.quote_asset),
+        catalog.text(
+            "check.config_well",
+            mode=settings.mode,
+            count=tokens,
+            quote=settings.quote_asset,
+            source=settings.source_name,
+        ),
     )
     missing = settings.empty_keys(*required_keys(settings))
     yield _keys(settings, missing, catalog)
@@ -165,13 +172,14 @@ def _model(settings: Settings, catalog: Catalog) -> Finding:
 
     path, subject = model_path(settings), catalog.text("subject.model")
     loaded = load_model(path)
-    features = len(loaded.features)
+    refuse_other_source(path, loaded.facts, settings.data_source)
+    facts = {"file": path, "features": len(loaded.features), "source": settings.source_name}
     try:
         trained = datetime.fromisoformat(str(loaded.facts.get("trained_at")))
         age = SystemClock().now() - trained
     except (ValueError, TypeError):
-        return Finding(Level.NOTE, subject, catalog.text("check.model_ageless", file=path, features=features))
-    text = catalog.text("check.model_well", file=path, age=age, features=features)
+        return Finding(Level.NOTE, subject, catalog.text("check.model_ageless", **facts))
+    text = catalog.text("check.model_well", age=age, **facts)
     if age > STALE_MODEL_AGE:
         return Finding(Level.NOTE, subject, text, catalog.text("check.model_remedy"))
     return Finding(Level.GOOD, subject, text)

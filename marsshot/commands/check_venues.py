@@ -1,6 +1,6 @@
 """The part of `main.py check` that asks the venues: key, clock, account, every token on all three, orders' sizes.
 
-Sends no order; changes nothing but LunarCrush's cache.
+Sends no order; changes nothing but the cache of daily bars.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class VenueData:
 def venue_findings(
     environment: Environment, book: Book | None, capital: Decimal | None, catalog: Catalog, *, ask_all: bool
 ) -> Iterator[Finding]:
-    """Yield what is found at Binance, Coinbase and LunarCrush.
+    """Yield what is found at Binance, Coinbase and the source of daily bars.
 
     capital: what the bot may use, in quote asset; None where the book does not say.
     """
@@ -73,12 +73,12 @@ def venue_findings(
         except MarsShotError as error:
             text = " ".join(catalog.render(*error.faults).split())
             yield Finding(Level.BAD, "Binance", text, catalog.text("check.binance_remedy"))
-            yield from _lunarcrush(histories.result(), tokens, settings, catalog)
+            yield from _daily_bars(histories.result(), tokens, settings, catalog)
             return
         by_token = {token: prices[settings.pair(token)] for token in tokens if settings.pair(token) in prices}
         venue_data = VenueData(rules, quotes, by_token, histories.result(), account)
     yield from _tokens(tokens, venue_data, settings, catalog)
-    yield from _lunarcrush(venue_data.histories, tokens, settings, catalog)
+    yield from _daily_bars(venue_data.histories, tokens, settings, catalog)
     if capital is not None:
         yield _sizes(venue_data, book, capital, settings, catalog)
     if book is not None and account is not None:
@@ -189,14 +189,18 @@ def _priced(token: str, venue_data: VenueData, settings: Settings, catalog: Cata
     if close is not None and binance is not None:
         distance = EXACT.abs(EXACT.subtract(close, binance))
         if distance > EXACT.multiply(binance, settings.strategy.max_history_divergence):
-            text = catalog.text("check.other_history", close=close, price=binance)
+            text = catalog.text("check.other_history", source=settings.source_name, close=close, price=binance)
             return Finding(Level.BAD, token, text, catalog.text("check.name"))
     if quote.price is None:
         return Finding(Level.BAD, token, catalog.text("check.no_price", why=quote.note), catalog.text("check.network"))
     if quote.agrees is False:
         text = catalog.text("check.other_price", price=binance or quote.price)
         return Finding(Level.BAD, token, text, catalog.text("check.name_coinbase"))
-    history = catalog.text("check.close", close=close) if close is not None else catalog.text("check.not_asked")
+    history = (
+        catalog.text("check.close", source=settings.source_name, close=close)
+        if close is not None
+        else catalog.text("check.not_asked", source=settings.source_name)
+    )
     text = catalog.text("check.token", price=quote.price, source=quote.source, history=history)
     if not quote.note:
         return Finding(Level.GOOD, token, text)
@@ -204,23 +208,28 @@ def _priced(token: str, venue_data: VenueData, settings: Settings, catalog: Cata
     return Finding(Level.NOTE, token, catalog.text("check.token_noted", text=text, note=note))
 
 
-def _lunarcrush(
+def _daily_bars(
     histories: Histories, tokens: Collection[str], settings: Settings, catalog: Catalog
 ) -> Iterator[Finding]:
     for coin, error_text in histories.errors.items():
         if coin not in tokens:  # BTC or ETH: no token has a score without them
-            yield Finding(Level.BAD, coin, catalog.render(error_text), catalog.text("check.lunarcrush_remedy"))
+            yield Finding(
+                Level.BAD, coin, catalog.render(error_text), catalog.text(f"check.source_remedy.{settings.data_source}")
+            )
     if histories.refused:
         yield Finding(
-            Level.BAD, "LunarCrush", catalog.render(histories.refused), catalog.text("check.lunarcrush_remedy")
+            Level.BAD,
+            settings.source_name,
+            catalog.render(histories.refused),
+            catalog.text(f"check.source_remedy.{settings.data_source}"),
         )
     elif histories.not_asked:
-        limit = settings.lunarcrush.requests_per_minute
+        limit = settings.source_requests_per_minute
         minutes = len(histories.not_asked) // limit + 1
         text = catalog.text("check.not_all", tokens=", ".join(histories.not_asked), limit=limit)
-        yield Finding(Level.NOTE, "LunarCrush", text, catalog.text("check.ask_all", minutes=minutes))
+        yield Finding(Level.NOTE, settings.source_name, text, catalog.text("check.ask_all", minutes=minutes))
     elif not histories.errors:
-        yield Finding(Level.GOOD, "LunarCrush", catalog.text("check.all_asked"))
+        yield Finding(Level.GOOD, settings.source_name, catalog.text("check.all_asked"))
 
 
 # --------------------------------------------------------------------------- money

@@ -49,7 +49,7 @@ def show_plan(settings: Settings) -> int:
 
 def _is_of_interest(record: logging.LogRecord) -> bool:
     """Return whether a line of the bot's is for a look: troubles and waits, not what it believes to be doing."""
-    return record.levelno >= logging.WARNING or getattr(record, "event", "") in {"daily.scoring", "lunarcrush.wait"}
+    return record.levelno >= logging.WARNING or getattr(record, "event", "") in {"daily.scoring", "source.wait"}
 
 
 def _draft_plan(environment: Environment) -> tuple[DailyPlan, bool]:
@@ -57,7 +57,7 @@ def _draft_plan(environment: Environment) -> tuple[DailyPlan, bool]:
     settings, clock, disk = environment.settings, environment.clock, OverlayDisk()
     store = open_store(settings, clock, settings.file(BOOK), disk)
     model_selector = ModelSelector(
-        InlineScoringProcess(clock), model_path(settings), settings.file(FALLBACK_MODEL), disk
+        InlineScoringProcess(clock), model_path(settings), settings.file(FALLBACK_MODEL), disk, settings.data_source
     )
     coinbase = Coinbase(settings.coinbase.base_url)
     try:
@@ -84,7 +84,7 @@ def _draft_plan(environment: Environment) -> tuple[DailyPlan, bool]:
 
 def plan_lines(plan: DailyPlan, settings: Settings, catalog: Catalog, *, is_done: bool) -> Iterator[str]:
     """Yield the orders that are to be sent, then the reason for every token."""
-    yield catalog.text("plan.done_already" if is_done else "plan.heading", day=plan.day)
+    yield catalog.text("plan.done_already" if is_done else "plan.heading", day=plan.day, source=settings.source_name)
     decisions = {one.symbol: one for one in settled_decisions(plan)}
     orders = []
     for sell in (step for step in plan.sells if not step.outcome):

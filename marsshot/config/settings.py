@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, StringConstraints
 
 from marsshot.config.bot_files import LOG, Mode, file_in_mode, is_free_name
+from marsshot.config.data_sources import SOURCE_FACTS, DataSource
 from marsshot.config.training_tokens import DEFAULT_TRAINING_TOKENS
 from marsshot.core.catalog import Language, LocalizedText
 from marsshot.core.domain import DailyRules
@@ -159,6 +160,7 @@ class BinanceSection(Section):
     api_key: Secret = SecretStr("")
     api_secret: Secret = SecretStr("")
     base_url: Origin = "https://api.binance.com"
+    data_url: Origin = "https://data-api.binance.vision"  # daily bars, with data_source: binance
 
 
 def _log_file(value: str) -> str:
@@ -216,6 +218,7 @@ class Settings(Section):
     mode: Mode
     language: Language = "en"
     quote_asset: Annotated[Ticker, AfterValidator(_dollar_asset)] = "USDT"
+    data_source: DataSource = "lunarcrush"
     tokens_daily: Annotated[tuple[Ticker, ...], Field(min_length=1)]
     training_tokens: Annotated[tuple[Ticker, ...], Field(min_length=1)] = DEFAULT_TRAINING_TOKENS
     symbols: dict[Ticker, VenueNames] = Field(default_factory=dict)
@@ -242,7 +245,18 @@ class Settings(Section):
             sell_threshold=strategy.sell_threshold,
             big_gain_multiple=strategy.big_gain_exception_pct,
             max_history_divergence=strategy.max_history_divergence,
+            bar_source=self.source_name,
         )
+
+    @property
+    def source_name(self) -> str:
+        """The source of daily bars, as people call it."""
+        return SOURCE_FACTS[self.data_source].name
+
+    @property
+    def source_requests_per_minute(self) -> int:
+        """How often the source of daily bars may be asked."""
+        return SOURCE_FACTS[self.data_source].requests_per_minute or self.lunarcrush.requests_per_minute
 
     def lunarcrush_coin(self, symbol: str) -> str:
         """Return LunarCrush's name of a token."""

@@ -52,6 +52,7 @@ class DailyRules:
     sell_threshold: Decimal  # probability under which a held token is sold
     big_gain_multiple: Decimal  # 4: at four times the entry one daily sell may be skipped
     max_history_divergence: Decimal  # LunarCrush's last close against Binance's price, relative to Binance's
+    bar_source: str = "LunarCrush"  # where daily bars come from, as people call it
 
 
 # --------------------------------------------------------------------------- market values

@@ -76,9 +76,9 @@ class CachedBars:
     asked_on: np.datetime64  # the UTC day of the last question
 
 
-def cache_folder(mode: str) -> Path:
-    """Return where the bars of a mode are kept."""
-    return Path(CACHE_FOLDER) / mode / "lunarcrush"
+def cache_folder(mode: str, source: str = "lunarcrush") -> Path:
+    """Return where the bars of a mode are kept, by their source."""
+    return Path(CACHE_FOLDER) / mode / source
 
 
 class BarCache:

@@ -1,12 +1,11 @@
 """Daily history of a token from LunarCrush: rate limit, retries, and an on-disk cache of closed bars.
 
-`daily_bars` is the only question. The running day is never part of an answer. Knows no rules and no features.
+One of the sources of base.py. The running day is never part of an answer. Knows no rules and no features.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -21,7 +20,15 @@ from marsshot.core.catalog import LocalizedText
 from marsshot.core.errors import MarsShotError, StopRequested, TemporaryError
 from marsshot.infra.bounded_http import BoundedAdapter
 from marsshot.infra.clock import Clock
-from marsshot.market_data.bar_cache import FIELDS, BarCache, CachedBars, DailyBars, merged
+from marsshot.market_data.bar_cache import FIELDS, BarCache, DailyBars
+from marsshot.market_data.base import (
+    BarsOrError,
+    NotTrackedError,
+    QuotaSpentError,
+    SourceRefusedError,
+    one_after_the_other,
+)
+from marsshot.market_data.cached_history import CachedHistory
 from marsshot.market_data.lunarcrush_parser import bars_from_points, made_on, read_answer
 from marsshot.market_data.rate_limiter import RateLimiter, requested_delay, seconds_to_new_day, seconds_to_reset
 
@@ -34,28 +41,8 @@ MAX_WAIT_SECONDS, MAX_TROUBLE_SECONDS = 120.0, 60.0  # for the limit of requests
 REVISED_DAYS = 3  # LunarCrush may still change the latest ones
 MAX_FAILED_TOKENS = 3  # so many failures in a row: the source is down, further tokens get one attempt each
 QUOTA_PAUSE_SECONDS = 540.0  # where no end is told: shorter than the ten minutes after which the daily pass tries again
-DAY = np.timedelta64(1, "D")
 _NOT_TRACKED_STATUSES = {400, 404, 410, 422}
 _REFUSALS = {401, 402, 403}  # that have words of their own in the catalogue, under fault.lunarcrush.refused
-
-
-class NotTrackedError(MarsShotError):
-    """LunarCrush has no history of this one token."""
-
-
-class SourceRefusedError(MarsShotError):
-    """LunarCrush refuses the key, the plan or this machine: no token will work until the owner has looked."""
-
-
-class QuotaSpentError(TemporaryError):
-    """The requests of the day are used up. until: when the quota begins anew, UTC; None if LunarCrush does not say."""
-
-    def __init__(self, symbol: str, until: datetime | None) -> None:
-        if until is None:
-            super().__init__(LocalizedText("fault.lunarcrush.quota", symbol=symbol))
-        else:
-            super().__init__(LocalizedText("fault.lunarcrush.quota_until", symbol=symbol, until=until))
-        self.until = until
 
 
 class _TryAgainError(TemporaryError):
@@ -91,7 +78,7 @@ class LunarCrush:
         self._base_url = base_url.rstrip("/")
         self._clock = clock
         self._notify = notify
-        self._cache = BarCache(cache_dir, self._base_url)
+        self._history = CachedHistory(BarCache(cache_dir, self._base_url), clock, REVISED_DAYS, notify)
         self._rate_limiter = RateLimiter(requests_per_minute, cache_dir / "requests.json", clock)
         self._session = requests.Session()
         for scheme in ("https://", "http://"):
@@ -116,48 +103,26 @@ class LunarCrush:
         coin: LunarCrush's name of the token, a ticker or a numeric id.
         Raises NotTrackedError, SourceRefusedError, QuotaSpentError, another TemporaryError, StopRequested.
         """
-        today = np.datetime64(self._clock.now().date(), "D")
-        first = today - days * DAY
-        cached = self._cache.load(symbol, coin)
-        if cached is not None and not _is_reusable(cached, first, today):
-            cached = None
-        start = first if cached is None else max(first, _refetch_from(cached, today))
-        if cached is None or start < today:
-            cached = self._refreshed(symbol, coin, cached, start, today)
-        bars = cached.bars.between(first, today)
+        bars = self._history.daily_bars(symbol, coin, days, partial(self._fetch_bars, symbol, coin))
         if not bars.has_close().any():
             raise NotTrackedError(LocalizedText("fault.lunarcrush.no_close", symbol=symbol, coin=coin, days=days))
         return bars
 
+    def each_daily_bars(self, coins: Mapping[str, str], days: int) -> Iterator[tuple[str, BarsOrError]]:
+        """Yield each token with its bars, or with why there are none: one request after the other."""
+        return one_after_the_other(self, coins, days)
+
     def forget_latest(self, symbol: str, coin: str) -> None:
         """Have the last days asked for anew next time: what was answered of them cannot be meant."""
-        cached = self._cache.load(symbol, coin)
-        if cached is None:
-            return
-        try:
-            self._cache.save(coin, replace(cached, asked_on=cached.asked_on - DAY))
-        except OSError as error:
-            self._notify(LocalizedText("lunarcrush.not_kept", symbol=symbol, why=error.strerror))
+        self._history.forget_latest(symbol, coin)
 
     def seconds_for(self, requests_to_come: int) -> float:
         """Return how long the limit of requests per minute alone makes so many more requests take."""
         return self._rate_limiter.seconds_for(requests_to_come)
 
-    def _refreshed(
-        self, symbol: str, coin: str, cached: CachedBars | None, start: np.datetime64, today: np.datetime64
-    ) -> CachedBars:
+    def _fetch_bars(self, symbol: str, coin: str, start: np.datetime64, today: np.datetime64) -> DailyBars:
         points, end = self._fetch_points(symbol, coin, start, today)
-        answer = bars_from_points(symbol, points, start, end)
-        is_new = cached is None  # the whole history: worth the wait until the disk has it, the latest days are not
-        if cached is None:
-            cached = CachedBars(answer, start, today)
-        else:
-            cached = CachedBars(merged(cached.bars, answer), cached.asked_from, today)
-        try:
-            self._cache.save(coin, cached, durable=is_new)
-        except OSError as error:
-            self._notify(LocalizedText("lunarcrush.not_kept", symbol=symbol, why=error.strerror))
-        return cached
+        return bars_from_points(symbol, points, start, end)
 
     def _fetch_points(
         self, symbol: str, coin: str, start: np.datetime64, end: np.datetime64
@@ -168,7 +133,7 @@ class LunarCrush:
         would take the running day for over.
         """
         if self._now() < self._quota_pause_until:
-            raise QuotaSpentError(symbol, self._quota_spent_until)
+            raise self._quota_spent(symbol)
         try:
             points, made_on = self._retrying(self._attempt, symbol, coin, start, end)
         except _TryAgainError:
@@ -235,12 +200,18 @@ class LunarCrush:
         if ((refused or response.ok) and is_last) or (refused and b"daily" in response.content.lower()):
             self._pause_for_quota(seconds_to_new_day(headers, self._now()))
             if refused:
-                raise QuotaSpentError(symbol, self._quota_spent_until)
+                raise self._quota_spent(symbol)
 
     def _pause_for_quota(self, seconds: float | None) -> None:
         now = self._clock.now()
         self._quota_spent_until = None if seconds is None else now + timedelta(seconds=seconds)
         self._quota_pause_until = now.timestamp() + (QUOTA_PAUSE_SECONDS if seconds is None else seconds)
+
+    def _quota_spent(self, symbol: str) -> QuotaSpentError:
+        until = self._quota_spent_until
+        if until is None:
+            return QuotaSpentError(LocalizedText("fault.lunarcrush.quota", symbol=symbol), until)
+        return QuotaSpentError(LocalizedText("fault.lunarcrush.quota_until", symbol=symbol, until=until), until)
 
     def _check_status(self, symbol: str, coin: str, response: requests.Response) -> None:
         status = response.status_code
@@ -262,25 +233,10 @@ class LunarCrush:
     def _report_wait(self, state: RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome is not None else None
         if isinstance(error, MarsShotError) and state.next_action is not None:
-            self._notify(LocalizedText("lunarcrush.try_again", why=error.message, seconds=state.next_action.sleep))
+            self._notify(LocalizedText("source.try_again", why=error.message, seconds=state.next_action.sleep))
 
     def _now(self) -> float:
         return self._clock.now().timestamp()
-
-
-def _is_reusable(cached: CachedBars, first: np.datetime64, today: np.datetime64) -> bool:
-    """Return whether the answer can be built on what is held: not too short, nor of a clock ahead of this one."""
-    return bool(cached.asked_from <= first and cached.asked_on <= today and cached.bars.has_close().any())
-
-
-def _refetch_from(cached: CachedBars, today: np.datetime64) -> np.datetime64:
-    """Return the first day to ask for again; today if there is nothing to ask for."""
-    last: np.datetime64 = cached.bars.days[cached.bars.has_close()][-1]
-    if cached.asked_on < today:
-        return last - (REVISED_DAYS - 1) * DAY
-    # Asked today already: a bar of yesterday may just be late, a series that ended days ago has no more.
-    is_late = today - REVISED_DAYS * DAY <= last < today - DAY
-    return last + DAY if is_late else today
 
 
 def _wait_seconds(state: RetryCallState) -> float:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -16,6 +17,7 @@ from marsshot.infra.clock import Clock
 from marsshot.infra.fingerprints import Fingerprint, fingerprint
 
 WINDOW_SECONDS = 60.0
+_SHORTEST_WAIT_SECONDS = 0.001
 _MARGIN_SECONDS = 0.1  # both ends of a window may count at the source
 _MAX_DAY_SECONDS = 25 * 3600.0  # what claims to be further off is not the end of a day
 
@@ -105,6 +107,37 @@ class RateLimiter:
         with self._path.open("wb", buffering=0) as file:
             file.write(content)
             self._known = fingerprint(os.fstat(file.fileno()))
+
+
+class RequestPacer:
+    """At most so many requests a second, evenly spread, over the threads of one process; None: no limit."""
+
+    def __init__(self, per_second: float | None, clock: Clock) -> None:
+        self._interval = 0.0 if per_second is None else 1 / per_second
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._next_turn = 0.0
+        self._not_before = 0.0
+
+    def acquire(self) -> None:
+        """Wait until it is this request's turn. Raises StopRequested."""
+        with self._lock:
+            turn = max(self._now(), self._next_turn)
+            self._next_turn = turn + self._interval
+        # A clock counts in microseconds: what is left under a thousandth of a second it may never see pass.
+        while (seconds := max(turn, self._not_before) - self._now()) > _SHORTEST_WAIT_SECONDS:
+            self._clock.sleep(seconds)
+
+    def hold_until(self, moment: float) -> None:
+        """Send nothing before this moment (unix seconds)."""
+        self._not_before = max(self._not_before, moment)
+
+    def seconds_for(self, requests: int) -> float:
+        """Return how long the pace alone makes so many requests take, from now on."""
+        return requests * self._interval
+
+    def _now(self) -> float:
+        return self._clock.now().timestamp()
 
 
 def requested_delay(headers: Mapping[str, str], now: float, *, is_limit: bool) -> float | None:

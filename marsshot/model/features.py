@@ -37,6 +37,8 @@ FEATURES = (
 RATIOS = ("atr_to_close", "macd_to_close", "range_to_close", "close_in_range", "turnover")
 """What it is trained on besides, where the file has it: the same of cheap and dear tokens (docs/EXPERIMENTS.md)."""
 
+_MADE_OF = {"turnover": "market_cap"}
+
 INDICATORS = ("rsi", "macd", "atr")
 CHANGES = ("btc_daily_change", "eth_daily_change")
 AVAILABLE_COLUMNS = (*FIELDS, *INDICATORS, *CHANGES, *RATIOS)
@@ -70,9 +72,10 @@ def feature_table(histories: Mapping[str, DailyBars], btc: DailyBars, eth: Daily
     return table
 
 
-def features_in(columns: Collection[str]) -> tuple[str, ...]:
-    """Return the features that a model learns from a file with these columns."""
-    return (*FEATURES, *(name for name in RATIOS if name in columns))
+def features_in(columns: Collection[str], absent: Collection[str] = ()) -> tuple[str, ...]:
+    """Return the features that a model learns from a file with these columns. absent: what its source has none of."""
+    without = {*absent, *(name for name, made_of in _MADE_OF.items() if made_of in absent)}
+    return tuple(name for name in (*FEATURES, *(name for name in RATIOS if name in columns)) if name not in without)
 
 
 def rows_of_day(table: pd.DataFrame, day: date) -> pd.DataFrame:

@@ -9,10 +9,12 @@ from __future__ import annotations
 import json
 import os
 import stat
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from marsshot.config.bot_files import facts_path
+from marsshot.config.data_sources import SOURCE_FACTS, DataSource
 from marsshot.config.settings import Settings
 from marsshot.core.catalog import LocalizedText, with_remedy
 from marsshot.core.errors import InputError
@@ -40,6 +42,23 @@ def read_verified(path: Path) -> tuple[bytes, dict[str, Any]]:
     if str(facts.get("sha256", "")).lower() != content_digest(content):
         raise model_error("other", path, facts=beside.name)
     return content, facts
+
+
+def source_of(facts: Mapping[str, Any]) -> str:
+    """Return the source of daily bars that a model was trained on; before there were two it was LunarCrush."""
+    return str(facts.get("source", "lunarcrush"))
+
+
+def source_name(facts: Mapping[str, Any]) -> str:
+    """Return that source as people call it."""
+    known = {str(key): value.name for key, value in SOURCE_FACTS.items()}
+    return known.get(source_of(facts), source_of(facts))
+
+
+def refuse_other_source(path: Path, facts: Mapping[str, Any], source: DataSource) -> None:
+    """Raise InputError if a model was trained on the bars of another source than the one that it is to score."""
+    if (trained := source_of(facts)) != source:
+        raise model_error("other_source", path, trained=trained, set=source)
 
 
 def _read(path: Path, *, is_code: bool = False) -> bytes:

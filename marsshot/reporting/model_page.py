@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from marsshot.model.integrity import source_name
 from marsshot.reporting.charts import area, curves, percent
 from marsshot.reporting.html_page import page
 from marsshot.reporting.interval_charts import Dot, labelled_dot_chart, numeric_dot_chart
@@ -39,7 +40,8 @@ def _about(facts: Facts) -> str:
     days, rise = facts["label"]["shift_days"], float(facts["label"]["threshold"])
     return (
         f"Trained {facts['trained_at'][:16].replace('T', ' ')} UTC in {facts['mode']} mode on {facts['rows']:,} rows "
-        f"of {len(facts['symbols'])} tokens, {facts['first_date']} to {facts['last_date']}. A score says how likely a "
+        f"(daily bars of {source_name(facts)}) of {len(facts['symbols'])} tokens, {facts['first_date']} to "
+        f"{facts['last_date']}. A score says how likely a "
         f"token is to rise {rise:.1%} or more within {days} days, on a scale where 0.5 is as likely as any; "
         f"{facts['base_rate']:.1%} of the rows did."
     )

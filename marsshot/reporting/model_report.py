@@ -52,6 +52,7 @@ def model_facts(
     return {
         "trained_at": utc_text(SystemClock().now()),
         "mode": settings.mode,
+        "source": settings.data_source,
         "verdict": verdict(hold_out, settings.training.shift_days),
         "warnings": warnings(hold_out),
         "rows": len(rows),

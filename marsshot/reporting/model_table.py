@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
+from marsshot.model.integrity import source_name
 from marsshot.reporting.fitting_table import Column, FittingTable
 
 THRESHOLD_STEP = 2  # of the thresholds of model.json every second is shown
@@ -39,7 +40,7 @@ def show(output: Path, facts: Mapping[str, Any]) -> None:
 
 def _ranking_table(output: Path, facts: Mapping[str, Any]) -> FittingTable:
     future, search = facts["hold_out"], facts["search"]
-    title = f"{output}: {facts['rows']} rows of {len(facts['symbols'])} tokens"
+    title = f"{output}: {facts['rows']} rows of {len(facts['symbols'])} tokens, daily bars of {source_name(facts)}"
     names = ("average precision", "95 % interval", "ROC AUC")
     table = FittingTable(title, [Column(""), *(Column(name, is_number=True) for name in names)])
     base, score = np.mean(search["base_rates"]), np.mean(search["average_precision"])

@@ -41,6 +41,7 @@ def reason_text(decision: Decision, rules: DailyRules) -> LocalizedText:
         buy=rules.buy_threshold,
         sell=rules.sell_threshold,
         multiple=rules.big_gain_multiple,
+        source=rules.bar_source,
         told=decision.told,
     )
 

@@ -17,6 +17,7 @@ import pandas as pd
 
 from marsshot.core.errors import InputError
 from marsshot.model.features import has_features
+from marsshot.model.integrity import source_of
 from marsshot.model.model_files import LoadedModel, load_model
 from marsshot.training.day_statistics import Floats, average_precision, day_weights, interval_of, over_resamples
 from marsshot.training.forest_search import predict_scores
@@ -44,7 +45,12 @@ def encode_scores(frame: pd.DataFrame) -> dict[str, str]:
 
 
 def compare_with_old(
-    path: Path, data: pd.DataFrame, frame: pd.DataFrame, label: Mapping[str, Any], gap_days: int
+    path: Path,
+    data: pd.DataFrame,
+    frame: pd.DataFrame,
+    label: Mapping[str, Any],
+    gap_days: int,
+    source: str = "lunarcrush",
 ) -> Comparison:
     """Compare the model of this file with the new one.
 
@@ -59,8 +65,9 @@ def compare_with_old(
         old = load_model(path)
     except InputError as error:
         return Comparison(False, f"The old model could not be compared and is replaced. {error}")
-    if old.facts.get("label", label) != label:
-        return Comparison(False, f"{path}: the old model was trained on another label and is replaced.")
+    if source_of(old.facts) != source or old.facts.get("label", label) != label:
+        what = "daily bars of another source" if source_of(old.facts) != source else "another label"
+        return Comparison(False, f"{path}: the old model was trained on {what} and is replaced.")
     if absent := [name for name in old.features if name not in data.columns]:
         return Comparison(
             False, f"{path}: the old model wants {', '.join(absent)}, which is not in the file, and is replaced."

@@ -37,10 +37,16 @@ NETWORK: dict[str, set[str]] = {
         "marsshot.market_data.lunarcrush",
     },
     "socket": {
+        "marsshot.commands.paper_start",  # which port is free
         "marsshot.infra.bounded_http",
         "marsshot.monitoring.sd_notify",
     },  # the latter to systemd, on this machine
-    "urllib3": {"marsshot.infra.bounded_http", "marsshot.market_data.coinbase", "marsshot.monitoring.heartbeat"},
+    "urllib3": {
+        "marsshot.infra.bounded_http",
+        "marsshot.market_data.binance_public",
+        "marsshot.market_data.coinbase",
+        "marsshot.monitoring.heartbeat",
+    },
     "waitress": {"marsshot.dashboard.server"},
     "websockets": set(),
 }

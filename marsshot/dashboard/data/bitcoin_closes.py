@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 
 from marsshot.bot.environment import recorded_bitcoin_closes
 from marsshot.config.settings import Settings
-from marsshot.market_data.bar_cache import CLOSE, BarCache, cache_folder
+from marsshot.market_data.bar_cache import CLOSE
+from marsshot.market_data.daily_bar_sources import cached_bars
 
 BTC = "BTC"
 
@@ -25,13 +26,12 @@ def bitcoin_closes(settings: Settings) -> tuple[DailyClose, ...]:
     """Return BTC's closed days on this disk, oldest first; none where there are none."""
     if settings.mode == "demo":
         return _closes(*recorded_bitcoin_closes())
-    cache = BarCache(cache_folder(settings.mode), settings.lunarcrush.base_url)
-    held = cache.load(BTC, settings.lunarcrush_coin(BTC))
-    if held is None:
+    bars = cached_bars(settings, BTC)
+    if bars is None:
         return ()
-    usable = held.bars.has_close()
-    days = held.bars.days[usable].astype("datetime64[D]").tolist()
-    return _closes(days, held.bars.values[usable, CLOSE].tolist())
+    usable = bars.has_close()
+    days = bars.days[usable].astype("datetime64[D]").tolist()
+    return _closes(days, bars.values[usable, CLOSE].tolist())
 
 
 def _closes(days: Sequence[object], prices: Sequence[float]) -> tuple[DailyClose, ...]:

@@ -11,7 +11,7 @@ from marsshot.config.bot_files import BACKTEST_FOLDER, BACKTEST_REPORT, MODEL_FA
 from marsshot.config.settings import Settings
 from marsshot.core.errors import InputError
 from marsshot.dashboard.data.file_cache import read_or_empty
-from marsshot.model.integrity import own_or_live_file
+from marsshot.model.integrity import own_or_live_file, source_name
 
 REPORTS = ("model", "backtest")
 
@@ -46,6 +46,7 @@ class ModelCard(BaseModel):
     """What the page shows of model.json; the rest of that file is not looked at."""
 
     trained_at: datetime
+    source: str = "lunarcrush"
     verdict: Verdict | None = None
     warnings: tuple[str, ...] = ()
     rows: int
@@ -54,6 +55,11 @@ class ModelCard(BaseModel):
     last_date: date
     base_rate: float
     hold_out: HoldOut
+
+    @property
+    def source_name(self) -> str:
+        """The source of its daily bars, as people call it."""
+        return source_name({"source": self.source})
 
 
 def model_facts_path(settings: Settings) -> Path:
