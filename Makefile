@@ -1,4 +1,5 @@
 # make run   the whole job on the recorded market: data, model, months of trading
+# make paper today's market without a key: data, model, dashboard, a bot that trades on paper
 # make test  what CI runs: ruff, import-linter, mypy --strict, pytest
 # make dashboard  the bot in a browser: http://127.0.0.1:8377
 # make chaos 10,000 seeded disasters: is anything lost or doubled?
@@ -16,7 +17,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
 
-.PHONY: help run dashboard install install-dev test lint types tests chaos bench lock docs pictures format clean
+.PHONY: help run paper dashboard install install-dev test lint types tests chaos bench lock docs pictures format clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -53,6 +54,9 @@ run: install
 	$(BIN)/python build_csv.py
 	$(BIN)/python train_model.py
 	$(BIN)/python main.py
+
+paper: $(VENV)/dashboard
+	@$(BIN)/python -m marsshot.commands.paper_start
 
 dashboard: $(VENV)/dashboard
 	$(BIN)/python dashboard.py

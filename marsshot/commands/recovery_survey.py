@@ -22,13 +22,13 @@ from marsshot.exchange.base import Exchange
 from marsshot.infra.atomic_files import BACKUP_ENDING, Disk
 from marsshot.infra.clock import Clock
 from marsshot.market_data.bar_cache import CLOSE, DailyBars
-from marsshot.market_data.lunarcrush import LunarCrush
+from marsshot.market_data.base import DailyBarSource
+from marsshot.market_data.daily_bar_sources import open_source, source_kind
 from marsshot.portfolio.ledger import new_book
 from marsshot.portfolio.reconciliation import MARGIN_MS, since_ms
 from marsshot.portfolio.recovery import Recovery, fitted_to_account, orders_unknown_to, replayed
 from marsshot.portfolio.serialization import book_from_json
 from marsshot.portfolio.trades_file import Trade, readable_trades
-from ml_decision import open_lunarcrush
 from risk_manager import with_price_seen
 
 DAILY_REASONS = {OrderReason.DAILY_BUY, OrderReason.DAILY_SELL}
@@ -154,7 +154,7 @@ def _with_tops(book: Book, settings: Settings, clock: Clock, exchange: Exchange)
     if not book.positions:
         return book, {}
     prices = exchange.prices([settings.pair(symbol) for symbol in book.positions])
-    source = open_lunarcrush(settings, clock, lambda _line: None)
+    source = open_source(settings, clock, lambda _line: None)
     positions, unread = dict(book.positions), dict[str, str]()
     for symbol, held in book.positions.items():
         try:
@@ -170,14 +170,14 @@ def _with_tops(book: Book, settings: Settings, clock: Clock, exchange: Exchange)
 
 
 def _highest_close(
-    source: LunarCrush, symbol: str, held: Position, price: Decimal | None, settings: Settings, today: date
+    source: DailyBarSource, symbol: str, held: Position, price: Decimal | None, settings: Settings, today: date
 ) -> Decimal | None:
     """Return the highest close from the entry's day on; None while no day has closed. Raises MarsShotError."""
     opened = _opened_on(held)
     days = (today - opened).days if opened else 0
     if days < 1:
         return None
-    bars = source.daily_bars(symbol, settings.lunarcrush_coin(symbol), days)
+    bars = source.daily_bars(symbol, source_kind(settings).coin(settings, symbol), days)
     closes = [Decimal(str(close)) for close in _closes(bars)]
     allowed = settings.strategy.max_history_divergence
     if price is None or not closes or abs(closes[-1] / price - 1) > allowed:

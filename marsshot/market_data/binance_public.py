@@ -11,6 +11,7 @@ import urllib3
 
 from marsshot.core.catalog import LocalizedText
 from marsshot.core.errors import TemporaryError
+from marsshot.infra.bounded_http import bounded_pool
 from marsshot.infra.tls import shared_ssl_context
 from marsshot.market_data.base import SourceRefusedError
 
@@ -41,7 +42,7 @@ class BinancePublic:
 
     def __init__(self, base_url: str) -> None:
         trust: dict[str, Any] = {"ssl_context": shared_ssl_context()} if base_url.startswith("https:") else {}
-        self._http = urllib3.connection_from_url(
+        self._http = bounded_pool(
             base_url,
             maxsize=CONNECTIONS,
             retries=False,

@@ -37,7 +37,7 @@ NETWORK: dict[str, set[str]] = {
         "marsshot.market_data.lunarcrush",
     },
     "socket": {
-        "marsshot.commands.paper_start",  # which port is free
+        "marsshot.commands.paper_setup.__main__",  # which port is free
         "marsshot.infra.bounded_http",
         "marsshot.monitoring.sd_notify",
     },  # the latter to systemd, on this machine

@@ -39,6 +39,11 @@ ALLOWED = {
     "marsshot/exchange/binance/responses.py": {"_lent": "the name of an asset"},
     "marsshot/portfolio/trades_file.py": {"fees": "a cell of trades.csv", "fee_in_quote": "the name of a pair"},
     "marsshot/market_data/bar_cache.py": {"_parse": "bytes of a cache file"},
+    "marsshot/commands/paper_setup/liquid_tokens.py": {
+        "candidates": "the name of an asset",
+        "_is_derived": "the name of an asset",
+    },
+    "marsshot/market_data/binance_public.py": {"__init__": "the scheme of an address"},
     "marsshot/market_data/coinbase.py": {"__init__": "the scheme of an address"},
     "marsshot/monitoring/sd_notify.py": {
         "__init__": "the address of a socket",
