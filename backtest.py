@@ -1,6 +1,7 @@
 """The same bot over recorded history: what would have come of these settings, and how sure that is.
 
-    python backtest.py [--from DATE] [--to DATE] [--data PATH] [--tokens A,B|all|training] [--rules PATH] [--model PATH]
+    python backtest.py [--from DATE] [--to DATE] [--data PATH|--source binance] [--tokens A,B|all|training]
+                       [--rules PATH] [--model PATH]
                        [--set KEY=VALUE] [--sweep KEY=A,B|KEY=A:B:STEP] [--output FOLDER] ...
 
 Prints a summary and writes trades.csv, equity.csv and report.html. Holds no rule.
@@ -28,10 +29,15 @@ from marsshot.config.bot_files import BACKTEST_FOLDER, CONFIG
 from marsshot.core.errors import InputError
 
 if TYPE_CHECKING:
-    from marsshot.backtesting.request import BacktestRequest
+    from rich.progress import TaskID
+
+    from marsshot.backtesting.history.binance_history import Wanted
+    from marsshot.backtesting.history.market_history import Dataset
+    from marsshot.backtesting.request import BacktestRequest, FetchHistory
     from marsshot.backtesting.scoring.daily_scores import DailyScores
     from marsshot.backtesting.scoring.walk_forward import Training
     from marsshot.backtesting.sweep import Grid
+    from marsshot.config.settings import Settings
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -46,6 +52,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--from", dest="first", metavar="DATE", type=_date, help="first day (default: once there is a model's worth)")
     add("--to", dest="last", metavar="DATE", type=_date, help="last day (default: the last on record)")
     add("--data", type=Path, help="daily bars, or a folder of daily and intraday bars (default: the bundled history)")
+    add("--source", choices=["binance"], help="fetch the bars: binance, without a key (default: the last 90 days)")
     add("--tokens", help="tokens to trade: ADA,DOT, or all, or training (training_tokens); default: tokens_daily")
     add("--rules", type=Path, help="a recorded exchangeInfo of Binance (default: plausible rules)")
     add("--model", type=Path, help="a model trained on days before the span (default: train as the days go by)")
@@ -83,7 +90,8 @@ def _run(arguments: argparse.Namespace) -> None:
     changes = dict(_pair(text, "--set") for text in arguments.changes)
     request = read_request(
         arguments.config,
-        changes=changes,
+        fetch=_fetcher(console) if arguments.source else None,
+        changes={**changes, "data_source": arguments.source} if arguments.source else changes,
         tokens=arguments.tokens,
         data=arguments.data,
         rules=arguments.rules,
@@ -98,6 +106,35 @@ def _run(arguments: argparse.Namespace) -> None:
     found = run_backtest(request, scores, model, trainings)
     print_summary(found, console)
     _print_written(write_result(found, arguments.output), console)
+
+
+def _fetcher(console: Console) -> FetchHistory:
+    """Return what fetches bars under a progress bar, and tells what could not be had."""
+    from rich.progress import Progress  # noqa: PLC0415
+
+    from marsshot.backtesting.history.binance_history import BinanceHistory  # noqa: PLC0415
+    from marsshot.backtesting.request import FetchHistory  # noqa: PLC0415
+    from marsshot.infra.clock import SystemClock  # noqa: PLC0415 - --help needs none of it
+
+    clock, progress = SystemClock(), Progress(console=Console(stderr=True))
+    tasks: dict[str, TaskID] = {}
+
+    def show(what: str, done: int, total: int) -> None:
+        if what not in tasks:
+            tasks[what] = progress.add_task(what, total=total)
+        progress.update(tasks[what], completed=done)
+
+    def dataset(settings: Settings, wanted: Wanted) -> Dataset:
+        def tell(line: str) -> None:
+            progress.console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+        with progress:
+            found, left_out = BinanceHistory(settings, clock, tell, show).dataset(wanted)
+        for line in left_out.values():
+            console.print(f"left out: {line}", markup=False, highlight=False, soft_wrap=True)
+        return found
+
+    return FetchHistory(clock.now().date(), dataset)
 
 
 def _check_output(folder: Path) -> None:
@@ -120,11 +157,15 @@ def _scores(request: BacktestRequest, arguments: argparse.Namespace) -> tuple[Da
     """Return the scores of all days of the span, what gave them in words, and the trainings. Raises InputError."""
     from marsshot.backtesting.scoring.daily_scores import DailyScores, full_feature_table, refuse_overlap, score_days  # noqa: PLC0415
     from marsshot.backtesting.scoring.walk_forward import WalkForwardPlan, walk_forward  # noqa: PLC0415
+    from marsshot.model.features import AVAILABLE_COLUMNS, features_in  # noqa: PLC0415
+    from marsshot.model.integrity import refuse_other_source  # noqa: PLC0415
     from marsshot.model.model_files import load_model  # noqa: PLC0415
 
     tokens, table = request.settings.tokens_daily, full_feature_table(request.dataset)
     if arguments.model is not None:
         model = load_model(arguments.model)
+        if arguments.source:
+            refuse_other_source(arguments.model, model.facts, arguments.source)
         refuse_overlap(model, str(arguments.model), request.first)
         return DailyScores(score_days(table, tokens, *request.span, model)), f"the fixed model {arguments.model}", []
     plan = WalkForwardPlan(
@@ -132,6 +173,7 @@ def _scores(request: BacktestRequest, arguments: argparse.Namespace) -> tuple[Da
         retrain_days=arguments.retrain_days,
         tries=arguments.tries,
         jobs=arguments.jobs,
+        features=features_in(AVAILABLE_COLUMNS, request.dataset.missing_columns),
     )
     days, trainings = walk_forward(table, tokens, request.training_tokens, request.span, plan, _print_training)
     name = f"models trained every {plan.retrain_days} days on what was known then"

@@ -15,6 +15,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from embedded_market.binance.api import BinanceApi
+from embedded_market.binance.bulk_files import PREFIX, BulkFiles
 from embedded_market.coinbase.api import UNLISTED_AT_COINBASE, CoinbaseApi
 from embedded_market.exchange.matching import Exchange
 from embedded_market.exchange.pair_rules import rules_for
@@ -74,6 +75,7 @@ class EmbeddedMarket:
         rules = [rules_for(coin, quote) for coin in self.history.coins.values() for quote in QUOTES]
         self.exchange = Exchange(rules, self.balances)
         self.binance = BinanceApi(self.board, self.exchange, (self.api_key, self.api_secret), self.shift_days)
+        self.bulk_files = BulkFiles(self.binance.klines, self._coin_of)
         self.coinbase = CoinbaseApi(self.board, self.coinbase_unlisted)
         scores = social_scores(self.history, self.seed)
         self.lunarcrush = LunarCrushApi(self.board, scores, self.lunarcrush_key, self.shift_days)
@@ -122,12 +124,23 @@ class EmbeddedMarket:
                 return _apply_fault(fault, payload)
             return Reply(payload, self.latency[service], close=not request.keep_alive)
 
+    def _coin_of(self, symbol: str, now: float) -> str | None:
+        """Return the coin of a pair, one that is traded no more as well."""
+        try:
+            coin = self.board.base_of(symbol)
+        except KeyError:
+            return None
+        return coin if self.board.is_listed(coin, now) else None
+
     def _fault_of(self, service: str, request: Request) -> Fault | None:
         line = f"{request.method} {request.path}?{request.query} {request.body.decode('latin-1')}"
         return self.faults.take(service, line)
 
     def _execute(self, service: str, request: Request) -> Response:
         now = self.clock()
+        if request.path.startswith(PREFIX):
+            content = self.bulk_files.content(request.path, now)
+            return Response(200, {"Content-Type": "application/zip"}, content) if content else Response(404, {}, b"")
         if service == "binance":
             return self.binance.handle(request, now)
         return (self.coinbase if service == "coinbase" else self.lunarcrush).handle(request, now)

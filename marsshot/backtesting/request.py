@@ -5,12 +5,13 @@ Reads files, runs nothing.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 
 from embedded_market.market_data.history import date_of, unix_day
+from marsshot.backtesting.history.binance_history import Wanted
 from marsshot.backtesting.history.market_history import MARKET, Dataset, read_dataset
 from marsshot.backtesting.simulation.simulated_market import RecordedPairRules
 from marsshot.backtesting.simulation.trading_costs import read_exchange_info
@@ -20,6 +21,15 @@ from marsshot.config.settings import Settings
 from marsshot.core.errors import InputError
 
 ALL, TRAINING = "all", "training"
+RECENT_DAYS = 90
+
+
+@dataclass(frozen=True, slots=True)
+class FetchHistory:
+    """How bars are fetched, and the day on which that is done."""
+
+    today: date
+    dataset: Callable[[Settings, Wanted], Dataset]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,8 +58,11 @@ def read_request(
     rules: Path | None,
     first: date | None,
     last: date | None,
+    fetch: FetchHistory | None = None,
 ) -> BacktestRequest:
     """Read and validate a backtest's request. Raises InputError.
+
+    fetch: where bars come from in place of the disk.
 
     tokens: a list such as ADA,DOT, "all" that the data holds, "training": those of them that models learn from, or
     None: tokens_daily of the settings.
@@ -58,6 +71,10 @@ def read_request(
         raise InputError(f"--from {first} is after --to {last}")
     chosen = {} if tokens in {None, ALL, TRAINING} else {"tokens_daily": f"[{tokens}]"}
     # The data has one name for each token.
+    if fetch is not None:
+        if data is not None or tokens == ALL:
+            raise InputError("--source: fetches the bars itself; leave --data out, and name the tokens")
+        return _fetched_request(read_settings(config, {**changes, **chosen}), tokens, rules, (first, last), fetch)
     settings = read_settings(config, {**changes, **chosen, "symbols": "{}"})
     training = DEMO_TOKENS if data is None else settings.training_tokens
     wanted = None if tokens == ALL else {*settings.tokens_daily, *training}
@@ -75,6 +92,36 @@ def read_request(
         first=first,
         last=last,
         training_tokens=tuple(token for token in training if token in dataset.symbols),
+    )
+
+
+def _fetched_request(
+    settings: Settings,
+    tokens: str | None,
+    rules: Path | None,
+    span: tuple[date | None, date | None],
+    fetch: FetchHistory,
+) -> BacktestRequest:
+    """Return a request over bars that are fetched now: of the last 90 days where no span is named."""
+    if tokens == TRAINING:
+        settings = settings.model_copy(update={"tokens_daily": settings.training_tokens})
+    yesterday = fetch.today - timedelta(days=1)
+    last = min(span[1] or yesterday, yesterday)
+    first = span[0] or last - timedelta(days=RECENT_DAYS - 1)
+    if first > last:
+        raise InputError(f"--from {first}: the last day that is over is {last}")
+    wanted = Wanted(traded=settings.tokens_daily, training=settings.training_tokens, first=first, last=last)
+    dataset = fetch.dataset(settings, wanted)
+    there = tuple(token for token in settings.tokens_daily if token in dataset.symbols)
+    if not there:
+        raise InputError("--tokens: not one of them can be had; the reasons stand above")
+    return BacktestRequest(
+        settings=settings.model_copy(update={"tokens_daily": there}),
+        dataset=dataset,
+        rules=RecordedPairRules(rows=read_exchange_info(rules), path=rules) if rules else RecordedPairRules(),
+        first=first,
+        last=last,
+        training_tokens=tuple(token for token in settings.training_tokens if token in dataset.symbols),
     )
 
 

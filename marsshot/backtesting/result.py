@@ -8,6 +8,7 @@ from datetime import date
 from decimal import Decimal
 
 from marsshot.backtesting.analysis.run_statistics import RunStatistics, run_statistics
+from marsshot.backtesting.history.market_history import Dataset
 from marsshot.backtesting.request import BacktestRequest
 from marsshot.backtesting.scoring.daily_scores import DailyScores
 from marsshot.backtesting.scoring.walk_forward import Training
@@ -76,12 +77,7 @@ def _nothing_bought(request: BacktestRequest, scores: DailyScores) -> str:
 def _caveats(
     request: BacktestRequest, run_result: RunResult, scores: DailyScores, trainings: Sequence[Training]
 ) -> list[str]:
-    dataset, lines = request.dataset, []
-    if not dataset.has_recorded_scores:
-        lines.append(
-            "Stand-ins: Galaxy Score, AltRank and sentiment are computed from past prices and volumes; what LunarCrush "
-            "really said then is not on record, and the model was trained on the stand-ins too."
-        )
+    dataset, lines = request.dataset, _columns_told(request.dataset)
     lines.append(_intraday_coverage(request))
     if dataset.is_bundled:
         lines.append(
@@ -112,6 +108,17 @@ def _caveats(
             f"{last.rows} at last."
         )
     return lines
+
+
+def _columns_told(dataset: Dataset) -> list[str]:
+    if dataset.missing_columns:
+        return [f"Prices and volumes alone: {', '.join(dataset.missing_columns)} are not in this data."]
+    if dataset.has_recorded_scores:
+        return []
+    return [
+        "Stand-ins: Galaxy Score, AltRank and sentiment are computed from past prices and volumes; what LunarCrush "
+        "really said then is not on record, and the model was trained on the stand-ins too."
+    ]
 
 
 def _intraday_coverage(request: BacktestRequest) -> str:

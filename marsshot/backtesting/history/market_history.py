@@ -40,6 +40,7 @@ class Dataset:
     intraday: Mapping[str, IntradayBars]
     is_bundled: bool
     has_recorded_scores: bool
+    missing_columns: tuple[str, ...] = ()  # those of FIELDS that the source has none of: no model learns them
 
     @property
     def symbols(self) -> tuple[str, ...]:
@@ -96,6 +97,30 @@ def _bundled(symbols: Collection[str] | None, last: date | None) -> Dataset:
         is_bundled=True,
         has_recorded_scores=False,
     )
+
+
+def dataset_from_bars(name: str, daily: Mapping[str, DailyBars], intraday: Mapping[str, IntradayBars]) -> Dataset:
+    """Return bars that were fetched, of prices and volumes alone, as a dataset."""
+    first_day = min(int(bars.days[0].astype(np.int64)) for bars in daily.values())
+    last_day = max(int(bars.days[-1].astype(np.int64)) for bars in daily.values())
+    coins = {symbol: _coin_of(daily[symbol], first_day) for symbol in sorted(daily)}
+    return Dataset(
+        name=name,
+        history=History(coins, first_day, last_day),
+        bars=daily,
+        intraday=intraday,
+        is_bundled=False,
+        has_recorded_scores=True,
+        missing_columns=("market_cap", *SOCIAL),
+    )
+
+
+def _coin_of(bars: DailyBars, first_day: int) -> CoinHistory:
+    rows = bars.days.astype(np.int64) - first_day
+    prices = np.full((int(rows[-1]) + 1, len(PRICES)), np.nan)
+    prices[rows] = bars.values[:, : len(PRICES)]
+    first, last = int(rows[0]) + first_day, int(rows[-1]) + first_day
+    return CoinHistory(bars.symbol, _LazyBars(prices, first_day), first, last, DECIMALS)
 
 
 def _until(coin: CoinHistory, end: int) -> CoinHistory:

@@ -5,7 +5,7 @@ The search and the fit are forest_search.py's. Parameters are searched once in a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -34,6 +34,7 @@ class WalkForwardPlan:
     retrain_days: int = 30
     tries: int = 4
     jobs: int = 1
+    features: tuple[str, ...] = FEATURE_COLUMNS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,11 +48,13 @@ class Training:
     parameters_searched: bool
 
 
-def training_rows_known_on(table: pd.DataFrame, day: date, training: TrainingSection) -> pd.DataFrame:
+def training_rows_known_on(
+    table: pd.DataFrame, day: date, training: TrainingSection, features: Sequence[str] = FEATURE_COLUMNS
+) -> pd.DataFrame:
     """Return the labelled rows that `build_csv.py` could have written on this day."""
     past = table[(table["date"] < pd.Timestamp(day)) & (table["date"] >= pd.Timestamp(day - training.days * DAY))]
     rows = labelled(past.reset_index(drop=True), training.shift_days, training.threshold)
-    complete = has_features(rows, FEATURE_COLUMNS).all(axis=1)
+    complete = has_features(rows, features).all(axis=1)
     return rows[complete].reset_index(drop=True)
 
 
@@ -73,13 +76,11 @@ def walk_forward(
     day, last = span
     parameters = dict[str, Any]()
     while day <= last:
-        rows = training_rows_known_on(learnt_from, day, plan.training)
+        rows = training_rows_known_on(learnt_from, day, plan.training, plan.features)
         parameters_searched = len(done) % SEARCH_EVERY == 0
         if parameters_searched:
             parameters = _search(rows, day, plan)
-        model = LoadedModel(
-            forest_search.fit(rows, FEATURE_COLUMNS, parameters, SEED, plan.jobs), {}, FEATURE_COLUMNS, ""
-        )
+        model = LoadedModel(forest_search.fit(rows, plan.features, parameters, SEED, plan.jobs), {}, plan.features, "")
         end = min(day + timedelta(days=plan.retrain_days - 1), last)
         days |= score_days(table, tokens, day, end, model)
         done.append(
@@ -100,7 +101,7 @@ def _search(rows: pd.DataFrame, day: date, plan: WalkForwardPlan) -> dict[str, A
     try:
         return forest_search.search_forest(
             rows,
-            FEATURE_COLUMNS,
+            plan.features,
             label_days=plan.training.shift_days,
             candidates=forest_search.draw_candidates(len(rows), plan.tries, SEED),
             seed=SEED,
