@@ -56,7 +56,7 @@ run: install
 	$(BIN)/python main.py
 
 paper: $(VENV)/dashboard
-	@$(BIN)/python -m marsshot.commands.paper_start
+	@$(BIN)/python -m marsshot.commands.paper_setup
 
 dashboard: $(VENV)/dashboard
 	$(BIN)/python dashboard.py
@@ -77,7 +77,7 @@ tests:
 chaos: install
 	$(BIN)/python chaos.py --runs 10000
 
-BENCHMARKS := price_check daily_update daemon growth build_csv backtest demo scaling dashboard
+BENCHMARKS := price_check daily_bar_sources daily_update daemon growth build_csv backtest demo scaling dashboard
 TRAINING_DATA ?= training_data.csv
 
 docs: install
