@@ -42,6 +42,7 @@ ALLOWED = {
     "marsshot/commands/paper_setup/liquid_tokens.py": {
         "candidates": "the name of an asset",
         "_is_derived": "the name of an asset",
+        "": "a list of names",
     },
     "marsshot/market_data/binance_public.py": {"__init__": "the scheme of an address"},
     "marsshot/market_data/coinbase.py": {"__init__": "the scheme of an address"},

@@ -131,14 +131,15 @@ def _prepare_model(settings: Settings) -> int:
 
 
 def _run(script: str) -> int:
-    """Run one of the scripts with these settings, in the foreground: Ctrl-C reaches it first."""
-    command = _command(script)
-    process = subprocess.Popen(command, env=module_environment())  # noqa: S603 - our own script
+    """Run one of the scripts with these settings, in the foreground; return its exit code.
+
+    Ctrl-C reaches the script as well: it says what there is to say, and how it ended.
+    """
+    process = subprocess.Popen(_command(script), env=module_environment())  # noqa: S603 - our own script
     try:
         return process.wait()
     except KeyboardInterrupt:
-        process.wait()
-        raise
+        return process.wait()
 
 
 def _command(script: str, *options: str) -> list[str]:
