@@ -13,6 +13,7 @@ from pathlib import Path
 from marsshot.chaos.fault_schedule import FaultSchedule
 from marsshot.infra.atomic_files import SystemCalls
 
+PLENTY = 10**9  # bytes
 _ERROR_NUMBERS = (errno.ENOSPC, errno.EIO, errno.EROFS)
 
 
@@ -37,6 +38,7 @@ class SimulatedFilesystem(SystemCalls):
         self._next_descriptor = 3
         self._failing_until = 0
         self._calls = 0
+        self._capacity: int | None = None  # bytes that the bot's files may take; None: as many as they like
         self.on_rename: Callable[[Path, bytes], None] = lambda _path, _content: None
 
     # ------------------------------------------------------------------ what disk.py calls
@@ -56,6 +58,14 @@ class SimulatedFilesystem(SystemCalls):
     def exists(self, path: Path) -> bool:
         """Return whether there is such a name."""
         return path in self._names
+
+    def size(self, path: Path) -> int:
+        """Return a file's length."""
+        return len(self.read(path))
+
+    def free_bytes(self, folder: Path) -> int:
+        """Return how much can still be written."""
+        return PLENTY if self._capacity is None else max(0, self._capacity - self._used())
 
     def open(self, path: Path, flags: int) -> int:
         """Open, make, or empty a file; or open the folder."""
@@ -90,6 +100,10 @@ class SimulatedFilesystem(SystemCalls):
         if self._is_failing():
             file.visible += bytes(content[: length // 2])
             self._fail("write")
+        if self._capacity is not None and length > (room := self.free_bytes(Path())):
+            file.visible += bytes(content[:room])
+            self._faults.record_event("disk fault", "write: the disk is full")
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         file.visible += bytes(content[:length])
         return length
 
@@ -143,6 +157,14 @@ class SimulatedFilesystem(SystemCalls):
         """Take a file away as another program does."""
         self._names.pop(path, None)
         self._durable_names.pop(path, None)
+
+    def fill(self, room: int | None) -> None:
+        """Let other programs take the disk but for so many bytes; None: let them go again."""
+        self._capacity = None if room is None else self._used() + room
+        self._faults.record_event("disk", "has room again" if room is None else f"has {room} bytes left")
+
+    def _used(self) -> int:
+        return sum(len(file.visible) for file in self._names.values())
 
     def reboot(self, *, power_cut: bool) -> None:
         """Begin anew after a death. A power cut keeps names up to some change, and of unsynced contents anything."""

@@ -143,11 +143,12 @@ class Monitor:
             price, true = Decimal(last["price"]), self._simulation.acceptable_prices(symbol)
             is_new, is_certain = last["time"] == second, not self._may_be_fooled(symbol)
             self._last_seen[symbol] = datetime.fromisoformat(last["time"])
-            if (
-                is_new
-                and is_certain
-                and not any(one / PRICE_TOLERANCE <= price <= one * PRICE_TOLERANCE for one in true)
-            ):
+            is_true = any(one / PRICE_TOLERANCE <= price <= one * PRICE_TOLERANCE for one in true)
+            if is_new and not is_true and not is_certain:
+                self._fooled.add(symbol)
+            # By a price that sells nothing no harm is done; where the true one sells, too, it is gone by at once.
+            is_harmless = any(self._is_just_now(moments.get(symbol)) for moments in (self._sold_at, self._wick_at))
+            if is_new and is_certain and not is_true and not is_harmless:
                 self.violations.others.append(f"{symbol}: a check went by {price}, the market stands at {true[-1]}")
 
     # ------------------------------------------------------------------ books

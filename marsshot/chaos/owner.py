@@ -39,6 +39,7 @@ class Owner:
         self._faults = fault_schedule
         self._tokens = tuple(tokens)
         self._borrowed = ZERO
+        self.avoided: set[str] = set()  # tokens that he does not trade: they are other coins now
         self.owned: dict[str, Decimal] = {}
         self.has_asked_to_sell_all = False
         self._paused_since: datetime | None = None
@@ -118,6 +119,8 @@ class Owner:
     def _trade(self) -> None:
         """Buy or sell coins by hand, out of what is his own."""
         token = self._faults.choose(self._tokens)
+        if token in self.avoided:
+            return
         price = self._board.price(token, 0)
         amount = Decimal(self._faults.choose((3, 40, 250)))
         if (bots := self.bots_share(token)) > 0:  # more could be taken for an exchange of coins

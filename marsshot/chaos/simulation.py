@@ -212,12 +212,15 @@ class Simulation:
             self.fault_schedule.end()
             self.clock.resync()
             self.owner.settle()
+            self.filesystem.fill(None)
         self._answer_standstills(now)
         for token in TOKENS:
             if token not in self.redenominated and self.fault_schedule.chance(0.5):
                 price = self.board.price(token, 0) * self.fault_schedule.choose(PRICE_FACTORS)
                 self._set_price(token, min(max(price, LOWEST), HIGHEST))
         self.owner.act(now)
+        if self.fault_schedule.chance(0.02):
+            self.filesystem.fill(self.fault_schedule.choose((0, 2000, None, None)))
 
     def _book(self) -> dict[str, Any]:
         with suppress(OSError, ValueError):
@@ -232,7 +235,8 @@ class Simulation:
         self.redenominated &= {token for token in held if STANDSTILL in held[token]["said"]} | self._unnoticed
         standing = {token for token in held if STANDSTILL in held[token]["said"]}
         self._unnoticed -= standing
-        self.owner.answer(now, sorted(standing & self.redenominated))
+        if not any(self.owner.has_traded(token) for token in standing):  # resume would take his coins for the bot's
+            self.owner.answer(now, sorted(standing - self._unnoticed))
 
     def _redenominate_sometimes(self) -> None:
         """Exchange 1 coin for 100 of another under the same ticker, while nothing of it is under way."""
@@ -247,6 +251,7 @@ class Simulation:
                 self.board.set_price(token, format(price, "f"))
                 self._past_prices.pop(token, None)
                 self.redenominated.add(token)
+                self.owner.avoided.add(token)
                 self._unnoticed.add(token)
                 return
 
@@ -256,6 +261,8 @@ class Simulation:
         largest = self.exchange.pairs[f"{token}USDT"].rules.max_market_quantity
         return (
             held is not None
+            and held["exit_pending"] is None
+            and held["partial_left"] is None
             and not held["said"].count(STANDSTILL)
             and token not in (under_way | self.redenominated | book["dust"].keys())
             and not self.owner.has_traded(token)

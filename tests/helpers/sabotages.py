@@ -10,6 +10,7 @@ import argparse
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,13 @@ import pytest
 
 import positions_store
 import risk_manager
-from marsshot.bot import bootstrap, daily_update
+from marsshot.bot import bootstrap, daily_update, price_judge
 from marsshot.bot import bot as bot_module
 from marsshot.bot.bot import Bot
 from marsshot.bot.control_files import ControlFiles
 from marsshot.bot.daily_update import DailyUpdater
 from marsshot.bot.price_feed import PriceFeed
+from marsshot.bot.price_judge import PriceJudge
 from marsshot.chaos.run import run_seed
 from marsshot.core.decisions import StepOutcome
 from marsshot.core.domain import (
@@ -50,7 +52,8 @@ from marsshot.infra import atomic_files
 from marsshot.market_data import price_aggregator
 from marsshot.market_data.price_aggregator import PriceAggregator
 from marsshot.portfolio import ledger
-from marsshot.strategy import daily_plan
+from marsshot.strategy import daily_plan, second_look
+from marsshot.strategy.second_look import Effect
 from positions_store import Store
 from trade_executor import TradeExecutor
 
@@ -470,6 +473,29 @@ def give_up_the_day_when_nothing_was_scored(patch: Patch) -> None:
     patch.setattr(DailyUpdater, "_postpone", final)
 
 
+def go_by_every_first_look(patch: Patch) -> None:
+    patch.setattr(price_judge, "judge", lambda _look, _last, _would_act: None)
+
+
+def sell_whole_on_a_wick_where_the_true_price_is_a_new_top(patch: Patch) -> None:
+    would_act = Bot._would_act
+    patch.setattr(Bot, "_would_act", lambda bot, held, price: min(would_act(bot, held, price), Effect.NEW_TOP))
+
+
+def take_another_coin_for_the_one_that_was_bought(patch: Patch) -> None:
+    patch.setattr(second_look, "_standstill", lambda _look, _last: None)
+
+
+def write_lent_coins_off(patch: Patch) -> None:
+    patch.setattr(responses, "_lent", lambda _free: {})
+
+
+def look_again_at_nothing(patch: Patch) -> None:
+    patch.setattr(PriceJudge, "doubted", lambda _judge: ())
+    patch.setattr(second_look, "SECOND_LOOK_AFTER", timedelta(days=30))
+    patch.setattr(price_judge, "SECOND_LOOK_AFTER", timedelta(days=30))
+
+
 SABOTAGES: list[Callable[[Patch], None]] = [
     stumble_in_every_cycle,
     send_before_the_intent_is_on_disk,
@@ -518,6 +544,11 @@ SABOTAGES: list[Callable[[Patch], None]] = [
     forget_the_top,
     take_zero_for_a_price,
     give_up_the_day_when_nothing_was_scored,
+    go_by_every_first_look,
+    sell_whole_on_a_wick_where_the_true_price_is_a_new_top,
+    take_another_coin_for_the_one_that_was_bought,
+    write_lent_coins_off,
+    look_again_at_nothing,
 ]
 
 
