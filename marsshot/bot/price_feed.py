@@ -15,7 +15,7 @@ from typing import Protocol
 from marsshot.bot.price_judge import BalanceOf, JudgedQuote, PriceJudge, account_balances
 from marsshot.config.settings import Settings
 from marsshot.core.catalog import LocalizedText
-from marsshot.core.domain import STANDSTILL, Account, Book, Position
+from marsshot.core.domain import STANDSTILL, ZERO, Account, Book, Position
 from marsshot.exchange.base import Exchange
 from marsshot.infra.background import Inbox
 from marsshot.infra.clock import Clock
@@ -185,6 +185,7 @@ def _balances_of(settings: Settings, exchange: Exchange) -> BalanceOf:
     def total(symbol: str) -> Decimal:
         if not account:
             account.append(exchange.account())
-        return account[0].total(settings.binance_asset(symbol))
+        asset = settings.binance_asset(symbol)
+        return account[0].total(asset) + account[0].lent.get(asset, ZERO)
 
     return account_balances(total)

@@ -147,7 +147,11 @@ def _with_replaced_taken(book: Book, rules: Mapping[str, TradingRules | None], a
         if STANDSTILL not in held.said:
             continue
         known = rules.get(symbol)
-        there = held.qty if account is None or known is None else account.total(known.base_asset)
+        there = (
+            held.qty
+            if account is None or known is None
+            else account.total(known.base_asset) + account.lent.get(known.base_asset, ZERO)
+        )
         book = with_coins_exchanged(book, symbol, there)
         amounts = {"there": _plain(there), "counted": _plain(held.qty)}
         log_warning("book.adjusted", LocalizedText("log.adjusted", symbol=symbol, **amounts), symbol=symbol)
