@@ -181,7 +181,7 @@ class Store:
                 self._ids_in_file = self._read_ids()
             missing = [row for row in self._book.unwritten_trades if row.client_order_id not in self._ids_in_file]
             if missing:
-                self._disk.append(self._trades_path, csv_rows(missing, header=not self._ids_in_file))
+                self._disk.append(self._trades_path, csv_rows(missing, header=_HEADER_MARK not in self._ids_in_file))
         except OSError as error:
             self._ids_in_file = None
             self._on_trouble(LocalizedText("log.trades_not_written", path=self._trades_path, why=error.strerror))

@@ -123,7 +123,7 @@ def test_the_live_bot_scores_the_very_row_that_training_would_see(
 ) -> None:
     """The row of a day is the same whether it was made for training or for the bot, and so is its score."""
     monkeypatch.chdir(folder)
-    monkeypatch.setattr("marsshot.market_data.bar_cache.CACHE", folder / "cache of another day")
+    monkeypatch.setattr("marsshot.market_data.bar_cache.CACHE_FOLDER", folder / "cache of another day")
     for name, value in (
         ("LUNARCRUSH_API_KEY", LUNARCRUSH_KEY),
         ("BINANCE_API_KEY", KEY),
@@ -176,7 +176,11 @@ def test_daily_buys_once_what_the_model_says_and_intraday_watches_over_it(folder
 
     again = _run(folder, "main.py", "daily")
     assert again.returncode == 0
-    assert _book(folder) == book
+    compared_anew = {"differences", "suspected", "reconciled_ms", "booked_orders"}  # each start compares with the account
+    later = _book(folder)
+    assert {key: later[key] for key in later.keys() - compared_anew} == {
+        key: book[key] for key in book.keys() - compared_anew
+    }
     assert len(_trades(folder)) == len(trades)
 
     doubled = trades[0]["symbol"]

@@ -187,7 +187,7 @@ def test_coinbases_price_counts_where_binances_confirms_it(harness: TradingHarne
         ("0.50", "0.55", True),  # 9.1 % off: near enough
         ("0.495", "0.55", True),  # 10 % off exactly: near enough
         ("0.4949", "0.55", False),  # further: Binance's 0.55 counts
-        ("0.60", "0.50", True),  # further: Binance's 0.50 counts
+        ("0.40", "0.50", True),  # further: Binance's 0.50 counts, and both would sell
     ],
 )
 def test_a_coinbase_price_too_far_from_binances_does_not_count(
@@ -243,7 +243,23 @@ def test_binances_price_stands_in_where_coinbase_has_none_and_that_is_said_once(
     assert "Binance's price is used" in told_of_prices(harness)[0]
     harness.market.set_price("ADA", "0.5")
     bot.cycle()
+    assert harness.traded() == [], "half the price, on one venue's word: a second look"
+    harness.wait(60)
+    bot.cycle()
     assert harness.traded() == ["SELL ADA"]
+
+
+def test_what_only_one_of_two_contradicting_prices_would_sell_is_looked_at_twice(harness: TradingHarness) -> None:
+    harness.add_position("ADA", "300")
+    harness.market.set_price("ADA", "0.50")
+    harness.market.set_coinbase_price("ADA", "0.60")
+    bot = harness.bot()
+    bot.cycle()
+    assert harness.traded() == []
+    assert bot.next_due() == harness.clock.now() + timedelta(seconds=60)
+    harness.wait(60)
+    bot.cycle()
+    assert harness.traded() == ["SELL ADA"], "Binance's 0.50 counts"
 
 
 def test_when_coinbase_has_a_price_again_that_is_said_too(harness: TradingHarness) -> None:
@@ -274,6 +290,8 @@ def test_without_binance_coinbases_prices_go_on_being_watched(harness: TradingHa
     harness.market.set_price("ADA", "3")
     harness.fault("ticker/price", "drop_before", times=-1)
     bot = harness.bot()
+    bot.cycle()
+    harness.wait(60)
     bot.cycle()
     assert harness.book.positions["ADA"].trailing_armed
     assert any("Binance's prices cannot be had" in line for line in harness.captured_log.of("price.note"))

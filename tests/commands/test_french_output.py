@@ -396,11 +396,14 @@ def test_prices_that_are_odd(harness: ProcessHarness, told: Any) -> None:
     assert "ADA n'a pas été vendu : aucune plateforme n'a de prix en ce moment (pas de prix : Coinbase ne le" in shown
 
 
-def test_coins_that_are_missing(harness: ProcessHarness, told: Any) -> None:
+def test_coins_that_are_missing(harness: ProcessHarness, told: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    for place in ("portfolio.reconciliation", "bot.reconciler"):
+        monkeypatch.setattr(f"marsshot.{place}.SECOND_READING_AFTER_MS", 0)
     harness.write_model()
     told("intraday")
     harness.add_ada_position()
     harness.market.exchange.free["ADA"] = D(10)
+    told("intraday")
     shown = told("intraday")[1]
     assert "ADA : le registre du robot en a 400, Binance 10 ; ont-ils été vendus ou déplacés à la main ?" in shown
     assert "Les achats sont suspendus tant que vous n'avez pas vérifié" in shown

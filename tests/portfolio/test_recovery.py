@@ -190,6 +190,7 @@ def test_trades_csv_tells_the_reasons_that_an_older_id_does_not(history: History
 
 @given(histories())
 def test_without_any_reason_the_amounts_tell_which_sale_was_the_partial_one(history: History) -> None:
+    assume(all(held.exit_pending is None for held in history.book.positions.values()))  # a rest may look like a share
     begun = new_book("live", "USDT", D(1000), NOW)
     orders = [without_reason(order) for order in history.orders]
     recovery = replayed(begun, orders, RULES, {}, SHARE)
