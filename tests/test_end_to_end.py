@@ -176,7 +176,12 @@ def test_daily_buys_once_what_the_model_says_and_intraday_watches_over_it(folder
 
     again = _run(folder, "main.py", "daily")
     assert again.returncode == 0
-    compared_anew = {"differences", "suspected", "reconciled_ms", "booked_orders"}  # each start compares with the account
+    compared_anew = {
+        "differences",
+        "suspected",
+        "reconciled_ms",
+        "booked_orders",
+    }  # each start compares with the account
     later = _book(folder)
     assert {key: later[key] for key in later.keys() - compared_anew} == {
         key: book[key] for key in book.keys() - compared_anew

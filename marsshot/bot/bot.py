@@ -255,7 +255,9 @@ class Bot:
         return self._check([symbol for symbol in symbols if symbol in self.store.book.positions])
 
     def _would_act(self, position: Position, price: Decimal) -> Effect:
-        """Return what the rules would do by this price."""
+        """Return what the rules would do by this price; a sale that goes on at any price is none by it."""
+        if position.exit_pending is not None:
+            return Effect.NOTHING
         rules = self.settings.exit_rules
         seen = with_price_seen(position, price, rules)
         decision = decide_exit(seen, price, self.clock.now(), rules)
