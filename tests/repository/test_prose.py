@@ -24,10 +24,6 @@ PATTERNS = {"match", "fullmatch", "search", "split", "findall"}
 
 # By file: the functions that take a text apart, and why that text is no message.
 ALLOWED = {
-    "marsshot/portfolio/trades_file.py": {
-        "has_our_columns": "the first line of a CSV file",
-        "ids_anywhere": "a CSV file that somebody else has written over",
-    },
     "main.py": {"_help_texts": "an option that the owner typed"},
     "marsshot/bot/scoring_process.py": {"result": "bytes of a pickle"},
     "marsshot/bot/journal.py": {
@@ -41,7 +37,12 @@ ALLOWED = {
     "marsshot/core/reasons.py": {"initials": "the value of a reason"},
     "marsshot/exchange/binance/exchange.py": {"__init__": "the scheme of an address"},
     "marsshot/exchange/binance/responses.py": {"_lent": "the name of an asset"},
-    "marsshot/portfolio/trades_file.py": {"fees": "a cell of trades.csv", "fee_in_quote": "the name of a pair"},
+    "marsshot/portfolio/trades_file.py": {
+        "fees": "a cell of trades.csv",
+        "fee_in_quote": "the name of a pair",
+        "has_our_columns": "the first line of a CSV file",
+        "ids_anywhere": "a CSV file that somebody else has written over",
+    },
     "marsshot/market_data/bar_cache.py": {"_parse": "bytes of a cache file"},
     "marsshot/commands/paper_setup/liquid_tokens.py": {
         "candidates": "the name of an asset",
