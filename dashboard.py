@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until Ctrl-C. Returns the exit code: 0 done, 1 could not do it, 2 wrong usage, settings or token."""
     chosen = _parser().parse_args(arguments)
     try:
-        return _new_token() if chosen.new_token else _serve(chosen)
+        return _new_token(chosen.token_file) if chosen.new_token else _serve(chosen)
     except MarsShotError as error:
         print(localized_error(error, chosen.config), file=sys.stderr)  # noqa: T201
         return error.exit_code
@@ -56,15 +56,16 @@ def _parser() -> argparse.ArgumentParser:
         default="",
         help="in a container: the loopback address of the machine around it at which the port is published",
     )
-    parser.add_argument("--new-token", action="store_true", help=f"make a token in {TOKEN_FILE}, and show it once")
+    parser.add_argument("--token-file", metavar="PATH", type=Path, default=TOKEN_FILE, help="where the token stands")
+    parser.add_argument("--new-token", action="store_true", help="make a token in that file, and show it once")
     return parser
 
 
-def _new_token() -> int:
+def _new_token(path: Path) -> int:
     from marsshot.dashboard.security.access_control import new_token  # noqa: PLC0415 - with what it brings
 
-    token = new_token(TOKEN_FILE)
-    print(f"The token, which also stands in {TOKEN_FILE}:\n{token}")  # noqa: T201
+    token = new_token(path)
+    print(f"The token, which also stands in {path}:\n{token}")  # noqa: T201
     return 0
 
 
@@ -77,7 +78,7 @@ def _serve(chosen: argparse.Namespace) -> int:
     server_address = build_server_address(
         chosen.host,
         chosen.port,
-        read_token(os.environ, TOKEN_FILE),
+        read_token(os.environ, chosen.token_file),
         chosen.public_url,
         chosen.published_on,
         in_container=any(mark.exists() for mark in CONTAINER_MARKS),

@@ -15,9 +15,10 @@ from marsshot.bot.control_files import ControlFiles
 from marsshot.bot.journal import Journal
 from marsshot.bot.model_selector import ModelSelector
 from marsshot.bot.scoring_process import ChildScoringProcess, InlineScoringProcess, ScoringProcess
-from marsshot.config.bot_files import BOOK, FALLBACK_MODEL, MODEL, RESERVE, TRADES
+from marsshot.config.bot_files import BOOK, FALLBACK_MODEL, MODEL, PUBLIC_CONFIG, RESERVE, TRADES
 from marsshot.config.data_sources import SOURCE_FACTS
 from marsshot.config.loader import read_settings
+from marsshot.config.public_copy import write_public_copy
 from marsshot.config.settings import Settings
 from marsshot.core.catalog import Catalog, LocalizedText
 from marsshot.core.domain import Book
@@ -77,6 +78,7 @@ def open_bot(
         catalog = Catalog(settings.language) if one_shot and console is not None else None
         secrets = start_log(settings.file(settings.logging.file), clock.now, settings.secrets, console, catalog)
         try:
+            _show_settings(settings)
             store = open_store(settings, clock, book_path, disk)
             scoring_process: ScoringProcess = (
                 InlineScoringProcess(clock) if one_shot or settings.mode == "demo" else ChildScoringProcess()
@@ -104,6 +106,14 @@ def open_bot(
                 bot.coinbase.close()
         finally:
             stop_log()
+
+
+def _show_settings(settings: Settings) -> None:
+    """Write the settings that the bot goes by for the dashboard's user, who may not read config.yaml."""
+    try:
+        write_public_copy(settings, Disk())
+    except OSError as error:
+        log_warning("settings.not_shown", f"{PUBLIC_CONFIG}: cannot be written ({error.strerror}); the bot goes on")
 
 
 def required_keys(settings: Settings) -> tuple[str, ...]:
@@ -202,6 +212,7 @@ class _SettingsReloader:
                 log_error("settings.refused", f"The changed settings are not used, the old ones stay. {line}")
             return
         self._apply(settings)
+        _show_settings(settings)
         log_info("settings.taken_up", f"The changed settings in {self._path} are in use")
 
     def _refuse_what_needs_a_restart(self, settings: Settings) -> None:

@@ -6,28 +6,32 @@ SELL_ALL: sell every position; the bot takes the file away when it has taken not
 DAILY: make the daily update of the day that stands in it now, whatever the hour; the bot takes the file away when that
 is done or has to wait. heard.json: the bot's reply, for the command that waits for it: what it has read, and what it
 could not sell, and why.
+
+Where the working directory has a folder `control`, requests are made there: the dashboard's user may write to it and to
+nothing else of the bot's. What lies in the working directory itself counts as ever.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from marsshot.config.bot_files import DAILY, PAUSE, REPLY, RESUME, SELL_ALL
+from marsshot.config.bot_files import CONTROL_FOLDER, DAILY, PAUSE, REPLY, RESUME, SELL_ALL
 from marsshot.core.catalog import LocalizedText
 from marsshot.core.errors import TemporaryError
 from marsshot.core.reasons import UnsoldReason
-from marsshot.infra.atomic_files import Disk, replace_atomically
+from marsshot.infra.atomic_files import Disk, replace_atomically, replace_in_shared_folder
 
 if TYPE_CHECKING:
     from marsshot.config.settings import Settings
 
 BY_DIFFERENCE = "[book.differs]"  # a line of PAUSE: the bot made it, as book and exchange differ
+_LONGEST_REASON = 2000  # bytes; in the folder another user may leave a file of any length
 
 
 class PendingCommands(NamedTuple):
@@ -48,74 +52,97 @@ class CommandReply:
 
 
 class ControlFiles:
-    """The control files of one mode, in the working directory. The live bot's PAUSE pauses the others too."""
+    """The control files of one mode, in the working directory and its folder `control`.
+
+    The live bot's PAUSE pauses the others too.
+    """
 
     def __init__(self, settings: Settings, disk: Disk | None = None) -> None:
         self._disk = disk or Disk()
-        self._pause = settings.file(PAUSE)
-        self.sell_all_path = settings.file(SELL_ALL)
-        self._resume = settings.file(RESUME)
-        self._daily = settings.file(DAILY)
+        folder = Path(CONTROL_FOLDER)
+        self._places = (folder, Path()) if self._disk.exists(folder) else (Path(),)
+        self._pause = self._paths(settings.file(PAUSE))
+        self._live_pause = self._paths(Path(PAUSE))
+        self._sell_all = self._paths(settings.file(SELL_ALL))
+        self._resume = self._paths(settings.file(RESUME))
+        self._daily = self._paths(settings.file(DAILY))
         self._reply_path = settings.file(REPLY)
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """Return where a request may lie, there or not."""
+        return (*self._pause_files(), *self._sell_all, *self._resume, *self._daily)
+
+    @property
+    def sell_all_path(self) -> Path:
+        """Return where the request to sell everything lies, or would."""
+        return (self._there(self._sell_all) or self._sell_all)[0]
+
+    def _paths(self, name: Path) -> tuple[Path, ...]:
+        """Return where a request of this name may lie; the first is where it is made."""
+        return tuple(place / name for place in self._places)
+
+    def _there(self, paths: Sequence[Path]) -> Sequence[Path]:
+        return [path for path in paths if self._disk.exists(path)]
 
     def paused(self) -> str:
         """Return why no new buys are made, or nothing."""
-        there = [path for path in self._pause_files() if self._disk.exists(path)]
+        there = self._there(self._pause_files())
         if not there:
             return ""
-        reason = self._reason(there[0])
+        reason = self._reason(there)
         return LocalizedText("pause.file", path=there[0], reason=reason)
 
     def reason(self) -> str:
         """Return what stands in the file that pauses buying; nothing where the owner made it."""
-        there = [path for path in self._pause_files() if self._disk.exists(path)]
-        return self._reason(there[0]) if there else ""
+        return self._reason(self._pause_files())
 
     def _pause_files(self) -> tuple[Path, ...]:
-        return tuple(dict.fromkeys((self._pause, Path(PAUSE))))
+        return tuple(dict.fromkeys((*self._pause, *self._live_pause)))
 
-    def _reason(self, path: Path) -> str:
-        return " ".join(" ".join(line for line in self._lines(path) if line != BY_DIFFERENCE).split())[:500]
+    def _reason(self, paths: Sequence[Path]) -> str:
+        return " ".join(" ".join(line for line in self._lines(paths) if line != BY_DIFFERENCE).split())[:500]
 
-    def _lines(self, path: Path) -> list[str]:
-        with suppress(OSError):
-            return self._disk.read(path).decode("utf-8", errors="replace").splitlines()
+    def _lines(self, paths: Sequence[Path]) -> list[str]:
+        """Return what stands in the first of these files that is there."""
+        for path in self._there(paths)[:1]:
+            with suppress(OSError):
+                content, _ = self._disk.read_tail(path, _LONGEST_REASON)
+                return content.decode("utf-8", errors="replace").splitlines()
         return []
 
     def is_paused_by_difference(self) -> bool:
         """Return whether the bot has paused buying because book and exchange differ."""
-        there = [path for path in self._pause_files() if self._disk.exists(path)]
-        return bool(there) and BY_DIFFERENCE in self._lines(there[0])
+        return BY_DIFFERENCE in self._lines(self._pause_files())
 
     def pause(self, reason: str = "", *, by_difference: bool = False) -> None:
         """Ask for no new buys; a reason is added to those that are there. Raises TemporaryError."""
-        is_there = self._disk.exists(self._pause)
-        before = self._reason(self._pause) if is_there else ""
-        marked = by_difference or (is_there and BY_DIFFERENCE in self._lines(self._pause))
-        lines = (before, reason, BY_DIFFERENCE if marked else "")
-        self._write(self._pause, "\n".join(line for line in lines if line))
+        marked = by_difference or BY_DIFFERENCE in self._lines(self._pause)
+        lines = (self._reason(self._pause), reason, BY_DIFFERENCE if marked else "")
+        self._write(self._pause[0], "\n".join(line for line in lines if line))
 
     def resume(self) -> bool:
         """Allow new buys again, and let the book count what the account has of what the owner was told differs.
 
         Return whether buying was paused. Raises OSError or TemporaryError.
         """
-        was_paused = self._disk.exists(self._pause)
-        self._write(self._resume, "")
-        self._disk.remove(self._pause)
+        was_paused = bool(self._there(self._pause))
+        self._write(self._resume[0], "")
+        for path in self._pause:
+            self._disk.remove(path)
         return was_paused
 
     def is_resume_requested(self) -> bool:
         """Return whether the owner has resumed, and book and account were not compared since. Never raises."""
         with suppress(OSError):
-            return self._disk.exists(self._resume)
+            return bool(self._there(self._resume))
         return False
 
     def acknowledge_resume(self) -> None:
         """Take the request away: book and account were compared, and what came of it is in the book."""
         if self.is_resume_requested():
-            with suppress(OSError):  # it only asks for another comparison
-                self._disk.remove(self._resume)
+            with suppress(TemporaryError):  # it only asks for another comparison
+                self._remove(self._resume)
 
     def pending_commands(self) -> PendingCommands:
         """Return the commands that are pending."""
@@ -123,7 +150,7 @@ class ControlFiles:
 
     def request_sell_all(self) -> None:
         """Ask for the sale of every position. Raises TemporaryError."""
-        self._write(self.sell_all_path, "")
+        self._write(self._sell_all[0], "")
 
     def write_reply(self, reply: CommandReply) -> None:
         """Write the reply, for a command that may wait for it. Raises OSError; nothing depends on it."""
@@ -144,20 +171,20 @@ class ControlFiles:
 
     def is_sell_all_requested(self) -> bool:
         """Return whether the sale of every position is asked for and not yet taken note of."""
-        return self._disk.exists(self.sell_all_path)
+        return bool(self._there(self._sell_all))
 
     def acknowledge_sell_all(self) -> None:
         """Take the request away: it stands in the book now. Raises TemporaryError."""
-        self._remove(self.sell_all_path)
+        self._remove(self._sell_all)
 
     def request_daily_update(self, today: date) -> None:
         """Request the daily update of this UTC day now. Raises TemporaryError."""
-        self._write(self._daily, today.isoformat())
+        self._write(self._daily[0], today.isoformat())
 
     def is_daily_update_requested(self) -> bool:
         """Return whether a daily update is requested, of whatever day, and not acknowledged yet. Never raises."""
         with suppress(OSError):
-            return self._disk.exists(self._daily)
+            return bool(self._there(self._daily))
         return False
 
     def is_daily_update_requested_for(self, today: date) -> bool:
@@ -168,14 +195,19 @@ class ControlFiles:
         """Take the request away: the daily update is done, or postponed. Raises TemporaryError."""
         self._remove(self._daily)
 
-    def _remove(self, path: Path) -> None:
-        try:
-            self._disk.remove(path)
-        except OSError as error:
-            raise TemporaryError(LocalizedText("fault.file.stays", path=path, why=error.strerror)) from None
+    def _remove(self, paths: Sequence[Path]) -> None:
+        for path in paths:
+            try:
+                self._disk.remove(path)
+            except OSError as error:
+                raise TemporaryError(LocalizedText("fault.file.stays", path=path, why=error.strerror)) from None
 
     def _write(self, path: Path, text: str) -> None:
+        content = f"{text}\n".encode() if text else b""
         try:
-            self._disk.write(path, f"{text}\n".encode() if text else b"")
+            if path.parent == Path(CONTROL_FOLDER):
+                replace_in_shared_folder(self._disk, path, content)
+            else:
+                self._disk.write(path, content)
         except OSError as error:
             raise TemporaryError(LocalizedText("fault.file.unwritable", path=path, why=error.strerror)) from None

@@ -86,6 +86,9 @@ class SimulatedFilesystem(SystemCalls):
     def restrict(self, descriptor: int) -> None:
         """Do nothing: there is one owner."""
 
+    def restrict_to_owner(self, descriptor: int) -> None:
+        """Do nothing: there is one owner."""
+
     def write(self, descriptor: int, content: memoryview) -> int:
         """Add to the file, perhaps not all of it, perhaps with the process's last breath."""
         file = self._file(descriptor)

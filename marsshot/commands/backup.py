@@ -11,7 +11,17 @@ from datetime import datetime
 from pathlib import Path
 
 from marsshot.commands.archive import Archive, SavedFile, pack
-from marsshot.config.bot_files import BOOK, BOT_FILES, CONFIG, MODEL, Mode, facts_path, file_in_mode
+from marsshot.config.bot_files import (
+    BOOK,
+    BOT_FILES,
+    CONFIG,
+    CONTROL_FOLDER,
+    MODEL,
+    PAUSE,
+    Mode,
+    facts_path,
+    file_in_mode,
+)
 from marsshot.config.settings import Settings
 from marsshot.core.catalog import Catalog, LocalizedText
 from marsshot.core.errors import InputError, TemporaryError
@@ -60,7 +70,7 @@ def write_archive(archive: Archive, target: Path, disk: Disk, now: datetime) -> 
     """Write the archive, readable by its owner only, whole or not at all. Raises TemporaryError."""
     scratch = target.with_name(f"{target.name}.tmp")
     try:
-        disk.write(scratch, pack(archive, now))
+        disk.write_secret(scratch, pack(archive, now))
         disk.replace(scratch, target)
     except OSError as error:
         raise TemporaryError(LocalizedText("fault.file.unwritable", path=target, why=error.strerror)) from None
@@ -80,8 +90,15 @@ def _places(mode: Mode, config: Path) -> Iterator[tuple[str, Path]]:
     yield f"{book.name}{BACKUP_ENDING}", book.with_name(f"{book.name}{BACKUP_ENDING}")
     for file in BOT_FILES:
         if file.is_backed_up and file.name != CONFIG:
-            yield file_in_mode(file.name, mode).name, file_in_mode(file.name, mode)
+            path = file_in_mode(file.name, mode)
+            yield path.name, _requested(path) if file.name == PAUSE else path
     if mode == "paper":
         yield MODEL, Path(MODEL)
         yield facts_path(Path(MODEL)).name, facts_path(Path(MODEL))
     yield CONFIG, config
+
+
+def _requested(path: Path) -> Path:
+    """Return where a request lies: in the folder for them, where there is one, else beside the book."""
+    in_folder = Path(CONTROL_FOLDER) / path
+    return in_folder if in_folder.is_file() else path

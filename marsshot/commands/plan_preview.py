@@ -126,6 +126,22 @@ class OverlayDisk(Disk):
         """Keep the content."""
         self._written[path] = content
 
+    def read_tail(self, path: Path, length: int) -> tuple[bytes, int]:
+        """Return the end of the file as it would be, and how many bytes there are before it."""
+        if path not in self._written:
+            return super().read_tail(path, length)
+        content = self.read(path)
+        before = max(0, len(content) - length)
+        return content[before:], before
+
+    def write_new(self, path: Path, content: bytes) -> None:
+        """Keep the content."""
+        self._written[path] = content
+
+    def write_secret(self, path: Path, content: bytes) -> None:
+        """Keep the content."""
+        self._written[path] = content
+
     def append(self, path: Path, content: bytes) -> None:
         """Keep the file with the content at its end."""
         self._written[path] = (self.read(path) if self.exists(path) else b"") + content

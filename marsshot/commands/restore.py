@@ -6,7 +6,7 @@ death in between leaves the book that was there, or the restored one with all it
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date
 from pathlib import Path
 from typing import get_args
@@ -39,7 +39,7 @@ def run_restore(source: Path, config: Path, *, force: bool) -> int:
     archive = _read(source, disk)
     book = _book_of(archive, source)
     if not disk.exists(config) and CONFIG in archive.files:
-        _put({str(config): archive.files[CONFIG].content}, disk)
+        _put({str(config): archive.files[CONFIG].content}, disk.write_secret, disk)
     settings = read_settings(config)
     if settings.mode != archive.mode:
         raise InputError(LocalizedText("restore.other_mode", path=source, mode=archive.mode, set=settings.mode))
@@ -49,7 +49,7 @@ def run_restore(source: Path, config: Path, *, force: bool) -> int:
         _refuse_older(book, archive, source, settings, disk, force=force)
         _keep_present(settings, config, disk, catalog)
         names = sorted(archive.files.keys() - {CONFIG}, key=lambda name: name == settings.file(BOOK).name)
-        _put({name: archive.files[name].content for name in names}, disk)
+        _put({name: archive.files[name].content for name in names}, disk.write, disk)
         print(catalog.text("restore.done", count=len(names), path=str(source)))  # noqa: T201
         if CONFIG in archive.files and disk.read(config) != archive.files[CONFIG].content:
             print(catalog.text("restore.config_kept", path=str(config)))  # noqa: T201
@@ -108,12 +108,12 @@ def _keep_present(settings: Settings, config: Path, disk: Disk, catalog: Catalog
         print(catalog.text("restore.kept", path=str(kept)))  # noqa: T201
 
 
-def _put(contents: Mapping[str, bytes], disk: Disk) -> None:
+def _put(contents: Mapping[str, bytes], write: Callable[[Path, bytes], None], disk: Disk) -> None:
     """Write all files beside their places, then rename them, one after the other in this order."""
     scratches = {Path(f"{name}.tmp"): Path(name) for name in contents}
     try:
         for scratch, content in zip(scratches, contents.values(), strict=True):
-            disk.write(scratch, content)
+            write(scratch, content)
         for scratch, path in scratches.items():
             disk.replace(scratch, path)
     except OSError as error:

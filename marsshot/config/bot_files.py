@@ -14,6 +14,7 @@ from marsshot.infra.atomic_files import BACKUP_ENDING, SCRATCH_ENDING
 Mode = Literal["demo", "paper", "live"]
 
 CONFIG = "config.yaml"
+PUBLIC_CONFIG = "config.public.yaml"
 BOOK = "bot_state.json"
 TRADES = "trades.csv"
 DECISIONS = "decisions.csv"
@@ -37,6 +38,7 @@ DEMO_ACCOUNT = "embedded_market.json"
 EQUITY_CHART = "equity.png"
 RESERVE = "reserve.bin"  # room for the book when the disk is full
 CACHE_FOLDER = "cache"
+CONTROL_FOLDER = "control"
 EXPORT_FOLDER = "export"
 BACKTEST_FOLDER = "backtest"
 BACKTEST_REPORT = "report.html"  # in that folder
@@ -65,6 +67,7 @@ class BotFile:
 
 BOT_FILES = (
     BotFile(name=CONFIG, has_mode=False, is_private=False, is_backed_up=True, is_runtime=False),
+    BotFile(name=PUBLIC_CONFIG, has_mode=False),
     BotFile(name=BOOK, is_backed_up=True),
     BotFile(name=TRADES, is_backed_up=True),
     BotFile(name=DECISIONS, is_backed_up=True),
@@ -91,6 +94,7 @@ BOT_FILES = (
     BotFile(name=EQUITY_CHART, is_private=False),
     BotFile(name=RESERVE),
     BotFile(name=CACHE_FOLDER, has_mode=False, is_private=False, is_folder=True),
+    BotFile(name=CONTROL_FOLDER, has_mode=False, is_private=False, is_runtime=False, is_folder=True),
     BotFile(name=EXPORT_FOLDER, has_mode=False, is_folder=True),
     BotFile(name=BACKTEST_FOLDER, has_mode=False, is_private=False, is_folder=True),
 )

@@ -1,7 +1,8 @@
 """The few file operations that money depends on, made of single system calls, so that a simulated system can fail or
 end the process at each of them.
 
-Files are created readable by their owner only. Knows nothing of what they hold.
+Files are created readable by their owner only, or by his group where MARSSHOT_GROUP_READS says so. Knows nothing of
+what they hold.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import contextlib
 import errno
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 from marsshot.infra.fingerprints import Fingerprint, fingerprint
@@ -20,6 +22,28 @@ BACKUP_ENDING, SCRATCH_ENDING = ".bak", ".tmp"
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
 _AT_THE_END = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+_NEVER_THERE_BEFORE = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+GROUP_READS_VARIABLE = "MARSSHOT_GROUP_READS"  # 1 where another user, the dashboard's, is to read the bot's files
+
+
+def group_may_read() -> bool:
+    """Return whether the group of the bot's user may read what it writes: only where the owner has set that up."""
+    return os.environ.get(GROUP_READS_VARIABLE) == "1"
+
+
+def private_mode() -> int:
+    """Return the rights that files are made with."""
+    return 0o640 if group_may_read() else 0o600
+
+
+def open_private(name: str, flags: int) -> int:
+    """Open a file, made with those rights if it is new; for open()'s opener."""
+    return os.open(name, flags, private_mode())
+
+
+def _open_without_waiting(name: str, flags: int) -> int:
+    """Open for reading; a pipe that somebody has put in a file's place keeps nobody waiting."""
+    return os.open(name, flags | os.O_NONBLOCK)
 
 
 class SystemCalls:
@@ -31,7 +55,7 @@ class SystemCalls:
 
     def read_tail(self, path: Path, length: int) -> tuple[bytes, int]:
         """Return the last bytes of a file, at most so many, and how many there are before them."""
-        with path.open("rb") as file:
+        with open(path, "rb", opener=_open_without_waiting) as file:
             before = max(0, file.seek(0, os.SEEK_END) - length)
             file.seek(before)
             return file.read(), before
@@ -50,11 +74,15 @@ class SystemCalls:
         return found.f_bavail * found.f_frsize
 
     def open(self, path: Path, flags: int) -> int:
-        """Open a file, made readable by its owner only if it is new, or a folder; return its descriptor."""
-        return os.open(path, flags, 0o600)
+        """Open a file, made private if it is new, or a folder; return its descriptor."""
+        return os.open(path, flags, private_mode())
 
     def restrict(self, descriptor: int) -> None:
-        """Let the owner alone read the file."""
+        """Give the file the rights that files are made with."""
+        os.fchmod(descriptor, private_mode())
+
+    def restrict_to_owner(self, descriptor: int) -> None:
+        """Let the owner alone read the file, whatever the group may read."""
         os.fchmod(descriptor, 0o600)
 
     def write(self, descriptor: int, content: memoryview) -> int:
@@ -109,10 +137,21 @@ class Disk:
         return self._system.free_bytes(folder)
 
     def write(self, path: Path, content: bytes) -> None:
-        """Create or overwrite a file, readable by its owner only, and see it down to the disk. Raises OSError."""
-        descriptor = self._system.open(path, _NEW)
+        """Create or overwrite a private file, and see it down to the disk. Raises OSError."""
+        self._write_synced(path, _NEW, content, self._system.restrict)
+
+    def write_secret(self, path: Path, content: bytes) -> None:
+        """Do the same with what may hold keys: nobody but its owner reads it, no group either. Raises OSError."""
+        self._write_synced(path, _NEW, content, self._system.restrict_to_owner)
+
+    def write_new(self, path: Path, content: bytes) -> None:
+        """Create a file of whose name there is nothing, no link either, and see it down to the disk. Raises OSError."""
+        self._write_synced(path, _NEVER_THERE_BEFORE, content, self._system.restrict)
+
+    def _write_synced(self, path: Path, flags: int, content: bytes, restrict: Callable[[int], None]) -> None:
+        descriptor = self._system.open(path, flags)
         try:
-            self._system.restrict(descriptor)
+            restrict(descriptor)
             self._write_all(descriptor, content)
             self._system.sync(descriptor)
         finally:
@@ -238,3 +277,11 @@ def replace_file(path: Path, content: bytes, *, durable: bool = True) -> Fingerp
         scratch.unlink(missing_ok=True)
         raise
     return written
+
+
+def replace_in_shared_folder(disk: Disk, path: Path, content: bytes) -> None:
+    """Replace a file in a folder that another user writes to: no link or pipe of his is followed. Raises OSError."""
+    scratch = scratch_path(path)
+    disk.remove(scratch)
+    disk.write_new(scratch, content)
+    disk.replace(scratch, path)

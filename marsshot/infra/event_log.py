@@ -7,7 +7,6 @@ Never a secret: every known secret is blanked out of whatever passes, tracebacks
 from __future__ import annotations
 
 import logging
-import os
 import shlex
 from collections.abc import Callable, Iterable
 from datetime import datetime
@@ -16,6 +15,7 @@ from pathlib import Path
 
 from marsshot.core.catalog import Catalog, LocalizedText
 from marsshot.core.errors import InputError
+from marsshot.infra.atomic_files import open_private
 from marsshot.infra.console import Terminal
 
 log = logging.getLogger("marsshot")
@@ -108,15 +108,11 @@ class _ConsoleHandler(logging.Handler):
             return  # bot.log has the line; a terminal that is gone must not end a bot with open positions
 
 
-def _open_private(name: str, flags: int) -> int:
-    return os.open(name, flags, 0o600)
-
-
 class _PrivateRotatingFileHandler(RotatingFileHandler):
     """A rotating log that only its owner can read."""
 
     def _open(self):  # type: ignore[no-untyped-def]
-        return open(self.baseFilename, self.mode, encoding="utf-8", opener=_open_private)
+        return open(self.baseFilename, self.mode, encoding="utf-8", opener=open_private)
 
 
 def start_log(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import stat
 import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ import main
 from marsshot.commands.archive import Archive, SavedFile, pack, unpack
 from marsshot.config.bot_files import Mode
 from marsshot.core.errors import InputError
-from marsshot.infra.atomic_files import Disk
+from marsshot.infra.atomic_files import GROUP_READS_VARIABLE, Disk
 from positions_store import load_state, writer_lock
 from tests.commands.test_recover import bought_and_sold
 from tests.helpers.builders import NOW
@@ -80,6 +81,25 @@ def test_it_works_beside_a_running_bot_and_names_itself_by_the_time(harness: Pro
         assert command("backup")[0] == 0
     (archive,) = harness.folder.glob("marsshot-live-*Z.tar")
     assert "bot_state.json" in members(archive)
+
+
+def test_the_archive_is_its_owners_alone_even_where_the_group_reads_the_rest(
+    harness: ProcessHarness, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(GROUP_READS_VARIABLE, "1")
+    command("backup", "saved.tar")
+    (harness.folder / "config.yaml").unlink()
+    command("restore", "saved.tar")
+    for name in ("saved.tar", "config.yaml"):
+        assert stat.S_IMODE((harness.folder / name).stat().st_mode) == 0o600, name
+    assert stat.S_IMODE((harness.folder / "bot_state.json").stat().st_mode) == 0o640
+
+
+def test_a_pause_in_the_folder_for_requests_is_saved_too(harness: ProcessHarness, command: Command) -> None:
+    (harness.folder / "control").mkdir()
+    command("pause")
+    command("backup", "saved.tar")
+    assert "PAUSE" in members(harness.folder / "saved.tar")
 
 
 def test_it_overwrites_nothing(harness: ProcessHarness, command: Command) -> None:

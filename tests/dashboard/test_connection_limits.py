@@ -23,6 +23,7 @@ from marsshot.dashboard.security.login_throttle import MAX_ATTEMPTS_PER_ADDRESS
 from marsshot.dashboard.server import THREADS, default_limits
 from tests.helpers.dashboard_harness import TOKEN, serving, write_bot_files
 
+PATIENCE = 4  # seconds, for a machine that does much else: such a page takes a few hundredths
 LIMITS = ConnectionLimits()
 HERE = ServerAddress("127.0.0.1", 0)
 BEHIND_PROXY = ServerAddress("127.0.0.1", 0, TOKEN, "https://bot.example")
@@ -174,12 +175,12 @@ UNREAD_ANSWER = f"GET /{BOKEH_SCRIPT} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encod
 @pytest.mark.parametrize("begin", [b"", HALF_A_HEADER, HALF_A_FORM, UNREAD_ANSWER], ids=["", "head", "body", "unread"])
 @pytest.mark.parametrize("sources", [["127.0.0.1"], [f"127.0.0.{n}" for n in range(2, 22)]], ids=["one", "twenty"])
 def test_three_hundred_slow_connections_keep_nobody_waiting(begin: bytes, sources: list[str]) -> None:
-    """From the owner's own address, and from twenty others; the longest of ten pages comes within two seconds."""
+    """From the owner's own address, and from twenty others; each of ten pages comes at once."""
     with serving(HERE) as address, ExitStack() as stack:
         count = 60 if begin is UNREAD_ANSWER else 300
         for source in sources:
             stack.enter_context(slow_connections(address, count // len(sources), begin, source))
-        assert max(seconds_for_a_page(address) for _ in range(10)) < 2
+        assert max(seconds_for_a_page(address) for _ in range(10)) < PATIENCE
 
 
 def test_a_request_that_trickles_in_is_given_up_a_byte_now_and_then_or_not() -> None:
@@ -225,7 +226,7 @@ def test_requests_sent_before_their_turn_hold_no_thread() -> None:
     """All that one piece has room for, on more connections than there are threads; each gets one answer."""
     with serving(HERE) as address, ExitStack() as stack:
         greedy = [stack.enter_context(connect(address, UNREAD_ANSWER * 100)) for _ in range(2 * THREADS)]
-        assert max(seconds_for_a_page(address) for _ in range(5)) < 2
+        assert max(seconds_for_a_page(address) for _ in range(5)) < PATIENCE
         assert read_to_the_end(greedy[0]).count(b"HTTP/1.1 200 OK") == 1
 
 

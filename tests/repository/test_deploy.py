@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from marsshot.config.bot_files import CONTROL_FOLDER, PUBLIC_CONFIG
 from marsshot.core.catalog import COMMAND_VARIABLE
+from marsshot.infra.atomic_files import GROUP_READS_VARIABLE
 from tests.helpers.builders import ROOT
 
 TOOLS = Path(sys.executable).parent
@@ -102,8 +104,26 @@ def test_the_dashboards_service_has_no_keys_and_is_reached_from_this_machine_alo
     assert "EnvironmentFile" not in service
     assert (service["IPAddressDeny"], service["IPAddressAllow"]) == ("any", "localhost")
     assert "--host" not in service["ExecStart"]
-    assert service["User"] == unit()["Service"]["User"]
-    assert service["ReadWritePaths"] == service["WorkingDirectory"] == unit()["Service"]["WorkingDirectory"]
+
+
+def test_the_dashboards_user_is_not_the_bots_and_writes_its_requests_alone() -> None:
+    bot, service = unit()["Service"], unit(DASHBOARD)["Service"]
+    assert (service["User"], service["Group"]) == ("marsshot-dashboard", bot["Group"])
+    assert service["User"] != bot["User"]
+    assert service["WorkingDirectory"] == bot["WorkingDirectory"]
+    assert service["ReadWritePaths"] == f"{bot['WorkingDirectory']}/{CONTROL_FOLDER}"
+    assert "-/etc/marsshot" in service["InaccessiblePaths"].split()
+    assert f"--config {PUBLIC_CONFIG} " in service["ExecStart"]
+
+
+def test_the_bots_group_reads_what_it_writes_in_the_service_and_by_hand() -> None:
+    """The units, and the command `marsshot`; a stricter umask would take those rights away again."""
+    for path in (UNIT, DASHBOARD):
+        assert f"{GROUP_READS_VARIABLE}=1" in unit(path)["Service"]["Environment"].split()
+    assert (unit()["Service"]["UMask"], unit()["Service"]["StateDirectoryMode"]) == ("0027", "0750")
+    command = (DEPLOY / "marsshot").read_text()
+    assert f"export {GROUP_READS_VARIABLE}=1" in command
+    assert "umask 0027" in command
 
 
 @pytest.mark.parametrize("script", ["install.sh", "update.sh", "find_python.sh", "container.sh", "marsshot"])

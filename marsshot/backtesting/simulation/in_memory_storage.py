@@ -22,6 +22,12 @@ class InMemoryDisk(Disk):
             raise FileNotFoundError(2, "No such file or directory", str(path))
         return bytes(self.files[path])
 
+    def read_tail(self, path: Path, length: int) -> tuple[bytes, int]:
+        """Return the last bytes of a file, and how many there are before them. Raises FileNotFoundError."""
+        content = self.read(path)
+        before = max(0, len(content) - length)
+        return content[before:], before
+
     def exists(self, path: Path) -> bool:
         """Return whether there is such a file."""
         return path in self.files

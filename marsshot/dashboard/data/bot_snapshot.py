@@ -19,9 +19,7 @@ from marsshot.config.bot_files import (
     EQUITY,
     HEARTBEAT,
     LAST_SEEN,
-    PAUSE,
     REPLY,
-    SELL_ALL,
     TRADES,
 )
 from marsshot.config.loader import read_settings
@@ -112,7 +110,8 @@ class BotFiles:
             pause_reason=control.reason(),
             paused=control.paused(),
             sell_all_pending=control.is_sell_all_requested(),
-            unsold=answer.left if answer is not None and answer.sold_all else {},
+            # While a sale is asked for, an answer is one to an earlier request, which this user may not take away.
+            unsold=answer.left if answer and answer.sold_all and not control.is_sell_all_requested() else {},
             is_silent=settings.mode != "demo"
             and (last_heartbeat is None or self._now() - last_heartbeat > HEARTBEAT_TIMEOUT),
             last_heartbeat=last_heartbeat,
@@ -122,8 +121,9 @@ class BotFiles:
     def version(self) -> str:
         """Return what is another text when any of the files has changed."""
         settings = self._settings
-        names = (BOOK, TRADES, DECISIONS, EQUITY, LAST_SEEN, PAUSE, SELL_ALL, REPLY, HEARTBEAT, settings.logging.file)
-        paths = [self._config, Path(PAUSE), model_facts_path(settings), *(settings.file(name) for name in names)]
+        names = (BOOK, TRADES, DECISIONS, EQUITY, LAST_SEEN, REPLY, HEARTBEAT, settings.logging.file)
+        requests = ControlFiles(settings).paths
+        paths = [self._config, *requests, model_facts_path(settings), *(settings.file(name) for name in names)]
         return content_digest(repr([file_fingerprint(path) for path in paths]).encode())[:20]
 
     def closes(self) -> tuple[DailyClose, ...]:

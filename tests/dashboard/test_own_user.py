@@ -1,0 +1,162 @@
+"""The dashboard as a user of its own, with two real users: what it can read, what it can write, and that it has no key.
+
+Only root can become another user: elsewhere these tests are skipped, and say so.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from marsshot.config.bot_files import CONTROL_FOLDER as NAME
+from marsshot.infra.atomic_files import GROUP_READS_VARIABLE
+from tests.helpers.builders import ROOT
+from tests.helpers.dashboard_harness import TOKEN, write_bot_files, write_settings
+
+BOT, DASHBOARD, GROUP = 60_001, 60_002, 60_001  # numbers without names do as well
+CONTROL_FOLDER = Path(NAME)
+KEY = "a-key-that-nobody-may-read-0123456789"
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can try what another user may do")
+
+SHOW_SETTINGS = 'write_public_copy(read_settings(Path("config.yaml")), Disk())'
+PAUSE = 'ControlFiles(read_settings(Path("config.yaml"))).pause("coins are missing")'
+RESUME = 'ControlFiles(read_settings(Path("config.yaml"))).resume()'
+BEGIN = """
+import os, re, sys
+from datetime import UTC, datetime
+from pathlib import Path
+from marsshot.bot.control_files import ControlFiles
+from marsshot.config.loader import read_settings
+from marsshot.config.public_copy import write_public_copy
+from marsshot.dashboard.app import create_app, warm_up
+from marsshot.dashboard.data.bot_snapshot import BotFiles
+from marsshot.dashboard.security.access_control import ServerAddress
+from marsshot.infra.atomic_files import Disk
+user, group, umask, token = int(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3], 8), sys.argv[4]
+def open_pages(config):
+    now = lambda: datetime(2021, 2, 20, tzinfo=UTC)
+    bot_files = BotFiles(config, read_settings(config), now)
+    app = create_app(bot_files, ServerAddress("127.0.0.1", 8377, token), now)
+    warm_up(app, bot_files)
+    return app.test_client()
+def get(path):
+    return client.get(path, base_url="http://127.0.0.1:8377").text
+def post(path, form_from, **values):
+    key = re.search(r'name="csrf_token" value="([^"]+)"', get(form_from))[1]
+    return client.post(path, data={"csrf_token": key, **values}, base_url="http://127.0.0.1:8377").status_code
+def log_in():
+    assert post("/login", "/login", token=token) == 303
+client = open_pages(Path("config.yaml"))  # while still root, to load what is loaded late
+log_in()
+get("/")
+os.umask(umask)
+os.setgroups([])
+os.setgid(group)
+os.setuid(user)
+"""
+VISIT = """
+client = open_pages(Path("config.public.yaml"))
+log_in()
+"""
+PAGES = 'print(*(get(path) for path in ("/", "/decisions", "/trades", "/model", "/log", "/control")))'
+PRESS = 'post("/control/{action}", "/control", sure="yes", word="SELL"); print(get("/control"))'
+
+
+@pytest.fixture(autouse=True)
+def folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The bot's folder as deploy/install.sh makes it, in a place that everybody may come to."""
+    outer = Path(tempfile.mkdtemp(dir="/var/tmp"))
+    outer.chmod(0o711)
+    path = outer / "marsshot"
+    path.mkdir()
+    monkeypatch.chdir(path)
+    monkeypatch.setenv(GROUP_READS_VARIABLE, "1")
+    write_bot_files()
+    write_settings(lunarcrush={"api_key": KEY})
+    CONTROL_FOLDER.mkdir()
+    for one in (path, *path.iterdir()):
+        os.chown(one, BOT, GROUP)
+        one.chmod(0o640)
+    path.chmod(0o750)
+    CONTROL_FOLDER.chmod(0o770)
+    Path("config.yaml").chmod(0o600)
+    run_as(BOT, SHOW_SETTINGS)
+    yield path
+    shutil.rmtree(outer)
+
+
+def run_as(user: int, program: str) -> str:
+    """Run a program as another user, once all that it needs is loaded: Python may be out of that user's reach."""
+    umask = "077" if user == DASHBOARD else "027"
+    done = subprocess.run(
+        [sys.executable, "-c", BEGIN + program, str(user), str(GROUP), umask, TOKEN],
+        env=os.environ | {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def visit(program: str) -> str:
+    return run_as(DASHBOARD, VISIT + program)
+
+
+def test_it_shows_all_of_the_bots_files_and_no_key() -> None:
+    pages = visit(PAGES)
+    assert "Permission denied" not in pages
+    for word in ("FET", "1,069.75", "Daily pass of 2021-02-15", "0.742"):
+        assert word in pages
+    assert KEY not in pages
+
+
+def test_the_file_with_the_keys_is_closed_to_it() -> None:
+    told = visit("try:\n    print(open('config.yaml').read())\nexcept PermissionError:\n    print('closed')")
+    assert told.strip() == "closed"
+
+
+@pytest.mark.parametrize("file", ["bot_state.paper.json", "trades.paper.csv", "config.public.yaml", "PAUSE"])
+def test_it_can_neither_change_nor_remove_nor_make_a_file_of_the_bots(file: str) -> None:
+    for attempt in (f"open({file!r}, 'a')", f"Path({file!r}).unlink()", f"Path({file!r}).rename('control/taken')"):
+        said = f"try:\n    {attempt}\n    print('done')\nexcept OSError as error:\n    print(error.strerror)"
+        assert visit(said).strip() in {"Permission denied", "No such file or directory"}, attempt
+
+
+def test_its_buttons_pause_sell_and_resume() -> None:
+    visit(PRESS.format(action="pause"))
+    assert Path("control/PAUSE.paper").stat().st_uid == DASHBOARD
+    visit(PRESS.format(action="sell-all"))
+    assert Path("control/SELL_ALL.paper").exists()
+    Path("control/SELL_ALL.paper").unlink()
+    visit(PRESS.format(action="resume"))
+    assert not Path("control/PAUSE.paper").exists()
+
+
+def test_it_reads_why_the_bot_paused_and_can_resume() -> None:
+    run_as(BOT, PAUSE)
+    assert "coins are missing" in visit(PAGES)
+    visit(PRESS.format(action="resume"))
+    assert not Path("control/PAUSE.paper").exists()
+
+
+def test_the_bot_adds_its_reason_to_a_pause_of_the_dashboards_and_ends_it() -> None:
+    visit(PRESS.format(action="pause"))
+    run_as(BOT, PAUSE)
+    assert Path("control/PAUSE.paper").read_text() == "coins are missing\n"
+    run_as(BOT, RESUME)
+    assert not Path("control/PAUSE.paper").exists()
+
+
+def test_a_pause_that_the_owner_made_by_hand_is_told_where_it_cannot_be_ended() -> None:
+    Path("PAUSE.paper").touch()
+    assert "PAUSE.paper" in visit(PRESS.format(action="resume"))
+    assert Path("PAUSE.paper").exists()
