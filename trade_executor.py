@@ -5,7 +5,8 @@ The order itself is tracked by exchange/order_tracker.py. Decides nothing about 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from decimal import ROUND_CEILING, Decimal
 
@@ -13,6 +14,7 @@ from marsshot.core.catalog import LocalizedText
 from marsshot.core.decisions import BOUGHT, BOUGHT_IN_PART, SOLD, SOLD_IN_PART, StepOutcome, StepResult, left_undone
 from marsshot.core.domain import ZERO, Book, Fill, Position, Side, TradingRules, floor_to_step
 from marsshot.core.errors import (
+    UNFORESEEN,
     AccountTroubleError,
     InsufficientBalanceError,
     MarsShotError,
@@ -127,13 +129,15 @@ class TradeExecutor:
         except StopRequested:
             raise
         except MarsShotError as error:
+            is_news = self.last_errors.get(symbol) != error.message
             self.last_errors[symbol] = error.message
-            self._log_not_sold(symbol, error)
+            self._log_not_sold(symbol, error, log_warning if is_news else log_file_only)
             return False
         self.last_errors.pop(symbol, None)
         return not decision.is_full or outcome.result is not StepResult.SOLD_IN_PART
 
-    def _log_not_sold(self, symbol: str, error: MarsShotError) -> None:
+    def _log_not_sold(self, symbol: str, error: MarsShotError, log_it: Callable[..., None]) -> None:
+        """Tell why a token was not sold. log_it: the file alone where the same was told at the last check."""
         match error:
             case UnknownOutcomeError():
                 log_warning("order.unknown", LocalizedText("log.sale_unknown", symbol=symbol, why=error.message))
@@ -145,10 +149,10 @@ class TradeExecutor:
             case _ if self.book.has_pending_order(symbol):
                 # A disk that refuses after the exchange has taken the order leaves the intent: it is not resent.
                 text = LocalizedText("log.sale_looked_up", symbol=symbol, why=error.message)
-                log_warning("order.not_sold", text, symbol=symbol)
+                log_it("order.not_sold", text, symbol=symbol)
             case _:
                 text = LocalizedText("log.not_sold_now", symbol=symbol, why=error.message)
-                log_warning("order.not_sold", text, symbol=symbol)
+                log_it("order.not_sold", text, symbol=symbol)
 
     def _log_missing(self, symbol: str, why: str) -> None:
         try:
@@ -164,6 +168,16 @@ class TradeExecutor:
         wanted = floor_to_step(decision.quantity, rules.lot_step)
         return self._is_worth_a_try(symbol, wanted, decision.reason, price, rules)
 
+    @contextmanager
+    def _contained(self, symbol: str) -> Iterator[None]:
+        """Turn what nobody has foreseen into the trouble of this one token."""
+        try:
+            yield
+        except UNFORESEEN as error:
+            told = LocalizedText("fault.order.unforeseen", why=repr(error))
+            pending = self.book.has_pending_order(symbol)
+            raise (UnknownOutcomeError(told) if pending else RefusedOrderError(told)) from error
+
     # ------------------------------------------------------------------ selling
 
     def sell(self, symbol: str, quantity: Decimal, reason: OrderReason, price: Decimal) -> StepOutcome:
@@ -171,6 +185,10 @@ class TradeExecutor:
 
         Returns how it ended. Raises by what to do next; what was sold before that is in the book.
         """
+        with self._contained(symbol):
+            return self._sell(symbol, quantity, reason, price)
+
+    def _sell(self, symbol: str, quantity: Decimal, reason: OrderReason, price: Decimal) -> StepOutcome:
         rules = self._tradable_rules(symbol)
         wanted = floor_to_step(quantity, rules.lot_step)
         if not self._is_worth_a_try(symbol, wanted, reason, price, rules):
@@ -205,7 +223,10 @@ class TradeExecutor:
         try:
             return self._order(symbol, Side.SELL, reason, rules, quantity=quantity)
         except InsufficientBalanceError as error:
-            free = self.exchange.account().free.get(rules.base_asset, ZERO)
+            account = self.exchange.account()
+            if rules.base_asset in account.unreadable:
+                raise
+            free = account.free.get(rules.base_asset, ZERO)
             there = floor_to_step(min(free, quantity), rules.lot_step)
             if there == quantity:
                 raise
@@ -263,6 +284,10 @@ class TradeExecutor:
 
         Returns how it ended. Raises by what to do next; what was bought before that is in book and plan.
         """
+        with self._contained(symbol):
+            return self._buy(symbol, amount, price)
+
+    def _buy(self, symbol: str, amount: Decimal, price: Decimal) -> StepOutcome:
         rules = self._tradable_rules(symbol)
         left = amount
         while left > 0 and (left == amount or left >= rules.smallest_order(price)):

@@ -674,7 +674,8 @@ def test_while_it_cannot_be_looked_up_the_outcome_stays_unknown(
     harness.fault(request_line, **details)
     harness.settle(70)
     assert harness.book.intents
-    assert harness.captured_log.of("order.still_unknown")
+    is_pair_gone = "-1121" in details.get("body", "") and request_line == QUERY_ORDER
+    assert len(harness.captured_log.of("order.pair_gone" if is_pair_gone else "order.still_unknown")) == 1
     harness.settle(301)
     harness.assert_consistent()
 

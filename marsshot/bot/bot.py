@@ -27,6 +27,7 @@ from marsshot.exchange.base import Exchange
 from marsshot.infra.clock import Clock
 from marsshot.infra.event_log import log_error, log_file_only, log_info, log_warning
 from marsshot.market_data.coinbase import SpotPrices
+from marsshot.portfolio.gone_pairs import gone_topic
 from marsshot.portfolio.ledger import with_everything_for_sale, with_position
 from marsshot.strategy.daily_plan import is_daily_update_done, is_daily_update_due, may_plan_go_on
 from marsshot.strategy.second_look import Effect
@@ -126,18 +127,14 @@ class Bot:
         self._resave_if_uncertain()
         self._keep_room()
         self.store.write_trades()
-        in_doubt = bool(self.store.book.intents)
-        self.executor.resolve_unknown()
-        is_decided = in_doubt and not self.store.book.intents
         if self.reconciler.awaits_second_reading or self.control.is_resume_requested():
             self.reconcile()
         sell_all_requested = self.control.is_sell_all_requested()
-        if sell_all_requested:
-            self.sell_all()
-        elif self._check_is_due() or (is_decided and self.unsold()):  # a sale of everything waits for no check
-            self.intraday_check()
-        elif doubted := self.price_feed.doubted():
-            self.look_again(doubted)
+        # An order in doubt holds back its own token alone: no other exit waits for its look-up.
+        was_checked = self._carry_out_exits(sell_all_requested, is_due=self._check_is_due())
+        if self._resolve_unknown():
+            is_due = was_checked or bool(self.unsold())  # a sale of everything waits for no check
+            self._carry_out_exits(sell_all_requested, is_due=is_due)
         if self.daily_is_due() and not self.clock.stopping:
             self.daily_update()
         self.save_quiet_period()
@@ -153,6 +150,31 @@ class Bot:
             log_info("disk.room", LocalizedText("log.disk_has_room"))
         else:
             log_error("disk.full", LocalizedText("log.disk_full"))
+
+    def _carry_out_exits(self, sell_all_requested: bool, *, is_due: bool) -> bool:
+        """Sell what is to be sold; return whether all prices were looked at."""
+        if sell_all_requested:
+            self.sell_all()
+        elif is_due:
+            self.intraday_check()
+        elif doubted := self.price_feed.doubted():
+            self.look_again(doubted)
+        return sell_all_requested or is_due
+
+    def _resolve_unknown(self) -> bool:
+        """Look up the orders in doubt; return whether one was decided, so that its token can be traded again."""
+        before = self.store.book.intents.keys()
+        if not before:
+            return False
+        self.executor.resolve_unknown()
+        gone = {name: one for name, one in self.store.book.intents.items() if self._is_of_gone_pair(name)}
+        is_told = all(gone_topic(one) in self.store.book.differences for one in gone.values())
+        if gone and (not is_told or not self.control.paused()):  # to be told, or decided by the owner's resume
+            self.reconcile()
+        return bool(before - self.store.book.intents.keys())
+
+    def _is_of_gone_pair(self, client_order_id: str) -> bool:
+        return client_order_id in self.executor.orders.ids_of_gone_pairs
 
     def _resave_if_uncertain(self) -> None:
         try:
@@ -170,7 +192,8 @@ class Bot:
             moments.append(self.daily_updater.not_before or now + timedelta(seconds=10))
         else:
             moments.append(self.next_daily())
-        if self.store.book.intents or self.reconciler.awaits_second_reading:
+        can_be_looked_up = not all(map(self._is_of_gone_pair, self.store.book.intents))
+        if can_be_looked_up or self.reconciler.awaits_second_reading:
             moments.append(now + timedelta(seconds=10))
         if (second_look := self.price_feed.second_look_at) is not None:
             moments.append(second_look)

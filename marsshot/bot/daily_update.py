@@ -290,6 +290,8 @@ class DailyUpdater:
         if not account.can_trade:
             raise AccountTroubleError(LocalizedText("fault.binance.may_not_trade"))
         book = self._store.book
+        if book.quote_asset in account.unreadable:
+            raise TemporaryError(LocalizedText("fault.binance.odd_balance", asset=book.quote_asset))
         smallest = {}
         for buy in self._plan().buys:
             rules = executor.rules_of(buy.symbol)

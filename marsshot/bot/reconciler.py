@@ -14,10 +14,11 @@ from decimal import Decimal
 from marsshot.bot.control_files import ControlFiles
 from marsshot.config.settings import Settings
 from marsshot.core.catalog import LocalizedText
-from marsshot.core.domain import STANDSTILL, ZERO, Account, Book, TradingRules
-from marsshot.core.errors import MarsShotError
+from marsshot.core.domain import STANDSTILL, ZERO, Account, Book, ExecutedOrder, TradingRules
+from marsshot.core.errors import MarsShotError, OddAnswerError
 from marsshot.core.reasons import DifferenceKind
 from marsshot.infra.event_log import log_error, log_info, log_warning
+from marsshot.portfolio.gone_pairs import gone_order_differences, with_gone_orders_decided
 from marsshot.portfolio.ledger import with_position
 from marsshot.portfolio.reconciliation import (
     SECOND_READING_AFTER_MS,
@@ -87,7 +88,7 @@ class Reconciler:
         settled = any(one.topic.is_unknown_order for one in accepted)
         self.store.change(
             lambda book: with_comparison(
-                _adjusted_to_exchange(book, accepted, rules, account),
+                _adjusted_to_exchange(_gone_orders_decided(book, accepted, account), accepted, rules, account),
                 now_ms,
                 reading.confirmed,
                 suspected=reading.suspected,
@@ -102,8 +103,9 @@ class Reconciler:
         self, account: Account, rules: Mapping[str, TradingRules | None], executor: TradeExecutor, now_ms: int
     ) -> list[Difference]:
         book = self.store.book
+        _log_unreadable(account, rules)
         seen = {
-            symbol: executor.exchange.orders_since(executor.pair_of(symbol), since_ms(book, now_ms))
+            symbol: _orders_seen(executor, symbol, since_ms(book, now_ms))
             for symbol in symbols_to_check(book, account, rules, list(rules))
         }
         # Of a token that may be another coin now the owner has been told already; all else goes on.
@@ -112,7 +114,8 @@ class Reconciler:
         missing = {DifferenceKind.SHORTFALL, DifferenceKind.LENT}
         uncovered = {one.symbol for one in by_balance if one.topic.kind in missing}
         covered = [symbol for symbol in book.positions if symbol not in uncovered]
-        return without_explained([*by_balance, *unknown_orders(book, seen, covered)])
+        gone = gone_order_differences(book, executor.orders.ids_of_gone_pairs, account)
+        return without_explained([*by_balance, *unknown_orders(book, seen, covered), *gone])
 
     def _is_accepted(self, difference: Difference, *, resumed: bool) -> bool:
         """Return whether the owner was told of it, and has allowed buying since. Lent coins come back: they stay."""
@@ -141,12 +144,39 @@ class Reconciler:
             self.store.save(with_position(self.store.book, symbol, replace(held, said=held.said | {SURPLUS})))
 
 
+def _orders_seen(executor: TradeExecutor, symbol: str, moment_ms: int) -> Sequence[ExecutedOrder]:
+    """Return the orders of a token; none, and say so, where Binance tells of them what nobody can read."""
+    try:
+        return executor.exchange.orders_since(executor.pair_of(symbol), moment_ms)
+    except OddAnswerError as error:
+        text = LocalizedText("log.not_compared_token", symbol=symbol, why=error.message)
+        log_warning("book.not_compared", text, symbol=symbol)
+        return []
+
+
+def _log_unreadable(account: Account, rules: Mapping[str, TradingRules | None]) -> None:
+    for symbol, known in rules.items():
+        if known is not None and known.base_asset in account.unreadable:
+            why = LocalizedText("fault.binance.odd_balance", asset=known.base_asset)
+            text = LocalizedText("log.not_compared_token", symbol=symbol, why=why)
+            log_warning("book.not_compared", text, symbol=symbol)
+
+
+def _gone_orders_decided(book: Book, accepted: Sequence[Difference], account: Account) -> Book:
+    gone = [one.topic for one in accepted if one.topic.kind is DifferenceKind.GONE_ORDER]
+    for topic in gone:
+        log_warning("book.adjusted", LocalizedText("log.gone_decided", symbol=topic.symbol), symbol=topic.symbol)
+    return with_gone_orders_decided(book, gone, account)
+
+
 def _with_replaced_taken(book: Book, rules: Mapping[str, TradingRules | None], account: Account | None) -> Book:
     """Let the positions that stood still count what the account holds of them now: the owner has looked."""
     for symbol, held in book.positions.items():
         if STANDSTILL not in held.said:
             continue
         known = rules.get(symbol)
+        if account is not None and known is not None and known.base_asset in account.unreadable:
+            continue
         there = (
             held.qty
             if account is None or known is None
@@ -167,7 +197,8 @@ def _adjusted_to_exchange(
         known, held = rules.get(one.symbol), book.positions.get(one.symbol)
         if one.topic.is_unknown_order:
             book = with_order_accepted(book, one)
-        if known is not None and held is not None and one.exchange_quantity is not None:
+        is_gone = one.topic.kind is DifferenceKind.GONE_ORDER
+        if known is not None and held is not None and one.exchange_quantity is not None and not is_gone:
             book = with_exchange_quantity(book, one, known.lot_step)
             amounts = {"there": _plain(one.exchange_quantity), "counted": _plain(held.qty)}
             log_warning("book.adjusted", LocalizedText("log.adjusted", symbol=one.symbol, **amounts), symbol=one.symbol)

@@ -104,13 +104,17 @@ def floor_to_step(quantity: Decimal, step: Decimal) -> Decimal:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Balances by asset (free, locked in orders, lent to an earn product) and permissions of the exchange account."""
+    """Balances by asset (free, locked in orders, lent to an earn product) and permissions of the exchange account.
+
+    unreadable: the assets whose balance is not known, as the exchange told no number.
+    """
 
     free: Mapping[str, Decimal]
     can_trade: bool = True
     permissions: frozenset[str] = frozenset()
     locked: Mapping[str, Decimal] = field(default_factory=dict)
     lent: Mapping[str, Decimal] = field(default_factory=dict)  # cannot be sold before the owner takes it back
+    unreadable: frozenset[str] = frozenset()
 
     def total(self, asset: str) -> Decimal:
         """Return what the account holds of an asset, free or locked in orders."""

@@ -9,6 +9,9 @@ from __future__ import annotations
 
 from marsshot.core.reasons import RefusalReason
 
+UNFORESEEN = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+"""What an answer in a form that nobody has foreseen ends with, deep in a calculation: the trouble of one token."""
+
 
 class MarsShotError(Exception):
     """Base of everything this bot raises on purpose; str() is one line for the owner."""
@@ -55,6 +58,14 @@ class TemporaryError(MarsShotError):
 
 class DiskFullError(TemporaryError):
     """The disk, or the quota on it, has no room left. Nothing happened."""
+
+
+class OddAnswerError(TemporaryError):
+    """The answer about this one token is not to be read; the same question about another may be answered well."""
+
+
+class PairGoneError(TemporaryError):
+    """The exchange does not know the pair any more: what became of its orders, only the balances can tell."""
 
 
 class RefusedOrderError(MarsShotError):

@@ -111,6 +111,7 @@ class DifferenceKind(StrEnum):
     UNKNOWN_SALE = "sale"  # an order of ours that the book does not know, and less is there than the book counts
     COVERED_SALE = "covered"  # such an order, and as much is there as the book counts: exits go on
     UNKNOWN_PURCHASE = "purchase"
+    GONE_ORDER = "gone"  # an order in doubt of a pair that the exchange does not know any more
     CAPITAL = "capital"
     UNNAMED = ""  # of a version that this one does not know
 

@@ -53,7 +53,10 @@ class Exchange(Protocol):
         """Send the order once. Raises any of the four errors above."""
 
     def find_order(self, intent: Intent) -> OrderReport | None:
-        """Look an order up by its client order id; None where the exchange does not know it. Never raises a guess."""
+        """Look an order up by its client order id; None where the exchange does not know it. Never raises a guess.
+
+        Raises PairGoneError where the exchange does not know the pair any more, TemporaryError or AccountTroubleError.
+        """
 
     def fetch_part_fills(self, intent: Intent, order_id: int) -> tuple[PartFill, ...]:
         """Return the trades of an order, with their commissions. Raises TemporaryError or AccountTroubleError."""

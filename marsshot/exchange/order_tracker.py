@@ -7,6 +7,7 @@ second one: every attempt has a new id. Decides nothing about what to trade.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 
 from marsshot.core.catalog import LocalizedText
@@ -23,9 +24,11 @@ from marsshot.core.domain import (
     new_client_order_id,
 )
 from marsshot.core.errors import (
+    UNFORESEEN,
     AccountTroubleError,
     ClockRefusedError,
     MarsShotError,
+    PairGoneError,
     RefusedOrderError,
     StopRequested,
     TemporaryError,
@@ -34,7 +37,7 @@ from marsshot.core.errors import (
 from marsshot.core.reasons import OrderReason
 from marsshot.exchange.base import Exchange
 from marsshot.infra.clock import Clock
-from marsshot.infra.event_log import log_info, log_warning
+from marsshot.infra.event_log import log_error, log_file_only, log_info, log_warning
 from marsshot.portfolio.ledger import with_fill, with_intent, without_intent
 from marsshot.portfolio.serialization import decimal_text
 from positions_store import Store
@@ -55,6 +58,8 @@ class OrderTracker:
         self._store = store
         self._clock = clock
         self._first_missed_ms: dict[str, int] = {}  # by client order id: when it was first not found
+        self._last_told: dict[str, str] = {}  # by client order id: why it could not be looked up
+        self.ids_of_gone_pairs: set[str] = set()  # orders that cannot be asked for: their pair is not known any more
 
     def place(
         self,
@@ -121,9 +126,13 @@ class OrderTracker:
         if report.executed_base == 0:
             self._store.save(without_intent(self._store.book, intent))
             raise RefusedOrderError(LocalizedText("fault.order.nothing_executed", status=report.status))
-        fill = _fill_of(report, self._all_parts(intent, report))
-        before = self._store.book
-        self._store.save(with_fill(before, intent, fill))
+        parts, before = self._all_parts(intent, report), self._store.book
+        try:
+            fill = _fill_of(report, parts)
+            book = with_fill(before, intent, fill)
+        except UNFORESEEN as error:  # of this order alone; the next one may be booked
+            raise UnknownOutcomeError(LocalizedText("fault.order.unforeseen", why=repr(error))) from error
+        self._store.save(book)
         _log_fill(intent, fill, before)
         return fill
 
@@ -147,13 +156,23 @@ class OrderTracker:
         for intent in list(self._store.book.intents.values()):
             try:
                 self._look_up(intent)
+                self.ids_of_gone_pairs.discard(intent.client_order_id)
             except (RefusedOrderError, UnknownOutcomeError) as error:
                 text = LocalizedText("log.about", subject=intent.symbol, told=error.message)
-                log_info("order.looked_up", text, client_order_id=intent.client_order_id)
+                self._log_once(log_info, "order.looked_up", intent, text)
+            except PairGoneError as error:
+                self.ids_of_gone_pairs.add(intent.client_order_id)
+                text = LocalizedText("log.pair_gone", symbol=intent.symbol, why=error.message)
+                self._log_once(log_error, "order.pair_gone", intent, text)
             except (TemporaryError, AccountTroubleError) as error:
-                log_warning(
-                    "order.still_unknown", LocalizedText("log.still_unknown", symbol=intent.symbol, why=error.message)
-                )
+                text = LocalizedText("log.still_unknown", symbol=intent.symbol, why=error.message)
+                self._log_once(log_warning, "order.still_unknown", intent, text)
+
+    def _log_once(self, log: Callable[..., None], event: str, intent: Intent, text: str) -> None:
+        """Tell what keeps an order in doubt, and again only when it is something else: it is looked up every round."""
+        name = intent.client_order_id
+        (log_file_only if self._last_told.get(name) == text else log)(event, text, client_order_id=name)
+        self._last_told[name] = text
 
     def _look_up(self, intent: Intent) -> None:
         # The time is asked before the order: what is unknown now was unknown at that time too.

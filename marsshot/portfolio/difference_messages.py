@@ -20,7 +20,12 @@ def difference_text(topic: DifferenceTopic, sentence: str, book: Book, catalog: 
             facts = {"symbol": topic.symbol, "counted": held.qty, "there": Decimal(topic.detail)}
         case DifferenceKind.UNKNOWN_PAIR | DifferenceKind.CLOSED_PAIR | DifferenceKind.LENT:
             facts = {"symbol": topic.symbol}
-        case DifferenceKind.UNKNOWN_SALE | DifferenceKind.COVERED_SALE | DifferenceKind.UNKNOWN_PURCHASE:
+        case (
+            DifferenceKind.UNKNOWN_SALE
+            | DifferenceKind.COVERED_SALE
+            | DifferenceKind.UNKNOWN_PURCHASE
+            | DifferenceKind.GONE_ORDER
+        ):
             facts = {"symbol": topic.symbol, "order": topic.detail}
         case DifferenceKind.CAPITAL if topic.detail:
             facts = {"quote": book.quote_asset, "counted": book.capital, "there": Decimal(topic.detail)}

@@ -63,7 +63,8 @@ def balance_differences(book: Book, account: Account, rules: Mapping[str, Tradin
         if not book.has_pending_order(symbol):
             found += _position_differences(symbol, held, account, rules.get(symbol))
     free = account.free.get(book.quote_asset, ZERO)
-    if not book.intents and book.capital - free >= _CENT:
+    is_known = book.quote_asset not in account.unreadable
+    if is_known and not book.intents and book.capital - free >= _CENT:
         text = LocalizedText("log.differs.capital", counted=book.capital, quote=book.quote_asset, there=free)
         topic = DifferenceTopic(DifferenceKind.CAPITAL, detail=decimal_text(free))
         found.append(Difference(topic=topic, sentence=text, pauses=False))
@@ -81,6 +82,8 @@ def _position_differences(
         text = LocalizedText("log.differs.closed", symbol=symbol, why=rules.unavailable_reason)
         topic = DifferenceTopic(DifferenceKind.CLOSED_PAIR, symbol)
         found.append(Difference(topic=topic, sentence=text, pauses=False))
+    if rules.base_asset in account.unreadable:
+        return found
     there, lent = account.total(rules.base_asset), account.lent.get(rules.base_asset, ZERO)
     if lent > 0 and _is_short(held.qty - there, rules):
         text = LocalizedText("log.differs.lent", symbol=symbol, counted=_plain(held.qty), lent=_plain(lent))
@@ -123,7 +126,7 @@ def symbols_to_check(
 
     def differs(symbol: str) -> bool:
         known = rules.get(symbol)
-        if known is None or book.has_pending_order(symbol):
+        if known is None or book.has_pending_order(symbol) or known.base_asset in account.unreadable:
             return False
         held = book.positions.get(symbol)
         counted = (held.qty if held else ZERO) + book.dust.get(known.base_asset, ZERO)
@@ -222,7 +225,8 @@ def reading_of(book: Book, differences: Sequence[Difference], now_ms: int) -> Re
     for one in differences:
         first_ms = book.suspected.get(one.topic, now_ms)
         is_seen_twice = not book.intents and now_ms - first_ms >= SECOND_READING_AFTER_MS
-        if not one.pauses or one.topic in book.differences or is_seen_twice:
+        is_of_look_up = one.topic.kind is DifferenceKind.GONE_ORDER  # no reading of the account shows it
+        if not one.pauses or one.topic in book.differences or is_seen_twice or is_of_look_up:
             confirmed.append(one)
         elif not book.intents or one.topic in book.suspected:
             suspected[one.topic] = min(first_ms, now_ms)

@@ -94,5 +94,5 @@ def recorded_rules(row: Mapping[str, Any], path: Path) -> PairRules:
             min_notional=known.min_notional,
             legacy_notional="NOTIONAL" not in filters,
         )
-    except (KeyError, TypeError, ArithmeticError):
+    except (KeyError, TypeError, ValueError, ArithmeticError):
         raise InputError(f"{path}: the rules of {row.get('symbol')} cannot be read") from None

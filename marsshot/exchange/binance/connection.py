@@ -22,6 +22,7 @@ from marsshot.core.domain import QuietReason, utc_text
 from marsshot.core.errors import MarsShotError, TemporaryError, UnknownOutcomeError
 from marsshot.exchange.binance.client import BinanceAPIException, BinanceRequestException, Client
 from marsshot.exchange.binance.errors import (
+    ARCHIVED_ORDER,
     BAD_TIMESTAMP,
     HTTP_TEAPOT,
     INVALID_SYMBOL,
@@ -32,7 +33,7 @@ from marsshot.exchange.binance.errors import (
     order_error,
     read_error,
 )
-from marsshot.exchange.binance.responses import UNREADABLE
+from marsshot.exchange.binance.numbers import UNREADABLE, read_time_ms
 from marsshot.infra.bounded_http import BoundedAdapter
 from marsshot.infra.clock import Clock
 from marsshot.infra.event_log import log_error
@@ -54,6 +55,10 @@ class UnknownPairError(TemporaryError):
 
 class NoSuchOrderError(TemporaryError):
     """-2013: no order has this id, as far as this server knows now."""
+
+
+class ArchivedOrderError(TemporaryError):
+    """-2026: the order ended long ago with nothing executed."""
 
 
 class _StaleClockError(TemporaryError):
@@ -123,9 +128,10 @@ class BinanceConnection:
         """Ask the exchange for its time and keep the offset. Raises TemporaryError."""
         before = self._local_ms()
         answer = self.read(self.client.get_server_time)
-        server_ms = answer.get("serverTime") if isinstance(answer, dict) else None
-        if not isinstance(server_ms, int):
-            raise TemporaryError(LocalizedText("fault.binance.no_time"))
+        try:
+            server_ms = read_time_ms(answer["serverTime"])
+        except UNREADABLE:
+            raise TemporaryError(LocalizedText("fault.binance.no_time")) from None
         # The answer was true about half-way between request and response.
         self._offset_ms = server_ms - (before + self._local_ms()) // 2
         self._synced = True
@@ -229,6 +235,8 @@ def _special_error(code: int) -> TemporaryError | None:
         return UnknownPairError(LocalizedText("fault.binance.no_pair"))
     if code == NO_SUCH_ORDER:
         return NoSuchOrderError(LocalizedText("fault.binance.no_order"))
+    if code == ARCHIVED_ORDER:
+        return ArchivedOrderError(LocalizedText("fault.binance.no_order"))
     if code == BAD_TIMESTAMP:
         return _StaleClockError(LocalizedText("fault.binance.bad_time"))
     return None

@@ -25,12 +25,17 @@ from marsshot.core.domain import (
     QuietReason,
     TradingRules,
 )
-from marsshot.core.errors import MarsShotError, StopRequested, TemporaryError, UnknownOutcomeError
+from marsshot.core.errors import MarsShotError, PairGoneError, StopRequested, TemporaryError, UnknownOutcomeError
 from marsshot.exchange.base import PricesCallback
-from marsshot.exchange.binance.connection import BinanceConnection, NoSuchOrderError, UnknownPairError
+from marsshot.exchange.binance.connection import (
+    ArchivedOrderError,
+    BinanceConnection,
+    NoSuchOrderError,
+    UnknownPairError,
+)
+from marsshot.exchange.binance.numbers import UNREADABLE
 from marsshot.exchange.binance.order_history import own_orders
 from marsshot.exchange.binance.responses import (
-    UNREADABLE,
     order_parameters,
     pair_list,
     read_account,
@@ -40,6 +45,7 @@ from marsshot.exchange.binance.responses import (
     read_prices,
     read_report,
     read_rules,
+    unexecuted_report,
 )
 from marsshot.infra.background import WorkerPool
 from marsshot.infra.clock import Clock
@@ -196,7 +202,7 @@ class BinanceExchange:
     def find_order(self, intent: Intent) -> OrderReport | None:
         """Look an order up by its client order id; None where the exchange does not know it.
 
-        Raises TemporaryError or AccountTroubleError where it could not be asked.
+        Raises PairGoneError, another TemporaryError or AccountTroubleError where it could not be asked.
         """
         try:
             answer = self._connection.signed(
@@ -204,6 +210,10 @@ class BinanceExchange:
             )
         except NoSuchOrderError:
             return None
+        except ArchivedOrderError:
+            return unexecuted_report(intent)
+        except UnknownPairError:
+            raise PairGoneError(LocalizedText("fault.order.pair_gone", pair=intent.pair)) from None
         report = read_report(answer, intent)
         if report is None:
             raise TemporaryError(LocalizedText("fault.binance.odd_order"))
@@ -213,7 +223,7 @@ class BinanceExchange:
         """Return the trades of an order, with their commissions. Raises TemporaryError or AccountTroubleError."""
         try:
             return tuple(
-                read_part_fill(row) for row in self._trades_of(intent.pair, order_id) if row["orderId"] == order_id
+                read_part_fill(row) for row in self._trades_of(intent.pair, order_id) if int(row["orderId"]) == order_id
             )
         except UNREADABLE:
             raise TemporaryError(LocalizedText("fault.binance.odd_trades")) from None

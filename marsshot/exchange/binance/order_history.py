@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from decimal import Decimal
 from functools import partial
 from typing import Any
 
@@ -11,7 +10,8 @@ from marsshot.core.catalog import LocalizedText
 from marsshot.core.domain import ZERO, Fill, OwnOrder, Side, fees_by_asset, is_our_order
 from marsshot.core.errors import TemporaryError
 from marsshot.exchange.binance.connection import BinanceConnection
-from marsshot.exchange.binance.responses import UNREADABLE, read_part_fill
+from marsshot.exchange.binance.numbers import UNREADABLE, read_amount, read_decimal, read_time_ms
+from marsshot.exchange.binance.responses import read_part_fill
 
 ROWS_PER_PAGE = 1000
 _FINAL = {"FILLED", "CANCELED", "REJECTED", "EXPIRED", "EXPIRED_IN_MATCH"}
@@ -57,21 +57,21 @@ def _pages(fetch_page: Callable[..., list[Row]], parameter: str, id_name: str) -
 
 
 def _is_wanted(row: Row, moment_ms: int) -> bool:
-    has_executed = Decimal(row["executedQty"]) > 0
+    has_executed = read_amount(row["executedQty"]) > 0
     return (
         is_our_order(row["clientOrderId"])
-        and int(row["time"]) >= moment_ms
+        and read_time_ms(row["time"]) >= moment_ms
         and (has_executed or row["status"] not in _FINAL)
     )
 
 
 def _own_order(row: Row, trades: list[Row]) -> OwnOrder:
     parts = tuple(read_part_fill(trade) for trade in trades)
-    executed = Decimal(row["executedQty"])
+    executed = read_amount(row["executedQty"])
     if sum((part.quantity for part in parts), ZERO) != executed:
         raise TemporaryError(LocalizedText("fault.order.odd_trades"))
-    quote = Decimal(row["cummulativeQuoteQty"])
-    quote_amount = Decimal(row.get("origQuoteOrderQty") or 0)
+    quote = read_decimal(row["cummulativeQuoteQty"])
+    quote_amount = read_amount(row.get("origQuoteOrderQty") or 0)
     fill = Fill(
         client_order_id=str(row["clientOrderId"]),
         order_id=int(row["orderId"]),
@@ -79,13 +79,13 @@ def _own_order(row: Row, trades: list[Row]) -> OwnOrder:
         base=executed,
         quote=quote if quote > 0 else sum((part.quote for part in parts), ZERO),
         fees=fees_by_asset(parts),
-        time_ms=int(row.get("updateTime") or row["time"]),
+        time_ms=read_time_ms(row.get("updateTime") or row["time"]),
     )
     return OwnOrder(
         pair=str(row["symbol"]),
         side=Side(row["side"]),
         fill=fill,
-        quantity=None if quote_amount > 0 else Decimal(row["origQty"]),
+        quantity=None if quote_amount > 0 else read_amount(row["origQty"]),
         quote_amount=quote_amount if quote_amount > 0 else None,
         is_final=row["status"] in _FINAL,
     )

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping
-from decimal import Decimal, InvalidOperation
+from contextlib import suppress
+from decimal import Decimal
 from typing import Any
 
 from marsshot.core.catalog import LocalizedText
@@ -22,12 +23,12 @@ from marsshot.core.domain import (
     fees_by_asset,
     is_usable_price,
 )
-from marsshot.core.errors import TemporaryError
-from marsshot.exchange.binance.trading_rules import trading_rules_of
+from marsshot.core.errors import OddAnswerError, TemporaryError
+from marsshot.exchange.binance.numbers import UNREADABLE, read_amount, read_decimal, read_time_ms
+from marsshot.exchange.binance.trading_rules import OddRuleError, trading_rules_of, unreadable_rules
 from marsshot.portfolio.serialization import decimal_text
 
-# What reading an answer of another form raises.
-UNREADABLE = (AttributeError, KeyError, TypeError, ValueError, InvalidOperation)
+_MAX_EXCESS = Decimal("1.01")  # of what a purchase spends over what was ordered: nothing that an exchange may do
 
 _LENT = "LD"
 _COINS_LIKE_LENT = {"LDO"}  # a coin of its own; lent it is LDLDO
@@ -39,14 +40,24 @@ def pair_list(pairs: list[str]) -> str:
 
 
 def read_account(answer: Any) -> Account:
-    """Read balances and permissions. Raises TemporaryError."""
-    try:
-        free = {row["asset"]: Decimal(row["free"]) for row in answer["balances"]}
-        locked = {row["asset"]: amount for row in answer["balances"] if (amount := Decimal(row.get("locked", 0)))}
-        permissions = frozenset(answer.get("permissions") or ())
-        return Account(free, answer.get("canTrade", True) is True, permissions, locked, _lent(free))
-    except UNREADABLE:
-        raise TemporaryError(LocalizedText("fault.binance.odd_account")) from None
+    """Read balances and permissions; a balance that is none is noted as unreadable. Raises TemporaryError."""
+    if not isinstance(answer, dict) or not isinstance(rows := answer.get("balances"), list):
+        raise TemporaryError(LocalizedText("fault.binance.odd_account"))
+    free, locked, unreadable = dict[str, Decimal](), dict[str, Decimal](), set[str]()
+    for row in rows:
+        asset = row.get("asset") if isinstance(row, dict) else None
+        if not isinstance(asset, str):
+            continue
+        try:
+            free[asset], in_orders = read_amount(row["free"]), read_amount(row.get("locked", 0))
+        except UNREADABLE:
+            unreadable.add(asset)
+            continue
+        if in_orders:
+            locked[asset] = in_orders
+    permissions = answer.get("permissions")
+    names = frozenset(map(str, permissions)) if isinstance(permissions, list) else frozenset[str]()
+    return Account(free, answer.get("canTrade", True) is True, names, locked, _lent(free), frozenset(unreadable))
 
 
 def _lent(free: Mapping[str, Decimal]) -> dict[str, Decimal]:
@@ -59,11 +70,23 @@ def _lent(free: Mapping[str, Decimal]) -> dict[str, Decimal]:
 
 
 def read_rules(answer: Any, pairs: Collection[str]) -> dict[str, TradingRules]:
-    """Read exchangeInfo. Raises TemporaryError."""
-    try:
-        return {row["symbol"]: trading_rules_of(row) for row in answer["symbols"] if row["symbol"] in pairs}
-    except UNREADABLE:
-        raise TemporaryError(LocalizedText("fault.binance.odd_rules")) from None
+    """Read exchangeInfo; a pair whose row is half is not tradable. Raises TemporaryError."""
+    if not isinstance(answer, dict) or not isinstance(rows := answer.get("symbols"), list):
+        raise TemporaryError(LocalizedText("fault.binance.odd_rules"))
+    if rows and not any(isinstance(row, dict) for row in rows):
+        raise TemporaryError(LocalizedText("fault.binance.odd_rules"))
+    rules: dict[str, TradingRules] = {}
+    for row in rows:
+        pair = row.get("symbol") if isinstance(row, dict) else None
+        if not isinstance(pair, str) or pair not in pairs:
+            continue
+        try:
+            rules[pair] = trading_rules_of(row)
+        except OddRuleError as error:
+            rules[pair] = unreadable_rules(row, str(error))
+        except UNREADABLE as error:
+            rules[pair] = unreadable_rules(row, type(error).__name__)
+    return rules
 
 
 def read_prices(rows: Any) -> dict[str, Decimal]:
@@ -72,12 +95,9 @@ def read_prices(rows: Any) -> dict[str, Decimal]:
         raise TemporaryError(LocalizedText("fault.binance.odd_prices"))
     prices: dict[str, Decimal] = {}
     for row in rows:
-        try:
-            pair, price = row["symbol"], Decimal(row["price"])
-        except UNREADABLE:
-            continue
-        if is_usable_price(price):
-            prices[pair] = price
+        with suppress(*UNREADABLE):
+            if is_usable_price(price := read_decimal(row["price"])):
+                prices[str(row["symbol"])] = price
     return prices
 
 
@@ -100,59 +120,86 @@ def read_report(answer: Any, intent: Intent) -> OrderReport | None:
     try:
         if answer["clientOrderId"] != intent.client_order_id or answer["symbol"] != intent.pair:
             return None
-        executed = Decimal(answer["executedQty"])
-        if not executed.is_finite() or executed < 0:
+        executed, quote = read_amount(answer["executedQty"]), read_decimal(answer["cummulativeQuoteQty"])
+        if not _fits(intent, executed, quote):
             return None
-        fills = answer.get("fills")
-        parts = tuple(read_part_fill(row) for row in fills) if isinstance(fills, list) else ()
-        complete = executed == sum((part.quantity for part in parts), ZERO)
         return OrderReport(
             client_order_id=intent.client_order_id,
             order_id=int(answer["orderId"]),
             status=str(answer["status"]),
             executed_base=executed,
-            executed_quote=quote if (quote := Decimal(answer["cummulativeQuoteQty"])) > 0 else None,
-            transact_ms=int(answer.get("transactTime") or answer.get("updateTime") or answer["time"]),
-            parts=parts if complete and executed > 0 else None,
+            executed_quote=quote if quote > 0 else None,
+            transact_ms=read_time_ms(answer.get("transactTime") or answer.get("updateTime") or answer["time"]),
+            parts=_parts_of(answer.get("fills"), executed),
         )
     except UNREADABLE:
         return None
 
 
-def read_order_ids(rows: Any, since_ms: int) -> list[int]:
-    """Return the ids of the orders behind a list of trades from a moment on, oldest first. Raises TemporaryError."""
+def _fits(intent: Intent, executed: Decimal, quote: Decimal) -> bool:
+    """Return whether an order can have executed this much: not more than was ordered."""
+    if intent.quantity is not None:
+        return executed <= intent.quantity
+    return quote <= (intent.quote_amount or ZERO) * _MAX_EXCESS
+
+
+def _parts_of(fills: object, executed: Decimal) -> tuple[PartFill, ...] | None:
+    """Return an order's trades, or None where they are not all there and whole: they are asked for again then."""
     try:
-        return list(dict.fromkeys(int(row["orderId"]) for row in rows if int(row["time"]) >= since_ms))
+        parts = tuple(map(read_part_fill, fills)) if isinstance(fills, list) else ()
     except UNREADABLE:
-        raise TemporaryError(LocalizedText("fault.binance.odd_trades")) from None
+        return None
+    return parts if executed > 0 and executed == sum((part.quantity for part in parts), ZERO) else None
+
+
+def unexecuted_report(intent: Intent) -> OrderReport:
+    """Return the end of an order that Binance has put away as one that executed nothing."""
+    return OrderReport(
+        client_order_id=intent.client_order_id,
+        order_id=0,
+        status="EXPIRED",
+        executed_base=ZERO,
+        executed_quote=None,
+        transact_ms=intent.created_ms,
+        parts=None,
+    )
+
+
+def read_order_ids(rows: Any, since_ms: int) -> list[int]:
+    """Return the ids of the orders behind a list of trades from a moment on, oldest first. Raises OddAnswerError."""
+    try:
+        return list(dict.fromkeys(int(row["orderId"]) for row in rows if read_time_ms(row["time"]) >= since_ms))
+    except UNREADABLE:
+        raise OddAnswerError(LocalizedText("fault.binance.odd_trades")) from None
 
 
 def read_executed_order(answer: Any, trades: Any) -> ExecutedOrder:
-    """Read an order that was asked for by Binance's own id; its trades are among these. Raises TemporaryError."""
+    """Read an order that was asked for by Binance's own id; its trades are among these. Raises OddAnswerError."""
     try:
-        parts = [read_part_fill(row) for row in trades if row["orderId"] == answer["orderId"]]
+        parts = [read_part_fill(row) for row in trades if int(row["orderId"]) == int(answer["orderId"])]
+        quote = read_decimal(answer.get("cummulativeQuoteQty", 0))
         return ExecutedOrder(
             client_order_id=str(answer["clientOrderId"]),
             pair=str(answer["symbol"]),
             side=str(answer["side"]),
-            executed_base=Decimal(answer["executedQty"]),
-            time_ms=int(answer["time"]),
-            quote=quote
-            if (quote := Decimal(answer.get("cummulativeQuoteQty", 0))) > 0
-            else sum((part.quote for part in parts), ZERO),
+            executed_base=read_amount(answer["executedQty"]),
+            time_ms=read_time_ms(answer["time"]),
+            quote=quote if quote > 0 else sum((part.quote for part in parts), ZERO),
             fees=fees_by_asset(parts),
         )
     except UNREADABLE:
-        raise TemporaryError(LocalizedText("fault.binance.odd_seen_order")) from None
+        raise OddAnswerError(LocalizedText("fault.binance.odd_seen_order")) from None
 
 
 def read_part_fill(row: Mapping[str, Any]) -> PartFill:
     """Read one trade of an order. Raises one of UNREADABLE."""
-    price, quantity = Decimal(row["price"]), Decimal(row["qty"])
+    price, quantity = read_amount(row["price"]), read_amount(row["qty"])
+    if price == 0 or quantity == 0:
+        raise ValueError("a trade of nothing")
     return PartFill(
         price=price,
         quantity=quantity,
-        quote=Decimal(row["quoteQty"]) if "quoteQty" in row else price * quantity,
-        commission=Decimal(row["commission"]),
-        commission_asset=str(row["commissionAsset"]),
+        quote=read_amount(row["quoteQty"]) if "quoteQty" in row else price * quantity,
+        commission=read_amount(row["commission"]),
+        commission_asset=str(row["commissionAsset"]).replace("+", "_"),  # which joins the assets in trades.csv
     )
