@@ -17,9 +17,10 @@ from marsshot.bot.journal import Journal
 from marsshot.bot.price_feed import PriceFeed, PriceLook, WouldAct
 from marsshot.bot.price_judge import last_looks_of
 from marsshot.bot.reconciler import Reconciler, log_not_compared
+from marsshot.bot.trouble_tracker import Trouble, TroubleKind, Troubles, updated
 from marsshot.config.settings import Settings
 from marsshot.core.catalog import LocalizedText, catalog_of
-from marsshot.core.domain import Position, QuietReason, Scoring
+from marsshot.core.domain import STANDSTILL, Position, QuietReason, Scoring
 from marsshot.core.errors import AccountTroubleError, TemporaryError
 from marsshot.core.exit_settings import ExitRules
 from marsshot.core.reasons import OrderReason, UnsoldReason
@@ -98,6 +99,7 @@ class Bot:
         self._journal = journal
         self._last_check: datetime | None = None
         self._had_room = True
+        self.troubles = Troubles()
         self._command_inbox = CommandInbox(control)
 
     def _pair(self, symbol: str) -> str:
@@ -138,7 +140,28 @@ class Bot:
         if self.daily_is_due() and not self.clock.stopping:
             self.daily_update()
         self.save_quiet_period()
+        self._tell_lasting_troubles()
         self._acknowledge_commands(sold_all=sell_all_requested)
+
+    def _tell_lasting_troubles(self) -> None:
+        """Tell once of what has kept a position blind or tied for a quarter of an hour, and once that it is over."""
+        self.troubles = updated(self.troubles, self._troubles_now(), self.clock.now())
+        for trouble in self.troubles.to_tell:
+            log_error("trouble.lasts", LocalizedText(trouble.text_key, subject=trouble.subject), topic=str(trouble))
+        for trouble in self.troubles.over:
+            log_info("trouble.over", LocalizedText("trouble.over", subject=trouble.subject), subject=trouble.subject)
+
+    def _troubles_now(self) -> list[Trouble]:
+        book, quotes = self.store.book, self.price_feed.last_quotes
+        found = [Trouble(TroubleKind.ORDER_IN_DOUBT, intent.symbol) for intent in book.intents.values()]
+        for symbol, held in book.positions.items():
+            if STANDSTILL not in held.said and symbol in quotes and quotes[symbol].price is None:
+                found.append(Trouble(TroubleKind.NO_PRICE, symbol))
+            if symbol in self.executor.last_errors:
+                found.append(Trouble(TroubleKind.SALE_REFUSED, symbol))
+        if self.quiet_seconds_left() > 0:
+            found.append(Trouble(TroubleKind.VENUE_SILENT, "Binance"))
+        return found
 
     def _keep_room(self) -> None:
         """Keep room on the disk for the book, and tell once that there is none, and once that there is again."""

@@ -20,7 +20,6 @@ class TroubleKind(StrEnum):
     VENUE_SILENT = "venue_silent"  # a venue gives no answer at all
     SALE_REFUSED = "sale_refused"  # a sale that is due is refused again and again
     ORDER_IN_DOUBT = "order_in_doubt"  # what became of an order is not known
-    STANDSTILL = "standstill"  # a token is not traded until the owner says otherwise
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -29,6 +28,15 @@ class Trouble:
 
     kind: TroubleKind
     subject: str
+
+    @property
+    def text_key(self) -> str:
+        """The catalogue's key of the words for it."""
+        return f"trouble.{self.kind}"
+
+    def __str__(self) -> str:
+        """Return what tells it from others."""
+        return f"{self.kind} {self.subject}"
 
 
 @dataclass(frozen=True, slots=True)

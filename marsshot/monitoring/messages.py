@@ -100,6 +100,9 @@ _BUILDERS: Mapping[str, Callable[[Mapping[str, Any], Catalog], Message]] = {
     "bot.started": _started,
     "bot.stopped": lambda _, catalog: Message(title=PLAIN_TITLE, body=catalog.text("message.stopped")),
     "control.heard": _control_applied,
+    "trouble.over": lambda details, catalog: Message(
+        title=PLAIN_TITLE, body=catalog.text("trouble.over", subject=details["subject"])
+    ),
     "control.sell_all": lambda _, catalog: Message(title=PLAIN_TITLE, body=catalog.text("message.selling_all")),
 }
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from marsshot.bot.trouble_tracker import TOLD_AFTER, Trouble, TroubleKind, Troubles, updated
 from tests.helpers.builders import NOW
+from tests.helpers.trading_harness import TradingHarness, open_trading_harness
 
 BLIND = Trouble(TroubleKind.NO_PRICE, "FET")
 DOUBT = Trouble(TroubleKind.ORDER_IN_DOUBT, "OP")
@@ -60,3 +64,30 @@ def test_beginning_and_end_take_turns(rounds: list[bool]) -> None:
         troubles = updated(troubles, [BLIND] if is_wrong else [], NOW + minute * 5 * MINUTE)
         told += ["begun"] * len(troubles.to_tell) + ["over"] * len(troubles.over)
     assert told == ["begun", "over"] * (len(told) // 2) + ["begun"] * (len(told) % 2)
+
+
+# --------------------------------------------------------------------------- in the bot
+
+
+@pytest.fixture
+def harness(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TradingHarness]:
+    monkeypatch.chdir(tmp_path)
+    with open_trading_harness(tmp_path) as harness:
+        yield harness
+
+
+def test_a_position_without_a_price_is_told_after_a_quarter_of_an_hour(harness: TradingHarness) -> None:
+    harness.add_position("ADA", "300")
+    harness.market.coinbase.unlisted.add("ADA")
+    harness.fault("ticker/price", "drop_before", times=-1)
+    bot = harness.bot()
+    for _ in range(3):
+        bot.cycle()
+        harness.wait(300)
+    assert harness.captured_log.of("trouble.lasts") == []
+    bot.cycle()
+    assert harness.captured_log.of("trouble.lasts")[0].startswith("ADA: no venue has had a price")
+    harness.market.faults.clear()
+    harness.wait(300)
+    bot.cycle()
+    assert harness.captured_log.of("trouble.over") == ["ADA: that trouble is over"]
