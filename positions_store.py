@@ -5,6 +5,7 @@ A broken or foreign book stops the bot: it never means "start empty". Decides no
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,6 +24,9 @@ from marsshot.infra.disk_reserve import DiskReserve, is_disk_full
 from marsshot.portfolio.serialization import book_from_json, book_to_json
 from marsshot.portfolio.trades_file import client_order_ids, csv_rows, has_our_columns, ids_anywhere, is_whole_line
 
+# A disk that is read-only, full or in trouble for a moment, a machine short of something: the supervisor starts anew.
+_MAY_PASS = {errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN}
+
 
 def load_state(path: Path, mode: str, disk: Disk) -> Book | None:
     """Return the book, or None where there is none yet. Raises InputError when it cannot be trusted."""
@@ -32,7 +36,7 @@ def load_state(path: Path, mode: str, disk: Disk) -> Book | None:
         _refuse_lost_book(path, disk)
         return None
     except OSError as error:
-        raise InputError(LocalizedText("fault.file.unreadable", path=path, why=error.strerror)) from None
+        raise _kind_of(error)(LocalizedText("fault.file.unreadable", path=path, why=error.strerror)) from None
     try:
         book = book_from_json(content.decode("utf-8"), str(path))
     except UnicodeDecodeError:
@@ -43,6 +47,11 @@ def load_state(path: Path, mode: str, disk: Disk) -> Book | None:
         fault = LocalizedText("fault.book.other_mode", path=path, written=book.mode, set=mode)
         raise InputError(with_remedy(fault, LocalizedText("fault.book.remedy.other_mode")))
     return book
+
+
+def _kind_of(error: OSError) -> type[InputError | TemporaryError]:
+    """Return the error that a trouble of the disk is: one that may pass is tried again, the others are the owner's."""
+    return TemporaryError if error.errno in _MAY_PASS else InputError
 
 
 def _refuse_lost_book(path: Path, disk: Disk) -> None:
@@ -89,7 +98,7 @@ def writer_lock(path: Path, timeout_seconds: float = 0.5) -> Iterator[None]:
     except Timeout:
         raise OperatorNeededError(LocalizedText("fault.book.in_use", path=path)) from None
     except OSError as error:
-        raise InputError(LocalizedText("fault.folder.of_book", path=path, why=error.strerror)) from None
+        raise _kind_of(error)(LocalizedText("fault.folder.of_book", path=path, why=error.strerror)) from None
     try:
         yield
     finally:

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from marsshot.core.domain import Book
-from marsshot.core.errors import InputError, OperatorNeededError, TemporaryError
+from marsshot.core.errors import InputError, MarsShotError, OperatorNeededError, TemporaryError
 from marsshot.infra.atomic_files import Disk, replace_atomically
 from marsshot.portfolio.ledger import with_position
 from marsshot.portfolio.serialization import book_to_json
@@ -579,3 +579,27 @@ def test_a_book_that_the_disk_took_half_way_is_written_anew(path: Path, trades: 
     path.unlink()
     store.resave_if_uncertain()
     assert not path.exists(), "once is enough"
+
+
+# --------------------------------------------------------------------------- what may pass, and what the owner mends
+
+
+class RefusingDisk(Disk):
+    """Reads nothing: the machine says why."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
+
+    def read(self, path: Path) -> bytes:
+        raise OSError(self.number, os.strerror(self.number), str(path))
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(errno.EROFS, 1), (errno.ENOSPC, 1), (errno.EIO, 1), (errno.EMFILE, 1), (errno.EACCES, 2), (errno.EISDIR, 2)],
+)
+def test_a_trouble_that_may_pass_ends_with_1_and_the_owners_with_2(path: Path, number: int, code: int) -> None:
+    with pytest.raises(MarsShotError) as caught:
+        load_state(path, "paper", RefusingDisk(number))
+    assert caught.value.exit_code == code
