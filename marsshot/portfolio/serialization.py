@@ -173,7 +173,12 @@ def _is_complete(topic: DifferenceTopic) -> bool:
     match topic.kind:
         case DifferenceKind.SHORTFALL:
             return bool(topic.symbol) and _is_number(topic.detail)
-        case DifferenceKind.UNKNOWN_SALE | DifferenceKind.COVERED_SALE | DifferenceKind.UNKNOWN_PURCHASE:
+        case (
+            DifferenceKind.UNKNOWN_SALE
+            | DifferenceKind.COVERED_SALE
+            | DifferenceKind.UNKNOWN_PURCHASE
+            | DifferenceKind.GONE_ORDER
+        ):
             return bool(topic.symbol and topic.detail)
         case DifferenceKind.UNKNOWN_PAIR | DifferenceKind.CLOSED_PAIR | DifferenceKind.LENT:
             return bool(topic.symbol) and not topic.detail

@@ -41,7 +41,7 @@ def test_requests_are_made_in_the_folder_where_there_is_one() -> None:
     control().acknowledge_sell_all()
     control().acknowledge_daily_request()
     assert control().resume()
-    assert list(CONTROL_FOLDER.iterdir()) == []
+    assert [path.name for path in CONTROL_FOLDER.iterdir()] == ["RESUME"], "it waits for the bot"
 
 
 def test_without_the_folder_they_are_made_beside_the_book() -> None:

@@ -535,7 +535,7 @@ def test_a_full_disk_stops_the_pass_before_its_next_order(harness: TradingHarnes
 
 @pytest.mark.parametrize(
     ("request_line", "times"),
-    [("GET /api/v3/exchangeInfo", 1), ("GET /api/v3/ticker/price", 1), ("GET /api/v3/account", 3)],
+    [("GET /api/v3/exchangeInfo", 1), ("GET /api/v3/ticker/price", 1), ("GET /api/v3/account", 4)],
 )
 def test_a_read_that_fails_puts_the_pass_off_by_a_minute(
     harness: TradingHarness, request_line: str, times: int

@@ -403,7 +403,6 @@ def test_coins_that_are_missing(harness: ProcessHarness, told: Any, monkeypatch:
     told("intraday")
     harness.add_ada_position()
     harness.market.exchange.free["ADA"] = D(10)
-    told("intraday")
     shown = told("intraday")[1]
     assert "ADA : le registre du robot en a 400, Binance 10 ; ont-ils été vendus ou déplacés à la main ?" in shown
     assert "Les achats sont suspendus tant que vous n'avez pas vérifié" in shown

@@ -541,12 +541,12 @@ SABOTAGES: list[Callable[[Patch], None]] = [
     take_zero_for_a_price,
     give_up_the_day_when_nothing_was_scored,
     go_by_every_first_look,
-    take_another_coin_for_the_one_that_was_bought,
     look_again_at_nothing,
 ]
 
 # Not noticed, or not measured, within 40 runs: `main` below tells; the fast test leaves them out.
 RARELY_NOTICED: list[Callable[[Patch], None]] = [
+    take_another_coin_for_the_one_that_was_bought,  # needs REDENOMINATION_RATE
     split_what_an_order_in_doubt_may_have_spent,
     make_a_pass_by_a_wrong_clock,
     skip_a_sale_again_and_again,

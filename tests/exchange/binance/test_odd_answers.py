@@ -507,6 +507,7 @@ def test_a_pair_that_comes_back_is_asked_again(harness: TradingHarness) -> None:
         harness.wait(300)
         bot.cycle()
     harness.assert_consistent()
+    bot.reconcile()
     assert not any(topic.kind is DifferenceKind.GONE_ORDER for topic in harness.book.differences)
 
 
