@@ -88,23 +88,24 @@ class Effect(IntEnum):
     """What the rules would do by a price, the least first."""
 
     NOTHING = 0
-    NEW_TOP = 1  # keep it as the top of a trailing stop
-    PARTIAL_SALE = 2
+    PARTIAL_SALE = 1
+    NEW_TOP = 2  # keep it as the top of a trailing stop, which later sells the whole position; maybe sell a part, too
     FULL_SALE = 3
 
 
-def judge(look: Look, last: LastLook | None, would_act: Callable[[Decimal], int]) -> Doubt | Standstill | None:
+def judge(look: Look, last: LastLook | None, would_act: Callable[[Decimal], Effect]) -> Doubt | Standstill | None:
     """Return what keeps the rules from going by this look; None: they may.
 
     would_act: the `Effect` of a price. Where the venues contradict each other, the other price must ask for as much: a
-    wick sells no whole position because the true price would sell a part of it, or is a new top.
+    wick sells no whole position because the true price would sell a part of it. Two new tops are two different ones.
     """
     if last is not None and (jump := _judge_jump(look, last)) is not None:
         return jump
     if look.is_second or not (effect := would_act(look.price)):
         return None
     if look.other_price is not None:
-        return None if would_act(look.other_price) >= effect else Doubt.CONTRADICTION
+        is_agreed = effect is not Effect.NEW_TOP and would_act(look.other_price) >= effect
+        return None if is_agreed else Doubt.CONTRADICTION
     is_lone = not look.vouched and last is not None and _is_recent(look, last)
     return Doubt.LONE_VENUE if is_lone and last is not None and _moved_more_than(LONE_MOVE, look, last) else None
 

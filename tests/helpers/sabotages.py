@@ -479,7 +479,8 @@ def go_by_every_first_look(patch: Patch) -> None:
 
 def sell_whole_on_a_wick_where_the_true_price_is_a_new_top(patch: Patch) -> None:
     would_act = Bot._would_act
-    patch.setattr(Bot, "_would_act", lambda bot, held, price: min(would_act(bot, held, price), Effect.NEW_TOP))
+    any_is_all = {effect: Effect.FULL_SALE if effect else Effect.NOTHING for effect in Effect}
+    patch.setattr(Bot, "_would_act", lambda bot, held, price: any_is_all[would_act(bot, held, price)])
 
 
 def take_another_coin_for_the_one_that_was_bought(patch: Patch) -> None:

@@ -69,6 +69,18 @@ def test_a_wick_sells_nothing_whole_because_the_true_price_asks_for_less(other: 
     assert judge(look, LAST, lambda price: Effect.FULL_SALE if price < 1 else other) is expected
 
 
+@pytest.mark.parametrize("other", [Effect.PARTIAL_SALE, Effect.NEW_TOP, Effect.FULL_SALE])
+def test_a_new_top_that_the_venues_contradict_each_other_about_waits(other: Effect) -> None:
+    look = Look(D("9.9"), NOW, vouched=False, other_price=D("2.7"))
+    assert judge(look, LAST, lambda price: Effect.NEW_TOP if price > 9 else other) is Doubt.CONTRADICTION
+    assert judge(replace(look, is_second=True), LAST, lambda _: Effect.NEW_TOP) is None
+
+
+def test_a_partial_sale_that_both_prices_ask_for_is_made_at_once() -> None:
+    look = Look(D("2.4"), NOW, vouched=False, other_price=D("2.1"))
+    assert judge(look, LAST, lambda _: Effect.PARTIAL_SALE) is None
+
+
 def test_the_second_look_is_acted_on_contradiction_or_not() -> None:
     assert verdict("1.5", vouched=False, other_price=D("2.9"), is_second=True) is None
 
@@ -78,7 +90,7 @@ def test_the_second_look_is_acted_on_contradiction_or_not() -> None:
 
 @pytest.mark.parametrize(("price", "doubted"), [("2.1", False), ("2.09", True), ("3.9", False), ("3.91", True)])
 def test_one_venue_alone_is_believed_within_thirty_percent_of_the_last_price(price: str, doubted: bool) -> None:
-    found = judge(Look(D(price), NOW, vouched=False), LAST, lambda _: True)
+    found = judge(Look(D(price), NOW, vouched=False), LAST, lambda _: Effect.FULL_SALE)
     assert found == (Doubt.LONE_VENUE if doubted else None)
 
 
@@ -201,7 +213,7 @@ def test_a_price_that_both_venues_tell_of_and_that_is_no_jump_is_never_held_back
     price: Decimal, before: Decimal, minutes: int
 ) -> None:
     last = LastLook(before, NOW - timedelta(minutes=minutes))
-    found = judge(Look(price, NOW, vouched=True, balance=AS_IT_WAS), last, lambda _: True)
+    found = judge(Look(price, NOW, vouched=True, balance=AS_IT_WAS), last, lambda _: Effect.FULL_SALE)
     within = price <= 10 * before and before <= 10 * price
     assert found is None or not within
 
@@ -210,4 +222,4 @@ def test_a_price_that_both_venues_tell_of_and_that_is_no_jump_is_never_held_back
 def test_a_second_look_never_asks_for_a_third(price: Decimal, other: Decimal, before: Decimal) -> None:
     last = LastLook(before, NOW - timedelta(minutes=5))
     look = Look(price, NOW, vouched=False, other_price=other, balance=AS_IT_WAS, is_second=True)
-    assert not isinstance(judge(look, last, lambda _: True), Doubt)
+    assert not isinstance(judge(look, last, lambda _: Effect.FULL_SALE), Doubt)
