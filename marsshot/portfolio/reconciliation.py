@@ -293,6 +293,7 @@ def with_coins_exchanged(book: Book, symbol: str, quantity: Decimal) -> Book:
             entry_quote=held.cost,
             entry_base=quantity,
             max_price=max(held.max_price * entry_price / held.entry_price, entry_price),
+            partial_left=None if held.partial_left is None else held.partial_left * quantity / held.qty,
             said=said,
         ),
     )

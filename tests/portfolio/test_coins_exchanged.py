@@ -27,6 +27,12 @@ def test_ten_at_a_hundred_become_a_thousand_at_one() -> None:
     assert held.said == frozenset()
 
 
+def test_of_a_partial_sale_under_way_the_same_share_is_left() -> None:
+    """Of 10 OLD 2 are still to be sold: a fifth of what is held, in new coins too."""
+    book = a_book(positions={"OLD": bought_at("100", qty="10", partial_left=D(2), said=frozenset({STANDSTILL}))})
+    assert with_coins_exchanged(book, "OLD", D(1000)).positions["OLD"].partial_left == D(200)
+
+
 def test_a_position_of_which_nothing_is_left_is_closed() -> None:
     assert "OLD" not in with_coins_exchanged(a_book_with_old(), "OLD", D(0)).positions
 
