@@ -246,10 +246,12 @@ def _mend_and_read_ids(path: Path, disk: Disk, unfinished: set[str]) -> set[str]
 
 
 def check_folder(path: Path) -> None:
-    """Raise InputError if files cannot be made beside this path."""
+    """Raise InputError if files cannot be made beside this path, TemporaryError on a file system that is read-only."""
     folder = path.absolute().parent
     if not folder.is_dir():
         raise InputError(LocalizedText("fault.folder.none", folder=folder))
     if not os.access(folder, os.W_OK):
         fault = LocalizedText("fault.folder.unwritable", folder=folder)
+        if os.statvfs(folder).f_flag & os.ST_RDONLY:  # as one becomes that is out of order: it may pass
+            raise TemporaryError(with_remedy(fault, LocalizedText("fault.folder.read_only")))
         raise InputError(with_remedy(fault, LocalizedText("fault.folder.keeps_book")))

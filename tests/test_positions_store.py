@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -386,6 +387,16 @@ def test_a_folder_that_is_not_there_is_an_input_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="there is no such folder"):
         check_folder(tmp_path / "absent" / "bot_state.json")
     check_folder(tmp_path / "bot_state.json")
+
+
+@pytest.mark.parametrize(("flags", "kind"), [(0, InputError), (os.ST_RDONLY, TemporaryError)])
+def test_a_disk_that_went_read_only_may_pass_and_rights_are_the_owners_to_mend(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flags: int, kind: type[MarsShotError]
+) -> None:
+    monkeypatch.setattr(os, "access", lambda _folder, _wish: False)
+    monkeypatch.setattr(os, "statvfs", lambda _folder: SimpleNamespace(f_flag=flags))
+    with pytest.raises(kind, match="cannot be written"):
+        check_folder(tmp_path / "bot_state.json")
 
 
 # --------------------------------------------------------------------------- trades.csv
