@@ -74,7 +74,7 @@ class TradeExecutor:
         pairs = {self.pair_of(symbol) for symbol in symbols}
         found = self.exchange.trading_rules(pairs)
         self._rules |= found
-        self._absent = frozenset(pairs - found.keys())
+        self._absent = self._absent - pairs | (pairs - found.keys())
 
     def ensure_rules(self, symbols: Collection[str]) -> None:
         """Fetch, in one request, the trading rules that are not known yet. Raises TemporaryError."""

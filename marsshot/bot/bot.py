@@ -1,4 +1,4 @@
-"""The bot: what happens in one cycle, in which order. What is unknown is looked up first; exits go before entries.
+"""The bot: what happens in one cycle, in which order. Exits go first, then the orders in doubt, then the daily update.
 
 The same cycle serves live, paper and demo; only exchange, clock, disk and scoring process differ. Holds no rule.
 """
@@ -6,6 +6,7 @@ The same cycle serves live, paper and demo; only exchange, clock, disk and scori
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -131,7 +132,7 @@ class Bot:
         self.store.write_trades()
         if self.reconciler.awaits_second_reading or self.control.is_resume_requested():
             self.reconcile()
-        sell_all_requested = self.control.is_sell_all_requested()
+        sell_all_requested = self._is_sell_all_to_be_done()
         # An order in doubt holds back its own token alone: no other exit waits for its look-up.
         was_checked = self._carry_out_exits(sell_all_requested, is_due=self._check_is_due())
         if self._resolve_unknown():
@@ -294,7 +295,22 @@ class Bot:
         The rules go by each price as soon as it is known; a slow one holds up no other token's sale.
         """
         self._last_check = self.clock.now()
-        return self._check(list(self.store.book.positions))
+        is_done = self._check(list(self.store.book.positions))
+        self._note_halts()
+        return is_done
+
+    def _note_halts(self) -> None:
+        """Note which held tokens' pairs are not traded now, for the price they come back at; exits wait for nothing."""
+        held = list(self.store.book.positions)
+        try:
+            self.executor.load_rules(held)
+        except (TemporaryError, AccountTroubleError) as error:
+            log_file_only("halts.not_known", error.message)
+            return
+        for symbol in held:
+            rules = self.executor.rules_of(symbol)
+            if rules is not None and not rules.tradable:
+                self.price_feed.note_halt(symbol)
 
     def look_again(self, symbols: Collection[str]) -> bool:
         """Ask again for prices that one look was not enough for, and apply the exit rules to them."""
@@ -307,9 +323,11 @@ class Bot:
         rules = self.settings.exit_rules
         seen = with_price_seen(position, price, rules)
         decision = decide_exit(seen, price, self.clock.now(), rules)
-        if decision.reason is not None:
-            return Effect.FULL_SALE if decision.is_full else Effect.PARTIAL_SALE
-        return Effect.NOTHING if seen is position else Effect.NEW_TOP
+        if decision.reason is not None and decision.is_full:
+            return Effect.FULL_SALE
+        if seen is not position:
+            return Effect.NEW_TOP
+        return Effect.PARTIAL_SALE if decision.reason is not None else Effect.NOTHING
 
     def _check(self, symbols: list[str]) -> bool:
         unsold, unpriced, waiting = list[str](), set[str](), symbols
@@ -338,8 +356,26 @@ class Bot:
         if self.store.book is not before:
             log_info("control.sell_all", "Every position is to be sold, as asked for")
         if not self.store.book.intents:  # a purchase in doubt may turn out to be one more position to sell
-            self.control.acknowledge_sell_all()
+            self._acknowledge_sell_all()
         return self.intraday_check()
+
+    def _is_sell_all_to_be_done(self) -> bool:
+        """Return whether the sale of everything is asked for; a request that is carried out and stays is none."""
+        made_ns = self.control.sell_all_made_ns()
+        if made_ns == 0 or made_ns != self.store.book.sell_all_done_ns:
+            return made_ns > 0
+        with suppress(TemporaryError):
+            self.control.acknowledge_sell_all()
+        return False
+
+    def _acknowledge_sell_all(self) -> None:
+        """Take the request away; where that fails, note in the book that it is carried out, so that it is once."""
+        made_ns = self.control.sell_all_made_ns()
+        try:
+            self.control.acknowledge_sell_all()
+        except TemporaryError as error:
+            self.store.change(lambda book: replace(book, sell_all_done_ns=made_ns))
+            log_warning("control.sell_all_stays", error.message)
 
     def _save_what_was_seen(self, look: PriceLook, rules: ExitRules) -> None:
         """Put what a look has changed about the positions into the book, before anything is sold by it."""

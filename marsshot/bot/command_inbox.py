@@ -1,6 +1,6 @@
 """The owner's commands as the bot has read them, and the bot's replies, for the commands that wait for them.
 
-Reads and writes control files only, through control.py. Carries nothing out, and holds no rule.
+Reads and writes control files only, through control_files.py. Carries nothing out, and holds no rule.
 """
 
 from __future__ import annotations

@@ -173,6 +173,10 @@ class ControlFiles:
         """Return whether the sale of every position is asked for and not yet taken note of."""
         return bool(self._there(self._sell_all))
 
+    def sell_all_made_ns(self) -> int:
+        """Return when the request to sell everything was made, in nanoseconds since 1970; 0 where there is none."""
+        return max(map(self._disk.modified_ns, self._sell_all))
+
     def acknowledge_sell_all(self) -> None:
         """Take the request away: it stands in the book now. Raises TemporaryError."""
         self._remove(self._sell_all)

@@ -94,13 +94,16 @@ class PriceFeed:
 
     @property
     def second_look_at(self) -> datetime | None:
-        """The moment from which on a doubted price is worth a second look; None where none is doubted."""
-        return self._judge.second_look_at
+        """The moment from which on a doubted price is worth another look; None where none is doubted."""
+        return self._judge.next_look_at(self._store.book.positions)
 
     def doubted(self) -> tuple[str, ...]:
-        """Return the tokens whose price is due to be looked at again."""
-        self._judge.forget(set(self._store.book.positions))
-        return self._judge.doubted()
+        """Return the held tokens whose price is due to be looked at again."""
+        return self._judge.doubted(self._store.book.positions)
+
+    def note_halt(self, symbol: str) -> None:
+        """Remember that a token's pair is not traded now: it may come back as another coin."""
+        self._judge.note_halt(symbol)
 
     def stream_prices(
         self,
@@ -115,6 +118,7 @@ class PriceFeed:
         would_act: tells which prices matter enough for a second look. What is unusual is told once, until it changes.
         Raises StopRequested while it waits.
         """
+        self._judge.begin_look(self._store.book.positions, symbols)
         balance_of = _balances_of(settings, exchange)
         aggregator = PriceAggregator(symbols, settings, coinbase, exchange, self._make_inbox())
         for quotes in aggregator.quotes(

@@ -5,7 +5,7 @@ The verdicts are strategy/second_look.py's. Reads the account where a jump makes
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
@@ -39,13 +39,20 @@ class JudgedQuote(NamedTuple):
     standstill: Standstill | None = None
 
 
+class _OpenDoubt(NamedTuple):
+    """Since when a price is doubted, and when it is looked at again."""
+
+    since: datetime
+    next_look_at: datetime
+
+
 class PriceJudge:
     """Remembers the last believed price of each token. last_looks: what an earlier process saw."""
 
     def __init__(self, clock: Clock, last_looks: Mapping[str, LastLook] | None = None) -> None:
         self._clock = clock
         self._last: dict[str, LastLook] = dict(last_looks or {})
-        self._first_doubted: dict[str, datetime] = {}
+        self._doubts: dict[str, _OpenDoubt] = {}
         self._owners_share: dict[str, Decimal] = {}  # of the account's balance: what is not the bot's
         self._standing: set[str] = set()
 
@@ -54,20 +61,27 @@ class PriceJudge:
         if symbol in self._last:
             self._last[symbol] = replace(self._last[symbol], was_halted=True)
 
-    @property
-    def second_look_at(self) -> datetime | None:
-        """The moment from which on the first of the doubted prices is worth a second look."""
-        return min((first + SECOND_LOOK_AFTER for first in self._first_doubted.values()), default=None)
+    def next_look_at(self, held: Collection[str]) -> datetime | None:
+        """Return the moment from which on the first of the held tokens' doubted prices is worth another look."""
+        return min((one.next_look_at for symbol, one in self._doubts.items() if symbol in held), default=None)
 
-    def doubted(self) -> tuple[str, ...]:
-        """Return the tokens whose price is due to be looked at again."""
+    def doubted(self, held: Collection[str]) -> tuple[str, ...]:
+        """Return the held tokens whose price is due to be looked at again."""
         now = self._clock.now()
-        return tuple(symbol for symbol, first in self._first_doubted.items() if now - first >= SECOND_LOOK_AFTER)
+        return tuple(symbol for symbol, one in self._doubts.items() if one.next_look_at <= now and symbol in held)
 
-    def forget(self, symbols: set[str]) -> None:
-        """Forget what was doubted of tokens that are held no more."""
-        for symbol in self._first_doubted.keys() - symbols:
-            del self._first_doubted[symbol]
+    def begin_look(self, held: Collection[str], asked: Collection[str]) -> None:
+        """Forget tokens that are held no more; a doubt that this look does not settle waits a minute for the next.
+
+        held: the tokens held now. asked: those that are looked at.
+        """
+        for memory in (self._last, self._doubts, self._owners_share):
+            for symbol in memory.keys() - set(held):
+                del memory[symbol]
+        self._standing.intersection_update(held)
+        next_look_at = self._clock.now() + SECOND_LOOK_AFTER
+        for symbol in set(self.doubted(held)).intersection(asked):
+            self._doubts[symbol] = self._doubts[symbol]._replace(next_look_at=next_look_at)
 
     def is_odd(self, symbol: str, position: Position, quote: Quote) -> bool:
         """Return whether one venue's price alone is not to be gone by while the other may still answer."""
@@ -91,7 +105,7 @@ class PriceJudge:
         if symbol in self._standing:  # the owner has looked: what was seen before says nothing any more
             self._standing.discard(symbol)
             self._last.pop(symbol, None)
-            self._first_doubted.pop(symbol, None)
+            self._doubts.pop(symbol, None)
         if quote.price is None:
             return JudgedQuote(quote)
         last = self._last_look(symbol, position, quote)
@@ -106,13 +120,13 @@ class PriceJudge:
         self, symbol: str, position: Position, quote: Quote, last: LastLook | None, balance_of: BalanceOf
     ) -> Look:
         now = self._clock.now()
-        first = self._first_doubted.get(symbol)
+        doubt = self._doubts.get(symbol)
         look = Look(
             quote.price or ZERO,
             now,
             vouched=quote.agrees is True,
             other_price=quote.other_price,
-            is_second=first is not None and now - first >= SECOND_LOOK_AFTER,
+            is_second=doubt is not None and now - doubt.since >= SECOND_LOOK_AFTER,
         )
         matters = wants_balance(look, last)
         if not matters and symbol in self._owners_share:
@@ -133,8 +147,11 @@ class PriceJudge:
         return last
 
     def _believe(self, symbol: str, look: Look) -> None:
-        self._first_doubted.pop(symbol, None)
-        self._last[symbol] = LastLook(look.price, look.time)
+        self._doubts.pop(symbol, None)
+        before = self._last.get(symbol)
+        # While a pair is halted its price stands; only another price tells that it is back.
+        is_halted = before is not None and before.was_halted and before.price == look.price
+        self._last[symbol] = LastLook(look.price, look.time, was_halted=is_halted)
 
     def _held_back(
         self, symbol: str, look: Look, last: LastLook | None, verdict: Doubt | Standstill, quote: Quote
@@ -142,10 +159,10 @@ class PriceJudge:
         before = last.price if last is not None else look.price
         source = quote.source or ""
         if isinstance(verdict, Doubt):
-            self._first_doubted.setdefault(symbol, look.time)
+            self._doubts.setdefault(symbol, _OpenDoubt(look.time, look.time + SECOND_LOOK_AFTER))
             note = LocalizedText(f"doubt.{verdict}", source=source, price=look.price, before=before)
             return JudgedQuote(Quote(None, note=note))
-        self._first_doubted.pop(symbol, None)
+        self._doubts.pop(symbol, None)
         balance = look.balance
         facts = {
             "price": look.price,

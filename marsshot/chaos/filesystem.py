@@ -1,6 +1,6 @@
 """A simulated file system: after a power cut, what was not synced may be gone, torn, or there after all.
 
-Implements the system calls of disk.py; each may fail, or be the last. Knows nothing of money.
+Implements the system calls of atomic_files.py; each may fail, or be the last. Knows nothing of money.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ _ERROR_NUMBERS = (errno.ENOSPC, errno.EIO, errno.EROFS)
 class _File:
     """Content as programs see it, and as it would be found after a power cut."""
 
-    def __init__(self) -> None:
+    def __init__(self, serial: int) -> None:
+        self.serial = serial  # stands for the time it was made
         self.visible = b""
         self.durable = b""
         self.synced_length = 0  # so many bytes of it no power cut can take: synced, and not cut off since
@@ -36,12 +37,13 @@ class SimulatedFilesystem(SystemCalls):
         self._changes: list[Callable[[dict[Path, _File]], None]] = []  # of names, since the folder was last synced
         self._open: dict[int, _File | None] = {}  # None: the folder
         self._next_descriptor = 3
+        self._files_made = 0
         self._failing_until = 0
         self._calls = 0
         self._capacity: int | None = None  # bytes that the bot's files may take; None: as many as they like
         self.on_rename: Callable[[Path, bytes], None] = lambda _path, _content: None
 
-    # ------------------------------------------------------------------ what disk.py calls
+    # ------------------------------------------------------------------ what atomic_files.py calls
 
     def read(self, path: Path) -> bytes:
         """Return what programs see."""
@@ -63,6 +65,12 @@ class SimulatedFilesystem(SystemCalls):
         """Return a file's length."""
         return len(self.read(path))
 
+    def modified_ns(self, path: Path) -> int:
+        """Return a number that no other file of this run has."""
+        if path not in self._names:
+            raise FileNotFoundError(errno.ENOENT, "No such file or directory", str(path))
+        return self._names[path].serial
+
     def free_bytes(self, folder: Path) -> int:
         """Return how much can still be written."""
         return PLENTY if self._capacity is None else max(0, self._capacity - self._used())
@@ -76,7 +84,7 @@ class SimulatedFilesystem(SystemCalls):
             if not flags & os.O_CREAT:
                 raise FileNotFoundError(errno.ENOENT, "No such file or directory", str(path))
             self._fail_if_due(path)
-            file = _File()
+            file = self._new_file()
             self._change(lambda names: names.__setitem__(path, file))
         file = self._names[path]
         if flags & os.O_TRUNC:
@@ -151,7 +159,7 @@ class SimulatedFilesystem(SystemCalls):
 
     def put(self, path: Path, content: bytes) -> None:
         """Write a file as another program does, whole and for good."""
-        file = _File()
+        file = self._new_file()
         file.visible = file.durable = content
         file.synced_length = len(content)
         self._names[path] = self._durable_names[path] = file
@@ -193,6 +201,10 @@ class SimulatedFilesystem(SystemCalls):
     def _change(self, change: Callable[[dict[Path, _File]], object]) -> None:
         change(self._names)
         self._changes.append(lambda names: _apply_if_possible(change, names))
+
+    def _new_file(self) -> _File:
+        self._files_made += 1
+        return _File(self._files_made)
 
     def _descriptor_of(self, file: _File | None) -> int:
         self._next_descriptor += 1

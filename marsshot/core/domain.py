@@ -413,6 +413,7 @@ class Book:
     suspected: Mapping[DifferenceTopic, int] = field(default_factory=dict)  # seen once, at this exchange time: not told
     # Purchases of ours that `resume` left to the owner, and by how much it lowered the capital for each.
     left_out_purchases: Mapping[str, Decimal] = field(default_factory=dict)  # by client order id; for `recover`
+    sell_all_done_ns: int = 0  # when the last SELL_ALL was made that is carried out and whose file could not be removed
     exchange_quiet_until_ms: int = 0  # by our clock: the exchange asked for no requests until then
     exchange_quiet_reason: QuietReason = QuietReason.TROUBLE
 

@@ -68,6 +68,10 @@ class SystemCalls:
         """Return a file's length in bytes."""
         return path.stat().st_size
 
+    def modified_ns(self, path: Path) -> int:
+        """Return when a file was last written, in nanoseconds since 1970."""
+        return path.stat().st_mtime_ns
+
     def free_bytes(self, folder: Path) -> int:
         """Return how many bytes can still be written there."""
         found = os.statvfs(folder)
@@ -131,6 +135,10 @@ class Disk:
     def size(self, path: Path) -> int:
         """Return a file's length in bytes, 0 where there is none. Raises OSError."""
         return self._system.size(path) if self._system.exists(path) else 0
+
+    def modified_ns(self, path: Path) -> int:
+        """Return when a file was last written, in nanoseconds since 1970, 0 where there is none. Raises OSError."""
+        return self._system.modified_ns(path) if self._system.exists(path) else 0
 
     def free_bytes(self, folder: Path) -> int:
         """Return how many bytes can still be written in a folder. Raises OSError."""

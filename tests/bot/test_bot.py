@@ -15,11 +15,12 @@ import pytest
 from marsshot.bot.bot import Bot
 from marsshot.bot.loop import loop
 from marsshot.bot.price_feed import PriceFeed
-from marsshot.core.domain import Intent, OrderReport, QuietReason
+from marsshot.core.domain import STANDSTILL, Intent, OrderReport, QuietReason
 from marsshot.core.errors import MarsShotError, StopRequested
 from marsshot.core.reasons import OrderReason
 from marsshot.market_data import price_aggregator
 from marsshot.market_data.coinbase import SpotPricesCallback
+from marsshot.portfolio.ledger import with_position
 from tests.helpers.builders import spot
 from tests.helpers.trading_harness import NEW_ORDER, StubScores, TradingHarness, open_trading_harness
 
@@ -260,6 +261,77 @@ def test_what_only_one_of_two_contradicting_prices_would_sell_is_looked_at_twice
     harness.wait(60)
     bot.cycle()
     assert harness.traded() == ["SELL ADA"], "Binance's 0.50 counts"
+
+
+def test_a_doubt_that_no_look_can_settle_is_looked_at_once_a_minute(harness: TradingHarness) -> None:
+    """A hundredfold price while the account cannot be asked: what it is, the balance alone could tell."""
+    harness.add_position("ADA", "300")
+    bot = harness.bot()
+    bot.cycle()
+    harness.wait(300)
+    harness.market.set_price("ADA", "100")
+    harness.fault("GET /api/v3/account", "status", times=-1, status=400)
+    bot.cycle()
+    for _ in range(5):
+        assert bot.next_due() == harness.clock.now() + timedelta(seconds=60)
+        harness.clock.idle(bot.next_due())
+        bot.cycle()
+    assert harness.traded() == []
+
+
+def test_a_doubted_token_that_then_has_no_price_keeps_the_loop_at_rest(harness: TradingHarness) -> None:
+    harness.add_position("ADA", "300")
+    harness.market.set_price("ADA", "0.50")
+    harness.market.set_coinbase_price("ADA", "0.60")
+    bot = harness.bot()
+    bot.cycle()
+    harness.market.delist("ADAUSDT")
+    harness.market.coinbase.unlisted.add("ADA")
+    for _ in range(3):
+        harness.clock.idle(bot.next_due())
+        bot.cycle()
+        assert bot.next_due() > harness.clock.now()
+
+
+def test_a_doubt_about_a_token_that_is_sold_meanwhile_wakes_nobody(harness: TradingHarness) -> None:
+    harness.add_position("ADA", "300")
+    harness.market.set_price("ADA", "0.50")
+    harness.market.set_coinbase_price("ADA", "0.60")
+    bot = harness.bot()
+    bot.cycle()
+    assert bot.next_due() == harness.clock.now() + timedelta(seconds=60)
+    harness.store.change(lambda book: with_position(book, "ADA", None))
+    assert bot.next_due() > harness.clock.now() + timedelta(seconds=60)
+
+
+@pytest.mark.parametrize(("price", "replaced"), [("3", False), ("3.01", True), ("0.34", False), ("0.33", True)])
+def test_a_pair_that_was_halted_may_come_back_as_another_coin(
+    harness: TradingHarness, price: str, replaced: bool
+) -> None:
+    harness.add_position("ADA", "300", "0.6", partial_sold=True)
+    harness.market.exchange.pairs["ADAUSDT"].status = "BREAK"
+    bot = harness.bot()
+    bot.cycle()
+    harness.wait(300)
+    harness.market.exchange.pairs["ADAUSDT"].status = "TRADING"
+    bot.cycle()  # back, and no trade yet
+    harness.market.set_price("ADA", price)
+    for seconds in (300, 60):
+        harness.wait(seconds)
+        bot.cycle()
+    assert (STANDSTILL in harness.book.positions["ADA"].said) is replaced
+    assert harness.traded() == []
+
+
+def test_without_a_halt_a_price_three_times_as_high_is_a_good_day(harness: TradingHarness) -> None:
+    harness.add_position("ADA", "300", "0.6", partial_sold=True)
+    bot = harness.bot()
+    bot.cycle()
+    harness.market.set_price("ADA", "3.01")
+    for seconds in (300, 60):
+        harness.wait(seconds)
+        bot.cycle()
+    assert STANDSTILL not in harness.book.positions["ADA"].said
 
 
 def test_when_coinbase_has_a_price_again_that_is_said_too(harness: TradingHarness) -> None:
@@ -527,6 +599,43 @@ def test_a_sell_all_that_the_disk_refuses_is_not_taken_note_of(harness: TradingH
     with pytest.raises(MarsShotError):
         bot.cycle()
     assert bot.control.is_sell_all_requested()
+
+
+def _keep_for_good(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Let no file of this name be taken away, as in a folder of somebody else's."""
+    remove = Path.unlink
+
+    def refuse(path: Path, missing_ok: bool = False) -> None:
+        if path.name == name:
+            raise PermissionError(13, "Permission denied", str(path))
+        remove(path, missing_ok=missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+
+
+def test_a_sell_all_whose_file_cannot_be_taken_away_is_carried_out_once(
+    harness: TradingHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    harness.add_position("ADA", "300")
+    bot = harness.bot()
+    bot.control.request_sell_all()
+    with monkeypatch.context() as stuck:
+        _keep_for_good(stuck, "SELL_ALL")
+        bot.cycle()
+        assert harness.traded() == ["SELL ADA"]
+        assert any("SELL_ALL" in line for line in harness.captured_log.of("control.sell_all_stays"))
+        harness.add_position("DOT", "300")
+        for _ in range(2):  # also a process that begins anew
+            harness.wait(300)
+            bot.cycle()
+            harness.open()
+            bot = harness.bot()
+        assert harness.traded() == ["SELL ADA"], "what was bought since is not meant"
+    bot.cycle()
+    assert not bot.control.is_sell_all_requested(), "taken away as soon as that can be"
+    bot.control.request_sell_all()
+    bot.cycle()
+    assert harness.traded() == ["SELL ADA", "SELL DOT"], "a new request counts"
 
 
 def test_a_stop_in_the_middle_of_a_check_ends_the_loop_after_the_order_in_hand(harness: TradingHarness) -> None:
