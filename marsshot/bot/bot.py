@@ -135,6 +135,7 @@ class Bot:
         sell_all_requested = self._is_sell_all_to_be_done()
         # An order in doubt holds back its own token alone: no other exit waits for its look-up.
         was_checked = self._carry_out_exits(sell_all_requested, is_due=self._check_is_due())
+        self._watch_absent()
         if self._resolve_unknown():
             is_due = was_checked or bool(self.unsold())  # a sale of everything waits for no check
             self._carry_out_exits(sell_all_requested, is_due=is_due)
@@ -196,6 +197,20 @@ class Bot:
         if gone and (not is_told or not self.control.paused()):  # to be told, or decided by the owner's resume
             self.reconcile()
         return bool(before - self.store.book.intents.keys())
+
+    def _watch_absent(self) -> None:
+        """Ask for orders proven never taken; buying pauses where one executed besides the one in its place."""
+        if not self.store.book.absent_orders:
+            return
+        orders = self.executor.orders
+        try:
+            orders.watch_absent()
+            for name, sentence in list(orders.doubled.items()):
+                log_error("order.doubled", sentence, client_order_id=name)
+                self.control.pause(sentence, by_difference=True)
+                orders.forget_absent(name)
+        except (TemporaryError, AccountTroubleError) as error:
+            log_file_only("order.not_watched", error.message)
 
     def _is_of_gone_pair(self, client_order_id: str) -> bool:
         return client_order_id in self.executor.orders.ids_of_gone_pairs

@@ -288,10 +288,10 @@ class DailyUpdater:
             return
         account = executor.exchange.account()
         if not account.can_trade:
-            raise AccountTroubleError(LocalizedText("fault.binance.may_not_trade"))
+            raise AccountTroubleError(LocalizedText("fault.exchange.may_not_trade"))
         book = self._store.book
         if book.quote_asset in account.unreadable:
-            raise TemporaryError(LocalizedText("fault.binance.odd_balance", asset=book.quote_asset))
+            raise TemporaryError(LocalizedText("fault.exchange.odd_balance", asset=book.quote_asset))
         smallest = {}
         for buy in self._plan().buys:
             rules = executor.rules_of(buy.symbol)
@@ -383,7 +383,7 @@ def _for_each_symbol(symbols: Collection[str], work: Callable[[str], None]) -> N
 
 def _unavailable_reason(rules: TradingRules | None, account: Account) -> str:
     if rules is None:
-        return LocalizedText("fault.binance.no_pair")
+        return LocalizedText("fault.exchange.no_pair")
     if not rules.tradable:
         return rules.unavailable_reason
     return "" if rules.permitted(account) else LocalizedText("pair.not_permitted")

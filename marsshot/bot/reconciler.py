@@ -157,7 +157,7 @@ def _orders_seen(executor: TradeExecutor, symbol: str, moment_ms: int) -> Sequen
 def _log_unreadable(account: Account, rules: Mapping[str, TradingRules | None]) -> None:
     for symbol, known in rules.items():
         if known is not None and known.base_asset in account.unreadable:
-            why = LocalizedText("fault.binance.odd_balance", asset=known.base_asset)
+            why = LocalizedText("fault.exchange.odd_balance", asset=known.base_asset)
             text = LocalizedText("log.not_compared_token", symbol=symbol, why=why)
             log_warning("book.not_compared", text, symbol=symbol)
 

@@ -29,6 +29,7 @@ CONTAINER_COMMAND = "docker compose exec marsshot marsshot"
 # Many times faster, where PyYAML has been built with it.
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _NARROW_SPACE, _NO_BREAK_SPACE = "\u202f", "\u00a0"
+_names = {"exchange": "Binance"}  # what stands for itself in every sentence of this process
 _FORMS = {"money": ",.2f", "gain": "+,.2f", "percent": ".1%", "change": "+.1%", "score": ".3f"}
 # How a catalogue ends that is out of reach, broken, or another version's.
 _CATALOG_ERRORS = (OSError, LookupError, TypeError, ValueError, ArithmeticError, yaml.YAMLError)
@@ -49,10 +50,11 @@ class Catalog(Formatter):
         In the catalogue `{x}` stands for a text, a sentence, a number, a day, a moment (UTC), a span of time, or a
         tuple of texts; numbers may be given a form: `{x:money}` 1,234.50, `{x:gain}` +1,234.50, `{x:percent}` 12.5 %,
         `{x:change}` +12.5 %, `{x:price}` six significant digits, `{x:score}` 0.712, or one of Python's. `{x:list}` puts
-        commas between the texts, `{x:aside}` puts what there is to say in brackets, after a blank.
+        commas between the texts, `{x:aside}` puts what there is to say in brackets, after a blank. `{exchange}` is the
+        one that this process trades at; nobody has to give it.
         Raises KeyError for a key or a value that is missing: a mistake in the program, which the tests look for.
         """
-        return self.vformat(self._texts[key], (), values)
+        return self.vformat(self._texts[key], (), _names | values)
 
     def render(self, *texts: str) -> str:
         """Return the texts, a line each: sentences of the catalogue in this language, any other text as it is."""
@@ -137,6 +139,11 @@ class LocalizedText(str):
     def __reduce__(self) -> tuple[Callable[..., LocalizedText], tuple[str, Mapping[str, object]]]:
         """Be made anew from key and values: what the scoring process says reaches the owner in his language."""
         return _localized_text, (self.key, self.values)
+
+
+def name_exchange(name: str) -> None:
+    """Let every sentence of this process call the exchange so."""
+    _names["exchange"] = name
 
 
 def with_remedy(fault: str, remedy: str) -> LocalizedText:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from decimal import Context, Decimal, Inexact, InvalidOperation
+from decimal import ROUND_CEILING, Context, Decimal, Inexact, InvalidOperation
 from enum import StrEnum
 from typing import ClassVar
 
@@ -21,13 +21,15 @@ EXACT = Context(prec=400, traps=[Inexact, InvalidOperation])
 """Products of this context are exact or an error: thresholds are compared without rounding."""
 
 ZERO, ONE = Decimal(0), Decimal(1)
+OrderId = int | str
+"""An exchange's own name of an order; some count, some draw a UUID."""
 STANDSTILL = "standstill.replaced"
 """In `Position.said`: nothing of it is traded until the owner says otherwise; the owner has been told."""
 MAX_EXPONENT = 40  # no price, amount or rate has more digits than this before or after the point
 
 
 class Side(StrEnum):
-    """Direction of an order, as Binance spells it."""
+    """Direction of an order."""
 
     BUY = "BUY"
     SELL = "SELL"
@@ -60,7 +62,11 @@ class DailyRules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TradingRules:
-    """What Binance accepts for MARKET orders of one pair (filters of exchangeInfo)."""
+    """What an exchange accepts for MARKET orders of one pair.
+
+    included_fee: the part of what it buys for, by which the amount of a purchase is more: an exchange may take its fee
+    out of the amount.
+    """
 
     pair: str
     base_asset: str
@@ -72,6 +78,7 @@ class TradingRules:
     max_market_quantity: Decimal | None
     min_notional: Decimal
     quote_precision: int = 8
+    included_fee: Decimal = ZERO
     permission_sets: tuple[frozenset[str], ...] = ()
 
     def permitted(self, account: Account) -> bool:
@@ -79,10 +86,14 @@ class TradingRules:
         return not account.permissions or all(names & account.permissions for names in self.permission_sets if names)
 
     def smallest_order(self, price: Decimal | None) -> Decimal:
-        """Return the smallest order in quote asset: the minimum notional, or the smallest lot if that is dearer."""
-        if price is None:
-            return self.min_notional
-        return max(self.min_notional, max(self.min_quantity, self.lot_step) * price)
+        """Return the smallest purchase in quote asset: the minimum notional, or the smallest lot if that is dearer."""
+        smallest = self.min_notional
+        if price is not None:
+            smallest = max(smallest, max(self.min_quantity, self.lot_step) * price)
+        if self.included_fee:
+            cents = Decimal(1).scaleb(-self.quote_precision)
+            return (smallest * (1 + self.included_fee)).quantize(cents, ROUND_CEILING)
+        return smallest
 
 
 def is_usable_price(price: Decimal) -> bool:
@@ -186,6 +197,7 @@ class ExecutedOrder:
     side: str
     executed_base: Decimal
     time_ms: int  # exchange time
+    is_own: bool  # sent by this bot, as far as the exchange's memory of it tells
     quote: Decimal = ZERO  # executed
     fees: Mapping[str, Decimal] = field(default_factory=dict)  # by asset
 
@@ -215,7 +227,7 @@ class OrderReport:
     """What the exchange says about an order. `parts` is None when its fills are not (all) known yet."""
 
     client_order_id: str
-    order_id: int
+    order_id: OrderId
     status: str
     executed_base: Decimal
     executed_quote: Decimal | None  # None when the exchange does not say; its trades then tell
@@ -224,7 +236,7 @@ class OrderReport:
 
     @property
     def is_final(self) -> bool:
-        """True once the order can execute no more. MARKET orders end FILLED or EXPIRED, with or without a part."""
+        """True once the order can execute no more: FILLED, or ended otherwise, with or without a part."""
         return self.status in {"FILLED", "EXPIRED", "EXPIRED_IN_MATCH", "CANCELED", "REJECTED"}
 
 
@@ -233,7 +245,7 @@ class Fill:
     """What one order executed, its trades summed."""
 
     client_order_id: str
-    order_id: int
+    order_id: OrderId
     status: str
     base: Decimal
     quote: Decimal
@@ -263,6 +275,22 @@ class OwnOrder:
     quantity: Decimal | None = None
     quote_amount: Decimal | None = None
     is_final: bool = True  # it can execute no more
+    reason: OrderReason | None = None  # why it was sent, where its id tells
+    serial: int = 0  # the running number that it has in its book, where its id tells
+    sender: int = 0  # which program sent it, where the exchange keeps that
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AbsentOrder:
+    """An order that an exchange's lists proved never taken, and that is still asked for: where lists lag, it may come.
+
+    replaced_by: client order id of another order of its token and side that has executed since.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}  # an unknown key in the file is refused
+
+    intent: Intent
+    replaced_by: str = ""
 
 
 # --------------------------------------------------------------------------- the book
@@ -384,7 +412,7 @@ class TradeRow:
     fee_asset: str
     client_order_id: str
     pair: str
-    order_id: int
+    order_id: OrderId
     status: str
     profit: str  # quote asset, realised by a sale, fees in quote and base taken off; empty for a buy
 
@@ -403,6 +431,7 @@ class Book:
     last_daily_update: date | None = None
     positions: Mapping[str, Position] = field(default_factory=dict)
     intents: Mapping[str, Intent] = field(default_factory=dict)  # by client order id; outcome not known yet
+    absent_orders: Mapping[str, AbsentOrder] = field(default_factory=dict)  # by client order id; of the last day
     plan: DailyPlan | None = None
     unwritten_trades: tuple[TradeRow, ...] = ()  # executed, perhaps not in trades.csv yet
     dust: Mapping[str, Decimal] = field(default_factory=dict)  # base asset under one lot step, left by full sales

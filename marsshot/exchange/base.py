@@ -1,4 +1,4 @@
-"""What the executor needs of an exchange. Binance, the paper exchange and the simulators all look like this.
+"""What the executor needs of an exchange. Each venue, the paper exchange and the simulators all look like this.
 
 Errors, by what the caller does next: TemporaryError, RefusedOrderError, AccountTroubleError (nothing happened),
 UnknownOutcomeError (look it up first).
@@ -7,6 +7,7 @@ UnknownOutcomeError (look it up first).
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Protocol
 
@@ -14,6 +15,7 @@ from marsshot.core.domain import (
     Account,
     ExecutedOrder,
     Intent,
+    OrderId,
     OrderReport,
     OwnOrder,
     PartFill,
@@ -21,12 +23,36 @@ from marsshot.core.domain import (
     TradingRules,
 )
 from marsshot.core.errors import MarsShotError
+from marsshot.core.reasons import OrderReason
 
 PricesCallback = Callable[[Mapping[str, Decimal] | MarsShotError], None]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AbsenceProof:
+    """When an order that an exchange does not know has certainly not been taken. All in milliseconds.
+
+    Not found by its client order id at all looks for so long after it was sent, and between the first look and the
+    last; then not found in the exchange's lists either, twice where the lists may lag: so far apart. After that it is
+    still asked for now and then where it may turn up all the same.
+    """
+
+    after_sending_ms: int
+    between_looks_ms: int
+    between_lists_ms: int = 0
+    watched_for_ms: int = 0
+
+
 class Exchange(Protocol):
     """A spot exchange that takes MARKET orders."""
+
+    absence_proof: AbsenceProof
+
+    def new_order_id(self, serial: int, reason: OrderReason) -> str:
+        """Return a client order id that was never used, in the exchange's form; it tells both for `recover`.
+
+        serial: the book's running number.
+        """
 
     def now_ms(self) -> int:
         """Return the exchange's time by our clock and the last known offset. Raises TemporaryError if none is known."""
@@ -58,7 +84,14 @@ class Exchange(Protocol):
         Raises PairGoneError where the exchange does not know the pair any more, TemporaryError or AccountTroubleError.
         """
 
-    def fetch_part_fills(self, intent: Intent, order_id: int) -> tuple[PartFill, ...]:
+    def find_in_lists(self, intent: Intent, since_ms: int) -> OrderReport | None:
+        """Look an order up in the exchange's lists of orders and trades from that time on; None where none has it.
+
+        Raises UnknownOutcomeError where a list knows it, but not what became of it, or may show it without its id;
+        TemporaryError or AccountTroubleError where one list could not be had.
+        """
+
+    def fetch_part_fills(self, intent: Intent, order_id: OrderId) -> tuple[PartFill, ...]:
         """Return the trades of an order, with their commissions. Raises TemporaryError or AccountTroubleError."""
 
     def orders_since(self, pair: str, moment_ms: int) -> list[ExecutedOrder]:

@@ -8,11 +8,13 @@ second one: every attempt has a new id. Decides nothing about what to trade.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 
 from marsshot.core.catalog import LocalizedText
 from marsshot.core.domain import (
     ZERO,
+    AbsentOrder,
     Book,
     Fill,
     Intent,
@@ -21,7 +23,6 @@ from marsshot.core.domain import (
     Side,
     TradingRules,
     fees_by_asset,
-    new_client_order_id,
 )
 from marsshot.core.errors import (
     UNFORESEEN,
@@ -38,14 +39,12 @@ from marsshot.core.reasons import OrderReason
 from marsshot.exchange.base import Exchange
 from marsshot.infra.clock import Clock
 from marsshot.infra.event_log import log_error, log_file_only, log_info, log_warning
-from marsshot.portfolio.ledger import with_fill, with_intent, without_intent
+from marsshot.portfolio.ledger import with_absence, with_fill, with_intent, without_absence, without_intent
 from marsshot.portfolio.serialization import decimal_text
 from positions_store import Store
 
-# recvWindow (5 s) and Binance's own 10 s, four times over: an order that Binance does not know by then was never run.
-LOST_AFTER_MS = 60_000
-# A first "no such order" may come from a server that lags; a second one, this much later, is believed.
-RECHECK_AFTER_MS = 2_000
+WATCH_EVERY_MS = 300_000
+LISTS_MARGIN_MS = 60_000  # the lists are asked from a little before the order was sent on: clocks differ
 # An intent that waited longer than this before it could be sent is given up: its look-up would begin too late.
 MAX_SEND_DELAY_MS = 10_000
 
@@ -58,6 +57,10 @@ class OrderTracker:
         self._store = store
         self._clock = clock
         self._first_missed_ms: dict[str, int] = {}  # by client order id: when it was first not found
+        self._last_watched_ms = 0  # exchange time at which the orders that were never taken were last asked for
+        self.doubled: dict[str, LocalizedText] = {}
+        """Orders that were taken for absent and have executed, and so has another in their place: buying must pause."""
+        self._first_unlisted_ms: dict[str, int] = {}  # by client order id: when the lists first did not have it
         self._last_told: dict[str, str] = {}  # by client order id: why it could not be looked up
         self.ids_of_gone_pairs: set[str] = set()  # orders that cannot be asked for: their pair is not known any more
 
@@ -98,8 +101,8 @@ class OrderTracker:
         raise AssertionError("unreachable")
 
     def _new_id(self, reason: OrderReason) -> str:
-        """Return a client order id that was never used: this millisecond and the book's running number."""
-        return new_client_order_id(self.exchange.now_ms(), self._store.book.order_serial + 1, reason)
+        """Return a client order id that was never used, not even by an order that was refused."""
+        return self.exchange.new_order_id(self._store.book.order_serial + 1, reason)
 
     def _send(self, intent: Intent) -> Fill:
         if self._clock.stopping:
@@ -180,26 +183,72 @@ class OrderTracker:
         report = self.exchange.find_order(intent)
         if report is not None:
             self._book_outcome(intent, report)
-        elif self._is_lost(intent, server_ms):
-            self._refuse_if_traded(intent)
-            self._store.save(without_intent(self._store.book, intent))
-            side = LocalizedText(f"action.{intent.side.lower()}")
-            text = LocalizedText("log.never_arrived", symbol=intent.symbol, side=side)
-            log_info("order.never_arrived", text, client_order_id=intent.client_order_id)
+        elif self._may_be_absent(intent, server_ms):
+            self._ask_lists(intent, server_ms)
 
-    def _refuse_if_traded(self, intent: Intent) -> None:
-        """Raise UnknownOutcomeError if the account's trades know the order that the look-up does not: that one lags."""
-        earliest_ms = min(intent.created_ms, self._first_missed_ms[intent.client_order_id]) - LOST_AFTER_MS
-        seen = self.exchange.orders_since(intent.pair, earliest_ms)
-        if any(order.client_order_id == intent.client_order_id for order in seen):
-            raise UnknownOutcomeError(LocalizedText("fault.order.look_up_lags"))
-
-    def _is_lost(self, intent: Intent, server_ms: int) -> bool:
-        """Return whether an order that Binance does not know now cannot execute any more."""
+    def _may_be_absent(self, intent: Intent, server_ms: int) -> bool:
+        """Return whether an order that is not known by its id now should have been seen long ago."""
+        proof = self.exchange.absence_proof
         first_missed_ms = self._first_missed_ms.setdefault(intent.client_order_id, server_ms)
         # A clock that went wrong may have stamped the order with a time to come: then the first look counts.
         sent_ms = min(intent.created_ms, first_missed_ms)
-        return server_ms - first_missed_ms >= RECHECK_AFTER_MS and server_ms - sent_ms >= LOST_AFTER_MS
+        return server_ms - first_missed_ms >= proof.between_looks_ms and server_ms - sent_ms >= proof.after_sending_ms
+
+    def _ask_lists(self, intent: Intent, server_ms: int) -> None:
+        """Drop an order that the exchange's lists do not have either, as often as they must be asked; book it if so."""
+        name, proof = intent.client_order_id, self.exchange.absence_proof
+        first_unlisted_ms = self._first_unlisted_ms.get(name)
+        if first_unlisted_ms is not None and server_ms - first_unlisted_ms < proof.between_lists_ms:
+            return
+        earliest_ms = min(intent.created_ms, self._first_missed_ms[name]) - LISTS_MARGIN_MS
+        report = self.exchange.find_in_lists(intent, earliest_ms)
+        if report is not None:
+            self._book_outcome(intent, report)
+        elif first_unlisted_ms is None and proof.between_lists_ms:
+            self._first_unlisted_ms[name] = server_ms
+        else:
+            drop = with_absence if proof.watched_for_ms else without_intent
+            self._store.save(drop(self._store.book, intent))
+            side = LocalizedText(f"action.{intent.side.lower()}")
+            text = LocalizedText("log.never_arrived", symbol=intent.symbol, side=side)
+            log_info("order.never_arrived", text, client_order_id=name)
+
+    # ------------------------------------------------------------------ what was proven never taken
+
+    def watch_absent(self) -> None:
+        """Ask now and then for the orders that were proven never taken: one that executed after all is booked.
+
+        Where another has executed in its place it is not: it stands in `doubled` until `forget_absent`.
+        """
+        now_ms = self.exchange.now_ms()
+        if 0 <= now_ms - self._last_watched_ms < WATCH_EVERY_MS:
+            return
+        self._last_watched_ms = now_ms
+        for name, absent in list(self._store.book.absent_orders.items()):
+            report = self.exchange.find_order(absent.intent)
+            if report is not None and (report.executed_base > 0 or not report.is_final):
+                self._take_up(absent)
+            elif now_ms - absent.intent.created_ms > self.exchange.absence_proof.watched_for_ms:
+                self.forget_absent(name)
+
+    def _take_up(self, absent: AbsentOrder) -> None:
+        """Let an order that turned up be one in doubt again, to be booked like any other."""
+        intent, book = absent.intent, self._store.book
+        facts = {"symbol": intent.symbol, "order": intent.client_order_id}
+        cannot_be_paid = intent.side is Side.BUY and (intent.quote_amount or ZERO) > book.capital
+        if absent.replaced_by or cannot_be_paid:
+            other = absent.replaced_by or "-"
+            self.doubled[intent.client_order_id] = LocalizedText("log.doubled", other=other, **facts)
+            return
+        serial = book.order_serial
+        again = replace(with_intent(without_absence(book, intent.client_order_id), intent), order_serial=serial)
+        self._store.save(again)
+        log_error("order.turned_up", LocalizedText("log.turned_up", **facts), client_order_id=intent.client_order_id)
+
+    def forget_absent(self, client_order_id: str) -> None:
+        """Ask no more for an order that was proven never taken."""
+        self._store.save(without_absence(self._store.book, client_order_id))
+        self.doubled.pop(client_order_id, None)
 
 
 def _fill_of(report: OrderReport, parts: tuple[PartFill, ...]) -> Fill:

@@ -16,6 +16,7 @@ from marsshot.core.domain import (
     Book,
     ExecutedOrder,
     Intent,
+    OrderId,
     OrderReport,
     OwnOrder,
     PartFill,
@@ -25,7 +26,7 @@ from marsshot.core.domain import (
     floor_to_step,
 )
 from marsshot.core.errors import InsufficientBalanceError, RefusedOrderError, TemporaryError
-from marsshot.core.reasons import RefusalReason
+from marsshot.core.reasons import OrderReason, RefusalReason
 from marsshot.exchange.base import Exchange, PricesCallback
 
 TAKER_FEE = Decimal("0.001")  # Binance's standard taker commission, in the asset received
@@ -39,6 +40,11 @@ class PaperExchange:
     def __init__(self, market: Exchange, book: Callable[[], Book]) -> None:
         self._market = market
         self._book = book
+        self.absence_proof = market.absence_proof
+
+    def new_order_id(self, serial: int, reason: OrderReason) -> str:
+        """Return a client order id in the market's form."""
+        return self._market.new_order_id(serial, reason)
 
     def now_ms(self) -> int:
         """Return the market's time."""
@@ -74,7 +80,7 @@ class PaperExchange:
                 rules.unavailable_reason if rules else LocalizedText("check.unknown_pair", pair=intent.pair)
             )
         if price is None:
-            raise TemporaryError(LocalizedText("fault.binance.no_price", pair=intent.pair))
+            raise TemporaryError(LocalizedText("fault.exchange.no_price", pair=intent.pair))
         part = _bought(intent, rules, price) if intent.side is Side.BUY else _sold(intent, rules, price)
         _refuse_small(intent, part, price, rules)
         if intent.side is Side.BUY and part.quote > self._book().capital:
@@ -93,7 +99,11 @@ class PaperExchange:
         """Return None: an order whose answer was not booked was never executed."""
         return None
 
-    def fetch_part_fills(self, intent: Intent, order_id: int) -> tuple[PartFill, ...]:
+    def find_in_lists(self, intent: Intent, since_ms: int) -> OrderReport | None:
+        """Return None: there is no list but the book."""
+        return None
+
+    def fetch_part_fills(self, intent: Intent, order_id: OrderId) -> tuple[PartFill, ...]:
         """Return nothing: every answer carries its fills."""
         return ()
 

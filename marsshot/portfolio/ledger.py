@@ -11,7 +11,19 @@ from datetime import UTC, date, datetime
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 
 from marsshot.core.decisions import BOUGHT, StepOutcome
-from marsshot.core.domain import ZERO, Book, DailyPlan, Fill, Intent, PlannedBuy, Position, Side, TradeRow, utc_text
+from marsshot.core.domain import (
+    ZERO,
+    AbsentOrder,
+    Book,
+    DailyPlan,
+    Fill,
+    Intent,
+    PlannedBuy,
+    Position,
+    Side,
+    TradeRow,
+    utc_text,
+)
 from marsshot.core.reasons import OrderReason
 from marsshot.portfolio.serialization import decimal_text
 
@@ -40,6 +52,30 @@ def without_intent(book: Book, intent: Intent) -> Book:
     return replace(book, intents={key: held for key, held in book.intents.items() if key != intent.client_order_id})
 
 
+def with_absence(book: Book, intent: Intent) -> Book:
+    """Drop an order that was proven never taken, and keep it in mind."""
+    absent = {**book.absent_orders, intent.client_order_id: AbsentOrder(intent=intent)}
+    return replace(without_intent(book, intent), absent_orders=absent)
+
+
+def without_absence(book: Book, client_order_id: str) -> Book:
+    """Forget an order that was proven never taken."""
+    kept = {name: one for name, one in book.absent_orders.items() if name != client_order_id}
+    return replace(book, absent_orders=kept)
+
+
+def _with_replacement_noted(book: Book, intent: Intent) -> Book:
+    """Note that another order has executed in place of those that were never taken."""
+    name = intent.client_order_id
+    noted = {
+        other: replace(one, replaced_by=name)
+        if (one.intent.symbol, one.intent.side) == (intent.symbol, intent.side) and other != name
+        else one
+        for other, one in book.absent_orders.items()
+    }
+    return without_absence(replace(book, absent_orders=noted), name)
+
+
 def with_position(book: Book, symbol: str, position: Position | None) -> Book:
     """Put a position in place of the one held; None closes it."""
     others = {key: held for key, held in book.positions.items() if key != symbol}
@@ -51,6 +87,7 @@ def with_fill(book: Book, intent: Intent, fill: Fill) -> Book:
     booked = _with_buy(book, intent, fill) if intent.side is Side.BUY else _with_sale(book, intent, fill)
     profit = _realised(book, intent, fill) if intent.side is Side.SELL else None
     row = _trade_row(intent, fill, profit)
+    booked = _with_replacement_noted(booked, intent) if booked.absent_orders else booked
     return replace(
         without_intent(booked, intent),
         unwritten_trades=(*booked.unwritten_trades, row),

@@ -22,7 +22,6 @@ from marsshot.core.domain import (
     Position,
     Side,
     TradingRules,
-    is_our_order,
     utc_text,
 )
 from marsshot.core.reasons import DifferenceKind
@@ -185,7 +184,7 @@ def _capital_change(order: ExecutedOrder, taken: Decimal, quote_asset: str) -> D
 
 def _is_unknown(order: ExecutedOrder, book: Book) -> bool:
     name = order.client_order_id
-    return is_our_order(name) and name not in book.intents and name not in book.booked_orders
+    return order.is_own and name not in book.intents and name not in book.booked_orders
 
 
 def _unknown_order_text(order: ExecutedOrder, symbol: str, kind: DifferenceKind) -> str:

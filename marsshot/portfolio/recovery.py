@@ -22,8 +22,6 @@ from marsshot.core.domain import (
     Side,
     TradingRules,
     floor_to_step,
-    reason_in_id,
-    serial_in_id,
 )
 from marsshot.core.reasons import OrderReason
 from marsshot.portfolio.ledger import with_fill, with_position
@@ -105,7 +103,7 @@ def replayed(
         symbol = symbol_of[order.pair]
         held, known = book.positions.get(symbol), rules[symbol]
         name = order.fill.client_order_id
-        certain = reason_in_id(name) or reasons.get(name)
+        certain = order.reason or reasons.get(name)
         intent = book.intents.get(name) or _intent(
             order, symbol, known, certain or _presumed_reason(order, held, known, partial_share)
         )
@@ -113,7 +111,7 @@ def replayed(
             findings.append(Finding(misfit=Misfit.UNKNOWN_PURCHASE, symbol=symbol, counted=order.fill.base))
         book = _with_partial_sale_begun(_without_left_out(book, name), intent, known, partial_share)
         book = with_fill(book, intent, order.fill)
-        book = replace(book, order_serial=max(book.order_serial, serial_in_id(name)))
+        book = replace(book, order_serial=max(book.order_serial, order.serial))
         is_presumed = certain is None and order.side is Side.SELL
         done.append(RecoveredOrder(order=order, symbol=symbol, reason=intent.reason, is_presumed=is_presumed))
     return Recovery(book=book, orders=tuple(done), findings=tuple(findings))

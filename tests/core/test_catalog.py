@@ -38,7 +38,8 @@ FIRM, NARROW = "\u00a0", "\u202f"
 
 
 def values_in(sentence: str) -> set[str]:
-    return {name for _, name, _, _ in Formatter().parse(sentence) if name is not None}
+    """Return the values that a caller must give; the exchange's name nobody has to."""
+    return {name for _, name, _, _ in Formatter().parse(sentence) if name is not None} - {"exchange"}
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -241,7 +242,8 @@ def test_a_catalogue_out_of_reach_makes_no_second_trouble_of_one(monkeypatch: py
     )
     monkeypatch.setattr("marsshot.core.catalog._english", _refuse)
     assert (
-        str(TemporaryError(LocalizedText("fault.binance.answered", status=502))) == "fault.binance.answered status=502"
+        str(TemporaryError(LocalizedText("fault.exchange.answered", status=502)))
+        == "fault.exchange.answered status=502"
     )
 
 

@@ -35,6 +35,7 @@ from marsshot.core.domain import (
     DailyPlan,
     Fill,
     Intent,
+    OrderId,
     OrderReport,
     PartFill,
     Position,
@@ -45,6 +46,7 @@ from marsshot.core.domain import (
 from marsshot.core.errors import InputError, MarsShotError, RefusedOrderError, UnknownOutcomeError
 from marsshot.core.reasons import OrderReason
 from marsshot.exchange import order_tracker
+from marsshot.exchange.base import AbsenceProof
 from marsshot.exchange.binance import connection, responses
 from marsshot.exchange.binance.exchange import BinanceExchange
 from marsshot.exchange.order_tracker import OrderTracker
@@ -85,8 +87,7 @@ def take_an_unknown_outcome_for_a_refusal(patch: Patch) -> None:
 
 
 def believe_the_first_no_such_order(patch: Patch) -> None:
-    patch.setattr(order_tracker, "LOST_AFTER_MS", 0)
-    patch.setattr(order_tracker, "RECHECK_AFTER_MS", 0)
+    patch.setattr(BinanceExchange, "absence_proof", AbsenceProof(after_sending_ms=0, between_looks_ms=0))
 
 
 def believe_a_refusal_that_is_none(patch: Patch) -> None:
@@ -131,7 +132,7 @@ def never_look_up(patch: Patch) -> None:
 def forget_the_fee_after_a_lost_answer(patch: Patch) -> None:
     fetch_part_fills = BinanceExchange.fetch_part_fills
 
-    def free(exchange: BinanceExchange, intent: Intent, order_id: int) -> tuple[PartFill, ...]:
+    def free(exchange: BinanceExchange, intent: Intent, order_id: OrderId) -> tuple[PartFill, ...]:
         return tuple(replace(part, commission=ZERO) for part in fetch_part_fills(exchange, intent, order_id))
 
     patch.setattr(BinanceExchange, "fetch_part_fills", free)

@@ -29,6 +29,7 @@ from marsshot.core.domain import (
     Book,
     DailyPlan,
     Intent,
+    OrderId,
     OrderReport,
     PartFill,
     Position,
@@ -145,7 +146,7 @@ class CrashingExchange(BinanceExchange):
         find = super().find_order
         return self._with_crash_points("look-up", lambda: find(intent))
 
-    def fetch_part_fills(self, intent: Intent, order_id: int) -> tuple[PartFill, ...]:
+    def fetch_part_fills(self, intent: Intent, order_id: OrderId) -> tuple[PartFill, ...]:
         """Ask for an order's trades."""
         ask = super().fetch_part_fills
         return self._with_crash_points("trades", lambda: ask(intent, order_id))

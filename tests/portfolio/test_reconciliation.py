@@ -112,7 +112,14 @@ def test_nobody_looks_into_an_unknown_pair_or_an_open_order() -> None:
 
 
 def an_order(name: str = "ms-1613349000000-9") -> ExecutedOrder:
-    return ExecutedOrder(client_order_id=name, pair="FETUSDT", side="BUY", executed_base=D("12.50"), time_ms=NOW_MS)
+    return ExecutedOrder(
+        client_order_id=name,
+        pair="FETUSDT",
+        side="BUY",
+        executed_base=D("12.50"),
+        time_ms=NOW_MS,
+        is_own=is_our_order(name),
+    )
 
 
 @pytest.mark.parametrize(

@@ -96,6 +96,8 @@ class History:
                 fill=fill,
                 quantity=intent.quantity,
                 quote_amount=intent.quote_amount,
+                reason=reason_in_id(intent.client_order_id),
+                serial=serial_in_id(intent.client_order_id),
             )
         )
         return fill
@@ -174,7 +176,7 @@ def test_a_book_that_lags_catches_up_with_the_orders_it_does_not_know(history: H
 def without_reason(order: OwnOrder) -> OwnOrder:
     """The order with an id of the older form, which does not say why it was sent."""
     name = order.fill.client_order_id.rsplit("-", 1)[0]
-    return replace(order, fill=replace(order.fill, client_order_id=name))
+    return replace(order, fill=replace(order.fill, client_order_id=name), reason=None)
 
 
 @given(histories())

@@ -37,14 +37,17 @@ from marsshot.core.domain import (
     Account,
     ExecutedOrder,
     Intent,
+    OrderId,
     OrderReport,
     OwnOrder,
     PartFill,
     QuietReason,
     Side,
     TradingRules,
+    new_client_order_id,
 )
-from marsshot.exchange.base import PricesCallback
+from marsshot.core.reasons import OrderReason
+from marsshot.exchange.base import AbsenceProof, PricesCallback
 from marsshot.exchange.binance.errors import order_error
 from marsshot.exchange.binance.trading_rules import trading_rules_of
 from marsshot.infra.clock import Clock
@@ -155,6 +158,8 @@ def prices_to_go_by(
 class RecordedExchange:
     """The exchange that the executor sends its orders to."""
 
+    absence_proof = AbsenceProof(after_sending_ms=0, between_looks_ms=0)  # an order is filled while it is sent
+
     def __init__(self, board: RecordedPrices, matching: MatchingEngine, clock: Clock, dataset: Dataset) -> None:
         self._board = board
         self._matching = matching
@@ -166,6 +171,10 @@ class RecordedExchange:
         self._listed_from = {name: day * SECONDS_PER_DAY for name, day in first_days.items()}
         self.quiet_until_ms = 0
         self.quiet_reason = QuietReason.TROUBLE
+
+    def new_order_id(self, serial: int, reason: OrderReason) -> str:
+        """Return a client order id that was never used."""
+        return new_client_order_id(self.now_ms(), serial, reason)
 
     def now_ms(self) -> int:
         """Return the time."""
@@ -214,9 +223,13 @@ class RecordedExchange:
         order = self._matching.find(intent.pair, None, intent.client_order_id)
         return None if order is None else _report(order)
 
-    def fetch_part_fills(self, intent: Intent, order_id: int) -> tuple[PartFill, ...]:
+    def find_in_lists(self, intent: Intent, since_ms: int) -> OrderReport | None:
+        """Return what the look-up does."""
+        return self.find_order(intent)
+
+    def fetch_part_fills(self, intent: Intent, order_id: OrderId) -> tuple[PartFill, ...]:
         """Return the trades of an order."""
-        order = self._matching.find(intent.pair, order_id, None)
+        order = self._matching.find(intent.pair, int(order_id), None)
         return () if order is None else _parts(order)
 
     def orders_since(self, pair: str, moment_ms: int) -> list[ExecutedOrder]:
@@ -228,6 +241,7 @@ class RecordedExchange:
                 side="BUY" if order.request.is_buy else "SELL",
                 executed_base=_quantized(order.executed_quantity),
                 time_ms=order.time_ms,
+                is_own=True,
             )
             for order in self._matching.orders.values()
             if order.symbol == pair and order.time_ms >= moment_ms

@@ -6,7 +6,6 @@ Knows no endpoint's meaning.
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -26,24 +25,19 @@ from marsshot.exchange.binance.errors import (
     BAD_TIMESTAMP,
     HTTP_TEAPOT,
     INVALID_SYMBOL,
-    MAX_TROUBLE_SECONDS,
     NO_SUCH_ORDER,
-    RateLimitError,
     banned_until_ms,
     order_error,
     read_error,
 )
-from marsshot.exchange.binance.numbers import UNREADABLE, read_time_ms
+from marsshot.exchange.numbers import UNREADABLE, read_time_ms
+from marsshot.exchange.quiet_period import MAX_BAN_SECONDS, QuietPeriod, RateLimitError
 from marsshot.infra.bounded_http import BoundedAdapter
 from marsshot.infra.clock import Clock
 from marsshot.infra.event_log import log_error
 
 RECV_WINDOW_MS = 5000
 TIMEOUT_SECONDS = (5, 9)  # connect, read; how long both may take together: bounded_http.py
-MAX_BAN_SECONDS = 3 * 24 * 3600.0
-_MAX_QUIET_MS = dict.fromkeys(QuietReason, int(MAX_BAN_SECONDS * 1000)) | {
-    QuietReason.TROUBLE: int(MAX_TROUBLE_SECONDS * 1000)
-}
 
 # What python-binance 1.0.37 lets through, besides its own, when an answer is not what it should be.
 _BROKEN_ANSWER = (BinanceRequestException, *UNREADABLE)
@@ -63,29 +57,6 @@ class ArchivedOrderError(TemporaryError):
 
 class _StaleClockError(TemporaryError):
     """-1021 on a request that changes nothing."""
-
-
-class QuietPeriod:
-    """Until when, by our own clock, Binance wants no requests, and why. Of all connections to it; safe for threads."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self.until_ms = 0
-        self.reason = QuietReason.TROUBLE
-
-    def extend(self, moment_ms: int, reason: QuietReason) -> bool:
-        """Be silent until then at least; return whether that is new: another reason, or longer by a minute."""
-        with self._lock:
-            if moment_ms <= self.until_ms:
-                return False
-            is_new = reason is not self.reason or moment_ms > self.until_ms + 60_000
-            self.until_ms, self.reason = moment_ms, reason
-            return is_new
-
-    def end(self) -> None:
-        """Be silent no more."""
-        with self._lock:
-            self.until_ms, self.reason = 0, QuietReason.TROUBLE
 
 
 class BinanceConnection:
@@ -131,7 +102,7 @@ class BinanceConnection:
         try:
             server_ms = read_time_ms(answer["serverTime"])
         except UNREADABLE:
-            raise TemporaryError(LocalizedText("fault.binance.no_time")) from None
+            raise TemporaryError(LocalizedText("fault.exchange.no_time")) from None
         # The answer was true about half-way between request and response.
         self._offset_ms = server_ms - (before + self._local_ms()) // 2
         self._synced = True
@@ -168,9 +139,9 @@ class BinanceConnection:
             status, code, text, wait = self._parsed(error)
             raise self._noting_retry_after(_special_error(code) or read_error(status, code, text, wait)) from None
         except requests.exceptions.RequestException as error:
-            raise TemporaryError(LocalizedText("fault.binance.silent", why=type(error).__name__)) from None
+            raise TemporaryError(LocalizedText("fault.exchange.silent", why=type(error).__name__)) from None
         except _BROKEN_ANSWER:
-            raise TemporaryError(LocalizedText("fault.binance.odd_answer")) from None
+            raise TemporaryError(LocalizedText("fault.exchange.odd_answer")) from None
         if isinstance(answer, dict) and "msg" in answer and _code(answer) < 0:
             code = _code(answer)
             raise self._noting_retry_after(_special_error(code) or read_error(200, code, str(answer["msg"])))
@@ -190,9 +161,9 @@ class BinanceConnection:
         except BinanceAPIException as error:
             raise self._noting_retry_after(order_error(*self._parsed(error))) from None
         except requests.exceptions.RequestException as error:
-            raise UnknownOutcomeError(LocalizedText("fault.binance.no_answer", why=type(error).__name__)) from None
+            raise UnknownOutcomeError(LocalizedText("fault.exchange.no_answer", why=type(error).__name__)) from None
         except _BROKEN_ANSWER:
-            raise UnknownOutcomeError(LocalizedText("fault.binance.odd_answer")) from None
+            raise UnknownOutcomeError(LocalizedText("fault.exchange.odd_answer")) from None
         if isinstance(answer, dict) and "code" in answer and "orderId" not in answer:
             raise self._noting_retry_after(order_error(400, _code(answer), str(answer.get("msg", ""))))
         return answer
@@ -209,14 +180,12 @@ class BinanceConnection:
 
     def keep_quiet_until(self, moment_ms: int, reason: QuietReason) -> bool:
         """Send nothing before that moment of our clock, if it is not too far off for its reason."""
-        return self.quiet_period.extend(min(moment_ms, self._local_ms() + _MAX_QUIET_MS[reason]), reason)
+        return self.quiet_period.extend(moment_ms, reason, self._local_ms())
 
     def _refuse_while_quiet(self) -> None:
-        left_ms = self.quiet_period.until_ms - self._local_ms()
-        if left_ms > _MAX_QUIET_MS[self.quiet_period.reason]:  # our clock was set back meanwhile
-            self.quiet_period.end()
-        elif left_ms > 0:
-            raise TemporaryError(LocalizedText("fault.binance.quiet", seconds=left_ms / 1000), left_ms / 1000)
+        left_ms = self.quiet_period.milliseconds_left(self._local_ms())
+        if left_ms > 0:
+            raise TemporaryError(LocalizedText("fault.exchange.quiet", seconds=left_ms / 1000), left_ms / 1000)
 
     def _noting_retry_after(self, error: MarsShotError) -> MarsShotError:
         """Keep a Retry-After for every request that follows; a ban is told at once, with its end."""
@@ -232,13 +201,13 @@ class BinanceConnection:
 
 def _special_error(code: int) -> TemporaryError | None:
     if code == INVALID_SYMBOL:
-        return UnknownPairError(LocalizedText("fault.binance.no_pair"))
+        return UnknownPairError(LocalizedText("fault.exchange.no_pair"))
     if code == NO_SUCH_ORDER:
-        return NoSuchOrderError(LocalizedText("fault.binance.no_order"))
+        return NoSuchOrderError(LocalizedText("fault.exchange.no_order"))
     if code == ARCHIVED_ORDER:
-        return ArchivedOrderError(LocalizedText("fault.binance.no_order"))
+        return ArchivedOrderError(LocalizedText("fault.exchange.no_order"))
     if code == BAD_TIMESTAMP:
-        return _StaleClockError(LocalizedText("fault.binance.bad_time"))
+        return _StaleClockError(LocalizedText("fault.exchange.bad_time"))
     return None
 
 

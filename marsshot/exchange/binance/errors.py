@@ -20,6 +20,7 @@ from marsshot.core.errors import (
     UnknownOutcomeError,
 )
 from marsshot.core.reasons import RefusalReason
+from marsshot.exchange.quiet_period import MAX_TROUBLE_SECONDS, RateLimitError
 
 NO_SUCH_ORDER = -2013
 ARCHIVED_ORDER = -2026  # canceled or expired more than 90 days ago, with nothing executed
@@ -32,16 +33,7 @@ _ACCOUNT_CODES = {-1002, -1022, -2008, -2014, -2015}  # what each means stands i
 _ACCOUNT_TEXTS = ("action is disabled", "action disabled", "may not place or cancel", "trading is not enabled")
 _SMALLEST_ORDER_FILTER = "NOTIONAL"
 PAUSE_SECONDS = {429: 60.0, 418: 120.0}  # where Binance does not say how long: a minute's limit, the shortest ban
-MAX_TROUBLE_SECONDS = 60.0  # no other answer keeps exits waiting for longer, whatever it says
 HTTP_FORBIDDEN, HTTP_TEAPOT, HTTP_LEGAL, HTTP_SERVER_ERROR = 403, 418, 451, 500
-
-
-class RateLimitError(TemporaryError):
-    """Binance was asked too much; until it says so, it is asked nothing."""
-
-    def __init__(self, message: str, retry_after_seconds: float, reason: QuietReason) -> None:
-        super().__init__(message, retry_after_seconds)
-        self.reason = reason
 
 
 def order_error(status: int, code: int, text: str, retry_after: float | None = None) -> MarsShotError:
@@ -52,14 +44,14 @@ def order_error(status: int, code: int, text: str, retry_after: float | None = N
     if shared is not None:
         return shared
     if "insufficient balance" in text:
-        return InsufficientBalanceError(LocalizedText("fault.binance.refused_order", text=text, code=code))
+        return InsufficientBalanceError(LocalizedText("fault.exchange.refused_order", text=text, code=code))
     if any(part in text.lower() for part in _ACCOUNT_TEXTS):
-        return AccountTroubleError(LocalizedText("fault.binance.no_trade", text=text, code=code))
+        return AccountTroubleError(LocalizedText("fault.exchange.no_trade", text=text, code=code))
     if code < 0:
         return RefusedOrderError(
-            LocalizedText("fault.binance.refused_order", text=text, code=code), _refusal_reason(text)
+            LocalizedText("fault.exchange.refused_order", text=text, code=code), _refusal_reason(text)
         )
-    return UnknownOutcomeError(LocalizedText("fault.binance.answered_bare", status=status))
+    return UnknownOutcomeError(LocalizedText("fault.exchange.answered_bare", status=status))
 
 
 def _refusal_reason(text: str) -> RefusalReason:
@@ -84,12 +76,12 @@ def banned_until_ms(text: str) -> int | None:
 
 def _response_text(status: int, code: int, text: str) -> LocalizedText:
     if code:
-        return LocalizedText("fault.binance.answered_with", status=status, code=code, text=text)
-    return LocalizedText("fault.binance.answered", status=status)
+        return LocalizedText("fault.exchange.answered_with", status=status, code=code, text=text)
+    return LocalizedText("fault.exchange.answered", status=status)
 
 
 def _request_to_wait(status: int, code: int, text: str, retry_after: float | None) -> TemporaryError:
-    told = LocalizedText("fault.binance.asks_to_wait", status=status, code=code, text=text)
+    told = LocalizedText("fault.exchange.asks_to_wait", status=status, code=code, text=text)
     if status not in PAUSE_SECONDS:
         return TemporaryError(told, min(retry_after or MAX_TROUBLE_SECONDS, MAX_TROUBLE_SECONDS))
     reason = QuietReason.BAN if status == HTTP_TEAPOT else QuietReason.RATE_LIMIT
@@ -102,10 +94,10 @@ def _error_of_any_request(status: int, code: int, text: str, retry_after: float 
     if status in PAUSE_SECONDS or code in _RETRY_LATER_CODES:
         return _request_to_wait(status, code, text, retry_after)
     if code == BAD_TIMESTAMP:
-        return ClockRefusedError(LocalizedText("fault.binance.refused_time", text=text))
+        return ClockRefusedError(LocalizedText("fault.exchange.refused_time", text=text))
     if code in _ACCOUNT_CODES:
         return AccountTroubleError(LocalizedText(f"fault.binance.key.{-code}", code=code))
     if status == HTTP_FORBIDDEN and code == 0:
         wait = min(retry_after or MAX_TROUBLE_SECONDS, MAX_TROUBLE_SECONDS)
-        return TemporaryError(LocalizedText("fault.binance.firewall"), wait)
+        return TemporaryError(LocalizedText("fault.exchange.firewall"), wait)
     return None

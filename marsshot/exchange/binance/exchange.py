@@ -19,21 +19,23 @@ from marsshot.core.domain import (
     Account,
     ExecutedOrder,
     Intent,
+    OrderId,
     OrderReport,
     OwnOrder,
     PartFill,
     QuietReason,
     TradingRules,
+    new_client_order_id,
 )
 from marsshot.core.errors import MarsShotError, PairGoneError, StopRequested, TemporaryError, UnknownOutcomeError
-from marsshot.exchange.base import PricesCallback
+from marsshot.core.reasons import OrderReason
+from marsshot.exchange.base import AbsenceProof, PricesCallback
 from marsshot.exchange.binance.connection import (
     ArchivedOrderError,
     BinanceConnection,
     NoSuchOrderError,
     UnknownPairError,
 )
-from marsshot.exchange.binance.numbers import UNREADABLE
 from marsshot.exchange.binance.order_history import own_orders
 from marsshot.exchange.binance.responses import (
     order_parameters,
@@ -47,6 +49,7 @@ from marsshot.exchange.binance.responses import (
     read_rules,
     unexecuted_report,
 )
+from marsshot.exchange.numbers import UNREADABLE
 from marsshot.infra.background import WorkerPool
 from marsshot.infra.clock import Clock
 from marsshot.infra.tls import SharedContextAdapter
@@ -98,6 +101,14 @@ class BinanceExchange:
                 quiet_period=self._connection.quiet_period,
             )
 
+    # recvWindow (5 s) and Binance's own 10 s, four times over: an order that it does not know by then was never run. A
+    # first "no such order" may come from a server that lags; a second one is believed.
+    absence_proof = AbsenceProof(after_sending_ms=60_000, between_looks_ms=2_000)
+
+    def new_order_id(self, serial: int, reason: OrderReason) -> str:
+        """Return a client order id that was never used."""
+        return new_client_order_id(self.now_ms(), serial, reason)
+
     def now_ms(self) -> int:
         """Return the exchange's time by our clock and the last known offset; asks if it was never asked."""
         return self._connection.now_ms()
@@ -137,7 +148,7 @@ class BinanceExchange:
         if self._worker_pool is None:
             callback(_prices_or_error(self._price_connection, pairs))
         elif self._worker_pool.busy:
-            callback(TemporaryError(LocalizedText("fault.binance.prices_hang")))
+            callback(TemporaryError(LocalizedText("fault.exchange.prices_hang")))
         else:
             self._worker_pool.submit([lambda: callback(_prices_or_error(self._price_connection, pairs))])
 
@@ -187,16 +198,16 @@ class BinanceExchange:
         try:
             flags = {name: answer[name] for name in ("enableSpotAndMarginTrading", "enableWithdrawals", "ipRestrict")}
         except UNREADABLE:
-            raise TemporaryError(LocalizedText("fault.binance.no_rights")) from None
+            raise TemporaryError(LocalizedText("fault.exchange.no_rights")) from None
         if not all(isinstance(flag, bool) for flag in flags.values()):
-            raise TemporaryError(LocalizedText("fault.binance.no_rights"))
+            raise TemporaryError(LocalizedText("fault.exchange.no_rights"))
         return ApiKeyPermissions(*flags.values())
 
     def send_market_order(self, intent: Intent) -> OrderReport:
         """Send the order once. Raises by what to do next; UnknownOutcomeError where it may have executed."""
         report = read_report(self._connection.send_order(**order_parameters(intent)), intent)
         if report is None:
-            raise UnknownOutcomeError(LocalizedText("fault.binance.no_outcome"))
+            raise UnknownOutcomeError(LocalizedText("fault.exchange.no_outcome"))
         return report
 
     def find_order(self, intent: Intent) -> OrderReport | None:
@@ -216,19 +227,31 @@ class BinanceExchange:
             raise PairGoneError(LocalizedText("fault.order.pair_gone", pair=intent.pair)) from None
         report = read_report(answer, intent)
         if report is None:
-            raise TemporaryError(LocalizedText("fault.binance.odd_order"))
+            raise TemporaryError(LocalizedText("fault.exchange.odd_order"))
         return report
 
-    def fetch_part_fills(self, intent: Intent, order_id: int) -> tuple[PartFill, ...]:
+    def find_in_lists(self, intent: Intent, since_ms: int) -> OrderReport | None:
+        """Return None where the account's trades do not know the order; else its look-up lags.
+
+        Raises UnknownOutcomeError, TemporaryError or AccountTroubleError.
+        """
+        seen = self.orders_since(intent.pair, since_ms)
+        if any(order.client_order_id == intent.client_order_id for order in seen):
+            raise UnknownOutcomeError(LocalizedText("fault.order.look_up_lags"))
+        return None
+
+    def fetch_part_fills(self, intent: Intent, order_id: OrderId) -> tuple[PartFill, ...]:
         """Return the trades of an order, with their commissions. Raises TemporaryError or AccountTroubleError."""
         try:
             return tuple(
-                read_part_fill(row) for row in self._trades_of(intent.pair, order_id) if int(row["orderId"]) == order_id
+                read_part_fill(row)
+                for row in self._trades_of(intent.pair, order_id)
+                if int(row["orderId"]) == int(order_id)
             )
         except UNREADABLE:
-            raise TemporaryError(LocalizedText("fault.binance.odd_trades")) from None
+            raise TemporaryError(LocalizedText("fault.exchange.odd_trades")) from None
 
-    def _trades_of(self, pair: str, order_id: int) -> list[dict[str, Any]]:
+    def _trades_of(self, pair: str, order_id: OrderId) -> list[dict[str, Any]]:
         """Return the rows of an order's trades; where there are more than fit into one answer, page by page."""
         fetch_page = partial(
             self._connection.signed,
@@ -246,7 +269,7 @@ class BinanceExchange:
             rows += page
             last_id = max((row["id"] for row in page), default=next_id)
             if last_id < next_id:
-                raise TemporaryError(LocalizedText("fault.binance.odd_order_of_trades"))
+                raise TemporaryError(LocalizedText("fault.exchange.odd_order_of_trades"))
             next_id = last_id + 1
         return rows
 

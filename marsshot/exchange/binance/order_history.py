@@ -7,11 +7,11 @@ from functools import partial
 from typing import Any
 
 from marsshot.core.catalog import LocalizedText
-from marsshot.core.domain import ZERO, Fill, OwnOrder, Side, fees_by_asset, is_our_order
+from marsshot.core.domain import ZERO, Fill, OwnOrder, Side, fees_by_asset, is_our_order, reason_in_id, serial_in_id
 from marsshot.core.errors import TemporaryError
 from marsshot.exchange.binance.connection import BinanceConnection
-from marsshot.exchange.binance.numbers import UNREADABLE, read_amount, read_decimal, read_time_ms
 from marsshot.exchange.binance.responses import read_part_fill
+from marsshot.exchange.numbers import UNREADABLE, read_amount, read_decimal, read_time_ms
 
 ROWS_PER_PAGE = 1000
 _FINAL = {"FILLED", "CANCELED", "REJECTED", "EXPIRED", "EXPIRED_IN_MATCH"}
@@ -39,7 +39,7 @@ def own_orders(connection: BinanceConnection, pair: str, moment_ms: int) -> list
                 trades[trade["orderId"]].append(trade)
         return [_own_order(row, trades[row["orderId"]]) for row in rows]
     except UNREADABLE:
-        raise TemporaryError(LocalizedText("fault.binance.odd_seen_order")) from None
+        raise TemporaryError(LocalizedText("fault.exchange.odd_seen_order")) from None
 
 
 def _pages(fetch_page: Callable[..., list[Row]], parameter: str, id_name: str) -> Iterator[Row]:
@@ -52,7 +52,7 @@ def _pages(fetch_page: Callable[..., list[Row]], parameter: str, id_name: str) -
             return
         last_id = max(int(row[id_name]) for row in page)
         if last_id < next_id:
-            raise TemporaryError(LocalizedText("fault.binance.odd_order_of_trades"))
+            raise TemporaryError(LocalizedText("fault.exchange.odd_order_of_trades"))
         next_id = last_id + 1
 
 
@@ -88,4 +88,6 @@ def _own_order(row: Row, trades: list[Row]) -> OwnOrder:
         quantity=None if quote_amount > 0 else read_amount(row["origQty"]),
         quote_amount=quote_amount if quote_amount > 0 else None,
         is_final=row["status"] in _FINAL,
+        reason=reason_in_id(row["clientOrderId"]),
+        serial=serial_in_id(row["clientOrderId"]),
     )

@@ -21,11 +21,12 @@ from marsshot.core.domain import (
     PartFill,
     TradingRules,
     fees_by_asset,
+    is_our_order,
     is_usable_price,
 )
 from marsshot.core.errors import OddAnswerError, TemporaryError
-from marsshot.exchange.binance.numbers import UNREADABLE, read_amount, read_decimal, read_time_ms
 from marsshot.exchange.binance.trading_rules import OddRuleError, trading_rules_of, unreadable_rules
+from marsshot.exchange.numbers import UNREADABLE, read_amount, read_decimal, read_time_ms
 from marsshot.portfolio.serialization import decimal_text
 
 _MAX_EXCESS = Decimal("1.01")  # of what a purchase spends over what was ordered: nothing that an exchange may do
@@ -42,7 +43,7 @@ def pair_list(pairs: list[str]) -> str:
 def read_account(answer: Any) -> Account:
     """Read balances and permissions; a balance that is none is noted as unreadable. Raises TemporaryError."""
     if not isinstance(answer, dict) or not isinstance(rows := answer.get("balances"), list):
-        raise TemporaryError(LocalizedText("fault.binance.odd_account"))
+        raise TemporaryError(LocalizedText("fault.exchange.odd_account"))
     free, locked, unreadable = dict[str, Decimal](), dict[str, Decimal](), set[str]()
     for row in rows:
         asset = row.get("asset") if isinstance(row, dict) else None
@@ -72,9 +73,9 @@ def _lent(free: Mapping[str, Decimal]) -> dict[str, Decimal]:
 def read_rules(answer: Any, pairs: Collection[str]) -> dict[str, TradingRules]:
     """Read exchangeInfo; a pair whose row is half is not tradable. Raises TemporaryError."""
     if not isinstance(answer, dict) or not isinstance(rows := answer.get("symbols"), list):
-        raise TemporaryError(LocalizedText("fault.binance.odd_rules"))
+        raise TemporaryError(LocalizedText("fault.exchange.odd_rules"))
     if rows and not any(isinstance(row, dict) for row in rows):
-        raise TemporaryError(LocalizedText("fault.binance.odd_rules"))
+        raise TemporaryError(LocalizedText("fault.exchange.odd_rules"))
     rules: dict[str, TradingRules] = {}
     for row in rows:
         pair = row.get("symbol") if isinstance(row, dict) else None
@@ -92,7 +93,7 @@ def read_rules(answer: Any, pairs: Collection[str]) -> dict[str, TradingRules]:
 def read_prices(rows: Any) -> dict[str, Decimal]:
     """Read a ticker list; rows without a price above zero are left out. Raises TemporaryError if it is none."""
     if not isinstance(rows, list):
-        raise TemporaryError(LocalizedText("fault.binance.odd_prices"))
+        raise TemporaryError(LocalizedText("fault.exchange.odd_prices"))
     prices: dict[str, Decimal] = {}
     for row in rows:
         with suppress(*UNREADABLE):
@@ -170,7 +171,7 @@ def read_order_ids(rows: Any, since_ms: int) -> list[int]:
     try:
         return list(dict.fromkeys(int(row["orderId"]) for row in rows if read_time_ms(row["time"]) >= since_ms))
     except UNREADABLE:
-        raise OddAnswerError(LocalizedText("fault.binance.odd_trades")) from None
+        raise OddAnswerError(LocalizedText("fault.exchange.odd_trades")) from None
 
 
 def read_executed_order(answer: Any, trades: Any) -> ExecutedOrder:
@@ -184,11 +185,12 @@ def read_executed_order(answer: Any, trades: Any) -> ExecutedOrder:
             side=str(answer["side"]),
             executed_base=read_amount(answer["executedQty"]),
             time_ms=read_time_ms(answer["time"]),
+            is_own=is_our_order(str(answer["clientOrderId"])),
             quote=quote if quote > 0 else sum((part.quote for part in parts), ZERO),
             fees=fees_by_asset(parts),
         )
     except UNREADABLE:
-        raise OddAnswerError(LocalizedText("fault.binance.odd_seen_order")) from None
+        raise OddAnswerError(LocalizedText("fault.exchange.odd_seen_order")) from None
 
 
 def read_part_fill(row: Mapping[str, Any]) -> PartFill:

@@ -12,7 +12,7 @@ from typing import Any
 
 from marsshot.core.catalog import LocalizedText
 from marsshot.core.domain import ZERO, TradingRules
-from marsshot.exchange.binance.numbers import UNREADABLE, read_amount
+from marsshot.exchange.numbers import UNREADABLE, read_amount
 
 _QUOTE_ASSETS = ("FDUSD", "USDT", "USDC", "USD1")
 _MAX_DECIMALS = 18

@@ -27,8 +27,9 @@ from marsshot.core.errors import (
     UnknownOutcomeError,
 )
 from marsshot.core.reasons import OrderReason, RefusalReason
-from marsshot.exchange.binance.errors import RateLimitError, order_error
+from marsshot.exchange.binance.errors import order_error
 from marsshot.exchange.binance.exchange import BinanceExchange
+from marsshot.exchange.quiet_period import RateLimitError
 from marsshot.infra.background import WorkerPool
 from tests.helpers.trading_harness import (
     NEW_ORDER,

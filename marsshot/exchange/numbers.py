@@ -1,4 +1,4 @@
-"""Numbers and moments of Binance's answers, checked at the door: nobody calculates with what is none. Pure."""
+"""Numbers and moments of an exchange's answers, checked at the door: nobody calculates with what is none. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from marsshot.core.domain import MAX_EXPONENT
 UNREADABLE = (AttributeError, KeyError, TypeError, ValueError, InvalidOperation)
 
 _EARLIEST_MS, _LATEST_MS = 1_262_304_000_000, 4_102_444_800_000  # 2010 and 2100
-_MICROSECONDS_FROM = 100_000_000_000_000  # Binance tells moments in these, too, where it is asked to
+_MICROSECONDS_FROM = 100_000_000_000_000  # some tell moments in these, too
 
 
 def read_decimal(value: object) -> Decimal:
