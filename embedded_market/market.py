@@ -1,4 +1,4 @@
-"""The embedded market as one object: history, prices, exchange, the three services, and the hooks tests turn.
+"""The embedded market as one object: history, prices, exchanges, the four services, and the hooks tests turn.
 
 Answers requests as values; owns no socket and no thread. One lock guards everything.
 """
@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from embedded_market.binance.api import BinanceApi
 from embedded_market.binance.bulk_files import PREFIX, BulkFiles
+from embedded_market.bitvavo.api import BitvavoApi
 from embedded_market.coinbase.api import UNLISTED_AT_COINBASE, CoinbaseApi
 from embedded_market.exchange.matching import Exchange
 from embedded_market.exchange.pair_rules import rules_for
@@ -26,7 +27,7 @@ from embedded_market.market_data.history import History, load_bundled_history
 from embedded_market.market_data.price_board import QUOTES, PriceBoard
 from embedded_market.scripted_faults import Fault, FaultKind, Faults
 
-SERVICES = ("binance", "coinbase", "lunarcrush")
+SERVICES = ("binance", "bitvavo", "coinbase", "lunarcrush")
 LOG_LENGTH = 10_000
 
 
@@ -52,7 +53,7 @@ class LoggedRequest(NamedTuple):
 
 @dataclass(kw_only=True)
 class EmbeddedMarket:
-    """Three services over one history. `clock` gives the wire's time in unix seconds.
+    """Two exchanges and two sources of prices over one history. `clock` gives the wire's time in unix seconds.
 
     A wire day shows the history day `shift_days` before it, so that 2021 can be served as if it were today.
     """
@@ -75,6 +76,8 @@ class EmbeddedMarket:
         rules = [rules_for(coin, quote) for coin in self.history.coins.values() for quote in QUOTES]
         self.exchange = Exchange(rules, self.balances)
         self.binance = BinanceApi(self.board, self.exchange, (self.api_key, self.api_secret), self.shift_days)
+        euros = {asset: amount for asset, amount in self.balances.items() if asset not in QUOTES}
+        self.bitvavo = BitvavoApi(self.board, euros, (self.api_key, self.api_secret), self.shift_days)
         self.bulk_files = BulkFiles(self.binance.klines, self._coin_of)
         self.coinbase = CoinbaseApi(self.board, self.coinbase_unlisted)
         scores = social_scores(self.history, self.seed)
@@ -143,6 +146,8 @@ class EmbeddedMarket:
             return Response(200, {"Content-Type": "application/zip"}, content) if content else Response(404, {}, b"")
         if service == "binance":
             return self.binance.handle(request, now)
+        if service == "bitvavo":
+            return self.bitvavo.handle(request, now)
         return (self.coinbase if service == "coinbase" else self.lunarcrush).handle(request, now)
 
 
@@ -150,7 +155,9 @@ def service_of(path: str) -> str:
     """Return the service that a path belongs to."""
     if path.startswith("/api4/"):
         return "lunarcrush"
-    return "coinbase" if path.startswith("/v2/") else "binance"
+    if path.startswith("/v2/"):
+        return "coinbase" if path.startswith("/v2/prices/") else "bitvavo"
+    return "binance"
 
 
 def _apply_fault(fault: Fault, payload: bytes) -> Reply:

@@ -69,10 +69,10 @@ class Faults:
     def add(self, *, service: str, match: str, kind: str, times: int = 1, **details: Unpack[FaultDetails]) -> Fault:
         """Script a fault for the next `times` requests (-1: all) of a service.
 
-        service: binance, coinbase or lunarcrush. match: a part of "METHOD path?query body".
+        service: binance, bitvavo, coinbase or lunarcrush. match: a part of "METHOD path?query body".
         kind: a FaultKind; `seconds` for hangs and trickles, `status`, `headers`, `body` for status and status_after.
         """
-        if service not in ("binance", "coinbase", "lunarcrush"):
+        if service not in ("binance", "bitvavo", "coinbase", "lunarcrush"):
             raise ValueError(f"no service {service!r}")
         fault = Fault(service, match, FaultKind(kind), times, **details)
         self.pending.append(fault)

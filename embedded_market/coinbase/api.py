@@ -1,4 +1,4 @@
-"""Coinbase's GET /v2/prices/{BASE}-{QUOTE}/spot, without network: a request in, a response out.
+"""Coinbase's GET /v2/prices/{BASE}-{QUOTE}/spot, in dollars or euros, without network: a request in, a response out.
 
 Knows prices only. Some coins are not listed, and fiat codes answer with a fiat's price, as on the real service:
 a coin whose ticker is also a fiat code gets a plausible wrong price instead of an error.
@@ -7,6 +7,7 @@ a coin whose ticker is also a fiat code gets a plausible wrong price instead of 
 from __future__ import annotations
 
 import re
+from decimal import Context, Decimal
 from typing import TYPE_CHECKING
 
 from embedded_market.http_messages import Response, json_response
@@ -30,7 +31,9 @@ FIAT_USD = {
 """Dollar prices of the fiat codes that collide with coins, and of the common ones. Constant, our own figures."""
 
 UNLISTED_AT_COINBASE = frozenset({"BNB", "LUNA"})
+_EUROS = "EUR"
 _DOLLARS = frozenset({"USD", "USDC", "USDT"})
+_TEN_DIGITS = Context(prec=10)
 _PATH = re.compile(r"/v2/prices/([^/]+)/spot")
 _PAIR = re.compile(r"([A-Za-z0-9]+)-([A-Za-z0-9]+)")
 _HEADERS = {"Content-Type": "application/json; charset=utf-8", "Server": "cloudflare", "CF-Cache-Status": "DYNAMIC"}
@@ -52,9 +55,11 @@ class CoinbaseApi:
         if not pair:
             return _error(400, "invalid_request", "Currency is invalid")
         base, quote = pair[1].upper(), pair[2].upper()
-        if quote not in _DOLLARS:
+        if quote not in _DOLLARS and quote != _EUROS:
             return _error(400, "invalid_request", "Currency is invalid")
         amount = self._amount(base, now)
+        if amount is not None and quote == _EUROS:
+            amount = _in_euros(amount)
         if amount is None:
             return _error(404, "not_found", "Invalid base currency")
         body = f'{{"data":{{"amount":"{amount}","base":"{base}","currency":"{quote}"}}}}'
@@ -66,6 +71,12 @@ class CoinbaseApi:
         if base in self.unlisted or not self._board.is_listed(base, now):
             return None
         return self._board.coinbase_text(base, now)
+
+
+def _in_euros(amount: str) -> str:
+    """Return an amount of dollars in euros, at the one fixed rate."""
+    text = f"{_TEN_DIGITS.divide(Decimal(amount), Decimal(FIAT_USD[_EUROS])):f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def _error(status: int, code: str, message: str) -> Response:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from embedded_market.exchange.orders import Fill, MarketOrder, Order
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from embedded_market.exchange.matching import Exchange
@@ -28,7 +29,6 @@ class AccountFileError(ValueError):
 def save_account(exchange: Exchange, now: float, path: Path) -> None:
     """Replace the file whole: a crash leaves the old account or the new one."""
     content = {
-        "version": VERSION,
         "time": now,
         "free": {asset: str(amount) for asset, amount in exchange.free.items()},
         "locked": {asset: str(amount) for asset, amount in exchange.locked.items()},
@@ -36,9 +36,14 @@ def save_account(exchange: Exchange, now: float, path: Path) -> None:
         "update_time_ms": exchange.update_time_ms,
         "orders": [_order_to_json(order) for order in exchange.orders.values()],
     }
+    write_content(content, path)
+
+
+def write_content(content: Mapping[str, Any], path: Path) -> None:
+    """Replace an account file whole."""
     scratch = path.with_name(path.name + ".tmp")
     with open(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-        json.dump(content, file)
+        json.dump({"version": VERSION, **content}, file)
         file.flush()
         os.fsync(file.fileno())
     scratch.replace(path)
@@ -46,7 +51,7 @@ def save_account(exchange: Exchange, now: float, path: Path) -> None:
 
 def load_account(exchange: Exchange, path: Path) -> None:
     """Give the exchange the balances and orders of the file. Raises AccountFileError."""
-    content = _read(path)
+    content = read_content(path)
     try:
         free = {str(asset): Decimal(amount) for asset, amount in content["free"].items()}
         locked = {str(asset): Decimal(amount) for asset, amount in content["locked"].items()}
@@ -66,12 +71,13 @@ def saved_time(path: Path) -> float | None:
     if not path.exists():
         return None
     try:
-        return float(_read(path)["time"])
+        return float(read_content(path)["time"])
     except (KeyError, TypeError, ValueError) as error:
         raise AccountFileError(f"{path}: {error!r}") from error
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_content(path: Path) -> dict[str, Any]:
+    """Return what an account file holds. Raises AccountFileError."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

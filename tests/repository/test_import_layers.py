@@ -33,6 +33,8 @@ NETWORK: dict[str, set[str]] = {
         "marsshot.chaos.network",
         "marsshot.exchange.binance.connection",
         "marsshot.exchange.binance.exchange",
+        "marsshot.exchange.bitvavo.connection",
+        "marsshot.exchange.bitvavo.exchange",
         "marsshot.infra.bounded_http",
         "marsshot.market_data.lunarcrush",
     },

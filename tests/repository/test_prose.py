@@ -38,6 +38,8 @@ ALLOWED = {
     "marsshot/core/reasons.py": {"initials": "the value of a reason"},
     "marsshot/exchange/binance/exchange.py": {"__init__": "the scheme of an address"},
     "marsshot/exchange/binance/responses.py": {"_lent": "the name of an asset"},
+    "marsshot/exchange/bitvavo/exchange.py": {"__init__": "the scheme of an address"},
+    "marsshot/exchange/bitvavo/responses.py": {"_status": "the name of a state, which is told in several forms"},
     "marsshot/portfolio/trades_file.py": {
         "fees": "a cell of trades.csv",
         "fee_in_quote": "the name of a pair",

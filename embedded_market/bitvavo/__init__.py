@@ -1,0 +1,1 @@
+"""Bitvavo's spot REST API, without network."""

@@ -1,0 +1,1 @@
+"""Bitvavo spot: the one folder that knows its names, codes and forms."""
