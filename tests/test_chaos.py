@@ -8,10 +8,12 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 import chaos
+from marsshot.chaos.price_lies import LIE_LASTS, PriceLies
 from marsshot.chaos.run import run_seed
 from tests.helpers.builders import ROOT
 from tests.helpers.sabotages import SABOTAGES
@@ -71,6 +73,16 @@ def test_wrong_usage_is_told_in_a_line(arguments: list[str]) -> None:
     done = _chaos(*arguments)
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
+
+
+def test_one_venue_at_a_time_tells_an_untrue_price_of_a_token() -> None:
+    lies, now = PriceLies(), datetime(2021, 2, 15, tzinfo=UTC)
+    assert lies.try_to_lie("ADA", "Binance", now)
+    assert lies.try_to_lie("ADA", "Binance", now)
+    assert lies.try_to_lie("DOT", "Coinbase", now)
+    assert not lies.try_to_lie("ADA", "Coinbase", now + LIE_LASTS - timedelta(seconds=1))
+    assert lies.try_to_lie("ADA", "Coinbase", now + LIE_LASTS)
+    assert not lies.try_to_lie("ADA", "Binance", now + LIE_LASTS)
 
 
 # --------------------------------------------------------------------------- one safeguard less

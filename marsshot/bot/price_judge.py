@@ -6,6 +6,7 @@ The verdicts are strategy/second_look.py's. Reads the account where a jump makes
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
@@ -24,6 +25,7 @@ from marsshot.strategy.second_look import (
     LastLook,
     Look,
     Standstill,
+    is_recent,
     judge,
     wants_balance,
 )
@@ -140,10 +142,14 @@ class PriceJudge:
         return replace(look, balance=Balance(position.qty + self._owners_share.get(symbol, ZERO), held))
 
     def _last_look(self, symbol: str, position: Position, quote: Quote) -> LastLook | None:
-        """Return the last believed price, or the book's top where Coinbase alone has one and nothing was seen."""
-        last = self._last.get(symbol)
+        """Return the last believed price. Where nothing was seen: what was paid within the hour, or, where Coinbase
+        alone has a price, the book's top.
+        """
+        last, now = self._last.get(symbol), self._clock.now()
+        if last is None and (bought := _purchase(position)) is not None and is_recent(bought.time, now):
+            return bought
         if last is None and quote.source is PriceSource.COINBASE and quote.agrees is None:
-            return LastLook(position.max_price, self._clock.now())
+            return LastLook(position.max_price, now)
         return last
 
     def _believe(self, symbol: str, look: Look) -> None:
@@ -171,6 +177,14 @@ class PriceJudge:
             "expected": _plain(balance.expected) if balance else "?",
         }
         return JudgedQuote(Quote(None, note=LocalizedText(f"standstill.{verdict}", **facts)), verdict)
+
+
+def _purchase(position: Position) -> LastLook | None:
+    """Return the purchase as a look at the price; None where the book does not tell when it was."""
+    with suppress(ValueError):
+        opened = datetime.fromisoformat(position.opened_at)
+        return LastLook(position.entry_price, opened) if opened.tzinfo is not None else None
+    return None
 
 
 def _plain(amount: Decimal) -> str:

@@ -133,8 +133,10 @@ class Monitor:
 
     def _may_be_fooled(self, symbol: str) -> bool:
         """Return whether one venue alone may be believed: nothing of the token was seen for long."""
-        last = self._last_seen.get(symbol)
-        return last is None or abs(self._simulation.clock.now() - last) >= RECENT
+        held = self._before["positions"].get(symbol)
+        known = [self._last_seen.get(symbol), datetime.fromisoformat(held["opened_at"]) if held else None]
+        now = self._simulation.clock.now()
+        return all(moment is None or abs(now - moment) >= RECENT for moment in known)
 
     def _check_prices(self, seen: dict[str, Any]) -> None:
         """Hold the prices that a check has just gone by against the true ones of its time."""
@@ -205,6 +207,9 @@ class Monitor:
         """Take the book that is there after a death as the one before the next."""
         if self._simulation.filesystem.exists(BOOK):
             self._before = _json_or(self._simulation.filesystem.read(BOOK), self._before)
+        seen = self._simulation.filesystem.read(SEEN) if self._simulation.filesystem.exists(SEEN) else b""
+        prices = _json_or(seen, {"prices": {}})["prices"]  # a power cut may have taken the last of them, or all
+        self._last_seen = {symbol: datetime.fromisoformat(one["time"]) for symbol, one in prices.items()}
 
 
 def _json_or(content: bytes, otherwise: dict[str, Any]) -> dict[str, Any]:

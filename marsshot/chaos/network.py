@@ -28,6 +28,7 @@ from marsshot.chaos.error_responses import (
     HttpAnswer,
 )
 from marsshot.chaos.fault_schedule import FaultSchedule
+from marsshot.chaos.price_lies import PriceLies
 from marsshot.chaos.skewed_clock import SkewedClock
 
 ORDER, QUERY_ORDER, TRADES = ("POST", "/api/v3/order"), ("GET", "/api/v3/order"), ("GET", "/api/v3/myTrades")
@@ -43,13 +44,19 @@ class SimulatedTransport(BaseAdapter):
     """A requests transport without a network. Keeps what arrived, for the invariants."""
 
     def __init__(
-        self, binance: BinanceApi, exchange: Exchange, clock: SkewedClock, fault_schedule: FaultSchedule
+        self,
+        binance: BinanceApi,
+        exchange: Exchange,
+        clock: SkewedClock,
+        fault_schedule: FaultSchedule,
+        price_lies: PriceLies,
     ) -> None:
         super().__init__()
         self._binance = binance
         self._exchange = exchange
         self._clock = clock
         self._faults = fault_schedule
+        self._price_lies = price_lies
         self._delayed_orders: list[tuple[datetime, datetime, Request]] = []  # executes at, arrived at
         self._visible_from: dict[str, datetime] = {}  # by client order id: when look-ups begin to find it
         self._backoff_until: datetime | None = None
@@ -223,8 +230,11 @@ class SimulatedTransport(BaseAdapter):
         now, last = self._clock.true_now, self._last_wick.get(pair)
         if last is not None and now - last < CALM_AFTER_A_WICK:
             return False
+        token = pair.removesuffix("USDT")
+        if not self._price_lies.try_to_lie(token, "Binance", now):
+            return False
         self._last_wick[pair] = now
-        self.on_wick(pair.removesuffix("USDT"))
+        self.on_wick(token)
         return True
 
 

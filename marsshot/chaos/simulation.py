@@ -32,6 +32,7 @@ from marsshot.chaos.fault_schedule import FaultSchedule, SimulatedCrash
 from marsshot.chaos.filesystem import SimulatedFilesystem
 from marsshot.chaos.network import SimulatedTransport
 from marsshot.chaos.owner import Owner
+from marsshot.chaos.price_lies import PriceLies
 from marsshot.chaos.skewed_clock import SkewedClock
 from marsshot.chaos.spot_prices import SimulatedCoinbase
 from marsshot.config.bot_files import BOOK, CONFIG, LAST_SEEN, RESUME
@@ -76,7 +77,8 @@ class Simulation:
         self.owner = Owner(self.exchange, self.filesystem, self.board, self.fault_schedule, TOKENS)
         self.clock = SkewedClock(START, self.fault_schedule, self._on_clock_advance)
         api = BinanceApi(self.board, self.exchange, (KEY, SECRET))
-        self.transport = SimulatedTransport(api, self.exchange, self.clock, self.fault_schedule)
+        self.price_lies = PriceLies()
+        self.transport = SimulatedTransport(api, self.exchange, self.clock, self.fault_schedule, self.price_lies)
         self.coinbase_api = CoinbaseApi(self.board, frozenset(self.fault_schedule.choose(((), ("LTC",)))))
         self.scores: dict[date, dict[str, str | None]] = {}
         self._past_prices: dict[str, list[tuple[datetime, Decimal]]] = {}  # prices of before, and until when they stood
@@ -130,7 +132,7 @@ class Simulation:
             store=store,
             exchange=exchange,
             coinbase=SimulatedCoinbase(
-                self.coinbase_api, self.board, self.clock, self.fault_schedule, delayed_responses
+                self.coinbase_api, self.board, self.clock, self.fault_schedule, delayed_responses, self.price_lies
             ),
             scores=self.score,
             control=ControlFiles(self.settings, self.disk),

@@ -14,6 +14,7 @@ from embedded_market.http_messages import Request
 from embedded_market.market_data.price_board import PriceBoard
 from marsshot.chaos.delayed_responses import DelayedResponses
 from marsshot.chaos.fault_schedule import FaultSchedule
+from marsshot.chaos.price_lies import PriceLies
 from marsshot.chaos.skewed_clock import SkewedClock
 from marsshot.market_data.coinbase import (
     MissingPrice,
@@ -37,12 +38,14 @@ class SimulatedCoinbase:
         clock: SkewedClock,
         fault_schedule: FaultSchedule,
         delayed_responses: DelayedResponses,
+        price_lies: PriceLies,
     ) -> None:
         self._api = api
         self._board = board
         self._clock = clock
         self._faults = fault_schedule
         self._delayed = delayed_responses
+        self._price_lies = price_lies
         self._last_exponent: dict[str, int] = {}  # by asset: powers of ten between the last nonsense and the true price
 
     def request_spot_prices(self, assets: Collection[str], callback: SpotPricesCallback) -> None:
@@ -61,6 +64,8 @@ class SimulatedCoinbase:
         if self._faults.chance(self._faults.network_fault_rate):
             self._faults.record_event("price fault", asset)
             text = self._faults.choose((IMPLAUSIBLE, "0", "-3", "NaN", "", "soon", "1e999", None))
+            if text == IMPLAUSIBLE and not self._price_lies.try_to_lie(asset, "Coinbase", self._clock.true_now):
+                text = None
             if text == IMPLAUSIBLE:
                 text = format(self._board.price(asset, 0).scaleb(self._implausible_exponent(asset)), "f")
             if text is None:

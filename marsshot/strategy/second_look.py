@@ -106,7 +106,7 @@ def judge(look: Look, last: LastLook | None, would_act: Callable[[Decimal], Effe
     if look.other_price is not None:
         is_agreed = effect is not Effect.NEW_TOP and would_act(look.other_price) >= effect
         return None if is_agreed else Doubt.CONTRADICTION
-    is_lone = not look.vouched and last is not None and _is_recent(look, last)
+    is_lone = not look.vouched and last is not None and is_recent(last.time, look.time)
     return Doubt.LONE_VENUE if is_lone and last is not None and _moved_more_than(LONE_MOVE, look, last) else None
 
 
@@ -130,7 +130,7 @@ def _standstill(look: Look, last: LastLook) -> Doubt | Standstill | None:
 
 
 def _is_jump(look: Look, last: LastLook) -> bool:
-    return _is_recent(look, last) and _is_beyond(BEYOND_BELIEF, last.price, look.price)
+    return is_recent(last.time, look.time) and _is_beyond(BEYOND_BELIEF, last.price, look.price)
 
 
 def is_exchange_of_coins(look: Look, last: LastLook) -> bool:
@@ -148,8 +148,9 @@ def _is_crash(look: Look, last: LastLook) -> bool:
     return fell and look.vouched and ratio is not None and abs(ratio - ONE) <= CHANGED_BALANCE
 
 
-def _is_recent(look: Look, last: LastLook) -> bool:
-    return abs(look.time - last.time) < RECENT
+def is_recent(before: datetime, now: datetime) -> bool:
+    """Return whether a price of then says something about one of now."""
+    return abs(now - before) < RECENT
 
 
 def _is_beyond(times: Decimal, before: Decimal, price: Decimal) -> bool:

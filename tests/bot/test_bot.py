@@ -304,6 +304,21 @@ def test_a_doubt_about_a_token_that_is_sold_meanwhile_wakes_nobody(harness: Trad
     assert bot.next_due() > harness.clock.now() + timedelta(seconds=60)
 
 
+@pytest.mark.parametrize(("opened_at", "sold"), [("2021-02-14T23:00:01Z", False), ("2021-02-14T23:00:00Z", True)])
+def test_what_was_paid_within_the_hour_is_the_last_price_where_none_was_seen(
+    harness: TradingHarness, opened_at: str, sold: bool
+) -> None:
+    harness.add_position("ADA", "300", "0.6", opened_at=opened_at)
+    harness.market.set_price("ADA", "0.29")
+    break_coinbase(harness, "silent")
+    bot = harness.bot()
+    bot.cycle()
+    assert bool(harness.traded()) is sold, "on one venue's word, by the first process that looks"
+    harness.wait(60)
+    bot.cycle()
+    assert harness.traded() == ["SELL ADA"]
+
+
 @pytest.mark.parametrize(("price", "replaced"), [("3", False), ("3.01", True), ("0.34", False), ("0.33", True)])
 def test_a_pair_that_was_halted_may_come_back_as_another_coin(
     harness: TradingHarness, price: str, replaced: bool
