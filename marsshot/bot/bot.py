@@ -32,7 +32,7 @@ from marsshot.market_data.coinbase import SpotPrices
 from marsshot.portfolio.gone_pairs import gone_topic
 from marsshot.portfolio.ledger import with_everything_for_sale, with_position
 from marsshot.strategy.daily_plan import is_daily_update_done, is_daily_update_due, may_plan_go_on
-from marsshot.strategy.second_look import Effect
+from marsshot.strategy.second_look import RECENT, Effect
 from positions_store import Store
 from risk_manager import decide_exit, positions_changed_by, update_positions_in_intraday, with_price_seen
 from trade_executor import TradeExecutor
@@ -85,9 +85,9 @@ class Bot:
             store,
             clock,
             all_at_once=settings.mode == "demo",
-            last_looks=last_looks_of(journal.last_prices if journal else {}),
+            last_looks=last_looks_of(journal.seen) if journal else None,
         )
-        self.reconciler = Reconciler(store, control)
+        self.reconciler = Reconciler(store, control, self.owners_share)
         self.daily_updater = DailyUpdater(
             store=store,
             clock=clock,
@@ -99,6 +99,7 @@ class Bot:
         )
         self._journal = journal
         self._last_check: datetime | None = None
+        self._balances_noted_at: datetime | None = None
         self._had_room = True
         self.troubles = Troubles()
         self._command_inbox = CommandInbox(control)
@@ -310,8 +311,10 @@ class Bot:
         The rules go by each price as soon as it is known; a slow one holds up no other token's sale.
         """
         self._last_check = self.clock.now()
-        is_done = self._check(list(self.store.book.positions))
+        is_done, seen = self._check(list(self.store.book.positions))
         self._note_halts()
+        self._note_balances()
+        self._note_check(seen)
         return is_done
 
     def _note_halts(self) -> None:
@@ -327,9 +330,27 @@ class Bot:
             if rules is not None and not rules.tradable:
                 self.price_feed.note_halt(symbol)
 
+    def _note_balances(self) -> None:
+        """Note, once an hour, what of the account is the owner's; exits have not waited for it."""
+        now, last = self.clock.now(), self._balances_noted_at
+        is_due = last is None or abs(now - last) >= RECENT or self.price_feed.lacks_share()
+        if is_due and self.store.book.positions:
+            self._balances_noted_at = now
+            self.price_feed.note_balances(self.settings, self.executor.exchange)
+
+    def owners_share(self, symbol: str) -> Decimal | None:
+        """Return what of the account's balance of a held token was not the bot's at the last look; None: not known."""
+        return self.price_feed.owners_share(symbol)
+
+    def _note_check(self, seen: Mapping[str, Decimal]) -> None:
+        if self._journal is not None:
+            self._journal.note_check(self.store.book, seen, self.clock.now(), self.price_feed.last_looks)
+
     def look_again(self, symbols: Collection[str]) -> bool:
         """Ask again for prices that one look was not enough for, and apply the exit rules to them."""
-        return self._check([symbol for symbol in symbols if symbol in self.store.book.positions])
+        is_done, seen = self._check([symbol for symbol in symbols if symbol in self.store.book.positions])
+        self._note_check(seen)
+        return is_done
 
     def _would_act(self, position: Position, price: Decimal) -> Effect:
         """Return what the rules would do by this price; a sale that goes on at any price is none by it."""
@@ -344,7 +365,8 @@ class Bot:
             return Effect.NEW_TOP
         return Effect.PARTIAL_SALE if decision.reason is not None else Effect.NOTHING
 
-    def _check(self, symbols: list[str]) -> bool:
+    def _check(self, symbols: list[str]) -> tuple[bool, Mapping[str, Decimal]]:
+        """Return whether nothing is to be tried again, and the prices gone by."""
         unsold, unpriced, waiting = list[str](), set[str](), symbols
         seen: dict[str, Decimal] = {}
         while waiting:
@@ -357,9 +379,7 @@ class Bot:
                 now = self.clock.now()
                 unsold += update_positions_in_intraday(look.prices, rules, now, self.executor, window.is_price_fresh)
             waiting = window.stale
-        if self._journal is not None:
-            self._journal.note_check(self.store.book, seen, self.clock.now())
-        return not unsold and not unpriced
+        return not unsold and not unpriced, seen
 
     def sell_all(self) -> bool:
         """Mark every position for sale, in the book, and sell; what cannot be sold now goes at the next checks.

@@ -26,6 +26,7 @@ from marsshot.infra.event_log import log_warning
 from marsshot.portfolio.serialization import decimal_text
 from marsshot.strategy.daily_plan import settled_decisions
 from marsshot.strategy.decision_reasons import COLUMNS, by_score, csv_row
+from marsshot.strategy.second_look import LastLook
 
 EQUITY_COLUMNS = ("time", "capital", "positions", "equity")
 EQUITY_ROW_INTERVAL = timedelta(hours=1)
@@ -38,6 +39,8 @@ class LastSeen:
     """The last price of each held token, when it was seen; why today's daily update is postponed, and until when."""
 
     prices: Mapping[str, tuple[Decimal, datetime]] = field(default_factory=dict)
+    owners_shares: Mapping[str, Decimal] = field(default_factory=dict)  # of the account's balance: not the bot's
+    halted: frozenset[str] = frozenset()  # tokens whose pair was not traded at some time since
     put_off: str = ""
     put_off_until: datetime | None = None
     time: datetime | None = None  # of the last check
@@ -51,16 +54,19 @@ class Journal:
         self._decisions = AppendOnlyCsv(settings.file(DECISIONS), COLUMNS, disk)
         self._equity = AppendOnlyCsv(settings.file(EQUITY), EQUITY_COLUMNS, disk, durable=False)
         self._seen_path = settings.file(LAST_SEEN)
-        self._seen = read_last_seen(self._seen_path, disk)
+        self._seen = self._begin_with_last_seen()
         self._last_equity = _last_moment(settings.file(EQUITY), disk)
         self._is_demo = settings.mode == "demo"  # where an hour takes a moment, a file at each check is too much
         self._in_trouble = set[Path]()
         self.last_decisions: tuple[Decision, ...] = ()
 
-    @property
-    def last_prices(self) -> Mapping[str, tuple[Decimal, datetime]]:
-        """The last price of each held token and when it was seen, by any run."""
-        return self._seen.prices
+    def _begin_with_last_seen(self) -> LastSeen:
+        with suppress(OSError):
+            try:
+                return _last_seen_from(self._disk.read(self._seen_path))
+            except _UNREADABLE:
+                log_warning("diary.not_read", LocalizedText("log.diary_not_read", path=self._seen_path))
+        return LastSeen()
 
     def note_decisions(self, plan: DailyPlan, settings: Settings) -> None:
         """Put what the plan decided into decisions.csv, in place of what is there of this day already."""
@@ -72,10 +78,22 @@ class Journal:
         rows = [csv_row(day, plan.decided_at, one, settings.daily_rules, catalog) for one in decisions]
         self._write(self._decisions.path, lambda: self._decisions.append(rows, replacing_prefix=f"{day},"))
 
-    def note_check(self, book: Book, prices: Mapping[str, Decimal], now: datetime) -> None:
-        """Keep the prices of the held tokens, and, once an hour, what everything is worth."""
+    def note_check(
+        self, book: Book, prices: Mapping[str, Decimal], now: datetime, looks: Mapping[str, LastLook] | None = None
+    ) -> None:
+        """Keep the prices of the held tokens, and, once an hour, what everything is worth.
+
+        looks: what else is to be known of the held tokens by the next process.
+        """
         known = {**self._seen.prices, **{symbol: (price, now) for symbol, price in prices.items()}}
-        seen = replace(self._seen, prices={one: known[one] for one in book.positions if one in known}, time=now)
+        held = {symbol: look for symbol, look in (looks or {}).items() if symbol in book.positions}
+        seen = replace(
+            self._seen,
+            prices={one: known[one] for one in book.positions if one in known},
+            owners_shares={one: look.owners_share for one, look in held.items() if look.owners_share is not None},
+            halted=frozenset(one for one, look in held.items() if look.was_halted),
+            time=now,
+        )
         is_hour_over = self.is_equity_due(now)
         if self._is_demo and not is_hour_over:
             self._seen = seen
@@ -162,14 +180,19 @@ def positions_worth(book: Book, seen: LastSeen) -> Decimal:
 def _seen_json(seen: LastSeen) -> bytes:
     content = {
         "time": utc_text(seen.time) if seen.time else None,
-        "prices": {
-            symbol: {"price": decimal_text(price), "time": utc_text(moment)}
-            for symbol, (price, moment) in seen.prices.items()
-        },
+        "prices": {symbol: _price_json(symbol, seen) for symbol in seen.prices},
         "put_off": seen.put_off,
         "put_off_until": utc_text(seen.put_off_until) if seen.put_off_until else None,
     }
     return f"{json.dumps(content)}\n".encode()
+
+
+def _price_json(symbol: str, seen: LastSeen) -> dict[str, str | bool]:
+    price, moment = seen.prices[symbol]
+    row: dict[str, str | bool] = {"price": decimal_text(price), "time": utc_text(moment)}
+    if symbol in seen.owners_shares:
+        row["owners"] = decimal_text(seen.owners_shares[symbol])
+    return row | {"halted": True} if symbol in seen.halted else row
 
 
 def parse_moment(text: str) -> datetime:
@@ -180,22 +203,43 @@ def parse_moment(text: str) -> datetime:
     return moment
 
 
+_UNREADABLE = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError)
+
+
 def read_last_seen(path: Path, disk: Disk) -> LastSeen:
     """Return what the last check saw; nothing where the file is gone or cannot be read."""
+    try:
+        return _last_seen_from(disk.read(path))
+    except (OSError, *_UNREADABLE):
+        return LastSeen()
+
+
+def _last_seen_from(content: bytes) -> LastSeen:
+    """Return what the file tells. Raises one of _UNREADABLE."""
 
     def moment(text: object) -> datetime | None:
         return parse_moment(str(text)) if text else None
 
-    try:
-        content = json.loads(disk.read(path))
-        prices = {
-            symbol: (Decimal(one["price"]), parse_moment(one["time"])) for symbol, one in content["prices"].items()
-        }
-        usable = {symbol: one for symbol, one in prices.items() if is_usable_price(one[0])}
-        until, time = moment(content["put_off_until"]), moment(content["time"])
-        return LastSeen(usable, str(content["put_off"]), until, time)
-    except (OSError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError):
-        return LastSeen()
+    seen = json.loads(content)
+    prices = {symbol: (Decimal(one["price"]), parse_moment(one["time"])) for symbol, one in seen["prices"].items()}
+    usable = {symbol: one for symbol, one in prices.items() if is_usable_price(one[0])}
+    shares = {symbol: _share_from(seen["prices"][symbol].get("owners")) for symbol in usable}
+    return LastSeen(
+        usable,
+        {symbol: share for symbol, share in shares.items() if share is not None},
+        frozenset(symbol for symbol in usable if seen["prices"][symbol].get("halted") is True),
+        str(seen["put_off"]),
+        moment(seen["put_off_until"]),
+        moment(seen["time"]),
+    )
+
+
+def _share_from(text: object) -> Decimal | None:
+    """Return an amount of coins; None where it is not there, or is none."""
+    with suppress(ArithmeticError):
+        share = Decimal(str(text))
+        return share if share.is_finite() and share >= 0 else None
+    return None
 
 
 def read_equity(path: Path, disk: Disk) -> list[tuple[datetime, Decimal]]:

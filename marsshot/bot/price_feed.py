@@ -101,6 +101,26 @@ class PriceFeed:
         """Return the held tokens whose price is due to be looked at again."""
         return self._judge.doubted(self._store.book.positions)
 
+    @property
+    def last_looks(self) -> Mapping[str, LastLook]:
+        """What was last believed of each held token, for the next process."""
+        return self._judge.last_looks
+
+    def owners_share(self, symbol: str) -> Decimal | None:
+        """Return what of the account's balance was not the bot's when the price was last believed."""
+        last = self._judge.last_looks.get(symbol)
+        return last.owners_share if last is not None else None
+
+    def lacks_share(self) -> bool:
+        """Return whether of a held token it is not known what of the account's balance is the owner's."""
+        return self._judge.lacks_share(self._store.book.positions)
+
+    def note_balances(self, settings: Settings, exchange: Exchange) -> None:
+        """Read the account for what of the held tokens is the owner's; without an answer all stays as it was."""
+        book = self._store.book
+        calm = {symbol: one for symbol, one in book.positions.items() if not book.has_pending_order(symbol)}
+        self._judge.note_balances(calm, _balances_of(settings, exchange))
+
     def note_halt(self, symbol: str) -> None:
         """Remember that a token's pair is not traded now: it may come back as another coin."""
         self._judge.note_halt(symbol)

@@ -12,6 +12,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
 
+from marsshot.bot.journal import LastSeen
 from marsshot.core.catalog import LocalizedText
 from marsshot.core.domain import STANDSTILL, ZERO, Position
 from marsshot.core.errors import MarsShotError
@@ -25,6 +26,7 @@ from marsshot.strategy.second_look import (
     LastLook,
     Look,
     Standstill,
+    is_beyond_belief,
     is_recent,
     judge,
     wants_balance,
@@ -55,13 +57,31 @@ class PriceJudge:
         self._clock = clock
         self._last: dict[str, LastLook] = dict(last_looks or {})
         self._doubts: dict[str, _OpenDoubt] = {}
-        self._owners_share: dict[str, Decimal] = {}  # of the account's balance: what is not the bot's
         self._standing: set[str] = set()
 
     def note_halt(self, symbol: str) -> None:
         """Remember that the pair is not traded now: it may come back as another coin."""
         if symbol in self._last:
             self._last[symbol] = replace(self._last[symbol], was_halted=True)
+
+    @property
+    def last_looks(self) -> Mapping[str, LastLook]:
+        """What was last believed, for the next process."""
+        return self._last
+
+    def lacks_share(self, held: Collection[str]) -> bool:
+        """Return whether of a held token it is not known what of the account's balance is the owner's."""
+        return any(symbol in held and last.owners_share is None for symbol, last in self._last.items())
+
+    def note_balances(self, positions: Mapping[str, Position], balance_of: BalanceOf) -> None:
+        """Take what the account holds besides the bot's for the owner's, where nothing is odd about a token."""
+        for symbol, position in positions.items():
+            last = self._last.get(symbol)
+            if last is None or symbol in self._doubts or STANDSTILL in position.said:
+                continue
+            held = balance_of(symbol)
+            if held is not None:
+                self._last[symbol] = replace(last, owners_share=max(held - position.qty, ZERO))
 
     def next_look_at(self, held: Collection[str]) -> datetime | None:
         """Return the moment from which on the first of the held tokens' doubted prices is worth another look."""
@@ -77,7 +97,7 @@ class PriceJudge:
 
         held: the tokens held now. asked: those that are looked at.
         """
-        for memory in (self._last, self._doubts, self._owners_share):
+        for memory in (self._last, self._doubts):
             for symbol in memory.keys() - set(held):
                 del memory[symbol]
         self._standing.intersection_update(held)
@@ -111,18 +131,15 @@ class PriceJudge:
         if quote.price is None:
             return JudgedQuote(quote)
         last = self._last_look(symbol, position, quote)
-        look = self._look(symbol, position, quote, last, balance_of)
+        look = self._look(symbol, position, quote, balance_of)
         verdict = judge(look, last, would_act)
         if verdict is None:
             self._believe(symbol, look)
             return JudgedQuote(quote)
         return self._held_back(symbol, look, last, verdict, quote)
 
-    def _look(
-        self, symbol: str, position: Position, quote: Quote, last: LastLook | None, balance_of: BalanceOf
-    ) -> Look:
-        now = self._clock.now()
-        doubt = self._doubts.get(symbol)
+    def _look(self, symbol: str, position: Position, quote: Quote, balance_of: BalanceOf) -> Look:
+        now, doubt, last = self._clock.now(), self._doubts.get(symbol), self._last_look(symbol, position, quote)
         look = Look(
             quote.price or ZERO,
             now,
@@ -130,16 +147,13 @@ class PriceJudge:
             other_price=quote.other_price,
             is_second=doubt is not None and now - doubt.since >= SECOND_LOOK_AFTER,
         )
-        matters = wants_balance(look, last)
-        if not matters and symbol in self._owners_share:
+        if last is None or not wants_balance(look, last):
             return look
+        if last.owners_share is None and not is_beyond_belief(last.price, look.price):
+            return look  # what is there besides the bot's may have been there before
         held = balance_of(symbol)
-        if held is None:
-            return look
-        if not matters:  # a calm moment: what is there besides the bot's is the owner's
-            self._owners_share[symbol] = max(held - position.qty, ZERO)
-            return look
-        return replace(look, balance=Balance(position.qty + self._owners_share.get(symbol, ZERO), held))
+        expected = position.qty + (last.owners_share or ZERO)
+        return look if held is None else replace(look, balance=Balance(expected, held))
 
     def _last_look(self, symbol: str, position: Position, quote: Quote) -> LastLook | None:
         """Return the last believed price. Where nothing was seen: what was paid within the hour, or, where Coinbase
@@ -157,7 +171,8 @@ class PriceJudge:
         before = self._last.get(symbol)
         # While a pair is halted its price stands; only another price tells that it is back.
         is_halted = before is not None and before.was_halted and before.price == look.price
-        self._last[symbol] = LastLook(look.price, look.time, was_halted=is_halted)
+        owners = before.owners_share if before is not None else None
+        self._last[symbol] = LastLook(look.price, look.time, was_halted=is_halted, owners_share=owners)
 
     def _held_back(
         self, symbol: str, look: Look, last: LastLook | None, verdict: Doubt | Standstill, quote: Quote
@@ -191,9 +206,12 @@ def _plain(amount: Decimal) -> str:
     return f"{amount.normalize():f}"
 
 
-def last_looks_of(prices: Mapping[str, tuple[Decimal, datetime]]) -> dict[str, LastLook]:
+def last_looks_of(seen: LastSeen) -> dict[str, LastLook]:
     """Return what seen.json tells of the last prices, as the looks of an earlier process."""
-    return {symbol: LastLook(price, moment) for symbol, (price, moment) in prices.items()}
+    return {
+        symbol: LastLook(price, moment, was_halted=symbol in seen.halted, owners_share=seen.owners_shares.get(symbol))
+        for symbol, (price, moment) in seen.prices.items()
+    }
 
 
 def account_balances(account_total: Callable[[str], Decimal | None]) -> BalanceOf:

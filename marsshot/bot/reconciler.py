@@ -7,7 +7,7 @@ what is really there, coins and money.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
@@ -25,6 +25,7 @@ from marsshot.portfolio.reconciliation import (
     SURPLUS,
     Difference,
     balance_differences,
+    bots_part,
     reading_of,
     since_ms,
     surpluses,
@@ -41,12 +42,17 @@ from positions_store import Store
 from trade_executor import TradeExecutor
 
 
+def _not_known(_symbol: str) -> None:
+    return None
+
+
 @dataclass(slots=True)
 class Reconciler:
     """`is_due` until book and exchange have been compared; nothing may be bought before."""
 
     store: Store
     control: ControlFiles
+    owners_share: Callable[[str], Decimal | None] = _not_known  # of the account's balance of a held token
     is_due: bool = True
     _second_reading_ms: int = 0  # exchange time before which no second reading is worth anything; 0: none is awaited
 
@@ -62,7 +68,7 @@ class Reconciler:
         """
         if settings.mode == "paper":  # there the book is the account
             if self.control.is_resume_requested():
-                self.store.change(lambda book: _with_replaced_taken(book, {}, None))
+                self.store.change(lambda book: _with_replaced_taken(book, {}, None, self.owners_share))
             self.is_due = False
         elif executor.exchange.now_ms() >= self._second_reading_ms or self.control.is_resume_requested():
             self.is_due = self._compare(settings, executor)
@@ -80,7 +86,7 @@ class Reconciler:
         account = executor.exchange.account()
         resumed = self.control.is_resume_requested()
         if resumed:
-            self.store.change(lambda book: _with_replaced_taken(book, rules, account))
+            self.store.change(lambda book: _with_replaced_taken(book, rules, account, self.owners_share))
         differences = self._differences(account, rules, executor, now_ms)
         accepted = [one for one in differences if self._is_accepted(one, resumed=resumed)]
         reading = reading_of(self.store.book, [one for one in differences if one not in accepted], now_ms)
@@ -169,19 +175,26 @@ def _gone_orders_decided(book: Book, accepted: Sequence[Difference], account: Ac
     return with_gone_orders_decided(book, gone, account)
 
 
-def _with_replaced_taken(book: Book, rules: Mapping[str, TradingRules | None], account: Account | None) -> Book:
-    """Let the positions that stood still count what the account holds of them now: the owner has looked."""
+def _with_replaced_taken(
+    book: Book,
+    rules: Mapping[str, TradingRules | None],
+    account: Account | None,
+    owners_share: Callable[[str], Decimal | None],
+) -> Book:
+    """Let the positions that stood still count what the account holds of them now: the owner has looked.
+
+    owners_share: what of the old coins was his own, by token; of the new ones the same part is.
+    """
     for symbol, held in book.positions.items():
         if STANDSTILL not in held.said:
             continue
         known = rules.get(symbol)
         if account is not None and known is not None and known.base_asset in account.unreadable:
             continue
-        there = (
-            held.qty
-            if account is None or known is None
-            else account.total(known.base_asset) + account.lent.get(known.base_asset, ZERO)
-        )
+        there = held.qty
+        if account is not None and known is not None:
+            there = account.total(known.base_asset) + account.lent.get(known.base_asset, ZERO)
+            there = bots_part(there, held.qty, owners_share(symbol) or ZERO)
         book = with_coins_exchanged(book, symbol, there)
         amounts = {"there": _plain(there), "counted": _plain(held.qty)}
         log_warning("book.adjusted", LocalizedText("log.adjusted", symbol=symbol, **amounts), symbol=symbol)

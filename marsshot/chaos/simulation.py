@@ -142,7 +142,7 @@ class Simulation:
             store,
             self.clock,
             make_inbox=lambda: SimulatedInbox(delayed_responses),
-            last_looks=last_looks_of(journal.last_prices),
+            last_looks=last_looks_of(journal.seen),
         )
         self.transport.is_looked_at_again = lambda: bot.price_feed.second_look_at is not None
         self.clock.clear_stop()

@@ -34,6 +34,7 @@ SECOND_READING_AFTER_MS = 60_000  # one reading of an account may be old: two th
 NOTED_FOR_MS = 12 * 3_600_000  # so that a command that finds nothing to do leaves the book as it is
 SURPLUS = "surplus"  # in what was said of a position
 _CENT = Decimal("0.01")
+_SMALLEST_BALANCE = Decimal("1e-8")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -269,6 +270,16 @@ def with_exchange_quantity(book: Book, difference: Difference, lot_step: Decimal
         difference.symbol,
         replace(held, qty=exchange_quantity, cost=held.cost * exchange_quantity / held.qty, said=said),
     )
+
+
+def bots_part(there: Decimal, counted: Decimal, owners: Decimal) -> Decimal:
+    """Return what of an account's coins is the bot's, where it had `counted` and the owner `owners` of the old ones.
+
+    To the eight places of a balance.
+    """
+    if owners <= 0 or counted <= 0:
+        return there
+    return (there * counted / (counted + owners)).quantize(_SMALLEST_BALANCE)
 
 
 def with_coins_exchanged(book: Book, symbol: str, quantity: Decimal) -> Book:

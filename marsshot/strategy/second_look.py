@@ -48,6 +48,7 @@ class LastLook:
     price: Decimal
     time: datetime
     was_halted: bool = False  # the pair was not traded at some time since
+    owners_share: Decimal | None = None  # of the account's balance then: what is not the bot's; None: not known
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +131,7 @@ def _standstill(look: Look, last: LastLook) -> Doubt | Standstill | None:
 
 
 def _is_jump(look: Look, last: LastLook) -> bool:
-    return is_recent(last.time, look.time) and _is_beyond(BEYOND_BELIEF, last.price, look.price)
+    return is_recent(last.time, look.time) and is_beyond_belief(last.price, look.price)
 
 
 def is_exchange_of_coins(look: Look, last: LastLook) -> bool:
@@ -151,6 +152,11 @@ def _is_crash(look: Look, last: LastLook) -> bool:
 def is_recent(before: datetime, now: datetime) -> bool:
     """Return whether a price of then says something about one of now."""
     return abs(now - before) < RECENT
+
+
+def is_beyond_belief(before: Decimal, price: Decimal) -> bool:
+    """Return whether the price has moved by a redenomination's size, in whatever time."""
+    return _is_beyond(BEYOND_BELIEF, before, price)
 
 
 def _is_beyond(times: Decimal, before: Decimal, price: Decimal) -> bool:

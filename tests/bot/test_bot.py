@@ -338,6 +338,59 @@ def test_a_pair_that_was_halted_may_come_back_as_another_coin(
     assert harness.traded() == []
 
 
+def test_a_halt_is_remembered_over_a_restart(harness: TradingHarness) -> None:
+    harness.add_position("ADA", "300", "0.6", partial_sold=True)
+    harness.market.exchange.pairs["ADAUSDT"].status = "BREAK"
+    harness.bot().cycle()
+    harness.market.exchange.pairs["ADAUSDT"].status = "TRADING"
+    harness.market.set_price("ADA", "3.01")
+    bot = harness.bot()
+    for seconds in (300, 60):
+        harness.wait(seconds)
+        bot.cycle()
+    assert STANDSTILL in harness.book.positions["ADA"].said
+    assert harness.traded() == []
+
+
+def test_coins_that_were_the_owners_before_are_no_exchange_after_a_restart(harness: TradingHarness) -> None:
+    """300 of his beside 300 of the bot's, at half the price: by the book alone, two new coins for one."""
+    harness.add_position("ADA", "300", "0.9")
+    harness.market.exchange.free["ADA"] += 300
+    harness.market.set_price("ADA", "0.9")
+    harness.bot().cycle()
+    harness.wait(300)
+    harness.market.set_price("ADA", "0.45")
+    harness.bot().cycle()
+    assert harness.traded() == ["SELL ADA"]
+
+
+def test_coins_exchanged_between_two_processes_stand_still_and_leave_the_owner_his_own(
+    harness: TradingHarness,
+) -> None:
+    """100 new coins for an old one, of which the bot had 300 and the owner 100, while no process ran."""
+    harness.add_position("ADA", "300", "0.9")
+    harness.market.exchange.free["ADA"] += 100
+    harness.market.set_price("ADA", "0.9")
+    harness.bot().cycle()
+    harness.wait(7200)
+    harness.market.exchange.free["ADA"] *= 100
+    harness.market.set_price("ADA", "0.009")
+    bot = harness.bot()
+    for _ in range(3):
+        bot.cycle()
+        harness.wait(60)
+    assert STANDSTILL in harness.book.positions["ADA"].said
+    assert harness.traded() == []
+    bot = harness.bot()
+    bot.control.resume()
+    for _ in range(3):
+        bot.cycle()
+        harness.wait(60)
+    held = harness.book.positions["ADA"]
+    assert (held.qty, held.entry_price, held.said & {STANDSTILL}) == (D(30000), D("0.009"), frozenset())
+    assert harness.traded() == []
+
+
 def test_without_a_halt_a_price_three_times_as_high_is_a_good_day(harness: TradingHarness) -> None:
     harness.add_position("ADA", "300", "0.6", partial_sold=True)
     bot = harness.bot()

@@ -10,11 +10,13 @@ from pathlib import Path
 import pytest
 
 from marsshot.bot.journal import AppendOnlyCsv, Journal, LastSeen, read_equity, read_last_seen
+from marsshot.bot.price_judge import last_looks_of
 from marsshot.core.catalog import LANGUAGES, Catalog, Language, load_texts
 from marsshot.core.decisions import Action, Decision
 from marsshot.core.reasons import DecisionReason
 from marsshot.infra.atomic_files import Disk
 from marsshot.strategy.decision_reasons import COLUMNS, csv_row, decision_text, reason_text
+from marsshot.strategy.second_look import LastLook
 from tests.helpers.builders import DAILY_RULES, NOW, D, a_book, bought_at, some_settings
 
 HEADER = "day,symbol"
@@ -175,6 +177,34 @@ def test_what_cannot_be_read_is_as_if_it_were_not_there(journal: Journal, conten
     journal.note_check(BOOK, {"FET": D(2)}, NOW)
     assert seen().prices == {"FET": (D(2), NOW)}
     assert equity() == [(NOW, D(1100))]
+
+
+def test_the_owners_coins_and_a_halt_are_kept_for_the_next_process(journal: Journal) -> None:
+    look = LastLook(D("1.5"), NOW, was_halted=True, owners_share=D("77.7"))
+    journal.note_check(BOOK, {"FET": D("1.5")}, NOW, {"FET": look, "OP": look})
+    assert last_looks_of(Journal(some_settings(), Disk()).seen) == {"FET": look}
+    row = json.loads(Path("seen.paper.json").read_bytes())["prices"]["FET"]
+    assert row == {"price": "1.5", "time": "2021-02-15T00:30:00Z", "owners": "77.7", "halted": True}
+
+
+@pytest.mark.parametrize("owners", ["-1", "NaN", "Infinity", "many", "", None, [], 1e400])
+def test_an_amount_that_is_none_is_not_known_and_takes_nothing_with_it(journal: Journal, owners: object) -> None:
+    row = {"price": "1.5", "time": "2021-02-15T00:30:00Z", "owners": owners, "halted": "yes"}
+    content = {"time": None, "put_off": "", "put_off_until": None, "prices": {"FET": row}}
+    Path("seen.paper.json").write_text(json.dumps(content))
+    assert seen() == LastSeen({"FET": (D("1.5"), NOW)})
+
+
+@pytest.mark.parametrize(("content", "told"), [(b"{", 1), (b"[]", 1), (None, 0)])
+def test_a_file_that_cannot_be_read_is_told_once(
+    journal: Journal, caplog: pytest.LogCaptureFixture, content: bytes | None, told: int
+) -> None:
+    if content is not None:
+        Path("seen.paper.json").write_bytes(content)
+    with caplog.at_level("WARNING", "marsshot"):
+        Journal(some_settings(), Disk()).note_check(BOOK, {"FET": D(1)}, NOW)
+        Journal(some_settings(), Disk())
+    assert sum("seen.paper.json" in record.getMessage() for record in caplog.records) == told
 
 
 def test_a_price_no_rule_could_go_by_is_not_read(journal: Journal) -> None:

@@ -21,6 +21,7 @@ from marsshot.bot.bot import Bot
 from marsshot.bot.control_files import ControlFiles
 from marsshot.bot.journal import Journal
 from marsshot.bot.price_feed import PriceFeed
+from marsshot.bot.price_judge import last_looks_of
 from marsshot.config.loader import check_settings
 from marsshot.config.settings import Settings
 from marsshot.core.domain import (
@@ -244,6 +245,7 @@ class TradingHarness:
     def bot(self, scores: StubScores | None = None, **strategy: object) -> Bot:
         """Return a bot of the process that runs now."""
         self.settings = some_settings(self, **strategy)
+        journal = Journal(self.settings, self.disk)
         bot = Bot(
             settings=self.settings,
             clock=self.clock,
@@ -252,10 +254,10 @@ class TradingHarness:
             coinbase=Coinbase(self.url),
             scores=scores or StubScores(self.clock),
             control=ControlFiles(self.settings),
-            journal=Journal(self.settings, self.disk),
+            journal=journal,
         )
         # Its time is virtual: no venue is slow, and sales go out in the book's order.
-        bot.price_feed = PriceFeed(self.store, self.clock, all_at_once=True)
+        bot.price_feed = PriceFeed(self.store, self.clock, all_at_once=True, last_looks=last_looks_of(journal.seen))
         self.executor = bot.executor
         self.bots.append(bot)
         return bot

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from marsshot.core.domain import STANDSTILL, Book
-from marsshot.portfolio.reconciliation import with_coins_exchanged
+from marsshot.portfolio.reconciliation import bots_part, with_coins_exchanged
 from tests.helpers.builders import D, a_book, bought_at
 
 
@@ -25,6 +25,20 @@ def test_ten_at_a_hundred_become_a_thousand_at_one() -> None:
     assert (held.qty, held.entry_price, held.cost, held.max_price) == (D(1000), D(1), D(1000), D(4))
     assert held.trailing_armed
     assert held.said == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("there", "counted", "owners", "bots"),
+    [
+        ("1000", "10", "0", "1000"),
+        ("2000", "10", "10", "1000"),
+        ("20", "10", "10", "10"),
+        ("1", "3", "6", "0.33333333"),
+        ("17770", "100", "77.7", "10000"),
+    ],
+)
+def test_of_the_new_coins_the_same_part_is_the_owners(there: str, counted: str, owners: str, bots: str) -> None:
+    assert bots_part(D(there), D(counted), D(owners)) == D(bots)
 
 
 def test_of_a_partial_sale_under_way_the_same_share_is_left() -> None:
