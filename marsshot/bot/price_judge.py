@@ -58,6 +58,7 @@ class PriceJudge:
         self._last: dict[str, LastLook] = dict(last_looks or {})
         self._doubts: dict[str, _OpenDoubt] = {}
         self._standing: set[str] = set()
+        self._believed: set[str] = set()  # at the last look that was taken at them
 
     def note_halt(self, symbol: str) -> None:
         """Remember that the pair is not traded now: it may come back as another coin."""
@@ -77,7 +78,7 @@ class PriceJudge:
         """Take what the account holds besides the bot's for the owner's, where nothing is odd about a token."""
         for symbol, position in positions.items():
             last = self._last.get(symbol)
-            if last is None or symbol in self._doubts or STANDSTILL in position.said:
+            if last is None or symbol not in self._believed or STANDSTILL in position.said:
                 continue
             held = balance_of(symbol)
             if held is not None:
@@ -101,6 +102,7 @@ class PriceJudge:
             for symbol in memory.keys() - set(held):
                 del memory[symbol]
         self._standing.intersection_update(held)
+        self._believed.difference_update(asked)
         next_look_at = self._clock.now() + SECOND_LOOK_AFTER
         for symbol in set(self.doubted(held)).intersection(asked):
             self._doubts[symbol] = self._doubts[symbol]._replace(next_look_at=next_look_at)
@@ -153,7 +155,7 @@ class PriceJudge:
             return look  # what is there besides the bot's may have been there before
         held = balance_of(symbol)
         expected = position.qty + (last.owners_share or ZERO)
-        return look if held is None else replace(look, balance=Balance(expected, held))
+        return replace(look, balance=Balance(expected, held) if held is not None else None, is_blind=held is None)
 
     def _last_look(self, symbol: str, position: Position, quote: Quote) -> LastLook | None:
         """Return the last believed price. Where nothing was seen: what was paid within the hour, or, where Coinbase
@@ -172,6 +174,7 @@ class PriceJudge:
         # While a pair is halted its price stands; only another price tells that it is back.
         is_halted = before is not None and before.was_halted and before.price == look.price
         owners = before.owners_share if before is not None else None
+        self._believed.add(symbol)
         self._last[symbol] = LastLook(look.price, look.time, was_halted=is_halted, owners_share=owners)
 
     def _held_back(

@@ -169,6 +169,7 @@ class Monitor:
         for symbol, held in book["positions"].items():
             entry, key = Decimal(held["entry_price"]), (symbol, held["opened_at"])
             self._lowest_entry[key] = min(entry, self._lowest_entry.get(key, entry))
+        self._simulation.note_standstills(book["positions"])
         self._check_capital(book)
         if book["plan"] is not None:
             self._check_plan(book["plan"], book)

@@ -64,6 +64,13 @@ class Owner:
         """Return for how long buying has been paused by him; 0 where it is not."""
         return (now - self._paused_since).total_seconds() if self._paused_since else 0.0
 
+    def exchange_coins(self, token: str, rate: int) -> None:
+        """Let the account have so many new coins for each old one, his own among them; he trades no more of it."""
+        self._exchange.free[token] *= rate
+        if token in self.owned:
+            self.owned[token] *= rate
+        self.avoided.add(token)
+
     def act(self, now: datetime) -> None:
         """Do what he does in one hour."""
         if self._faults.chance(0.01):

@@ -15,11 +15,12 @@ class PriceLies:
 
     def __init__(self) -> None:
         self._last: dict[str, tuple[str, datetime]] = {}
+        self.spared: set[str] = set()  # tokens of which nobody lies now: they have become other coins
 
     def try_to_lie(self, token: str, venue: str, now: datetime) -> bool:
         """Return whether this venue may lie now, and count it as done."""
         liar, at = self._last.get(token, (venue, now))
-        if liar != venue and now - at < LIE_LASTS:
+        if token in self.spared or (liar != venue and now - at < LIE_LASTS):
             return False
         self._last[token] = venue, now
         return True

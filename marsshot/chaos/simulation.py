@@ -6,7 +6,7 @@ The bot is put together as `wiring.py` does it, with this simulation's transport
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -59,7 +59,7 @@ PRICE_FACTORS = (
     Decimal(3),
 )
 STANDSTILL = "standstill.replaced"  # what the book says of a token that may be another coin
-REDENOMINATION_RATE = 0.0  # at a restart; 0.05 shows what is open: who holds the same coin besides the bot
+REDENOMINATION_RATE = 0.05  # at a restart
 EXCHANGE_RATE = 100  # coins of the new kind for one of the old
 HIGHEST, LOWEST = Decimal(30), Decimal("0.02")
 
@@ -84,7 +84,7 @@ class Simulation:
         self._past_prices: dict[str, list[tuple[datetime, Decimal]]] = {}  # prices of before, and until when they stood
         self.highest_prices: dict[str, Decimal] = {}  # the true price of each token, ever
         self._unnoticed: set[str] = set()  # of these: the bot has not said so yet
-        self.redenominated: set[str] = set()  # exchanged for another coin, and the owner has not resumed since
+        self.redenominated = self.price_lies.spared  # exchanged for another coin, and the owner has not resumed since
         self.passes_by_a_wrong_clock = 0
         self._is_scoring = False
         self.process_starts = 0
@@ -236,11 +236,17 @@ class Simulation:
         if self.filesystem.exists(Path(RESUME)):
             return
         held = self._book()["positions"]
-        self.redenominated &= {token for token in held if STANDSTILL in held[token]["said"]} | self._unnoticed
+        standing = self.note_standstills(held)
+        # What he has traded himself may look like an exchange of coins: `resume` would take his coins for the bot's.
+        if not any(self.owner.has_traded(token) for token in standing - self.redenominated):
+            self.owner.answer(now, sorted(standing - self._unnoticed))
+
+    def note_standstills(self, held: Mapping[str, Any]) -> set[str]:
+        """Return the tokens that stand still by this book; of the others he has seen what there was to see."""
         standing = {token for token in held if STANDSTILL in held[token]["said"]}
         self._unnoticed -= standing
-        if not any(self.owner.has_traded(token) for token in standing):  # resume would take his coins for the bot's
-            self.owner.answer(now, sorted(standing - self._unnoticed))
+        self.redenominated &= standing | self._unnoticed
+        return standing
 
     def _redenominate_sometimes(self) -> None:
         """Exchange 1 coin for 100 of another under the same ticker, while nothing of it is under way."""
@@ -251,11 +257,10 @@ class Simulation:
             if token in last and self._may_be_exchanged(token, book):
                 price = (last[token] / EXCHANGE_RATE).quantize(Decimal("0.0001"))
                 self.fault_schedule.record_event("redenomination", f"{token}, from now on at {price}")
-                self.exchange.free[token] *= EXCHANGE_RATE
+                self.owner.exchange_coins(token, EXCHANGE_RATE)
                 self.board.set_price(token, format(price, "f"))
                 self._past_prices.pop(token, None)
                 self.redenominated.add(token)
-                self.owner.avoided.add(token)
                 self._unnoticed.add(token)
                 return
 
@@ -269,16 +274,23 @@ class Simulation:
             and held["partial_left"] is None
             and not held["said"].count(STANDSTILL)
             and token not in (under_way | self.redenominated | book["dust"].keys())
-            and not self.owner.has_traded(token)
+            and token not in {sell["symbol"] for sell in (book["plan"] or {}).get("sells", ()) if not sell["outcome"]}
+            and self._is_owners_share_known(token)
             and not self.exchange.free.get(f"LD{token}")
             and Decimal(held["qty"]) * EXCHANGE_RATE < largest
-            and Decimal(held["qty"]) == self.exchange.free[token]
+            and Decimal(held["qty"]) == self.owner.bots_share(token)
         )
 
     def _last_seen_prices(self) -> dict[str, Decimal]:
+        return {token: Decimal(one["price"]) for token, one in self._seen().items() if Decimal(one["price"]) > 1}
+
+    def _is_owners_share_known(self, token: str) -> bool:
+        noted = self._seen().get(token, {}).get("owners")
+        return noted is not None and Decimal(noted) == self.owner.owned.get(token, 0)
+
+    def _seen(self) -> dict[str, dict[str, str]]:
         with suppress(OSError, ValueError):
-            seen = json.loads(self.filesystem.read(Path(LAST_SEEN)))["prices"]
-            return {token: Decimal(one["price"]) for token, one in seen.items() if Decimal(one["price"]) > 1}
+            return dict(json.loads(self.filesystem.read(Path(LAST_SEEN)))["prices"])
         return {}
 
     def acceptable_prices(self, token: str) -> list[Decimal]:

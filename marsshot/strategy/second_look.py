@@ -69,7 +69,8 @@ class Look:
     """One look at a token.
 
     price: the one to go by. other_price: the other venue's, where both answered and contradict each other.
-    vouched: both venues answered and agree. balance: None where the account was not, or could not be, asked.
+    vouched: both venues answered and agree. balance: None where the account was not asked, or, where the look
+    is_blind, did not answer.
     """
 
     price: Decimal
@@ -78,6 +79,7 @@ class Look:
     other_price: Decimal | None = None
     balance: Balance | None = None
     is_second: bool = False
+    is_blind: bool = False
 
 
 def wants_balance(look: Look, last: LastLook | None) -> bool:
@@ -114,7 +116,8 @@ def judge(look: Look, last: LastLook | None, would_act: Callable[[Decimal], Effe
 def _judge_jump(look: Look, last: LastLook) -> Doubt | Standstill | None:
     if (standstill := _standstill(look, last)) is not None:
         return standstill
-    if _is_jump(look, last) and look.balance is None:
+    is_untold = _is_jump(look, last) and look.balance is None
+    if is_untold or (look.is_blind and is_beyond_belief(last.price, look.price)):
         return Doubt.BEYOND_BELIEF  # however often it is seen: what it is, the balance alone can tell
     return Doubt.CRASH if _is_crash(look, last) and not look.is_second else None
 

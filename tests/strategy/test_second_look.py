@@ -147,6 +147,16 @@ def test_a_jump_that_is_gone_at_the_second_look_is_forgotten() -> None:
     assert verdict("3.0", is_second=True) is None
 
 
+@pytest.mark.parametrize(
+    ("price", "expected"), [("30", None), ("30.1", Doubt.BEYOND_BELIEF), ("0.29", Doubt.BEYOND_BELIEF)]
+)
+def test_a_jump_of_whatever_time_waits_for_an_account_that_does_not_answer(price: str, expected: Doubt | None) -> None:
+    last = LastLook(D(3), NOW - timedelta(days=2))
+    for is_second in (False, True):
+        look = Look(D(price), NOW, vouched=True, is_second=is_second, is_blind=True)
+        assert judge(look, last, lambda _: Effect.NOTHING) is expected
+
+
 def test_ten_times_in_more_than_an_hour_is_a_good_week() -> None:
     assert verdict("40", last=LastLook(D(3), NOW - timedelta(days=7)), balance=AS_IT_WAS) is None
 
