@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+STEP_TIMEOUT_SECONDS = 400  # on a machine that others are busy on, too, a training takes minutes
 SHELLS = {"bash": ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c"], None: ["bash", "-e", "-c"]}
 
 
@@ -92,7 +93,7 @@ class JobRun:
             stderr=subprocess.STDOUT,
             text=True,
             check=False,
-            timeout=110,
+            timeout=STEP_TIMEOUT_SECONDS,
         )
         self.output += done.stdout
         return "failure" if done.returncode else "success"
