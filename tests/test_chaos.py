@@ -85,6 +85,12 @@ def test_one_venue_at_a_time_tells_an_untrue_price_of_a_token() -> None:
     assert not lies.try_to_lie("ADA", "Binance", now + LIE_LASTS)
 
 
+def test_nobody_lies_of_a_token_that_has_become_another_coin() -> None:
+    lies = PriceLies()
+    lies.spared.add("ADA")
+    assert not lies.try_to_lie("ADA", "Binance", datetime(2021, 2, 15, tzinfo=UTC))
+
+
 # --------------------------------------------------------------------------- one safeguard less
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from embedded_market.exchange.orders import Order
 from marsshot.chaos.monitor import BOOK, Monitor
+from marsshot.chaos.restored_books import faults_of_recovery
 from marsshot.chaos.simulation import STANDSTILL, TOKENS, Simulation
 from marsshot.chaos.violations import Violations
 from marsshot.config import bot_files
@@ -57,6 +58,9 @@ class InvariantChecker:
         self._check_plans(executed)
         self._check_partial_sales(executed)
         self._check_nothing_left_undone(book)
+        # Of coins exchanged for others no order tells, so `recover` cannot know of them.
+        if found.is_clean and not simulation.fault_schedule.event_counts["redenomination"]:
+            found.losses += faults_of_recovery(simulation, self._monitor.saved_books)
         return found
 
     def _check_trade_rows(self, executed: dict[str, Order]) -> None:

@@ -37,6 +37,7 @@ class Monitor:
         self.intents: dict[str, dict[str, Any]] = {}  # every order that was sent, as the book had it
         self.outcomes: dict[tuple[str, str], str] = {}  # by day and token: how a planned purchase ended
         self._lowest_entry: dict[tuple[str, str], Decimal] = {}  # by token and opening: later orders may raise it
+        self.saved_books: list[bytes] = []  # oldest first
         self._before: dict[str, Any] = {"positions": {}}
         self._judged_plans: set[tuple[str, str]] = set()
         self._sold_at: dict[str, datetime] = {}  # when a token was last sold by a rule that the true price asks for
@@ -169,6 +170,7 @@ class Monitor:
         for symbol, held in book["positions"].items():
             entry, key = Decimal(held["entry_price"]), (symbol, held["opened_at"])
             self._lowest_entry[key] = min(entry, self._lowest_entry.get(key, entry))
+        self.saved_books.append(content)
         self._simulation.note_standstills(book["positions"])
         self._check_capital(book)
         if book["plan"] is not None:

@@ -19,13 +19,14 @@ import pytest
 
 import positions_store
 import risk_manager
-from marsshot.bot import bootstrap, daily_update, price_judge
+from marsshot.bot import bootstrap, daily_update, price_judge, reconciler
 from marsshot.bot import bot as bot_module
 from marsshot.bot.bot import Bot
 from marsshot.bot.control_files import ControlFiles
 from marsshot.bot.daily_update import DailyUpdater
 from marsshot.bot.price_feed import PriceFeed
 from marsshot.bot.price_judge import PriceJudge
+from marsshot.chaos import restored_books
 from marsshot.chaos.run import run_seed
 from marsshot.core.decisions import StepOutcome
 from marsshot.core.domain import (
@@ -53,7 +54,7 @@ from marsshot.exchange.order_tracker import OrderTracker
 from marsshot.infra import atomic_files
 from marsshot.market_data import price_aggregator
 from marsshot.market_data.price_aggregator import PriceAggregator
-from marsshot.portfolio import ledger
+from marsshot.portfolio import ledger, recovery
 from marsshot.strategy import daily_plan, second_look
 from marsshot.strategy.second_look import Effect
 from positions_store import Store
@@ -492,6 +493,40 @@ def write_lent_coins_off(patch: Patch) -> None:
     patch.setattr(responses, "_lent", lambda _free: {})
 
 
+def forget_the_owners_coins(patch: Patch) -> None:
+    note = PriceJudge.note_balances
+    patch.setattr(
+        PriceJudge, "note_balances", lambda judge, positions, _balance_of: note(judge, positions, lambda _: ZERO)
+    )
+
+
+def take_an_exchanged_balance_for_the_owners(patch: Patch) -> None:
+    note = PriceJudge.note_balances
+
+    def hasty(judge: PriceJudge, positions: Mapping[str, Position], balance_of: Any) -> None:
+        judge._believed.update(judge._last)
+        note(judge, positions, balance_of)
+
+    patch.setattr(PriceJudge, "note_balances", hasty)
+
+
+def give_the_owners_new_coins_to_the_bot(patch: Patch) -> None:
+    patch.setattr(reconciler, "bots_part", lambda there, _counted, _owners: there)
+
+
+def recover_what_the_book_knows_already(patch: Patch) -> None:
+    patch.setattr(restored_books, "orders_unknown_to", lambda _book, orders, _since: list(orders))
+
+
+def recover_purchases_alone(patch: Patch) -> None:
+    unknown = recovery.orders_unknown_to
+
+    def bought(book: Book, orders: Any, since: int) -> Any:
+        return [one for one in unknown(book, orders, since) if one.side is Side.BUY]
+
+    patch.setattr(restored_books, "orders_unknown_to", bought)
+
+
 def look_again_at_nothing(patch: Patch) -> None:
     patch.setattr(PriceJudge, "doubted", lambda _judge: ())
     patch.setattr(second_look, "SECOND_LOOK_AFTER", timedelta(days=30))
@@ -544,11 +579,16 @@ SABOTAGES: list[Callable[[Patch], None]] = [
     give_up_the_day_when_nothing_was_scored,
     go_by_every_first_look,
     look_again_at_nothing,
+    recover_what_the_book_knows_already,
+    recover_purchases_alone,
 ]
 
 # Not noticed, or not measured, within 40 runs: `main` below tells; the fast test leaves them out.
 RARELY_NOTICED: list[Callable[[Patch], None]] = [
-    take_another_coin_for_the_one_that_was_bought,  # needs REDENOMINATION_RATE
+    take_another_coin_for_the_one_that_was_bought,
+    forget_the_owners_coins,
+    take_an_exchanged_balance_for_the_owners,
+    give_the_owners_new_coins_to_the_bot,
     split_what_an_order_in_doubt_may_have_spent,
     make_a_pass_by_a_wrong_clock,
     skip_a_sale_again_and_again,

@@ -1,0 +1,57 @@
+"""What `recover` makes of a book of any earlier moment, or of none, once a run is over: what is really the bot's.
+
+Writes nothing. The orders come from the exchange as they come to the command; owner's and bot's shares are the world's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
+
+from marsshot.chaos.simulation import CAPITAL, KEY, SECRET, TOKENS, URL, Simulation
+from marsshot.core.domain import Book, OwnOrder, TradingRules
+from marsshot.exchange.binance.exchange import BinanceExchange
+from marsshot.portfolio.ledger import new_book
+from marsshot.portfolio.reconciliation import since_ms
+from marsshot.portfolio.recovery import fitted_to_account, orders_unknown_to, replayed
+from marsshot.portfolio.serialization import book_from_json
+
+EARLIER_BOOKS = 4  # of a run
+ZERO = Decimal(0)
+
+
+def faults_of_recovery(simulation: Simulation, saved: list[bytes]) -> Iterator[str]:
+    """Yield how the recovered books differ from what is there. saved: every book of the run, oldest first."""
+    exchange = BinanceExchange(
+        api_key=KEY, api_secret=SECRET, base_url=URL, clock=simulation.clock, transport=simulation.transport
+    )
+    pairs = {simulation.settings.pair(token): token for token in TOKENS}
+    rules = {pairs[pair]: known for pair, known in exchange.trading_rules(pairs).items()}
+    orders = [order for pair in pairs for order in exchange.own_orders(pair)]
+    step = max(1, len(saved) // EARLIER_BOOKS)
+    for number, content in enumerate(saved[::step]):
+        book = book_from_json(content.decode(), "an earlier book")
+        told = f"recovered from book {number * step + 1} of {len(saved)}"
+        unknown = orders_unknown_to(book, orders, since_ms(book, exchange.now_ms()))
+        yield from _faults_of(told, _recovered(book, unknown, rules, exchange), simulation)
+    begun = new_book("live", "USDT", CAPITAL, simulation.clock.now())
+    unknown = orders_unknown_to(begun, orders, 0)
+    yield from _faults_of("recovered without a book", _recovered(begun, unknown, rules, exchange), simulation)
+
+
+def _recovered(
+    book: Book, unknown: Sequence[OwnOrder], rules: Mapping[str, TradingRules], exchange: BinanceExchange
+) -> Book:
+    recovery = replayed(book, unknown, rules, {}, Decimal("0.2"))
+    return fitted_to_account(recovery, exchange.account(), rules).book
+
+
+def _faults_of(told: str, book: Book, simulation: Simulation) -> Iterator[str]:
+    there = simulation.owner.bots_share("USDT")
+    if book.capital != there:
+        yield f"{told}: the capital is {book.capital}, of which {there} are there"
+    for token in TOKENS:
+        held = book.positions.get(token)
+        counted = (held.qty if held is not None else ZERO) + book.dust.get(token, ZERO)
+        if counted != simulation.owner.bots_share(token):
+            yield f"{told}: {counted} {token}, of which {simulation.owner.bots_share(token)} are there"
