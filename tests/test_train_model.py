@@ -240,7 +240,7 @@ def test_a_hold_out_in_which_all_went_the_same_way_is_no_fault(capsys: pytest.Ca
     told = facts()
     assert told["hold_out"]["base_rate"] == label and told["hold_out"]["average_precision"] is None
     assert told["importance"] == [] and told["verdict"]["edge"] is False
-    assert "cannot be set beside volatility and chance" in capsys.readouterr().out
+    assert "cannot be set beside volatility, ATR/close and chance" in capsys.readouterr().out
 
 
 def test_n_iter_wins_over_the_settings() -> None:

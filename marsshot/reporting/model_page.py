@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 from html import escape
 from typing import Any
 
@@ -16,6 +17,7 @@ from marsshot.model.integrity import source_name
 from marsshot.reporting.charts import area, curves, percent
 from marsshot.reporting.html_page import page
 from marsshot.reporting.interval_charts import Dot, labelled_dot_chart, numeric_dot_chart
+from marsshot.training.verdict import YARDSTICKS
 
 Facts = Mapping[str, Any]
 
@@ -57,12 +59,14 @@ def _verdict_list(facts: Facts) -> str:
 
 
 def _figures(hold_out: Facts) -> str:
-    beside = hold_out["volatility_alone"] or {}
     entries = [
         ("hold-out", f"{hold_out['dates']} dates", f"from {hold_out['first_date']}"),
-        ("base rate", f"{hold_out['base_rate']:.1%}", "of its rows rose"),
+        ("base rate", f"{hold_out['base_rate']:.3f}", _interval(hold_out, "base_rate")),
         ("average precision", _figure(hold_out["average_precision"]), _interval(hold_out, "average_precision")),
-        ("volatility alone", _figure(beside.get("average_precision")), _interval(beside, "average_precision")),
+        *(
+            (name, _figure(beside.get("average_precision")), _interval(beside, "average_precision"))
+            for name, beside in ((name, hold_out[key] or {}) for key, name in YARDSTICKS.items())
+        ),
         ("ROC AUC", _figure(hold_out["roc_auc"]), "0.5 is a coin"),
     ]
     cards = (
@@ -73,18 +77,17 @@ def _figures(hold_out: Facts) -> str:
 
 
 def _ranking(hold_out: Facts) -> str:
-    beside, chance = hold_out["volatility_alone"], hold_out["chance"]
-    dots = [("base rate", Dot(hold_out["base_rate"], None, None, "quiet"))]
-    if chance is not None:
-        value = chance["average_precision"]
-        dots.append(("chance", Dot(value, value, chance["best_of_twenty"], "quiet")))
-    if beside is not None:
-        dots.append(("volatility alone", _dot(beside, "average_precision", "other")))
+    dots = [("base rate", _dot(hold_out, "base_rate", "quiet"))]
+    if hold_out["chance"] is not None:
+        dots.append(("chance", _dot(hold_out["chance"], "average_precision", "quiet")))
+    for key, name in YARDSTICKS.items():
+        if hold_out[key] is not None:
+            dots.append((name.removesuffix(" alone"), _dot(hold_out[key], "average_precision", "other")))
     if hold_out["average_precision"] is not None:
         dots.append(("the model", _dot(hold_out, "average_precision", "own")))
     note = (
         "Average precision on the hold-out: how well the top of the list was chosen. Lines: 95 % intervals by date. "
-        "Chance: the labels of other days, up to the best of twenty."
+        "Chance: the labels of other days. A model that does not beat ATR/close alone has learnt nothing."
     )
     return _card(
         "Beside what needs no model", labelled_dot_chart("Average precision", dots, "{:.2f}".format, zero=False), note
@@ -129,21 +132,37 @@ def _marks(hold_out: Facts) -> list[tuple[float, str]]:
 def _thresholds(facts: Facts) -> str:
     hold_out, days = facts["hold_out"], facts["label"]["shift_days"]
     buy, sell = hold_out["buy"], hold_out["sell"]
-    names = ("Score", "Rose", "Lift", "Signals a day", "Days with one")
-    returns = (f"Return, {days} days", "Equally volatile", "More than those")
+    names = ("Score", "Rose", "Lift", "Signals a day", "Days: none", "1 or 2", "over half", f"Return, {days} days")
+    compared = ("Days compared", "Return", "Equally volatile", "Difference")
     rows = [
         _row(f"under {sell['threshold']} (sell)", sell, "mine"),
-        *(_row(f"{row['threshold']} or more", row, "") for row in hold_out["thresholds"]),
-        _row(f"{buy['threshold']} or more (buy)", buy, "mine"),
+        *(
+            _row(f"{row['threshold']} or more{_buys(row, buy)}", row, _buys(row, buy) and "mine")
+            for row in _steps(hold_out)
+        ),
         _row("top tenth of each day", hold_out["top_tenth"], ""),
     ]
-    head = "".join(f"<th>{name}</th>" for name in (*names, *returns))
+    head = "".join(f"<th>{name}</th>" for name in (*names, *compared))
     note = (
-        "Returns: after two fees of 0.1 %, the mean of the days' means. Equally volatile: tokens of the same day that "
-        "were not picked. Small: 95 % intervals. Stop-loss, trailing stop and take-profit play no part here."
+        "Days: the share of them on which no token is picked, one or two are, more than half are. "
+        "Returns: after two fees of 0.1 %, the mean of the days' means. The last four columns are of the picks "
+        "that have equally volatile tokens of the same day, not picked, beside them: return less theirs is the "
+        "difference. "
+        "Small: 95 % intervals. Stop-loss, trailing stop and take-profit play no part here."
     )
     table = f'<div class="scroll"><table class="wide"><tr>{head}</tr>{"".join(rows)}</table></div>'
     return _card("What each threshold picked on the hold-out", table, note)
+
+
+def _steps(hold_out: Facts) -> list[Facts]:
+    """Return the rows of all thresholds, each once, the one to buy at among them."""
+    buy = hold_out["buy"]
+    others = [row for row in hold_out["thresholds"] if Decimal(row["threshold"]) != Decimal(buy["threshold"])]
+    return sorted([*others, buy], key=lambda row: Decimal(row["threshold"]))
+
+
+def _buys(row: Facts, buy: Facts) -> str:
+    return " (buy)" if row is buy else ""
 
 
 def _row(name: str, row: Facts, kind: str) -> str:
@@ -152,8 +171,10 @@ def _row(name: str, row: Facts, kind: str) -> str:
         _both(row, "hit_rate", "{:.1%}"),
         _figure(row["lift"], "{:.2f}"),
         f"{row['signals_per_day']:.1f}",
-        f"{row['days']}",
+        *(f"{row[f'days_with_{count}']:.0%}" for count in ("none", "one_or_two", "over_half")),
         _both(row, "mean_return_after_fees", "{:+.2%}"),
+        f"{row['compared_days']}",
+        _figure(row["compared_return_after_fees"], "{:+.2%}"),
         _figure(row["equally_volatile_return_after_fees"], "{:+.2%}"),
         _both(row, "more_than_equally_volatile", "{:+.2%}"),
     ]

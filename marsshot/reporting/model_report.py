@@ -46,14 +46,14 @@ def model_facts(
 ) -> dict[str, Any]:
     """Return what model.json tells of the model.
 
-    data: the whole training file; rows: what was learnt from; frame: the hold-out, as outcomes.judged makes it.
+    data: the whole training file; rows: what was learnt from; frame: the hold-out, as with_forward_returns makes it.
     """
     hold_out = _hold_out_facts(frame, settings)
     return {
         "trained_at": utc_text(SystemClock().now()),
         "mode": settings.mode,
         "source": settings.data_source,
-        "verdict": verdict(hold_out, settings.training.shift_days),
+        "verdict": verdict(hold_out, label_facts(settings)),
         "warnings": warnings(hold_out),
         "rows": len(rows),
         "dates": int(rows["date"].nunique()),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from rich.console import Console
 
 from marsshot.model.integrity import source_name
 from marsshot.reporting.fitting_table import Column, FittingTable
+from marsshot.training.verdict import YARDSTICKS
 
 THRESHOLD_STEP = 2  # of the thresholds of model.json every second is shown
 
@@ -26,6 +28,8 @@ def show(output: Path, facts: Mapping[str, Any]) -> None:
     console.print(_ranking_table(output, facts).render(console.width), highlight=False)
     console.print()
     console.print(_threshold_table(future, facts["label"]["shift_days"]).render(console.width), highlight=False)
+    console.print()
+    console.print(_reach_table(future).render(console.width), highlight=False)
     console.print()
     rise = f"rose {float(facts['label']['threshold']):.1%} in {facts['label']['shift_days']} days"
     lines = [
@@ -46,34 +50,49 @@ def _ranking_table(output: Path, facts: Mapping[str, Any]) -> FittingTable:
     base, score = np.mean(search["base_rates"]), np.mean(search["average_precision"])
     table.add(f"search, best of {search['tried']}", f"{score:.3f}")
     table.add("  base rate", f"{base:.3f}")
-    beside, chance = future["volatility_alone"] or {}, future["chance"] or {}
     table.add(f"hold-out from {future['first_date']}, {future['dates']} dates")
-    table.add("  base rate", _figure(future["base_rate"]))
-    table.add("  chance: labels of other dates", _figure(chance.get("average_precision")))
-    table.add("  14-day volatility alone", *_with_interval(beside, "average_precision"))
+    table.add("  base rate", *_with_interval(future, "base_rate"))
+    table.add("  chance: labels of other dates", *_with_interval(future["chance"] or {}, "average_precision"))
+    for key, name in YARDSTICKS.items():
+        table.add(f"  {name}", *_with_interval(future[key] or {}, "average_precision"))
     table.add("  the model", *_with_interval(future, "average_precision"), _figure(future["roc_auc"]))
     return table
 
 
 def _threshold_table(future: Mapping[str, Any], shift_days: int) -> FittingTable:
-    names = ("score", "per day", "rose", "95 % interval", "lift", f"{shift_days}-day\nreturn", "equally\nvolatile")
+    names = ("score", "per day", "rose", "95 % interval", f"{shift_days}-day\nreturn", "equally\nvolatile", "more")
     columns = [Column(name, is_number=True) for name in names]
     table = FittingTable("What a score meant on the hold-out (returns after fees)", columns)
+    buy = Decimal(future["buy"]["threshold"])
     table.add(f"under {future['sell']['threshold']} (sell)", *_picked(future["sell"]))
     for row in future["thresholds"][::THRESHOLD_STEP]:
-        if row["rows"] and row["threshold"] != future["buy"]["threshold"]:
+        if row["rows"] and Decimal(row["threshold"]) != buy:
             table.add(f"{row['threshold']} or more", *_picked(row))
     table.add(f"{future['buy']['threshold']} or more (buy)", *_picked(future["buy"]))
     return table
+
+
+def _reach_table(future: Mapping[str, Any]) -> FittingTable:
+    names = ("score", "no token", "one or two", "over half")
+    table = FittingTable(
+        "On what share of the days a score is reached", [Column(name, is_number=True) for name in names]
+    )
+    table.add(f"under {future['sell']['threshold']} (sell)", *_reached(future["sell"]))
+    table.add(f"{future['buy']['threshold']} or more (buy)", *_reached(future["buy"]))
+    return table
+
+
+def _reached(row: Mapping[str, Any]) -> list[str]:
+    return [f"{row[f'days_with_{count}']:.0%}" for count in ("none", "one_or_two", "over_half")]
 
 
 def _picked(row: Mapping[str, Any]) -> list[str]:
     return [
         f"{row['signals_per_day']:.1f}",
         *_with_interval(row, "hit_rate", "{:.1%}"),
-        _figure(row["lift"], "{:.2f}"),
-        _figure(row["mean_return_after_fees"], "{:+.2%}"),
+        _figure(row["compared_return_after_fees"], "{:+.2%}"),
         _figure(row["equally_volatile_return_after_fees"], "{:+.2%}"),
+        _figure(row["more_than_equally_volatile"], "{:+.2%}"),
     ]
 
 

@@ -1,8 +1,8 @@
 """What the hold-out shows of a model: its ranking beside baselines that need no model, and what each threshold picks.
 
-A rise of 5 % in two days is mostly a matter of volatility, so the yardstick is not chance but volatility alone, and
-what picks earned is set against equally volatile tokens that were not picked. Every date weighs the same. Fits nothing,
-reads and writes no file. All take the frame that outcomes.judged makes.
+A rise of 5 % in two days is mostly a matter of volatility, so the yardsticks are not only chance but volatility alone
+and ATR/close alone, and what picks earned is set against equally volatile tokens that were not picked. Every date
+weighs the same. Fits nothing, reads and writes no file. All take the frame that with_forward_returns makes.
 """
 
 from __future__ import annotations
@@ -32,26 +32,35 @@ from marsshot.training.day_statistics import (
 from marsshot.training.forward_returns import equally_volatile
 
 THRESHOLDS = tuple(Decimal(hundredths) / 100 for hundredths in range(30, 91, 5))
+YARDSTICKS = {"volatility_alone": "volatility", "atr_alone": "atr_to_close"}
+"""What needs no model, by the name that model.json gives it: the column that ranks alone."""
 TOP_SHARE = 0.10
 BANDS = 20
 
 
 def ranking(frame: pd.DataFrame, label_days: int) -> dict[str, Any]:
-    """Return how well the scores rank, beside volatility alone and beside chance; None where it cannot be measured.
+    """Return how well the scores rank, beside one column alone and beside chance; None where it cannot be measured.
 
-    The difference to volatility is taken on the rows that have a volatility.
+    The difference to a column is taken on the rows that have it.
     """
     dates, labels, scores = (frame[name].to_numpy() for name in ("date", "label", "score"))
     weights = day_weights(dates)
     both = len(np.unique(labels)) > 1
     precision, interval = _precision(dates, labels, scores) if both else (None, None)
     return {
-        "base_rate": float(np.average(labels, weights=weights)),
+        **_base_rate(dates, labels),
         **_with_interval("average_precision", precision, interval),
+        **_more_than_base_rate(dates, labels, scores, possible=both),
         "roc_auc": float(roc_auc_score(labels, scores, sample_weight=weights)) if both else None,
-        "volatility_alone": _versus_volatility(frame[frame["volatility"].notna()]),
+        **{key: _versus(frame[frame[column].notna()], column) for key, column in YARDSTICKS.items()},
         "chance": _chance(frame, label_days) if both else None,
     }
+
+
+def _base_rate(dates: Any, labels: NDArray[np.int64]) -> dict[str, float | None]:
+    _, numbers = day_numbers(dates)
+    weights = day_weights(dates)
+    return _with_interval("base_rate", *ratio(per_day(numbers, weights * labels), per_day(numbers, weights)))
 
 
 def _precision(dates: Any, labels: NDArray[np.int64], scores: Floats) -> tuple[float, Interval | None]:
@@ -59,18 +68,33 @@ def _precision(dates: Any, labels: NDArray[np.int64], scores: Floats) -> tuple[f
     return float(average_precision(labels, scores, day_weights(dates))), interval_of(drawn)
 
 
-def _versus_volatility(frame: pd.DataFrame) -> dict[str, Any] | None:
-    """Return volatility's average precision and what the scores have more, both with intervals."""
-    dates, labels, scores, volatility = (frame[name].to_numpy() for name in ("date", "label", "score", "volatility"))
+def _more_than_base_rate(
+    dates: Any, labels: NDArray[np.int64], scores: Floats, *, possible: bool
+) -> dict[str, float | None]:
+    """Return what the average precision has more than the share of rows that rose, both in the same draws of days."""
+
+    def more(weights: Floats) -> Floats:
+        base: Floats = (weights * labels).sum(axis=-1) / weights.sum(axis=-1)
+        return average_precision(labels, scores, weights) - base
+
+    if not possible:
+        return _with_interval("more_than_base_rate", None, None)
+    value = float(more(day_weights(dates)))
+    return _with_interval("more_than_base_rate", value, interval_of(over_resamples(dates, more)))
+
+
+def _versus(frame: pd.DataFrame, column: str) -> dict[str, Any] | None:
+    """Return the average precision of a column alone and what the scores have more, both with intervals."""
+    dates, labels, scores, other = (frame[name].to_numpy() for name in ("date", "label", "score", column))
     if len(np.unique(labels)) < 2:  # noqa: PLR2004 - 0 and 1
         return None
 
     def more(weights: Floats) -> Floats:
-        return average_precision(labels, scores, weights) - average_precision(labels, volatility, weights)
+        return average_precision(labels, scores, weights) - average_precision(labels, other, weights)
 
     return {
         "rows": len(frame),
-        **_with_interval("average_precision", *_precision(dates, labels, volatility)),
+        **_with_interval("average_precision", *_precision(dates, labels, other)),
         **_with_interval("model_has_more", float(more(day_weights(dates))), interval_of(over_resamples(dates, more))),
     }
 
@@ -79,7 +103,7 @@ def _chance(frame: pd.DataFrame, label_days: int) -> dict[str, Any] | None:
     """Return the average precision of the scores against the labels of other days: permutations by date.
 
     All days' labels move on together by the same number of days, in a circle, so that neighbouring days stay alike and
-    each token keeps its own; every such move beyond the reach of a label is tried.
+    each token keeps its own; every such move beyond the reach of a label is tried. The interval is that of the moves.
     """
     scores, labels = (
         frame.pivot(index="date", columns="symbol", values=name).to_numpy() for name in ("score", "label")
@@ -93,18 +117,24 @@ def _chance(frame: pd.DataFrame, label_days: int) -> dict[str, Any] | None:
             found.append(float(average_precision(moved[both].astype(np.int64), scores[both], weights)))
     if not found:
         return None
-    return {"average_precision": float(np.mean(found)), "best_of_twenty": float(np.quantile(found, LEVEL))}
+    moves = np.array(found)
+    return {
+        **_with_interval("average_precision", float(moves.mean()), interval_of(moves)),
+        "best_of_twenty": float(np.quantile(moves, LEVEL)),
+    }
 
 
 def picks(frame: pd.DataFrame, picked: NDArray[np.bool_]) -> dict[str, Any]:
     """Return what picking these rows comes to: how many, how often they rose, what they earned.
 
-    Returns are means of the days' means: the bot splits its capital among the picks of a day.
+    Returns are means of the days' means: the bot splits its capital among the picks of a day. What they earned, what
+    equally volatile tokens did and the difference are of the same picks, those that have such partners: it adds up.
     """
     days, numbers = day_numbers(frame["date"])
     labels, weights = frame["label"].to_numpy(), day_weights(frame["date"])
     returns, volatility = frame["net_return"].to_numpy(), frame["volatility"].to_numpy()
     others = equally_volatile(frame["date"].to_numpy(), picked, volatility, returns)
+    compared = np.isfinite(others)
     chosen = np.where(picked, weights, 0.0)
     hit_rate, interval = share(numbers, chosen, labels)
     base_rate = float(np.average(labels, weights=weights))
@@ -112,11 +142,24 @@ def picks(frame: pd.DataFrame, picked: NDArray[np.bool_]) -> dict[str, Any]:
         "rows": int(picked.sum()),
         "signals_per_day": float(picked.sum() / len(days)),
         "days": len(np.unique(numbers[picked])),
+        **_reach(numbers, picked),
         **_with_interval("hit_rate", hit_rate, interval),
         "lift": hit_rate / base_rate if hit_rate is not None and base_rate else None,
         **_with_interval("mean_return_after_fees", *_mean_of_days(numbers, np.where(picked, returns, np.nan))),
+        "compared_days": len(np.unique(numbers[compared])),
+        "compared_return_after_fees": _mean_of_days(numbers, np.where(compared, returns, np.nan))[0],
         "equally_volatile_return_after_fees": _mean_of_days(numbers, others)[0],
         **_with_interval("more_than_equally_volatile", *_mean_of_days(numbers, returns - others)),
+    }
+
+
+def _reach(numbers: NDArray[np.intp], picked: NDArray[np.bool_]) -> dict[str, float]:
+    """Return the shares of days on which no token is picked, one or two are, and more than half of them are."""
+    tokens, count = np.bincount(numbers), np.bincount(numbers, weights=picked)
+    return {
+        "days_with_none": float(np.mean(count == 0)),
+        "days_with_one_or_two": float(np.mean((count == 1) | (count == 2))),  # noqa: PLR2004 - one or two
+        "days_with_over_half": float(np.mean(2 * count > tokens)),
     }
 
 

@@ -19,13 +19,14 @@ _PARTNERS = 5
 
 
 def with_forward_returns(data: pd.DataFrame, rows: pd.DataFrame, scores: Floats, shift_days: int) -> pd.DataFrame:
-    """Return date, symbol, label and score of the rows, and volatility (14 days before) and net_return (after fees).
+    """Return date, symbol, label and score of the rows, atr_to_close, volatility (14 days) and net_return (after fees).
 
-    data: every row of the training file, for its closes; rows: those that were scored.
+    data: every row of the training file, for its closes; rows: those that were scored, with their close and atr.
     """
     closes = data.pivot(index="date", columns="symbol", values="close").asfreq("D")
     return rows[["date", "symbol", "label"]].assign(
         score=scores,
+        atr_to_close=(rows["atr"] / rows["close"].where(rows["close"] > 0)).to_numpy(),
         volatility=_values_at_rows(trailing_volatility(closes), rows),
         net_return=_values_at_rows(net_returns(closes, shift_days), rows),
     )

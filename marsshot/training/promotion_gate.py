@@ -19,7 +19,14 @@ from marsshot.core.errors import InputError
 from marsshot.model.features import has_features
 from marsshot.model.integrity import source_of
 from marsshot.model.model_files import LoadedModel, load_model
-from marsshot.training.day_statistics import Floats, average_precision, day_weights, interval_of, over_resamples
+from marsshot.training.day_statistics import (
+    Floats,
+    Interval,
+    average_precision,
+    day_weights,
+    interval_of,
+    over_resamples,
+)
 from marsshot.training.forest_search import predict_scores
 
 MIN_DATES = 14
@@ -54,10 +61,11 @@ def compare_with_old(
 ) -> Comparison:
     """Compare the model of this file with the new one.
 
-    data: the rows of the training file; frame: date, symbol, label and the new model's score of the hold-out.
-    gap_days: how long after its last training date what the old model has learnt still reaches.
-    The old one stays if the 95 % interval of what the new one's average precision has more lies below zero: a block
-    bootstrap by date, both models in the same draws.
+    data: the rows of the training file; frame: date, symbol, label, atr_to_close and the new model's score of the
+    hold-out. gap_days: how long after its last training date what the old model has learnt still reaches.
+    The old one stays if the 95 % interval of what the new one's average precision has more lies below zero, a block
+    bootstrap by date, both models in the same draws; or if the new one ranks worse than ATR/close alone by that measure
+    and the old one does not.
     """
     if not path.exists():
         return Comparison(False, "")
@@ -84,18 +92,16 @@ def compare_with_old(
 
 
 def _judge(path: Path, both: pd.DataFrame) -> Comparison:
-    dates, labels, new, old = (both[name].to_numpy() for name in ("date", "label", "score", "old_score"))
-
-    def more(weights: Floats) -> Floats:
-        return average_precision(labels, new, weights) - average_precision(labels, old, weights)
-
-    low, high = interval_of(over_resamples(dates, more)) or (np.nan, np.nan)
-    own, other = (float(average_precision(labels, scores, day_weights(dates))) for scores in (new, old))
-    stays = high < 0
+    own, other, atr = (_precision(both, name) for name in ("score", "old_score", "atr_to_close"))
+    low, high = _interval_of_more(both, "score", "old_score")
+    atr_low, atr_high = _interval_of_more(both, "score", "atr_to_close")
+    has_learnt_nothing = atr_high < 0 and not _interval_of_more(both, "old_score", "atr_to_close")[1] < 0
+    stays = high < 0 or has_learnt_nothing
     explanation = (
-        f"the new model is {'clearly' if stays else 'not clearly'} worse than the old one: average precision {own:.3f} "
-        f"against {other:.3f} on {both['date'].nunique()} dates from {both['date'].min():%Y-%m-%d} on that neither was "
-        f"fitted on, 95 % interval of the difference {low:+.3f} to {high:+.3f}"
+        f"the new model is {'clearly' if high < 0 else 'not clearly'} worse than the old one: average precision "
+        f"{own:.3f} against {other:.3f} on {both['date'].nunique()} dates from {both['date'].min():%Y-%m-%d} on that "
+        f"neither was fitted on, 95 % interval of the difference {low:+.3f} to {high:+.3f}; ATR/close alone has "
+        f"{atr:.3f}{', clearly more than the new one, not than the old one' if has_learnt_nothing else ''}"
     )
     figures = {
         "dates": int(both["date"].nunique()),
@@ -104,8 +110,27 @@ def _judge(path: Path, both: pd.DataFrame) -> Comparison:
         "new_has_more": own - other,
         "new_has_more_low": low,
         "new_has_more_high": high,
+        "atr_average_precision": atr,
+        "new_has_more_than_atr": own - atr,
+        "new_has_more_than_atr_low": atr_low,
+        "new_has_more_than_atr_high": atr_high,
     }
     return Comparison(stays, f"{path}: {explanation}", figures)
+
+
+def _precision(both: pd.DataFrame, column: str) -> float:
+    labels, scores, dates = (both[name].to_numpy() for name in ("label", column, "date"))
+    return float(average_precision(labels, scores, day_weights(dates)))
+
+
+def _interval_of_more(both: pd.DataFrame, column: str, other: str) -> Interval:
+    """Return the interval of what one column's average precision has more than another's."""
+    dates, labels, ours, theirs = (both[name].to_numpy() for name in ("date", "label", column, other))
+
+    def more(weights: Floats) -> Floats:
+        return average_precision(labels, ours, weights) - average_precision(labels, theirs, weights)
+
+    return interval_of(over_resamples(dates, more)) or (np.nan, np.nan)
 
 
 def _scored_by_both(old: LoadedModel, data: pd.DataFrame, frame: pd.DataFrame, gap_days: int) -> pd.DataFrame:

@@ -12,22 +12,29 @@ MIN_DATES = 20  # below, the intervals mean nothing
 NEARLY_ALL = 0.90
 
 
-def verdict(hold_out: Mapping[str, Any], shift_days: int) -> dict[str, Any]:
-    """Return edge and words. An edge is claimed only if all three hold on the hold-out:
+def verdict(hold_out: Mapping[str, Any], label: Mapping[str, Any]) -> dict[str, Any]:
+    """Return edge and words. label: what was to be foreseen. An edge is claimed only if all hold on the hold-out:
 
-    the scores rank better than 14-day volatility alone, with the 95 % interval of the difference above zero; they rank
-    better than 19 of 20 moves of the labels to other days; and the top tenth of each day earned more after fees than
-    equally volatile tokens of that day, with its 95 % interval above zero.
+    the scores rank better than 14-day volatility alone, than ATR/close alone and than the base rate, each with the 95 %
+    interval of the difference above zero; they rank better than 19 of 20 moves of the labels to other days, and the
+    interval of their own average precision lies above the mean of those; and the top tenth of each day earned more
+    after fees than equally volatile tokens of that day, with its 95 % interval above zero.
     """
-    reasons = [words for words in (_dates(hold_out), *_ranking(hold_out), _earned(hold_out, shift_days)) if words]
+    days = label["shift_days"]
+    reasons = [words for words in (_dates(hold_out), *_ranking(hold_out), _earned(hold_out, days)) if words]
     if reasons:
         return {"edge": False, "words": " ".join(["No edge.", *reasons])}
+    beside = " and ".join(f"{name} ({_versus(hold_out[key])})" for key, name in YARDSTICKS.items())
+    kind = "A relative edge" if label.get("kind") == "relative" else "An edge"
     return {
         "edge": True,
-        "words": f"An edge on these {hold_out['dates']} dates. It ranks better than 14-day volatility alone "
-        f"({_versus_volatility(hold_out['volatility_alone'])}), and {_top_tenth(hold_out, shift_days)}. "
-        "Other dates may differ.",
+        "words": f"{kind} on these {hold_out['dates']} dates. It ranks better than {beside}, than the base rate and "
+        f"than chance, and {_top_tenth(hold_out, days)}. {_CAVEAT[label.get('kind', 'rise')]}Other dates may differ.",
     }
+
+
+YARDSTICKS = {"volatility_alone": "14-day volatility alone", "atr_alone": "ATR/close alone"}
+_CAVEAT = {"rise": "", "relative": "It is an edge beside the other tokens, no profit: it loses with the market. "}
 
 
 def _dates(hold_out: Mapping[str, Any]) -> str:
@@ -36,22 +43,32 @@ def _dates(hold_out: Mapping[str, Any]) -> str:
 
 
 def _ranking(hold_out: Mapping[str, Any]) -> list[str]:
-    beside, chance, own = hold_out["volatility_alone"], hold_out["chance"], hold_out["average_precision"]
-    if beside is None or chance is None or own is None or beside["model_has_more_low"] is None:
-        return ["Its ranking cannot be set beside volatility and chance on these dates."]
-    reasons = []
-    if beside["model_has_more_low"] <= 0:
-        reasons.append(f"It is not certain to rank better than 14-day volatility alone: {_versus_volatility(beside)}.")
-    if own <= chance["best_of_twenty"]:
+    columns = {name: hold_out[key] for key, name in YARDSTICKS.items()}
+    chance, own = hold_out["chance"], hold_out["average_precision"]
+    measured = all(beside is not None and beside["model_has_more_low"] is not None for beside in columns.values())
+    if not measured or chance is None or own is None or hold_out["average_precision_low"] is None:
+        return ["Its ranking cannot be set beside volatility, ATR/close and chance on these dates."]
+    reasons = [
+        f"It is not certain to rank better than {name}: {_versus(beside)}."
+        for name, beside in columns.items()
+        if beside["model_has_more_low"] <= 0
+    ]
+    more, low, high = (hold_out[f"more_than_base_rate{end}"] for end in ("", "_low", "_high"))
+    if low <= 0:
         reasons.append(
-            f"Chance does as well in more than one case of twenty: average precision {own:.3f}, with the labels of "
-            f"other days {chance['average_precision']:.3f} on average and {chance['best_of_twenty']:.3f} in the best "
-            "of twenty."
+            f"It is not certain to rank better than the base rate of {hold_out['base_rate']:.3f}: average precision "
+            f"{more:+.3f} beside it, 95 % interval {low:+.3f} to {high:+.3f}."
+        )
+    if own <= chance["best_of_twenty"] or hold_out["average_precision_low"] <= chance["average_precision"]:
+        reasons.append(
+            f"Chance may do as well: average precision {own:.3f}, 95 % interval from "
+            f"{hold_out['average_precision_low']:.3f}; with the labels of other days {chance['average_precision']:.3f} "
+            f"on average and {chance['best_of_twenty']:.3f} in the best of twenty."
         )
     return reasons
 
 
-def _versus_volatility(beside: Mapping[str, Any]) -> str:
+def _versus(beside: Mapping[str, Any]) -> str:
     low, high = beside["model_has_more_low"], beside["model_has_more_high"]
     more, other = beside["model_has_more"], beside["average_precision"]
     return (

@@ -69,9 +69,10 @@ def test_the_page_tells_what_the_facts_say_and_opens_offline(told: dict[str, Any
         assert title in words
     future = told["hold_out"]
     assert told["verdict"]["words"] in words and "No edge." in words
-    assert f"{future['average_precision']:.3f}" in words and f"{future['base_rate']:.1%}" in words
+    assert f"{future['average_precision']:.3f}" in words and f"{future['base_rate']:.3f}" in words
     for row in future["thresholds"]:
         assert f"{row['threshold']} or more" in words
+    assert text.count("<td>0.55 or more") == 1  # the settings say 0.55, as a threshold of the table does
     assert all(name in words for name in told["features"])
 
 
@@ -81,7 +82,7 @@ def test_what_comes_from_outside_is_escaped(told: dict[str, Any]) -> None:
     assert nasty not in text and text.count("&lt;script&gt;") >= 3
 
 
-@pytest.mark.parametrize("missing", ["volatility_alone", "chance"])
+@pytest.mark.parametrize("missing", ["volatility_alone", "atr_alone", "chance"])
 def test_baselines_that_could_not_be_measured_are_left_out(told: dict[str, Any], missing: str) -> None:
     nothing = told["hold_out"] | {missing: None, "average_precision": None, "roc_auc": None}
     assert "<svg" in model_page(told | {"hold_out": nothing}, "model.pkl")

@@ -21,6 +21,7 @@ from marsshot.training.forward_returns import (
 from marsshot.training.verdict import verdict, warnings
 
 DAYS = pd.date_range("2024-01-01", periods=40)
+RISE = {"shift_days": 2, "threshold": "0.05"}
 
 
 def walk(days: int, tokens: int, seed: int, *, signal: float = 0.0) -> tuple[pd.DataFrame, Any]:
@@ -33,6 +34,7 @@ def walk(days: int, tokens: int, seed: int, *, signal: float = 0.0) -> tuple[pd.
     scores = random.random((days, tokens)) + signal * np.nan_to_num(later) / spread
     dates = pd.date_range("2024-01-01", periods=days)
     rows = pd.DataFrame({"date": dates.repeat(tokens), "symbol": [f"T{n}" for n in range(tokens)] * days})
+    rows["atr"] = (closes * spread * random.uniform(0.8, 1.2, closes.shape)).ravel()
     rows["close"], rows["label"] = closes.ravel(), (later >= 0.05).ravel().astype(int)
     return rows, scores.ravel()
 
@@ -48,9 +50,8 @@ def a_frame(scores: list[float], labels: list[int], returns: list[float] | None 
     """One token a day."""
     dates = pd.date_range("2024-01-01", periods=len(scores))
     net = returns or [0.0] * len(scores)
-    return pd.DataFrame(
-        {"date": dates, "symbol": "A", "label": labels, "score": scores, "volatility": 0.05, "net_return": net}
-    )
+    columns = {"label": labels, "score": scores, "volatility": 0.05, "atr_to_close": 0.05, "net_return": net}
+    return pd.DataFrame({"date": dates, "symbol": "A", **columns})
 
 
 # ------------------------------------------------------------------------------------------ outcomes
@@ -108,6 +109,27 @@ def test_a_threshold_picks_what_reaches_it() -> None:
     assert {nothing[name] for name in ("hit_rate", "hit_rate_low", "lift", "mean_return_after_fees")} == {None}
 
 
+def test_the_days_that_a_threshold_reaches_are_counted() -> None:
+    frame = pd.DataFrame({"date": DAYS[:4].repeat(4), "symbol": list("ABCD") * 4, "label": 0, "volatility": 0.05})
+    frame = frame.assign(net_return=0.0)
+    picked = np.array([*[False] * 4, *[True] + [False] * 3, *[True] * 2 + [False] * 2, *[True] * 3 + [False]])
+    row = picks(frame, picked)
+    shares = (row["days_with_none"], row["days_with_one_or_two"], row["days_with_over_half"])
+    assert shares == (0.25, 0.5, 0.25)
+
+
+def test_what_picks_earned_less_what_equally_volatile_tokens_did_is_the_difference() -> None:
+    """The first day has nobody to compare with: it counts in the return, not in the comparison."""
+    frame = pd.DataFrame({"date": DAYS[[0, 1, 1, 2, 2]], "symbol": list("ABCDE"), "label": 0})
+    frame = frame.assign(volatility=0.05, net_return=[0.9, 0.2, 0.1, 0.4, 0.1])
+    row = picks(frame, np.array([True, True, False, True, False]))
+    assert row["mean_return_after_fees"] == pytest.approx(0.5)
+    assert (row["days"], row["compared_days"]) == (3, 2)
+    assert row["compared_return_after_fees"] == pytest.approx(0.3)
+    assert row["equally_volatile_return_after_fees"] == pytest.approx(0.1)
+    assert row["more_than_equally_volatile"] == pytest.approx(0.2)
+
+
 def test_bands_cover_every_score_once() -> None:
     frame = a_frame([0.0, 0.049, 0.05, 0.65, 0.6999, 0.7, 1.0], [0, 0, 1, 1, 0, 1, 1])
     bands = by_band(frame)
@@ -152,7 +174,14 @@ def test_the_ranking_is_set_beside_base_rate_volatility_and_chance() -> None:
     assert beside["average_precision"] == pytest.approx(average_precision_score(frame["label"], frame["volatility"]))
     assert beside["model_has_more"] == pytest.approx(facts["average_precision"] - beside["average_precision"])
     assert beside["model_has_more_low"] > 0
+    alone = facts["atr_alone"]
+    assert alone["average_precision"] == pytest.approx(average_precision_score(frame["label"], frame["atr_to_close"]))
+    assert alone["model_has_more_low"] > 0
+    assert facts["base_rate_low"] < facts["base_rate"] < facts["base_rate_high"]
+    assert facts["more_than_base_rate"] == pytest.approx(facts["average_precision"] - facts["base_rate"])
+    assert facts["more_than_base_rate_low"] > 0
     chance = facts["chance"]
+    assert chance["average_precision_low"] < chance["average_precision"] < chance["average_precision_high"]
     assert chance["average_precision"] <= chance["best_of_twenty"] < facts["average_precision"]
     assert chance["average_precision"] == pytest.approx(facts["base_rate"], abs=0.06)
 
@@ -160,8 +189,8 @@ def test_the_ranking_is_set_beside_base_rate_volatility_and_chance() -> None:
 def test_where_nothing_rose_nothing_is_ranked() -> None:
     frame = a_frame([0.2] * 8, [0] * 8)
     facts = ranking(frame, 2)
-    assert facts["base_rate"] == 0
-    assert {name: facts[name] for name in facts if facts[name] is not None} == {"base_rate": 0.0}
+    base = {"base_rate": 0.0, "base_rate_low": 0.0, "base_rate_high": 0.0}
+    assert {name: facts[name] for name in facts if facts[name] is not None} == base
 
 
 # ------------------------------------------------------------------------------------------ verdict
@@ -172,14 +201,34 @@ def test_on_a_random_walk_there_is_no_edge_even_for_scores_that_know_the_volatil
     rows, noise = walk(200, 30, seed)
     volatility = rows.groupby("symbol")["close"].transform(lambda closes: np.log(closes).diff().std()).to_numpy()
     for scores in (noise, volatility):
-        told = verdict(hold_out_of(rows, scores)[1], 2)
+        told = verdict(hold_out_of(rows, scores)[1], RISE)
         assert told["edge"] is False and told["words"].startswith("No edge.")
 
 
 def test_scores_that_know_the_future_have_an_edge() -> None:
     rows, scores = walk(200, 30, seed=0, signal=0.5)
-    told = verdict(hold_out_of(rows, scores)[1], 2)
+    told = verdict(hold_out_of(rows, scores)[1], RISE)
     assert told["edge"] is True and told["words"].startswith("An edge on these 60 dates.")
+
+
+BESIDE = {"average_precision": 0.25, "model_has_more": 0.06, "model_has_more_low": 0.01, "model_has_more_high": 0.1}
+WITH_AN_EDGE: dict[str, Any] = {
+    "dates": 20,
+    "base_rate": 0.2,
+    "average_precision": 0.31,
+    "average_precision_low": 0.25,
+    "more_than_base_rate": 0.11,
+    "more_than_base_rate_low": 0.05,
+    "more_than_base_rate_high": 0.17,
+    "chance": {"average_precision": 0.2, "best_of_twenty": 0.30},
+    "volatility_alone": BESIDE,
+    "atr_alone": BESIDE,
+    "top_tenth": {
+        "more_than_equally_volatile": 0.02,
+        "more_than_equally_volatile_low": 0.01,
+        "more_than_equally_volatile_high": 0.03,
+    },
+}
 
 
 @pytest.mark.parametrize(
@@ -187,36 +236,31 @@ def test_scores_that_know_the_future_have_an_edge() -> None:
     [
         ({"dates": 19}, "19 dates are too few"),
         ({"volatility_alone": {"model_has_more_low": 0.0}}, "not certain to rank better than 14-day volatility alone"),
-        ({"average_precision": 0.30}, "Chance does as well"),
+        ({"atr_alone": {"model_has_more_low": 0.0}}, "not certain to rank better than ATR/close alone"),
+        ({"more_than_base_rate_low": 0.0}, "not certain to rank better than the base rate of 0.200"),
+        ({"average_precision": 0.30}, "Chance may do as well"),
+        ({"average_precision_low": 0.20}, "Chance may do as well"),
         ({"top_tenth": {"more_than_equally_volatile_low": 0.0}}, "Its top tenth of each day earned +2.00%"),
         ({"chance": None}, "cannot be set beside"),
+        ({"atr_alone": None}, "cannot be set beside"),
+        ({"average_precision_low": None}, "cannot be set beside"),
         ({"top_tenth": {"more_than_equally_volatile": None}}, "What its top tenth earned cannot be set beside"),
     ],
 )
 def test_each_of_the_conditions_is_needed(change: dict[str, Any], said: str) -> None:
-    facts: dict[str, Any] = {
-        "dates": 20,
-        "average_precision": 0.31,
-        "chance": {"average_precision": 0.2, "best_of_twenty": 0.30},
-        "volatility_alone": {
-            "average_precision": 0.25,
-            "model_has_more": 0.06,
-            "model_has_more_low": 0.01,
-            "model_has_more_high": 0.1,
-        },
-        "top_tenth": {
-            "more_than_equally_volatile": 0.02,
-            "more_than_equally_volatile_low": 0.01,
-            "more_than_equally_volatile_high": 0.03,
-        },
-    }
-    assert verdict(facts, 2)["edge"] is True
+    facts = dict(WITH_AN_EDGE)
+    assert verdict(facts, RISE)["edge"] is True
     for name, value in change.items():
         facts[name] = facts[name] | value if isinstance(value, dict) else value
     if facts["top_tenth"]["more_than_equally_volatile"] is None:
         facts["top_tenth"] = dict.fromkeys(facts["top_tenth"])
-    told = verdict(facts, 2)
+    told = verdict(facts, RISE)
     assert told["edge"] is False and said in told["words"]
+
+
+def test_an_edge_beside_other_tokens_is_called_no_profit() -> None:
+    told = verdict(WITH_AN_EDGE, {"kind": "relative", "shift_days": 7})
+    assert told["words"].startswith("A relative edge") and "it loses with the market" in told["words"]
 
 
 @pytest.mark.parametrize(

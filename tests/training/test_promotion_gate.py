@@ -30,7 +30,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def hold_out(data: pd.DataFrame, scores: Any, dates: int = 20) -> pd.DataFrame:
     """The last dates of the data with a new model's scores."""
-    frame = data[["date", "symbol", "label"]].assign(score=scores)
+    frame = data[["date", "symbol", "label"]].assign(score=scores, atr_to_close=data["atr"] / data["close"])
     last: pd.DataFrame = frame[frame["date"] > data["date"].max() - pd.Timedelta(days=dates)]
     return last
 
