@@ -14,6 +14,7 @@ from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from sklearn.exceptions import NotFittedError
 
@@ -26,7 +27,7 @@ from marsshot.core.errors import InputError, TemporaryError
 from marsshot.core.reasons import DecisionReason
 from marsshot.infra.clock import Clock
 from marsshot.infra.fingerprints import Fingerprint, file_fingerprint
-from marsshot.market_data.bar_cache import DailyBars
+from marsshot.market_data.bar_cache import CLOSE, DailyBars
 from marsshot.market_data.base import DailyBarSource
 from marsshot.market_data.daily_bar_sources import open_source, source_kind
 from marsshot.model.features import feature_table, has_features, missing_features, rows_of_day
@@ -66,7 +67,29 @@ def get_probabilities(
         tuple(found.get(symbol, no_bar[symbol]) for symbol in symbols),
         hit_bands=hit_bands(model),
         last_answer_day=last_answer_day,
+        btc_closes=_btc_closes(fetched[MARKET[0]], settings, source, today),
     )
+
+
+def _btc_closes(bars: DailyBars, settings: Settings, source: DailyBarSource, today: date) -> tuple[Decimal, ...]:
+    """Return the closes that `btc_trend_days` asks for; asks for more bars where the features' history is shorter.
+
+    Raises TemporaryError.
+    """
+    days, symbol = settings.strategy.btc_trend_days, MARKET[0]
+    if days > settings.training.days:
+        bars = source.daily_bars(symbol, source_kind(settings).coin(settings, symbol), days)
+    return closes_before(bars, today, days)
+
+
+def closes_before(bars: DailyBars, day: date, count: int) -> tuple[Decimal, ...]:
+    """Return the closes of so many days before a day, oldest first: fewer where the record is young or has a gap."""
+    end = np.datetime64(day, "D")
+    last = bars.between(end - count, end)
+    known = last.has_close()
+    without_gap = known & (end - last.days == np.arange(len(last.days), 0, -1))
+    first = len(without_gap) - int(np.logical_and.accumulate(without_gap[::-1]).sum())
+    return tuple(Decimal(repr(float(close))) for close in last.values[first:, CLOSE])
 
 
 def _fetch(

@@ -1,15 +1,18 @@
-"""How often the model was right at which score, as model.json has it; what cannot be read is left out."""
+"""What scores bring along: the model's hits by score, BTC's closes; what cannot be read is left out."""
 
 from __future__ import annotations
 
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
+import numpy as np
 import pytest
 
 from marsshot.core.decisions import HitBand
+from marsshot.market_data.bar_cache import CLOSE, FIELDS, DailyBars
 from marsshot.model.model_files import LoadedModel
-from ml_decision import hit_bands
+from ml_decision import closes_before, hit_bands
 
 D = Decimal
 BAND = {"from": 0.65, "below": 0.7, "rows": 40, "hit_rate": 0.55, "hit_rate_low": 0.4, "hit_rate_high": 0.7}
@@ -37,3 +40,32 @@ def test_an_older_model_has_none(facts: dict[str, Any]) -> None:
 )
 def test_a_band_that_cannot_be_read_is_left_out(broken: object) -> None:
     assert len(bands_of({"hold_out": {"bands": [broken, BAND]}})) == 1
+
+
+# --------------------------------------------------------------------------- BTC's closes
+
+
+def btc(*closes: float, missing: int | None = None) -> DailyBars:
+    """Return BTC's bars of the days up to 2021-02-14, but for one of them."""
+    end = np.datetime64("2021-02-15")
+    days = end - np.arange(len(closes), 0, -1)
+    values = np.full((len(closes), len(FIELDS)), np.nan)
+    values[:, CLOSE] = closes
+    there = np.arange(len(closes)) != (-1 if missing is None else missing)
+    return DailyBars("BTC", days[there], values[there])
+
+
+@pytest.mark.parametrize(
+    ("bars", "expected"),
+    [
+        (btc(1, 2, 3, 4), ("2.0", "3.0", "4.0")),
+        (btc(3, 4), ("3.0", "4.0")),
+        (btc(1, 2, 3, 4, missing=2), ("4.0",)),
+        (btc(1, 2, 3, 4, missing=3), ()),
+        (btc(1, float("nan"), 3, 4), ("3.0", "4.0")),
+        (btc(1, 0, 3, 4), ("3.0", "4.0")),
+    ],
+)
+def test_btcs_closes_are_those_up_to_yesterday_without_a_gap(bars: DailyBars, expected: tuple[str, ...]) -> None:
+    assert closes_before(bars, date(2021, 2, 15), 3) == tuple(map(D, expected))
+    assert closes_before(bars, date(2021, 2, 15), 0) == ()

@@ -23,7 +23,7 @@ from marsshot.bot.daily_update_messages import (
 from marsshot.bot.journal import Journal
 from marsshot.bot.reconciler import Reconciler, log_not_compared
 from marsshot.config.settings import Settings
-from marsshot.core.catalog import LocalizedText
+from marsshot.core.catalog import LocalizedText, catalog_of
 from marsshot.core.decisions import BOUGHT, SOLD, Action, StepOutcome, left_undone
 from marsshot.core.domain import ZERO, Account, Book, DailyPlan, PlannedBuy, Scoring, TradingRules, utc_text
 from marsshot.core.errors import (
@@ -39,6 +39,7 @@ from marsshot.core.reasons import DecisionReason, OrderReason, SkipReason
 from marsshot.infra.clock import Clock
 from marsshot.infra.event_log import log_error, log_file_only, log_info, log_warning
 from marsshot.portfolio.ledger import with_buy_outcome, with_daily_update_done, with_plan, with_sell_outcome
+from marsshot.portfolio.worth import next_worth_top, worth_of
 from marsshot.strategy.daily_plan import (
     Blocker,
     allocate_capital,
@@ -47,6 +48,7 @@ from marsshot.strategy.daily_plan import (
     sanitized,
     without_other_coins,
 )
+from marsshot.strategy.levers import LeverFacts, blocked_by_lever, most_for_one_token
 from positions_store import Store
 from trade_executor import TradeExecutor
 
@@ -118,8 +120,9 @@ class DailyUpdater:
         if not self._plan().shared_out:
             to_do = {sell.symbol for sell in self._plan().sells if not sell.outcome}
             expected = (one.quote or ZERO for one in self._plan().decisions if one.symbol in to_do)
-            found = self._binance_prices([buy.symbol for buy in self._plan().buys], executor)
-            self._allocate_capital(found, executor, sum(expected, ZERO))
+            wanted = [*(buy.symbol for buy in self._plan().buys), *self._store.book.positions]
+            found = self._binance_prices(wanted, executor)
+            self._allocate_capital(found, settings, executor, sum(expected, ZERO))
         return self._plan()
 
     @property
@@ -160,19 +163,21 @@ class DailyUpdater:
         by_symbol = {symbol: binance[settings.pair(symbol)] for symbol in symbols if settings.pair(symbol) in binance}
         rules = settings.daily_rules
         scores = without_other_coins(scoring.scores, by_symbol, rules.max_history_divergence)
+        prices = self._prices(list(book.positions)) if book.positions else {}
+        facts = self._lever_facts(scoring, {**by_symbol, **prices}, settings)
         plan = decide_daily_plan(
             scoring.day,
             settings.tokens_daily,
             book.positions,
             {score.symbol: score for score in scores},
-            self._prices(list(book.positions)) if book.positions else {},
-            {symbol: why for symbol in symbols if (why := self._blocker(symbol, executor))},
+            prices,
+            {symbol: why for symbol in symbols if (why := self._blocker(symbol, facts, settings, executor))},
             rules,
             hit_bands=scoring.hit_bands,
         )
         plan = replace(plan, decided_at=utc_text(self._clock.now()))
         skipped = frozenset(one.symbol for one in plan.decisions if one.action is Action.SKIP_SALE)
-        self._store.save(with_plan(self._store.book, plan, skipped))
+        self._store.save(replace(with_plan(self._store.book, plan, skipped), worth_top=facts.worth_top))
         log_decisions(plan.decisions, rules)
         self._note_decisions(settings)
         return True
@@ -210,7 +215,32 @@ class DailyUpdater:
         except (TemporaryError, AccountTroubleError) as error:
             log_not_compared(error)
 
-    def _blocker(self, symbol: str, executor: TradeExecutor) -> Blocker | None:
+    def _lever_facts(self, scoring: Scoring, prices: Mapping[str, Decimal], settings: Settings) -> LeverFacts:
+        """Return what the levers go by now. Pauses buying where worth has fallen too far under its top.
+
+        The file that pauses is made before the book knows of it: a death in between tells twice, and buys nothing.
+        """
+        book, fall = self._store.book, settings.lever_rules.max_drawdown_fall
+        worth = worth_of(book, prices)
+        top = next_worth_top(book.worth_top, worth, fall, is_buying_paused=bool(self._control.paused()))
+        if top is not None and top.is_paused and not (book.worth_top and book.worth_top.is_paused):
+            why = LocalizedText("pause.drawdown", worth=worth, top=top.amount, quote=book.quote_asset, fall=fall)
+            self._control.pause(catalog_of(settings.language).render(why))
+            log_error("levers.drawdown", why)
+        if len(scoring.btc_closes) < (days := settings.lever_rules.btc_trend_days):
+            told = LocalizedText("lever.btc_bars", there=len(scoring.btc_closes), days=days)
+            log_warning("levers.btc_bars", LocalizedText("log.btc_bars", told=told))
+        return LeverFacts(
+            day=scoring.day,
+            worth=worth,
+            worth_top=top,
+            btc_closes=scoring.btc_closes,
+            stop_losses=book.stop_losses,
+        )
+
+    def _blocker(self, symbol: str, facts: LeverFacts, settings: Settings, executor: TradeExecutor) -> Blocker | None:
+        if why := blocked_by_lever(symbol, facts, settings.lever_rules):
+            return why
         if self._control.paused():
             return DecisionReason.PAUSED, sanitized(self._control.reason())
         if not self._store.has_room:
@@ -235,9 +265,10 @@ class DailyUpdater:
             self._reconciler.reconcile(settings, executor)
             if self._reconciler.is_due:  # a second reading of the account has to show a difference first
                 return Progress.WAITING
-        found = self._binance_prices(to_buy, executor) if to_buy else {}
+        # What is held counts for the share that one token may have.
+        found = self._binance_prices([*to_buy, *self._store.book.positions], executor) if to_buy else {}
         if not self._plan().shared_out:
-            self._allocate_capital(found, executor)
+            self._allocate_capital(found, settings, executor)
         _for_each_symbol(to_buy, lambda symbol: self._buy(symbol, found, executor))
         if any(not buy.outcome for buy in self._plan().buys):
             return Progress.WAITING
@@ -280,7 +311,7 @@ class DailyUpdater:
         self._store.change(lambda book: with_sell_outcome(book, symbol, outcome))
 
     def _allocate_capital(
-        self, prices: Mapping[str, Decimal], executor: TradeExecutor, expected: Decimal = ZERO
+        self, prices: Mapping[str, Decimal], settings: Settings, executor: TradeExecutor, expected: Decimal = ZERO
     ) -> None:
         """Fix the amounts: from here on they stay, whatever happens. expected: what sales will still bring in."""
         if not any(not buy.outcome for buy in self._plan().buys):
@@ -306,7 +337,9 @@ class DailyUpdater:
         if free < book.capital:
             facts = {"free": free, "quote": book.quote_asset, "counted": book.capital}
             log_warning("daily.free_balance", LocalizedText("log.free_balance", **facts))
-        self._store.save(replace(book, plan=allocate_capital(book.plan or self._plan(), capital, smallest)))
+        most = most_for_one_token(worth_of(book, prices), settings.lever_rules)
+        plan = allocate_capital(book.plan or self._plan(), capital, smallest, most=most)
+        self._store.save(replace(book, plan=plan))
 
     def _buy(self, symbol: str, prices: Mapping[str, Decimal], executor: TradeExecutor) -> None:
         buy = next(step for step in self._plan().buys if step.symbol == symbol)

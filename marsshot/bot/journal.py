@@ -12,7 +12,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from marsshot.infra.event_log import log_warning
 from marsshot.portfolio.serialization import decimal_text
 from marsshot.strategy.daily_plan import settled_decisions
 from marsshot.strategy.decision_reasons import COLUMNS, by_score, csv_row
+from marsshot.strategy.levers import LEVER_REASONS
 from marsshot.strategy.second_look import LastLook
 
 EQUITY_COLUMNS = ("time", "capital", "positions", "equity")
@@ -240,6 +241,20 @@ def _share_from(text: object) -> Decimal | None:
         share = Decimal(str(text))
         return share if share.is_finite() and share >= 0 else None
     return None
+
+
+def held_back(path: Path, day: date | None, disk: Disk) -> dict[str, str]:
+    """Return what a lever cut or left out at that day's update, by token, and why, from the end of decisions.csv.
+
+    Nothing where the file is gone or cannot be read.
+    """
+    found: dict[str, str] = {}
+    with suppress(OSError, ValueError, csv.Error):
+        end, _ = disk.read_tail(path, _TAIL_BYTES)
+        for row in csv.DictReader(end.decode("utf-8", errors="replace").splitlines(), COLUMNS):
+            if day is not None and row["day"] == day.isoformat() and row["reason"] in LEVER_REASONS:
+                found[str(row["symbol"])] = str(row["detail"])
+    return found
 
 
 def read_equity(path: Path, disk: Disk) -> list[tuple[datetime, Decimal]]:

@@ -13,6 +13,7 @@ from typing import Any
 from marsshot.bot.control_files import ControlFiles
 from marsshot.bot.journal import (
     LastSeen,
+    held_back,
     largest_fall,
     parse_moment,
     positions_worth,
@@ -20,7 +21,7 @@ from marsshot.bot.journal import (
     read_last_seen,
 )
 from marsshot.commands.status_view import DUE_NOW, daily_update_lines, status_lines
-from marsshot.config.bot_files import BOOK, EQUITY, LAST_SEEN, TRADES
+from marsshot.config.bot_files import BOOK, DECISIONS, EQUITY, LAST_SEEN, TRADES
 from marsshot.config.settings import Settings
 from marsshot.core.catalog import Catalog, LocalizedText
 from marsshot.core.domain import Book, Position, QuietReason, utc_text
@@ -116,6 +117,8 @@ def status_facts(
         "realised_profit": decimal_text(realised_profit(trades)),
         "last_daily_update": book.last_daily_update.isoformat() if book.last_daily_update else None,
         "last_daily_outcome": _outcome(book, trades),
+        "held_back": held_back(settings.file(DECISIONS), book.last_daily_update, Disk()),
+        "worth_top": _worth_top(book, settings),
         "next_daily_update": f"{following:%Y-%m-%dT%H:%MZ}" if following else DUE_NOW,
         "put_off": seen.put_off,
         "put_off_until": utc_text(seen.put_off_until) if seen.put_off_until else None,
@@ -196,6 +199,15 @@ def _outcome(book: Book, trades: Sequence[Trade]) -> dict[str, list[str]]:
         return list(dict.fromkeys(one.symbol for one in done))
 
     return {"sold": traded(OrderReason.DAILY_SELL), "bought": traded(OrderReason.DAILY_BUY)}
+
+
+def _worth_top(book: Book, settings: Settings) -> dict[str, str] | None:
+    """Return the top of worth and the worth at which buying pauses; None where max_drawdown_pause is off."""
+    fall = settings.lever_rules.max_drawdown_fall
+    if book.worth_top is None or fall == 0:
+        return None
+    top = book.worth_top.amount
+    return {"top": decimal_text(Decimal(f"{top:.8f}")), "limit": decimal_text(Decimal(f"{top * (1 - fall):.8f}"))}
 
 
 def _position_facts(symbol: str, held: Position, rules: ExitRules, seen: LastSeen) -> dict[str, Any]:

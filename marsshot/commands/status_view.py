@@ -57,6 +57,8 @@ def _money(facts: Mapping[str, Any], catalog: Catalog) -> Iterator[str]:
     )
     if facts["largest_fall"] is not None:
         yield catalog.text("status.largest_fall", fall=Decimal(facts["largest_fall"]))
+    if top := facts["worth_top"]:
+        yield catalog.text("status.worth_top", top=Decimal(top["top"]), limit=Decimal(top["limit"]), quote=quote)
 
 
 def _gain(amount: str | None, quote: str, catalog: Catalog) -> str:
@@ -74,6 +76,8 @@ def daily_update_lines(facts: Mapping[str, Any], catalog: Catalog) -> Iterator[s
         parts = [catalog.text(f"status.{what}", symbols=", ".join(done)) for what, done in outcome.items() if done]
         did = "; ".join(parts) or catalog.text("status.traded_nothing")
         yield catalog.text("status.last_pass", day=date.fromisoformat(facts["last_daily_update"]), outcome=did)
+    for symbol, why in facts["held_back"].items():
+        yield catalog.text("status.held_back", symbol=symbol, why=why)
     yield _next_update(facts, catalog)
     if facts["paused"]:
         reason = facts["pause_reason"] or catalog.text("status.by_you")

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from marsshot.config.settings import SECRET_VARIABLES
 from marsshot.core.catalog import LocalizedText
 from marsshot.core.exit_settings import ExitSettings
+from marsshot.core.lever_settings import LeverSettings
 
 SECRET_KEYS = {".".join(path) for path in SECRET_VARIABLES.values()}
 
@@ -40,7 +41,7 @@ _MEANING = {
     "strategy.big_gain_exception_pct",
     "strategy.buy_threshold",
     "strategy.sell_threshold",
-    *(f"strategy.{key}" for key in ExitSettings.model_fields),
+    *(f"strategy.{key}" for section in (ExitSettings, LeverSettings) for key in section.model_fields),
 }
 
 

@@ -21,6 +21,7 @@ from marsshot.config.training_tokens import DEFAULT_TRAINING_TOKENS
 from marsshot.core.catalog import Language, LocalizedText
 from marsshot.core.domain import DailyRules
 from marsshot.core.exit_settings import ExitRules, ExitSettings
+from marsshot.core.lever_settings import LeverRules, LeverSettings
 from marsshot.core.setting_types import Multiple, Number, Probability, Section, Whole
 
 SECRET_VARIABLES = {
@@ -198,8 +199,8 @@ class TrainingSection(Section):
     n_iter: Annotated[Whole, Field(ge=1, le=10_000)] = 30
 
 
-class StrategySection(ExitSettings):
-    """The owner's rules, under the owner's names; those of the exit rules stand in core/exit_settings.py."""
+class StrategySection(LeverSettings, ExitSettings):
+    """The owner's rules, under the owner's names; those of exits and levers stand in core/*_settings.py."""
 
     capital_initial: Annotated[Number, Field(gt=0, le=1_000_000_000)]
     buy_threshold: Annotated[Probability, Field(gt=0)]
@@ -235,6 +236,11 @@ class Settings(Section):
     def exit_rules(self) -> ExitRules:
         """The five-minute check, in units that name themselves."""
         return self.strategy.exit_rules
+
+    @property
+    def lever_rules(self) -> LeverRules:
+        """What holds purchases back, in units that name themselves."""
+        return self.strategy.lever_rules
 
     @property
     def daily_rules(self) -> DailyRules:

@@ -379,6 +379,7 @@ class PlannedBuy:
     amount: Decimal | None = None
     left: Decimal | None = None
     outcome: StepOutcome | None = None
+    equal_share: Decimal | None = None  # what a lever has cut the amount down from
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -418,6 +419,21 @@ class TradeRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WorthTop:
+    """The highest that cash and positions were worth at a daily update, in quote asset, flows of money scaled out."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}  # an unknown key in the file is refused
+
+    amount: Decimal
+    is_paused: bool = False  # buying was paused, so far under it; when the owner has resumed, a new top begins
+
+    def __post_init__(self) -> None:
+        """Refuse a top that cannot be true."""
+        if not (self.amount.is_finite() and self.amount > 0):
+            raise ValueError("amount must be above 0")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Book:
     """All that the bot must not forget. Replaced whole, never edited in place."""
 
@@ -445,6 +461,8 @@ class Book:
     sell_all_done_ns: int = 0  # when the last SELL_ALL was made that is carried out and whose file could not be removed
     exchange_quiet_until_ms: int = 0  # by our clock: the exchange asked for no requests until then
     exchange_quiet_reason: QuietReason = QuietReason.TROUBLE
+    stop_losses: Mapping[str, date] = field(default_factory=dict)  # by token: the UTC date of its last one
+    worth_top: WorthTop | None = None  # kept where max_drawdown_pause is set
 
     def __post_init__(self) -> None:
         """Refuse a book that cannot be true."""
@@ -482,6 +500,7 @@ class Scoring:
     notes: tuple[str, ...] = ()
     hit_bands: tuple[HitBand, ...] = ()  # of the model that scored
     last_answer_day: date | None = None  # the UTC date of the last answer that they rest on; None: that of `day`
+    btc_closes: tuple[Decimal, ...] = ()  # as many as btc_trend_days asks for, the last one yesterday's; fewer: a gap
 
 
 def utc_text(moment: datetime) -> str:

@@ -46,6 +46,12 @@ class DecisionReason(StrEnum):
     UNKNOWN_PAIR = "unknown_pair"
     NOT_TRADED = "not_traded"
     NOT_IN_SHARE = "not_in_share"
+    CUT_TO_SHARE = "cut_to_share"  # bought, for less: max_share_per_token
+    SHARE_TOO_SMALL = "share_too_small"  # max_share_per_token leaves less than the smallest order
+    BTC_UNDER_MEAN = "btc_under_mean"
+    BTC_TREND_UNKNOWN = "btc_trend_unknown"
+    COOLDOWN = "cooldown"
+    DRAWDOWN_PAUSE = "drawdown_pause"
     NOT_SCORED = "not_scored"
     NOT_TRACKED = "not_tracked"
     SOURCE_DOWN = "source_down"
@@ -69,6 +75,7 @@ class SkipReason(StrEnum):
     DISK_FULL = "disk_full"  # no room for what a sale needs later
     DISPUTED = "disputed"  # the exchange has sold of it by an order that the book does not know
     TOO_SMALL = "too_small"  # under the smallest order
+    SHARE_TOO_SMALL = "share_too_small"  # max_share_per_token leaves less than the smallest order
     REFUSED = "refused"  # by the exchange, or by what an order needs; carries what was said
 
     @property

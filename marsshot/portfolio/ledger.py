@@ -85,6 +85,8 @@ def with_position(book: Book, symbol: str, position: Position | None) -> Book:
 def with_fill(book: Book, intent: Intent, fill: Fill) -> Book:
     """Book what an order executed: intent, position, capital, plan and trade rows change together."""
     booked = _with_buy(book, intent, fill) if intent.side is Side.BUY else _with_sale(book, intent, fill)
+    if intent.side is Side.SELL and intent.reason is OrderReason.STOP_LOSS:
+        booked = replace(booked, stop_losses={**book.stop_losses, intent.symbol: _moment(fill).date()})
     profit = _realised(book, intent, fill) if intent.side is Side.SELL else None
     row = _trade_row(intent, fill, profit)
     booked = _with_replacement_noted(booked, intent) if booked.absent_orders else booked
@@ -206,7 +208,11 @@ def _in_order(fees: Mapping[str, Decimal]) -> dict[str, Decimal]:
 
 
 def _time_text(fill: Fill) -> str:
-    return utc_text(datetime.fromtimestamp(fill.time_ms / 1000, UTC))
+    return utc_text(_moment(fill))
+
+
+def _moment(fill: Fill) -> datetime:
+    return datetime.fromtimestamp(fill.time_ms / 1000, UTC)
 
 
 def with_everything_for_sale(book: Book) -> Book:

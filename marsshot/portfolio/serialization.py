@@ -105,6 +105,7 @@ def refuse_dates_to_come(book: Book, today: date, name: str) -> None:
     A day of grace: the clock may have been ahead at midnight.
     """
     days = {"last_daily_update": book.last_daily_update, "plan.day": book.plan.day if book.plan else None}
+    days |= {f"stop_losses.{symbol}": day for symbol, day in book.stop_losses.items()}
     for place, day in days.items():
         if day is not None and day > today + timedelta(days=1):
             why = LocalizedText("fault.book.day_to_come", day=day, today=today)

@@ -173,22 +173,32 @@ def settled_decisions(plan: DailyPlan) -> tuple[Decision, ...]:
 def _settled(decision: Decision, buy: PlannedBuy) -> Decision:
     outcome = buy.outcome
     skip_reason = outcome.skip_reason if outcome else None
+    if skip_reason is SkipReason.SHARE_TOO_SMALL:
+        return replace(decision, action=Action.LEAVE, reason=DecisionReason.SHARE_TOO_SMALL)
     if skip_reason is SkipReason.TOO_LITTLE_MONEY:
         return replace(decision, action=Action.LEAVE, reason=DecisionReason.NOT_IN_SHARE)
     if skip_reason is SkipReason.PAUSED and buy.left == buy.amount:
         return replace(decision, action=Action.LEAVE, reason=DecisionReason.PAUSED, quote=None)
     if outcome and buy.amount is None:
         return replace(decision, action=Action.LEAVE, reason=DecisionReason.NOT_TRADED, told=outcome.told)
+    if buy.equal_share is not None and buy.amount is not None:
+        told = LocalizedText("lever.cut", share=buy.equal_share, amount=buy.amount)
+        return replace(decision, reason=DecisionReason.CUT_TO_SHARE, told=told, quote=buy.amount)
     return replace(decision, quote=buy.amount)
 
 
 def allocate_capital(
-    plan: DailyPlan, capital: Decimal, smallest: Mapping[str, Decimal], quote_precision: int = 8
+    plan: DailyPlan,
+    capital: Decimal,
+    smallest: Mapping[str, Decimal],
+    quote_precision: int = 8,
+    most: Decimal | None = None,
 ) -> DailyPlan:
     """Split the capital equally among the purchases, or among the most probable ones that it is large enough for.
 
     capital and smallest (by token, the smallest order that the exchange takes) are in quote asset. Shares are rounded
     down to quote_precision decimals. Purchases that go without are given an outcome.
+    most: what a purchase may come to; what a share is cut by goes to no other, it stays cash.
     """
     open_buys = [buy for buy in plan.buys if not buy.outcome]
     unit = Decimal(1).scaleb(-quote_precision)
@@ -203,8 +213,16 @@ def allocate_capital(
     def with_share(buy: PlannedBuy) -> PlannedBuy:
         if buy.outcome:
             return buy
+        if buy.symbol in chosen and most is not None and most < share:
+            return _cut_to(buy, most, share, smallest[buy.symbol])
         if buy.symbol in chosen:
             return replace(buy, amount=share, left=share)
         return replace(buy, outcome=left_undone(SkipReason.TOO_LITTLE_MONEY))
 
     return replace(plan, buys=tuple(with_share(buy) for buy in plan.buys), shared_out=True)
+
+
+def _cut_to(buy: PlannedBuy, most: Decimal, share: Decimal, smallest: Decimal) -> PlannedBuy:
+    if most <= 0 or most < smallest:
+        return replace(buy, outcome=left_undone(SkipReason.SHARE_TOO_SMALL))
+    return replace(buy, amount=most, left=most, equal_share=share)

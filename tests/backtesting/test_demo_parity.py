@@ -36,10 +36,18 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_demo_and_backtest_trade_alike_to_the_last_digit(folder: Path) -> None:
+LEVERS = {"max_share_per_token": "0.3", "btc_trend_days": "20", "cooldown_days": "2", "max_drawdown_pause": "0.2"}
+
+
+@pytest.mark.parametrize("levers", [{}, LEVERS], ids=["without levers", "with levers"])
+def test_demo_and_backtest_trade_alike_to_the_last_digit(folder: Path, levers: dict[str, str]) -> None:
+    content = yaml.safe_load((folder / "config.yaml").read_text())
+    content["strategy"] |= {key: yaml.safe_load(value) for key, value in levers.items()}
+    (folder / "config.yaml").write_text(yaml.safe_dump(content))
     assert main.main([]) == 0
     over_http = tuple(trade for trade in read_trades(Path("trades.demo.csv")) if trade.time.date() <= LAST)
-    backtest_request, model = bundled_request(), load_model(folder / "model.demo.pkl")
+    changes = TIGHT_RULES | {f"strategy.{key}": value for key, value in levers.items()}
+    backtest_request, model = bundled_request(changes=changes), load_model(folder / "model.demo.pkl")
     scores = DailyScores(
         score_days(
             full_feature_table(backtest_request.dataset), backtest_request.settings.tokens_daily, FIRST, LAST, model

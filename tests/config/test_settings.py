@@ -18,8 +18,10 @@ from marsshot.config.bot_files import BOT_FILES
 from marsshot.config.loader import check_settings, read_settings
 from marsshot.config.settings import SECRET_VARIABLES, Settings
 from marsshot.config.training_tokens import DEFAULT_TRAINING_TOKENS
+from marsshot.core.catalog import load_texts
 from marsshot.core.errors import InputError
 from marsshot.core.exit_settings import ExitSettings
+from marsshot.core.lever_settings import LeverSettings
 from tests.helpers.builders import ROOT, seed_content, some_settings
 from tests.helpers.exit_settings import bounds_of
 
@@ -377,6 +379,10 @@ BOUNDS: dict[str, tuple[tuple[Any, ...], tuple[Any, ...]]] = {
     "strategy.daily_update_minute_utc": ((0, 59), (-1, 60)),
     "strategy.max_price_divergence": ((D("0.0001"), D(10)), (D(0), D("10.1"))),
     "strategy.max_history_divergence": ((D("0.0001"), D(10)), (D(0), D("10.1"))),
+    "strategy.max_share_per_token": ((D("0.0001"), D(1)), (D(0), D("1.0001"))),
+    "strategy.btc_trend_days": ((0, 400), (-1, 401)),
+    "strategy.cooldown_days": ((0, 365), (-1, 366)),
+    "strategy.max_drawdown_pause": ((D(0), D("0.9999")), (D("-0.0001"), D(1))),
     "training.days": ((36, 5000), (35, 5001)),
     "training.shift_days": ((1, 30), (0, 31)),
     "training.threshold": ((D("0.0001"), D(10)), (D(0), D("10.1"))),
@@ -393,6 +399,13 @@ OWNERS_BOUNDS = {
     "strategy.trailing_trigger_pct": ((D("1.0001"), D(1000)), (D(1), D("1000.0001"))),
     "strategy.trailing_pct": ((D("0.0001"), D("0.9999")), (D(0), D(1))),
 }
+
+
+@pytest.mark.parametrize(("days", "is_allowed"), [(19, False), (20, True), (1, False)])
+def test_a_mean_of_fewer_than_twenty_days_is_refused(days: int, is_allowed: bool) -> None:
+    told = faults(changed("strategy.btc_trend_days", days))
+    meaning = load_texts("en")["fault.config.meaning.btc_trend_days"]
+    assert told == ([] if is_allowed else [f"strategy.btc_trend_days: {days} is not allowed; it must be {meaning}"])
 
 
 def test_the_owners_exit_rules_have_their_bounds() -> None:
@@ -430,12 +443,12 @@ def test_a_number_of_the_wrong_type_is_told(key: str, value: Any) -> None:
     assert line.startswith(f"{key}: {shown} is not allowed; ")
 
 
-# An exit rule's key is told with its meaning instead.
+# A key of an exit rule or a lever is told with its meaning instead.
 WHOLE = [key for key, (inside, _) in BOUNDS.items() if isinstance(inside[0], int)]
-EXIT_KEYS = {f"strategy.{key}" for key in ExitSettings.model_fields}
+EXPLAINED = {f"strategy.{key}" for section in (ExitSettings, LeverSettings) for key in section.model_fields}
 
 
-@pytest.mark.parametrize("key", [key for key in WHOLE if key not in EXIT_KEYS])
+@pytest.mark.parametrize("key", [key for key in WHOLE if key not in EXPLAINED])
 def test_a_whole_number_is_asked_for_where_one_is_needed(key: str) -> None:
     assert faults(changed(key, D("30.5"))) == [f"{key}: 30.5 is not allowed; a whole number is needed"]
 

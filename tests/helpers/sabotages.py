@@ -354,11 +354,11 @@ def stumble_in_every_cycle(patch: Patch) -> None:
 def spend_all_that_is_free(patch: Patch) -> None:
     allocate = DailyUpdater._allocate_capital
 
-    def greedy(daily: DailyUpdater, prices: Any, executor: TradeExecutor, _expected: Decimal = ZERO) -> None:
+    def greedy(daily: DailyUpdater, prices: Any, settings: Any, executor: TradeExecutor, _expected: Any = ZERO) -> None:
         capital = daily._store.book.capital
         in_doubt = sum((one.quote_amount or ZERO for one in daily._store.book.intents.values()), ZERO)
         free = executor.exchange.account().free["USDT"]
-        allocate(daily, prices, executor, max(free - min(capital - in_doubt, free), ZERO))
+        allocate(daily, prices, settings, executor, max(free - min(capital - in_doubt, free), ZERO))
 
     patch.setattr(DailyUpdater, "_allocate_capital", greedy)
 
@@ -376,9 +376,9 @@ def plan_by_the_book_alone(patch: Patch) -> None:
 def split_what_an_order_in_doubt_may_have_spent(patch: Patch) -> None:
     allocate = DailyUpdater._allocate_capital
 
-    def hopeful(daily: DailyUpdater, prices: Any, executor: TradeExecutor, expected: Decimal = ZERO) -> None:
+    def hopeful(daily: DailyUpdater, prices: Any, settings: Any, executor: TradeExecutor, expected: Any = ZERO) -> None:
         in_doubt = sum((one.quote_amount or ZERO for one in daily._store.book.intents.values()), ZERO)
-        allocate(daily, prices, executor, expected + in_doubt)
+        allocate(daily, prices, settings, executor, expected + in_doubt)
 
     patch.setattr(DailyUpdater, "_allocate_capital", hopeful)
 

@@ -169,6 +169,7 @@ class StubScores:
         self.pending_answers = 0  # so many more calls are answered with "not there yet"
         self.error: Exception | None = None
         self.asked: list[datetime] = []
+        self.btc_closes: tuple[Decimal, ...] = ()
 
     def __call__(self, symbols: Collection[str], _settings: Settings) -> Scoring | None:
         """Return a score for every symbol, without a probability where the test gave none."""
@@ -178,7 +179,8 @@ class StubScores:
         if self.pending_answers > 0:
             self.pending_answers -= 1
             return None
-        return Scoring(self._clock.now().date(), tuple(self._score(symbol) for symbol in symbols))
+        scores = tuple(self._score(symbol) for symbol in symbols)
+        return Scoring(self._clock.now().date(), scores, btc_closes=self.btc_closes)
 
     def _score(self, symbol: str) -> Score:
         probability, close = self.probabilities.get(symbol), self.last_closes.get(symbol)

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 import main
 from docs.make_pictures import MAX_BYTES, PICTURES, names
-from docs.write_tables import GUIDES, with_exit_rules
+from docs.write_tables import GUIDES, with_settings
 from main import COMMANDS
 from marsshot.config.loader import read_settings
 from marsshot.config.settings import NOTIFY_VARIABLE, SECRET_VARIABLES, Settings
@@ -105,11 +105,12 @@ def test_every_setting_is_in_the_guide(language: str) -> None:
 
 
 @pytest.mark.parametrize(("language", "path"), GUIDES.items())
-def test_the_guide_says_of_the_exit_rules_what_the_catalogue_says(language: Language, path: Path) -> None:
+def test_the_guide_says_of_exit_rules_and_levers_what_the_catalogue_says(language: Language, path: Path) -> None:
     guide = path.read_text()
-    assert with_exit_rules(guide, language) == guide, "run `make docs`"
-    text = load_texts(language)["fault.config.meaning.stop_loss_pct"]
-    assert with_exit_rules(guide.replace(text, "an old text"), language) == guide
+    assert with_settings(guide, language) == guide, "run `make docs`"
+    for key in ("stop_loss_pct", "btc_trend_days"):
+        text = load_texts(language)[f"fault.config.meaning.{key}"]
+        assert with_settings(guide.replace(text, "an old text"), language) == guide
 
 
 @LANGUAGES

@@ -20,7 +20,7 @@ from marsshot.infra.clock import Clock
 from marsshot.market_data.bar_cache import DailyBars
 from marsshot.model.features import feature_table
 from marsshot.model.model_files import LoadedModel
-from ml_decision import score_rows
+from ml_decision import closes_before, score_rows
 
 DAY = timedelta(days=1)
 
@@ -31,13 +31,17 @@ class DailyScores:
 
     days: Mapping[date, Mapping[str, Score]]
 
-    def scorer_at(self, clock: Clock) -> Callable[[Collection[str], Settings], Scoring]:
-        """Return what the daily pass asks for scores."""
+    def scorer_at(self, clock: Clock, btc: DailyBars | None) -> Callable[[Collection[str], Settings], Scoring]:
+        """Return what the daily pass asks for scores. btc: the bars that btc_trend_days goes by."""
 
-        def scores(symbols: Collection[str], _settings: Settings) -> Scoring:
-            today = clock.now().date()
+        def scores(symbols: Collection[str], settings: Settings) -> Scoring:
+            today, trend_days = clock.now().date(), settings.strategy.btc_trend_days
             known = self.days.get(today, {})
-            return Scoring(today, tuple(known.get(symbol) or _unknown(symbol, today) for symbol in symbols))
+            return Scoring(
+                today,
+                tuple(known.get(symbol) or _unknown(symbol, today) for symbol in symbols),
+                btc_closes=closes_before(btc, today, trend_days) if btc and trend_days else (),
+            )
 
         return scores
 

@@ -35,6 +35,7 @@ class WalkForwardPlan:
     tries: int = 4
     jobs: int = 1
     features: tuple[str, ...] = FEATURE_COLUMNS
+    seed: int = SEED  # of every draw: the candidates of a search, the forests
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +81,9 @@ def walk_forward(
         parameters_searched = len(done) % SEARCH_EVERY == 0
         if parameters_searched:
             parameters = _search(rows, day, plan)
-        model = LoadedModel(forest_search.fit(rows, plan.features, parameters, SEED, plan.jobs), {}, plan.features, "")
+        model = LoadedModel(
+            forest_search.fit(rows, plan.features, parameters, plan.seed, plan.jobs), {}, plan.features, ""
+        )
         end = min(day + timedelta(days=plan.retrain_days - 1), last)
         days |= score_days(table, tokens, day, end, model)
         done.append(
@@ -103,8 +106,8 @@ def _search(rows: pd.DataFrame, day: date, plan: WalkForwardPlan) -> dict[str, A
             rows,
             plan.features,
             label_days=plan.training.shift_days,
-            candidates=forest_search.draw_candidates(len(rows), plan.tries, SEED),
-            seed=SEED,
+            candidates=forest_search.draw_candidates(len(rows), plan.tries, plan.seed),
+            seed=plan.seed,
             jobs=plan.jobs,
             workers=None,
             on_progress=lambda _: None,

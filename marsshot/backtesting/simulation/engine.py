@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
 
-from marsshot.backtesting.history.market_history import Dataset
+from marsshot.backtesting.history.market_history import MARKET, Dataset
 from marsshot.backtesting.scoring.daily_scores import DailyScores
 from marsshot.backtesting.simulation.check_skipping import CheckSkipper
 from marsshot.backtesting.simulation.in_memory_storage import InMemoryDisk, InMemoryStore
@@ -107,7 +107,7 @@ def run(
         store=InMemoryStore(new_book("demo", quote, capital, begin), BOOK, TRADES, disk, _warn_not_written),
         exchange=RecordedExchange(board, matching, clock, dataset),
         coinbase=RecordedCoinbase(board, clock),
-        scores=scores.scorer_at(clock),
+        scores=scores.scorer_at(clock, dataset.bars.get(MARKET[0])),
         control=ControlFiles(settings, disk),
     )
     recorder, skipper = _RunRecorder(bot, board, end), CheckSkipper(bot, board, end)
