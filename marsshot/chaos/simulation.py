@@ -103,8 +103,8 @@ class Simulation:
             try:
                 self._run_process()
             except SimulatedCrash:
-                # Without seen.json, which a power cut may take, an exchange of coins cannot be told.
-                power_cut = self.fault_schedule.chance(0.4) and not self._unnoticed
+                # Without seen.json, which a power cut may take, nobody tells an exchange of coins, or whose they are.
+                power_cut = self.fault_schedule.chance(0.4) and not self.redenominated
                 self.fault_schedule.record_event(
                     "power cut" if power_cut else "kill", f"{self.clock.true_now:%d %H:%M:%S}"
                 )
@@ -237,8 +237,10 @@ class Simulation:
             return
         held = self._book()["positions"]
         standing = self.note_standstills(held)
-        # What he has traded himself may look like an exchange of coins: `resume` would take his coins for the bot's.
-        if not any(self.owner.has_traded(token) for token in standing - self.redenominated):
+        # `resume` would take his coins for the bot's where what he has traded himself looks like an exchange of coins,
+        # and where a power cut has taken what was noted of his share.
+        certain = {token for token in self.redenominated if token in self._seen() and "owners" in self._seen()[token]}
+        if not any(self.owner.has_traded(token) for token in standing - certain):
             self.owner.answer(now, sorted(standing - self._unnoticed))
 
     def note_standstills(self, held: Mapping[str, Any]) -> set[str]:
