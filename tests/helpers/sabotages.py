@@ -579,13 +579,13 @@ SABOTAGES: list[Callable[[Patch], None]] = [
     give_up_the_day_when_nothing_was_scored,
     go_by_every_first_look,
     look_again_at_nothing,
+    take_another_coin_for_the_one_that_was_bought,
     recover_what_the_book_knows_already,
     recover_purchases_alone,
 ]
 
 # Not noticed, or not measured, within 40 runs: `main` below tells; the fast test leaves them out.
 RARELY_NOTICED: list[Callable[[Patch], None]] = [
-    take_another_coin_for_the_one_that_was_bought,
     forget_the_owners_coins,
     take_an_exchanged_balance_for_the_owners,
     give_the_owners_new_coins_to_the_bot,
