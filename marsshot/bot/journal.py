@@ -57,6 +57,7 @@ class Journal:
         self._seen_path = settings.file(LAST_SEEN)
         self._seen = self._begin_with_last_seen()
         self._last_equity = _last_moment(settings.file(EQUITY), disk)
+        self.drawdown = DrawdownMeter()  # of the rows of equity.csv that this process wrote
         self._is_demo = settings.mode == "demo"  # where an hour takes a moment, a file at each check is too much
         self._in_trouble = set[Path]()
         self.last_decisions: tuple[Decision, ...] = ()
@@ -121,8 +122,9 @@ class Journal:
     def note_equity(self, book: Book, now: datetime) -> None:
         """Add a row to equity.csv: a token counts with its last price, or, just bought, with its own."""
         worth = positions_worth(book, self._seen)
-        amounts = (book.capital, worth, book.capital + worth)
-        row = [utc_text(now), *(decimal_text(Decimal(f"{amount:.8f}")) for amount in amounts)]
+        amounts = [Decimal(f"{amount:.8f}") for amount in (book.capital, worth, book.capital + worth)]
+        row = [utc_text(now), *map(decimal_text, amounts)]
+        self.drawdown.see(amounts[-1])
         self._write(self._equity.path, lambda: self._equity.append([row]))
         self._last_equity = now
 

@@ -14,7 +14,7 @@ from marsshot.backtesting.history.market_history import read_dataset
 from marsshot.backtesting.simulation.check_skipping import CheckSkipper
 from marsshot.backtesting.simulation.simulated_market import RecordedPrices, prices_to_go_by
 from marsshot.bot.bootstrap import RunningBot
-from marsshot.bot.journal import DrawdownMeter, last_price, positions_worth
+from marsshot.bot.journal import last_price
 from marsshot.core.errors import MarsShotError
 from marsshot.demo.frame import Scene
 from marsshot.demo.view import DemoView, btc_change
@@ -51,7 +51,6 @@ class DemoRecorder:
         self._began_at = time.monotonic()
         self._alive = alive
         self._tokens = tuple(dict.fromkeys((*run.bot.settings.tokens_daily, "BTC")))
-        self._drawdown = DrawdownMeter()
         self.points: list[DayPoint] = []
 
     @property
@@ -81,8 +80,6 @@ class DemoRecorder:
 
     def _look(self, moment: datetime) -> None:
         self._alive()
-        book = self._bot.store.book
-        self._drawdown.see(book.capital + positions_worth(book, self._journal.seen))
         self._view.show(lambda: self._scene(moment))
         self._wait_for(moment)
 
@@ -104,7 +101,7 @@ class DemoRecorder:
             book=book,
             prices={symbol: last_price(symbol, book, seen) for symbol in book.positions},
             btc_change=self._btc_change(moment),
-            largest_fall=self._drawdown.largest,
+            largest_fall=self._journal.drawdown.largest,
             trades=tuple(self._view.trades),
             decisions=self._journal.last_decisions,
             exit_rules=settings.exit_rules,

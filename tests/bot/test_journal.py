@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from marsshot.bot.journal import AppendOnlyCsv, Journal, LastSeen, read_equity, read_last_seen
+from marsshot.bot.journal import AppendOnlyCsv, Journal, LastSeen, largest_fall, read_equity, read_last_seen
 from marsshot.bot.price_judge import last_looks_of
 from marsshot.core.catalog import LANGUAGES, Catalog, Language, load_texts
 from marsshot.core.decisions import Action, Decision
@@ -240,6 +240,14 @@ def test_the_demo_writes_what_it_held_back_at_its_end(journal: Journal) -> None:
     journal.flush(BOOK, NOW + timedelta(minutes=12))
     assert read_last_seen(Path("seen.demo.json"), Disk()).prices["FET"] == (D(11), NOW + timedelta(minutes=10))
     assert read_equity(Path("equity.demo.csv"), Disk())[-1] == (NOW + timedelta(minutes=12), D(2000))
+
+
+def test_a_fall_between_two_rows_of_equity_is_shown_nowhere(journal: Journal) -> None:
+    journal = Journal(some_settings(mode="demo"), Disk())
+    for minutes, price in [(0, "2"), (5, "0.1"), (60, "1"), (65, "3"), (120, "1.5")]:
+        journal.note_check(BOOK, {"FET": D(price)}, NOW + timedelta(minutes=minutes))
+    fall = largest_fall(read_equity(Path("equity.demo.csv"), Disk()))
+    assert journal.drawdown.largest == fall == 1 - D(1000) / D(1100)
 
 
 def test_a_price_of_any_size_can_be_added_up(journal: Journal) -> None:
