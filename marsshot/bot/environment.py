@@ -122,10 +122,10 @@ def _overrides_for(market: MarketProcess) -> Callable[[Settings], Settings]:
     return apply_overrides
 
 
-def recorded_bitcoin_closes() -> tuple[list[date], list[float]]:
-    """Return the days of the recorded market and BTC's close on each, in USD, oldest first."""
+def recorded_candles(symbol: str) -> list[tuple[date, float, float, float, float]]:
+    """Return a token's days on the recorded market: date, open, high, low, close in USD, oldest first; maybe none."""
     from embedded_market.market_data.history import date_of, load_bundled_history  # noqa: PLC0415 - demo mode only
 
-    bars = load_bundled_history().coins["BTC"].bars
-    days = sorted(bars)
-    return [date_of(day) for day in days], [float(bars[day].close) for day in days]
+    coin = load_bundled_history().coins.get(symbol)
+    bars = sorted(coin.bars.items()) if coin is not None else []
+    return [(date_of(day), float(bar.open), float(bar.high), float(bar.low), float(bar.close)) for day, bar in bars]

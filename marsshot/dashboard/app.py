@@ -16,14 +16,14 @@ from werkzeug.exceptions import HTTPException
 from marsshot.core.catalog import LANGUAGES, Catalog
 from marsshot.core.reasons import OrderReason
 from marsshot.dashboard.data.bot_snapshot import BotFiles
-from marsshot.dashboard.presentation.time_charts import BOKEH_SCRIPT, bokeh_script
+from marsshot.dashboard.presentation.chart_frame import BOKEH_SCRIPT, bokeh_script
 from marsshot.dashboard.security.access_control import ServerAddress
 from marsshot.dashboard.security.request_security import RequestSecurity
 from marsshot.dashboard.views.control_actions import ControlActions
 from marsshot.dashboard.views.pages import Pages
 from marsshot.infra.fingerprints import content_digest
 
-PAGES = ("overview", "decisions", "trades", "model", "log")
+PAGES = ("overview", "decisions", "trades", "performance", "model", "log")
 THEMES = ("auto", "light", "dark")
 REFRESH_SECONDS = 5
 ONE_YEAR_SECONDS = 31_536_000
@@ -105,8 +105,9 @@ def _theme() -> str:
 
 def _save_preference(pages: tuple[str, ...], server_address: ServerAddress) -> Response:
     """Keep a language or a theme in the browser, and go back to the page."""
-    back = request.args.get("back", "")
-    answer = make_response(redirect(url_for(back if back in pages else "overview")))
+    back, symbol = request.args.get("back", ""), request.args.get("symbol", "")
+    known = url_for(back) if back in pages else url_for("overview")
+    answer = make_response(redirect(url_for("token", symbol=symbol) if back == "token" else known))
     for name, allowed in (("language", LANGUAGES), ("theme", THEMES)):
         if (value := request.args.get(name, "")) in allowed:
             answer.set_cookie(

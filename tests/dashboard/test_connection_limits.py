@@ -16,7 +16,7 @@ from urllib.request import HTTPCookieProcessor, OpenerDirector, Request, build_o
 
 import pytest
 
-from marsshot.dashboard.presentation.time_charts import BOKEH_SCRIPT
+from marsshot.dashboard.presentation.chart_frame import BOKEH_SCRIPT
 from marsshot.dashboard.security.access_control import ServerAddress
 from marsshot.dashboard.security.connection_limits import ConnectionLimits, RequestDeadline, connections_to_close
 from marsshot.dashboard.security.login_throttle import MAX_ATTEMPTS_PER_ADDRESS

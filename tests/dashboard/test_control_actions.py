@@ -26,7 +26,19 @@ from tests.helpers.dashboard_harness import (
 )
 from tests.helpers.trading_harness import open_trading_harness
 
-PAGES = ("/", "/decisions", "/trades", "/model", "/log", "/control", "/chart/worth", "/report/model")
+PAGES = (
+    "/",
+    "/decisions",
+    "/trades",
+    "/performance",
+    "/token?symbol=FET",
+    "/model",
+    "/log",
+    "/control",
+    "/chart/worth",
+    "/chart/price?symbol=FET",
+    "/report/model",
+)
 
 
 @pytest.fixture(autouse=True)

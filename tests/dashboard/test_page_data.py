@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from marsshot.core.domain import Position
 from marsshot.core.reasons import OrderReason
-from marsshot.dashboard.data.bitcoin_closes import DailyClose, bitcoin_closes
 from marsshot.dashboard.data.csv_records import parse_decisions
+from marsshot.dashboard.data.daily_candles import DailyClose, bitcoin_closes
 from marsshot.dashboard.data.equity_curve import (
     Curve,
     build_equity_curve,

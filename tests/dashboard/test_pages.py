@@ -30,7 +30,7 @@ from tests.helpers.dashboard_harness import (
     write_settings,
 )
 
-PAGES = ("/", "/decisions", "/trades", "/model", "/log")
+PAGES = ("/", "/decisions", "/trades", "/performance", "/model", "/log")
 HTML_INJECTION = "<script>alert(1)</script>"
 ESCAPED = "&lt;script&gt;alert(1)&lt;/script&gt;"
 
@@ -509,6 +509,8 @@ def test_names_and_texts_from_outside_are_escaped() -> None:
         f"/trades?symbol={HTML_INJECTION}",
         f"/{HTML_INJECTION}",
         f"/decisions?day={HTML_INJECTION}",
+        f"/token?symbol={HTML_INJECTION}",
+        f"/performance?sort={HTML_INJECTION}",
     ):
         page = dashboard.get(address).text
         assert HTML_INJECTION not in page, address

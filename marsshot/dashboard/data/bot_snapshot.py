@@ -27,8 +27,8 @@ from marsshot.config.settings import Settings
 from marsshot.core.domain import Book
 from marsshot.core.errors import InputError
 from marsshot.core.reasons import UnsoldReason
-from marsshot.dashboard.data.bitcoin_closes import DailyClose, bitcoin_closes
 from marsshot.dashboard.data.csv_records import DecisionRow, parse_decisions, unreadable_line
+from marsshot.dashboard.data.daily_candles import Candle, DailyClose, bitcoin_closes, daily_candles
 from marsshot.dashboard.data.equity_curve import Curve, build_equity_curve, buy_and_hold
 from marsshot.dashboard.data.file_cache import FileCache, read_or_empty
 from marsshot.dashboard.data.model_card import ModelCard, model_facts_path, read_model_card
@@ -129,6 +129,14 @@ class BotFiles:
     def closes(self) -> tuple[DailyClose, ...]:
         """Return BTC's closes on this disk."""
         return bitcoin_closes(self._settings)
+
+    def candles(self, symbol: str) -> tuple[Candle, ...]:
+        """Return a token's closed days on this disk; in the demo those that are over at the demo's moment."""
+        candles = daily_candles(self._settings, symbol)
+        seen = read_last_seen(self._settings.file(LAST_SEEN), Disk()).time
+        if self._settings.mode != "demo" or seen is None:
+            return candles
+        return tuple(one for one in candles if one.day + timedelta(days=1) <= seen)
 
     def _read(self, faults: list[str], path: Path, parse: Callable[[Path], Content], default: Content) -> Content:
         try:

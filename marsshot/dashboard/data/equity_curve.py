@@ -14,7 +14,7 @@ from itertools import accumulate, pairwise
 from typing import TypeVar
 
 from marsshot.core.domain import Book
-from marsshot.dashboard.data.bitcoin_closes import DailyClose
+from marsshot.dashboard.data.daily_candles import DailyClose
 from marsshot.portfolio.trades_file import Trade
 
 Item = TypeVar("Item")

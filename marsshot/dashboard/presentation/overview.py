@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -14,6 +14,7 @@ from marsshot.dashboard.data.bot_snapshot import BotSnapshot
 from marsshot.dashboard.data.csv_records import DecisionRow
 from marsshot.dashboard.data.equity_curve import Curve, drawdowns
 from marsshot.dashboard.presentation.price_levels import PriceScale, build_price_scale
+from marsshot.dashboard.presentation.table_order import AS_IT_COMES, TableOrder, ordered
 
 PROFIT_SPANS = ("today", "7_days", "30_days")
 
@@ -87,13 +88,22 @@ def build_holdings(state: BotSnapshot, book: Book) -> list[Holding]:
     return sorted(found, key=lambda one: -one.worth)
 
 
-def decisions_of_day(decisions: Sequence[DecisionRow], wanted: str) -> dict[str, Any]:
-    """Return the decisions of the day wanted, or of the last one, by score; and the days before and after it."""
+DECISION_ORDER_KEYS: Mapping[str, Callable[[DecisionRow], Any]] = {
+    "token": lambda row: row.symbol,
+    "score": lambda row: row.probability,
+    "decision": lambda row: row.action,
+    "amount": lambda row: row.quote,
+}
+
+
+def decisions_of_day(decisions: Sequence[DecisionRow], wanted: str, order: TableOrder = AS_IT_COMES) -> dict[str, Any]:
+    """Return the decisions of the day wanted, or of the last one, by score or as asked for; and the days around it."""
     days = sorted({one.day for one in decisions})
     day = next((one for one in days if one.isoformat() == wanted), days[-1] if days else None)
-    of_day = [one for one in decisions if one.day == day]
-    of_day.sort(key=lambda one: (one.probability is None, -(one.probability or 0), one.symbol))
-    return {"day": day, "rows": of_day, "before": _neighbour(days, day, -1), "after": _neighbour(days, day, 1)}
+    of_day = sorted((one for one in decisions if one.day == day), key=lambda one: one.symbol)
+    order = order if order.column else TableOrder("score", descending=True)
+    rows = ordered(of_day, order, DECISION_ORDER_KEYS)
+    return {"day": day, "rows": rows, "before": _neighbour(days, day, -1), "after": _neighbour(days, day, 1)}
 
 
 def _neighbour(days: Sequence[date], day: date | None, step: int) -> date | None:

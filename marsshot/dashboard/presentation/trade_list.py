@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 from marsshot.core.domain import Side
 from marsshot.core.reasons import OrderReason
+from marsshot.dashboard.presentation.table_order import AS_IT_COMES, TableOrder, ordered
 from marsshot.portfolio.trades_file import Trade, realised_profit
 
 ROWS_PER_PAGE = 50
@@ -70,9 +72,24 @@ def parse_filter(query: Mapping[str, str]) -> TradeFilter:
     )
 
 
-def listing(trades: Sequence[Trade], wanted: TradeFilter, number: int) -> Listing:
-    """Return a page of the trades that the filter keeps, newest first; the nearest page where there is none of it."""
-    found = [trade for trade in reversed(trades) if wanted.matches(trade)]
+TRADE_ORDER_KEYS: Mapping[str, Callable[[Trade], Any]] = {
+    "time": lambda trade: trade.time,
+    "token": lambda trade: trade.symbol,
+    "side": lambda trade: trade.side,
+    "qty": lambda trade: trade.qty,
+    "price": lambda trade: trade.price,
+    "amount": lambda trade: trade.quote,
+    "profit": lambda trade: trade.profit,
+    "why": lambda trade: trade.reason,
+}
+
+
+def listing(trades: Sequence[Trade], wanted: TradeFilter, number: int, order: TableOrder = AS_IT_COMES) -> Listing:
+    """Return a page of the trades that the filter keeps, newest first or in the order asked for.
+
+    The nearest page where there is none of this number.
+    """
+    found = ordered((trade for trade in reversed(trades) if wanted.matches(trade)), order, TRADE_ORDER_KEYS)
     pages = max(1, -(-len(found) // ROWS_PER_PAGE))
     number = min(max(1, number), pages)
     rows = found[(number - 1) * ROWS_PER_PAGE : number * ROWS_PER_PAGE]

@@ -19,7 +19,9 @@ const theme = () => {
 };
 
 async function draw(place) {
-  const answer = await fetch(`${place.dataset.chart}?theme=${theme()}`);
+  const address = new URL(place.dataset.chart, location.href);
+  address.searchParams.set("theme", theme());
+  const answer = await fetch(address);
   if (!answer.ok) return;
   const description = await answer.text();
   if (drawn.get(place.id) === description && place.firstChild) return;

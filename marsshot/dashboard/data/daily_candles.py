@@ -1,0 +1,68 @@
+"""Daily bars on this disk: the recorded market's in demo mode, else what the daily pass keeps in its cache."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+
+from marsshot.bot.environment import recorded_candles
+from marsshot.config.settings import Settings
+from marsshot.market_data.bar_cache import CLOSE, FIELDS
+from marsshot.market_data.daily_bar_sources import cached_bars
+
+BTC = "BTC"
+_OPEN, _HIGH, _LOW = (FIELDS.index(name) for name in ("open", "high", "low"))
+
+
+@dataclass(frozen=True, slots=True)
+class DailyClose:
+    """A price, and the moment from which on it is known: the end of its day."""
+
+    moment: datetime
+    price: float
+
+
+@dataclass(frozen=True, slots=True)
+class Candle:
+    """A closed day's prices. day: its beginning, UTC."""
+
+    day: datetime
+    open: float
+    high: float
+    low: float
+    close: float
+
+
+def daily_candles(settings: Settings, symbol: str) -> tuple[Candle, ...]:
+    """Return the closed days of a token that have all four prices, oldest first; none where there are none."""
+    if settings.mode == "demo":
+        return tuple(Candle(_midnight(day), *prices) for day, *prices in recorded_candles(symbol))
+    bars = cached_bars(settings, symbol)
+    if bars is None:
+        return ()
+    values = bars.values[:, (_OPEN, _HIGH, _LOW, CLOSE)]
+    whole = (np.isfinite(values) & (values > 0)).all(axis=1)
+    days = bars.days[whole].astype("datetime64[D]").tolist()
+    return tuple(Candle(_midnight(day), *prices) for day, prices in zip(days, values[whole].tolist(), strict=True))
+
+
+def bitcoin_closes(settings: Settings) -> tuple[DailyClose, ...]:
+    """Return BTC's closed days on this disk, oldest first; none where there are none."""
+    if settings.mode == "demo":
+        return tuple(_close(day, close) for day, *_, close in recorded_candles(BTC))
+    bars = cached_bars(settings, BTC)
+    if bars is None:
+        return ()
+    usable = bars.has_close()
+    days = bars.days[usable].astype("datetime64[D]").tolist()
+    return tuple(_close(day, price) for day, price in zip(days, bars.values[usable, CLOSE].tolist(), strict=True))
+
+
+def _midnight(day: object) -> datetime:
+    return datetime.fromisoformat(str(day)).replace(tzinfo=UTC)
+
+
+def _close(day: object, price: float) -> DailyClose:
+    return DailyClose(_midnight(day) + timedelta(days=1), price)

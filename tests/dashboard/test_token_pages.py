@@ -1,0 +1,158 @@
+"""Results by token, month and reason; one token's page with its candles, its position and what was decided about it."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from marsshot.dashboard.data.daily_candles import Candle, daily_candles
+from marsshot.dashboard.presentation.price_chart import MAX_DAYS, shown_candles, shown_levels
+from marsshot.dashboard.presentation.price_levels import build_price_scale
+from marsshot.market_data.bar_cache import FIELDS, BarCache, CachedBars, DailyBars, cache_folder
+from marsshot.portfolio.trades_file import csv_rows, parse_trades
+from tests.helpers.builders import D, a_book, a_trade, bought_at, some_settings
+from tests.helpers.dashboard_harness import open_dashboard, write_book, write_bot_files
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    write_bot_files()
+    return tmp_path
+
+
+def write_bars(symbol: str, closes: list[float], first: str = "2021-02-01") -> None:
+    """Put daily bars into the bot's cache, from this day on: high 10 % over, low 10 % under the close."""
+    days = np.datetime64(first) + np.arange(len(closes))
+    values = np.full((len(closes), len(FIELDS)), 1.0)
+    for name, factor in {"open": 0.95, "high": 1.1, "low": 0.9, "close": 1.0}.items():
+        values[:, FIELDS.index(name)] = np.array(closes) * factor
+    settings = some_settings()
+    bars = CachedBars(DailyBars(symbol, days, values), days[0], days[-1] + 1)
+    BarCache(cache_folder("paper"), settings.lunarcrush.base_url).save(symbol, bars)
+
+
+def rows_of(page: str) -> list[list[str]]:
+    """Return the first cells of each table of a page."""
+    tables = re.findall(r"<tbody>(.*?)</tbody>", page, re.DOTALL)
+    return [
+        [re.sub(r"<[^>]+>|\s", "", cell) for cell in re.findall(r'<th scope="row"[^>]*>(.*?)</th>', table, re.DOTALL)]
+        for table in tables
+    ]
+
+
+# --------------------------------------------------------------------------- results
+
+
+def test_results_stand_by_token_month_and_reason() -> None:
+    page = open_dashboard().text("/performance")
+    assert rows_of(page) == [["ARB", "OP"], ["2021-02"], ["trailingstop", "stop-loss"]]
+    assert "50.0 %" in page
+    assert "+69.75" in page
+
+
+@pytest.mark.parametrize(
+    ("sort", "tokens"), [("profit", ["OP", "ARB"]), ("-profit", ["ARB", "OP"]), ("name", ["ARB", "OP"])]
+)
+def test_results_are_sorted_as_asked_for(sort: str, tokens: list[str]) -> None:
+    page = open_dashboard().text(f"/performance?sort={sort}")
+    assert rows_of(page)[0] == tokens
+    direction = "descending" if sort.startswith("-") else "ascending"
+    assert page.count(f'aria-sort="{direction}"') == 3
+
+
+def test_before_the_first_sale_the_results_say_so() -> None:
+    write_book(a_book())
+    Path("trades.paper.csv").unlink()
+    assert "Nothing has been sold yet." in open_dashboard().text("/performance")
+
+
+# --------------------------------------------------------------------------- sorting the other tables
+
+
+@pytest.mark.parametrize(
+    ("sort", "tokens"), [("", ["ARB", "OP", "FET"]), ("profit", ["OP", "ARB", "FET"]), ("-token", ["OP", "FET", "ARB"])]
+)
+def test_trades_are_sorted_as_asked_for(sort: str, tokens: list[str]) -> None:
+    assert rows_of(open_dashboard().text(f"/trades?sort={sort}"))[0] == tokens
+
+
+def test_a_filter_stays_when_the_trades_are_sorted() -> None:
+    page = open_dashboard().text("/trades?side=SELL&sort=profit")
+    assert "/trades?side=SELL&amp;sort=-amount" in page
+
+
+@pytest.mark.parametrize(("sort", "first"), [("", "OPbuy"), ("score", "FETheld"), ("token", "FETheld")])
+def test_decisions_are_sorted_as_asked_for(sort: str, first: str) -> None:
+    found = rows_of(open_dashboard().text(f"/decisions?sort={sort}"))[0]
+    assert found[0] == first.removesuffix("buy")
+
+
+# --------------------------------------------------------------------------- one token
+
+
+def test_a_tokens_page_shows_its_position_its_trades_and_its_decisions() -> None:
+    write_bars("FET", [1.0, 1.2, 1.1])
+    page = open_dashboard().text("/token?symbol=FET")
+    assert "<h1>FET</h1>" in page
+    assert "Stop-loss: sells all at or under" in page
+    assert "0.612" in page
+    assert "OP" not in rows_of(page)
+    assert 'data-chart="/chart/price?symbol=FET"' in page
+
+
+def test_a_token_that_is_sold_keeps_its_page() -> None:
+    page = open_dashboard().text("/token?symbol=ARB")
+    assert "Sales: 1; 100.0 % of them won" in page
+    assert "Its daily prices are not on this disk" in page
+
+
+@pytest.mark.parametrize("address", ["/token", "/token?symbol=XRP", "/chart/price", "/chart/price?symbol=FET"])
+def test_what_there_is_nothing_to_show_of_has_no_page(address: str) -> None:
+    assert open_dashboard().get(address).status_code == 404
+
+
+def test_the_candles_the_trades_and_the_levels_are_in_the_picture() -> None:
+    write_bars("FET", [1.0, 1.2, 1.1])
+    answer = open_dashboard().get("/chart/price?symbol=FET&theme=dark")
+    assert answer.status_code == 200
+    text = json.dumps(answer.json)
+    assert text.count('"Span"') == 3  # bought at, stop-loss, partial sale; x3 is too far away
+    assert re.search(r"2021-02-02: open 1.1400*, high 1.3200*, low 1.0800*, close 1.200*", text)
+    assert "bought FET for 100.00 at 1" in text
+    again = open_dashboard().get(
+        "/chart/price?symbol=FET&theme=dark", headers={"If-None-Match": answer.headers["ETag"]}
+    )
+    assert again.status_code == 304
+
+
+def test_a_language_is_chosen_on_a_tokens_page_and_leads_back_to_it() -> None:
+    dashboard = open_dashboard()
+    answer = dashboard.get("/prefer?language=fr&back=token&symbol=FET")
+    assert answer.headers["Location"] == "/token?symbol=FET"
+    assert "Prix et ordres" in dashboard.text("/token?symbol=FET")
+
+
+def test_candles_begin_a_month_before_the_first_trade_and_are_at_most_half_a_year() -> None:
+    write_bars("FET", [1.0] * 400, first="2020-06-01")
+    candles = daily_candles(some_settings(), "FET")
+    assert len(candles) == 400
+    assert len(shown_candles(candles, [])) == MAX_DAYS
+    [trade] = parse_trades(csv_rows([a_trade(time="2021-06-20T00:00:00Z")], header=True))
+    assert shown_candles(candles, [trade])[0].day == datetime(2021, 5, 21, tzinfo=UTC)
+
+
+def test_a_day_that_lacks_a_price_is_no_candle() -> None:
+    write_bars("FET", [1.0, float("nan"), 1.1])
+    assert [candle.close for candle in daily_candles(some_settings(), "FET")] == [1.0, 1.1]
+
+
+def test_levels_far_from_the_prices_are_left_to_the_table() -> None:
+    candle = Candle(datetime(2021, 2, 1, tzinfo=UTC), 1.0, 1.0, 1.0, 1.0)
+    scale = build_price_scale(bought_at("1"), D(1), some_settings().exit_rules)
+    assert [mark.kind for mark in shown_levels(scale.marks, [candle])] == ["stop_loss", "entry", "partial"]
