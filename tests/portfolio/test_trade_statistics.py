@@ -62,7 +62,7 @@ def test_a_sale_whose_purchase_is_not_recorded_has_no_holding_time() -> None:
 @pytest.mark.parametrize(("profit", "wins"), [("0.01", 1), ("0", 0), ("-0.01", 0)])
 def test_a_sale_has_won_when_it_brought_more_than_it_cost(profit: str, wins: int) -> None:
     found = statistics_of("", sales_of(trades(("2021-02-01T00:30:00Z", "FET", "stop_loss", profit))))
-    assert (found.wins, found.win_rate) == (wins, wins)
+    assert (found.wins, found.win_rate) == (wins, D(wins))
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_sales_are_grouped(group: Callable[[Sale], str], expected: list[tuple[st
 
 def test_without_a_sale_there_is_nothing_to_divide_by() -> None:
     found = statistics_of("", [])
-    assert (found.sales, found.win_rate, found.profit, found.holding_time) == (0, 0, 0, None)
+    assert (found.sales, found.win_rate, found.profit, found.holding_time) == (0, D(0), D(0), None)
     assert grouped_statistics([], by_token) == []
 
 

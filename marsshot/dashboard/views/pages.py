@@ -29,7 +29,7 @@ from marsshot.infra.chart_style import THEMES as COLOURS
 from marsshot.infra.fingerprints import content_digest
 from marsshot.portfolio.trade_statistics import sales_of, statistics_of
 
-MAX_DECISIONS = 60  # of a token's, the newest
+MAX_DECISIONS = 30  # of a token's, the newest
 
 
 class Pages:
