@@ -98,7 +98,7 @@ class Pages:
         symbol = request.args.get("symbol", "")
         state = self._bot_files.snapshot("trades", "decisions")
         trades = [trade for trade in state.trades if trade.symbol == symbol]
-        decisions = [one for one in reversed(state.decisions) if one.symbol == symbol][:MAX_DECISIONS]
+        decisions = sorted((one for one in state.decisions if one.symbol == symbol), key=lambda one: one.day)
         holding = (
             next((one for one in build_holdings(state, state.book) if one.symbol == symbol), None)
             if state.book
@@ -114,7 +114,7 @@ class Pages:
             candles=shown_candles(self._bot_files.candles(symbol), trades),
             trades=trades[::-1],
             total=statistics_of(symbol, sales_of(trades)),
-            decisions=decisions,
+            decisions=decisions[: -MAX_DECISIONS - 1 : -1],
         )
 
     def price_chart(self) -> Response:
