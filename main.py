@@ -302,20 +302,20 @@ def _notify_test(settings: Settings) -> int:
 
 
 def _recover(chosen: argparse.Namespace, settings: Settings) -> int:
-    from marsshot.commands.recover import run_recover  # noqa: PLC0415 - brings what only this command needs
+    from marsshot.commands.recovery.recover import run_recover  # noqa: PLC0415 - brings what only this command needs
 
     return run_recover(settings, assume_yes=chosen.yes)
 
 
 def _backup(chosen: argparse.Namespace, settings: Settings, config: Path) -> int:
-    from marsshot.commands.backup import run_backup  # noqa: PLC0415 - brings what only this command needs
+    from marsshot.commands.recovery.backup import run_backup  # noqa: PLC0415 - brings what only this command needs
 
     return run_backup(settings, config, chosen.file)
 
 
 def _restore(chosen: argparse.Namespace, config: Path) -> int:
     """Restore an archive; it may bring the settings."""
-    from marsshot.commands.restore import run_restore  # noqa: PLC0415 - brings what only this command needs
+    from marsshot.commands.recovery.restore import run_restore  # noqa: PLC0415 - brings what only this command needs
 
     return run_restore(chosen.file, config, force=chosen.force)
 

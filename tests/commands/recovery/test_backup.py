@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import main
-from marsshot.commands.archive import Archive, SavedFile, pack, unpack
+from marsshot.commands.recovery.archive import Archive, SavedFile, pack, unpack
 from marsshot.config.bot_files import Mode
 from marsshot.core.errors import InputError
 from marsshot.infra.atomic_files import GROUP_READS_VARIABLE, Disk

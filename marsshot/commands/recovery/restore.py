@@ -13,10 +13,10 @@ from typing import get_args
 
 from marsshot.bot.bootstrap import required_keys
 from marsshot.bot.environment import open_environment
-from marsshot.commands.archive import Archive, unpack
-from marsshot.commands.backup import collected, names_in, write_archive
-from marsshot.commands.recovery_survey import survey
-from marsshot.commands.recovery_view import finding_line
+from marsshot.commands.recovery.archive import Archive, unpack
+from marsshot.commands.recovery.backup import collected, names_in, write_archive
+from marsshot.commands.recovery.recovery_survey import survey
+from marsshot.commands.recovery.recovery_view import finding_line
 from marsshot.config.bot_files import BOOK, CONFIG, Mode, file_in_mode
 from marsshot.config.loader import read_settings
 from marsshot.config.settings import Settings

@@ -10,7 +10,7 @@ from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
-from marsshot.commands.archive import Archive, SavedFile, pack
+from marsshot.commands.recovery.archive import Archive, SavedFile, pack
 from marsshot.config.bot_files import (
     BOOK,
     BOT_FILES,

@@ -11,8 +11,8 @@ from contextlib import suppress
 from marsshot.bot.control_files import ControlFiles
 from marsshot.bot.environment import open_environment
 from marsshot.commands.confirmation import is_confirmed
-from marsshot.commands.recovery_survey import Survey, present_book, survey
-from marsshot.commands.recovery_view import survey_lines
+from marsshot.commands.recovery.recovery_survey import Survey, present_book, survey
+from marsshot.commands.recovery.recovery_view import survey_lines
 from marsshot.config.bot_files import BOOK, TRADES
 from marsshot.config.settings import Settings
 from marsshot.core.catalog import Catalog, LocalizedText

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from marsshot.commands.recovery_survey import Survey
+from marsshot.commands.recovery.recovery_survey import Survey
 from marsshot.core.catalog import Catalog
 from marsshot.core.domain import Book
 from marsshot.portfolio.recovery import Finding, RecoveredOrder

@@ -1,0 +1,1 @@
+"""What is kept for a bad day: the archive and its return, and the book made again from the exchange."""
