@@ -17,7 +17,7 @@ from marsshot.config.bot_files import Mode
 from marsshot.core.errors import InputError
 from marsshot.infra.atomic_files import GROUP_READS_VARIABLE, Disk
 from positions_store import load_state, writer_lock
-from tests.commands.test_recover import bought_and_sold
+from tests.commands.recovery.test_recover import bought_and_sold
 from tests.helpers.builders import NOW
 from tests.helpers.process_harness import D, ProcessHarness, open_process_harness
 
