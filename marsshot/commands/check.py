@@ -17,6 +17,7 @@ from marsshot.bot.bootstrap import model_path, required_keys
 from marsshot.bot.control_files import ControlFiles
 from marsshot.bot.environment import open_environment
 from marsshot.commands.check_findings import Finding, Level
+from marsshot.commands.check_telegram import telegram_findings
 from marsshot.commands.check_venues import venue_findings
 from marsshot.commands.status import next_daily_update, pause_reason
 from marsshot.config.bot_files import BOOK
@@ -83,6 +84,7 @@ def _findings(settings: Settings, catalog: Catalog, *, ask_all: bool) -> Iterato
         if not missing:
             with open_environment(settings, read_only=True) as environment:
                 yield from venue_findings(environment, book, capital, catalog, ask_all=ask_all)
+        yield from telegram_findings(settings, catalog)
         yield model.result()
 
 

@@ -1,4 +1,4 @@
-"""`main.py notify-test`: a test message to every address in notify, and which of them took it."""
+"""`main.py notify-test`: a test message to every address in notify and to Telegram, and which of them took it."""
 
 from __future__ import annotations
 
@@ -14,13 +14,12 @@ from marsshot.monitoring.messenger import send
 
 def run_notify_test(settings: Settings) -> int:
     """Send and say what came of it. Returns 0 if every service took the message, else 1. Raises InputError."""
-    if not settings.notify:
+    if not settings.message_urls:
         raise InputError(LocalizedText("fault.notify_empty", variable=NOTIFY_VARIABLE))
     catalog = Catalog(settings.language)
     message = Message(title=catalog.text("message.test_title"), body=catalog.text("message.test"), with_chart=True)
     failed = 0
-    for number, url in enumerate(settings.notify, start=1):
-        address = url.get_secret_value()
+    for number, address in enumerate(settings.message_urls, start=1):
         (taken,) = send([address], message, settings.file(EQUITY))
         failed += not taken
         facts = {"number": number, "scheme": urlsplit(address).scheme}

@@ -29,12 +29,16 @@ SECRET_VARIABLES = {
     "BINANCE_API_KEY": ("binance_api", "api_key"),
     "BINANCE_API_SECRET": ("binance_api", "api_secret"),
     "MARSSHOT_PING_URL": ("heartbeat", "ping_url"),
+    "TELEGRAM_TOKEN": ("telegram", "token"),
+    "TELEGRAM_CHAT_ID": ("telegram", "chat_id"),
 }
 
 NOTIFY_VARIABLE = "MARSSHOT_NOTIFY"  # URLs with blanks or commas between them; they win over the file's
 
 # Every price is compared in dollars; these are worth one.
 DOLLAR_ASSETS = ("USDT", "USDC", "FDUSD", "USD1")
+
+TELEGRAM_URL = "https://api.telegram.org"
 
 _BLANKS = " \t\r\n"  # around a key: left by a copy, or by the end of a file's line
 _FIRST_SIGN, _LAST_SIGN = "!", "~"  # of printable ASCII without the blank
@@ -103,6 +107,22 @@ def _notify_url(value: object) -> object:
     return url
 
 
+def _telegram_token(value: object) -> object:
+    """Check a bot's token: it becomes a part of an address."""
+    token = _secret(value)
+    if token and not re.fullmatch(r"[0-9]{5,20}:[A-Za-z0-9_-]{20,100}", token):
+        raise ValueError(LocalizedText("fault.config.needed.telegram_token"))
+    return token
+
+
+def _telegram_chat(value: object) -> object:
+    """Check the number of a private chat, which is its owner's own; a group's is negative. YAML reads a number."""
+    chat = _secret(str(value) if isinstance(value, int) and not isinstance(value, bool) else value)
+    if chat and not re.fullmatch(r"[1-9][0-9]{4,15}", chat):
+        raise ValueError(LocalizedText("fault.config.needed.telegram_chat"))
+    return chat
+
+
 def _origin(value: str) -> str:
     """Check scheme://host[:port]; plain http is for loopback only."""
     parts = urlsplit(value)
@@ -136,6 +156,8 @@ def is_loopback_origin(base_url: str) -> bool:
 Secret = Annotated[SecretStr, BeforeValidator(_secret)]
 NotifyUrl = Annotated[SecretStr, BeforeValidator(_notify_url)]
 PingUrl = Annotated[SecretStr, BeforeValidator(_ping_url)]
+TelegramToken = Annotated[SecretStr, BeforeValidator(_telegram_token)]
+TelegramChat = Annotated[SecretStr, BeforeValidator(_telegram_chat)]
 Origin = Annotated[str, Field(strict=True), AfterValidator(_origin)]
 Ticker = Annotated[str, StringConstraints(strict=True, pattern=r"^[^\W_a-z]{1,20}$")]
 CoinName = Annotated[str, StringConstraints(strict=True, min_length=1, pattern=r"^[^\s/?#]+$")]
@@ -180,6 +202,25 @@ class HeartbeatSection(Section):
     """Who is told once a minute that the bot is alive."""
 
     ping_url: PingUrl = SecretStr("")
+
+
+class TelegramSection(Section):
+    """The owner's bot at Telegram and his private chat with it: messages go there, commands come from there alone."""
+
+    token: TelegramToken = SecretStr("")
+    chat_id: TelegramChat = SecretStr("")
+    base_url: Origin = TELEGRAM_URL
+
+    @property
+    def is_set(self) -> bool:
+        """Return whether there is somebody to talk to: without a chat there is nobody."""
+        return bool(self.token.get_secret_value() and self.chat_id.get_secret_value())
+
+    def is_chat_of(self, url: str) -> bool:
+        """Return whether an address of Apprise's is this chat, or this bot's without saying which chat."""
+        parts = urlsplit(url)
+        chats = {"", self.chat_id.get_secret_value()}
+        return parts.netloc == self.token.get_secret_value() and parts.path.strip("/") in chats
 
 
 class VenueNames(Section):
@@ -231,6 +272,20 @@ class Settings(Section):
     logging: LoggingSection = LoggingSection()
     heartbeat: HeartbeatSection = HeartbeatSection()
     notify: tuple[NotifyUrl, ...] = ()
+    telegram: TelegramSection = TelegramSection()
+
+    @property
+    def message_urls(self) -> tuple[str, ...]:
+        """Where messages go: the addresses of notify, and the owner's chat at Telegram, once.
+
+        An address with the bot's token alone would have Apprise ask for the chat, and that stops the bot's own asking.
+        """
+        urls = tuple(url.get_secret_value() for url in self.notify)
+        telegram = self.telegram
+        if not telegram.is_set or telegram.base_url != TELEGRAM_URL:
+            return urls
+        chat = f"tgram://{telegram.token.get_secret_value()}/{telegram.chat_id.get_secret_value()}/"
+        return (*(url for url in urls if not telegram.is_chat_of(url)), chat)
 
     @property
     def exit_rules(self) -> ExitRules:
@@ -297,6 +352,8 @@ class Settings(Section):
             self.binance_api.api_secret,
             self.heartbeat.ping_url,
             *self.notify,
+            self.telegram.token,
+            self.telegram.chat_id,
         )
         return tuple(value for value in (secret.get_secret_value() for secret in sections) if value)
 

@@ -78,9 +78,9 @@ class _BoundedConnection(HTTPConnection):
 
     _deadline: _Deadline
 
-    def begin_request(self) -> None:
+    def begin_request(self, seconds: float) -> None:
         """Count the time from now on."""
-        self._deadline = _Deadline(TOTAL_SECONDS)
+        self._deadline = _Deadline(seconds)
 
     def response_class(  # type: ignore[override] # http.client calls what it finds, a class or a method
         self, sock: socket.socket, *arguments: Any, **parameters: Any
@@ -144,10 +144,11 @@ class _BoundedSecureConnection(_BoundedConnection, HTTPSConnection):
 
 class _BoundedPool(HTTPConnectionPool):
     ConnectionCls = _BoundedConnection
+    total_seconds: float | None = None  # of each request; None: as everywhere
 
     def _get_conn(self, timeout: float | None = None) -> Any:
         connection: Any = super()._get_conn(timeout)
-        connection.begin_request()
+        connection.begin_request(self.total_seconds or TOTAL_SECONDS)
         return connection
 
 
@@ -158,10 +159,11 @@ class _BoundedSecurePool(_BoundedPool, HTTPSConnectionPool):
 _POOLS = {"http": _BoundedPool, "https": _BoundedSecurePool}
 
 
-def bounded_pool(base_url: str, **parameters: Any) -> HTTPConnectionPool:
-    """Return urllib3's pool of connections to one origin."""
+def bounded_pool(base_url: str, *, total_seconds: float | None = None, **parameters: Any) -> HTTPConnectionPool:
+    """Return urllib3's pool of connections to one origin. total_seconds: of a request that may wait longer."""
     parts = urllib3.util.parse_url(base_url)
-    pool: HTTPConnectionPool = _POOLS[parts.scheme or "http"](parts.host or "", parts.port, **parameters)
+    pool: _BoundedPool = _POOLS[parts.scheme or "http"](parts.host or "", parts.port, **parameters)
+    pool.total_seconds = total_seconds
     return pool
 
 

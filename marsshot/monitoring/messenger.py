@@ -77,7 +77,7 @@ class Messenger(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Queue what the owner is to know of this event; with a full queue, count it only."""
         settings = self._settings()
-        if not settings.notify or (message := _message(record, settings)) is None:
+        if not settings.message_urls or (message := _message(record, settings)) is None:
             return
         if message.topic and self._is_repeat(message.topic):
             return
@@ -123,8 +123,7 @@ class Messenger(logging.Handler):
             worth := portfolio_value_text(read_equity(equity, Disk()), settings.quote_asset, catalog)
         ):
             message = replace(message, body=f"{message.body}\n\n{worth}")
-        urls = [url.get_secret_value() for url in settings.notify]
-        return _Delivery(_without_secrets(message, settings), urls, equity)
+        return _Delivery(_without_secrets(message, settings), settings.message_urls, equity)
 
     def _next_batch(self, wait: float | None) -> tuple[list[Message], bool]:
         """Return what comes within a few seconds of the first message, and whether there is more to come."""

@@ -328,11 +328,19 @@ def test_an_address_for_messages_may_have_letters_of_any_language_but_no_invisib
 # --------------------------------------------------------------------------- environment
 
 
+# Those that have a form of their own.
+WELL_FORMED = {
+    "MARSSHOT_PING_URL": "https://from-the-environment",
+    "TELEGRAM_TOKEN": "123456789:from-the-environment",
+    "TELEGRAM_CHAT_ID": "71000001",
+}
+
+
 @pytest.mark.parametrize(("variable", "path"), SECRET_VARIABLES.items())
 def test_the_environment_wins_over_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str, path: tuple[str, str]
 ) -> None:
-    given = "https://from-the-environment" if variable == "MARSSHOT_PING_URL" else "from-the-environment"
+    given = WELL_FORMED.get(variable, "from-the-environment")
     monkeypatch.setenv(variable, given)
     settings = read_settings(written(tmp_path, SEED))
     section, key = path
@@ -712,7 +720,9 @@ def test_no_message_ever_holds_a_secret(secret: str, wrap: Any, place: str, by_v
 @given(secret=_SECRETS)
 @hypothesis_settings(deadline=None)
 def test_settings_do_not_show_their_secrets(secret: str) -> None:
-    environment = dict.fromkeys(SECRET_VARIABLES, secret) | {"MARSSHOT_PING_URL": f"https://hc-ping.com/{secret}"}
+    environment = (
+        dict.fromkeys(SECRET_VARIABLES, secret) | WELL_FORMED | {"MARSSHOT_PING_URL": f"https://hc-ping.com/{secret}"}
+    )
     settings = check_settings(seed_content(), Path("config.yaml"), environment)
     assert settings.secrets == tuple(environment.values())
     assert secret not in repr(settings)

@@ -48,6 +48,7 @@ NETWORK: dict[str, set[str]] = {
         "marsshot.market_data.binance_public",
         "marsshot.market_data.coinbase",
         "marsshot.monitoring.heartbeat",
+        "marsshot.monitoring.telegram_api",
     },
     "waitress": {"marsshot.dashboard.server"},
     "websockets": set(),
