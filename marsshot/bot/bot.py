@@ -96,6 +96,7 @@ class Bot:
             control=control,
             reconciler=self.reconciler,
             journal=journal,
+            venues_agree=lambda symbol: self.price_feed.venues_agree(symbol),
         )
         self._journal = journal
         self._last_check: datetime | None = None

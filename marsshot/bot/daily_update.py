@@ -78,11 +78,13 @@ class DailyUpdater:
         control: ControlFiles,
         reconciler: Reconciler,
         journal: Journal | None = None,
+        venues_agree: Callable[[str], bool] = lambda symbol: False,
     ) -> None:
         self._store = store
         self._clock = clock
         self._scores = scores
         self._prices = prices
+        self._venues_agree = venues_agree
         self._control = control
         self._reconciler = reconciler
         self._journal = journal
@@ -162,8 +164,9 @@ class DailyUpdater:
         binance = executor.exchange.prices([settings.pair(symbol) for symbol in symbols])
         by_symbol = {symbol: binance[settings.pair(symbol)] for symbol in symbols if settings.pair(symbol) in binance}
         rules = settings.daily_rules
-        scores = without_other_coins(scoring.scores, by_symbol, rules.max_history_divergence)
         prices = self._prices(list(book.positions)) if book.positions else {}
+        confirmed = [symbol for symbol in book.positions if self._venues_agree(symbol)]
+        scores = without_other_coins(scoring.scores, by_symbol, rules.max_history_divergence, confirmed)
         facts = self._lever_facts(scoring, {**by_symbol, **prices}, settings)
         plan = decide_daily_plan(
             scoring.day,

@@ -121,6 +121,11 @@ class PriceFeed:
         calm = {symbol: one for symbol, one in book.positions.items() if not book.has_pending_order(symbol)}
         self._judge.note_balances(calm, _balances_of(settings, exchange))
 
+    def venues_agree(self, symbol: str) -> bool:
+        """Return whether both venues told the same price of a token at the last look, and it is believed."""
+        quote = self.last_quotes.get(symbol)
+        return quote is not None and quote.price is not None and quote.agrees is True
+
     def note_halt(self, symbol: str) -> None:
         """Remember that a token's pair is not traded now: it may come back as another coin."""
         self._judge.note_halt(symbol)

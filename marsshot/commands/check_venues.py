@@ -20,10 +20,12 @@ from marsshot.core.domain import EXACT, Account, Book, TradingRules
 from marsshot.core.errors import MarsShotError
 from marsshot.exchange.binance.exchange import ApiKeyPermissions, BinanceExchange
 from marsshot.infra.clock import Clock
+from marsshot.market_data.base import NotTrackedError, QuotaSpentError, SourceRefusedError
 from marsshot.market_data.coinbase import Coinbase, MissingPriceReason
 from marsshot.market_data.price_aggregator import Quote, fetch_prices_for_symbols
 from marsshot.portfolio.difference_messages import difference_text
 from marsshot.portfolio.reconciliation import balance_differences
+from marsshot.strategy.daily_plan import is_crash
 
 SMALL_CLOCK_ERROR_MS = 1000
 # What all tokens meet with at once where it is Coinbase, or the way to it, that is in trouble.
@@ -73,6 +75,8 @@ def venue_findings(
         except MarsShotError as error:
             text = " ".join(catalog.render(*error.faults).split())
             yield Finding(Level.BAD, "Binance", text, catalog.text("check.binance_remedy"))
+            unscored = histories.result().errors.items()
+            yield from (_unscored(token, error, catalog) for token, error in unscored if token in tokens)
             yield from _daily_bars(histories.result(), tokens, settings, catalog)
             return
         by_token = {token: prices[settings.pair(token)] for token in tokens if settings.pair(token) in prices}
@@ -182,15 +186,16 @@ def _priced(token: str, venue_data: VenueData, settings: Settings, catalog: Cata
     """Tell whether the prices of the three venues are of the same coin."""
     quote, binance = venue_data.quotes[token], venue_data.binance.get(token)
     if token in venue_data.histories.errors:
-        return Finding(
-            Level.BAD, token, catalog.render(venue_data.histories.errors[token]), catalog.text("check.name_or_drop")
-        )
+        return _unscored(token, venue_data.histories.errors[token], catalog)
     close = venue_data.histories.closes.get(token)
     if close is not None and binance is not None:
         distance = EXACT.abs(EXACT.subtract(close, binance))
         if distance > EXACT.multiply(binance, settings.strategy.max_history_divergence):
-            text = catalog.text("check.other_history", source=settings.source_name, close=close, price=binance)
-            return Finding(Level.BAD, token, text, catalog.text("check.name"))
+            facts = {"source": settings.source_name, "close": close, "price": binance, "change": binance / close - 1}
+            if quote.agrees and is_crash(close, binance):
+                text = catalog.text("check.fallen", **facts)
+                return Finding(Level.NOTE, token, text, catalog.text("check.fallen_remedy"))
+            return Finding(Level.BAD, token, catalog.text("check.other_history", **facts), catalog.text("check.name"))
     if quote.price is None:
         return Finding(Level.BAD, token, catalog.text("check.no_price", why=quote.note), catalog.text("check.network"))
     if quote.agrees is False:
@@ -203,33 +208,43 @@ def _priced(token: str, venue_data: VenueData, settings: Settings, catalog: Cata
     )
     text = catalog.text("check.token", price=quote.price, source=quote.source, history=history)
     if not quote.note:
-        return Finding(Level.GOOD, token, text)
-    note = catalog.text("check.only_binance") if quote.source == "Binance" else catalog.render(quote.note)
+        return Finding(Level.GOOD if close is not None else Level.NOTE, token, text)
+    has_none = quote.source == "Binance" and quote.missing not in COINBASE_TROUBLES
+    note = catalog.text("check.only_binance") if has_none else catalog.render(quote.note)
     return Finding(Level.NOTE, token, catalog.text("check.token_noted", text=text, note=note))
+
+
+def _unscored(token: str, error: MarsShotError, catalog: Catalog) -> Finding:
+    """Tell why one token has no history, while others have."""
+    remedy = "check.name_or_drop" if isinstance(error, NotTrackedError) else "check.ask_later"
+    return Finding(Level.BAD, token, catalog.render(error.message), catalog.text(remedy))
 
 
 def _daily_bars(
     histories: Histories, tokens: Collection[str], settings: Settings, catalog: Catalog
 ) -> Iterator[Finding]:
-    for coin, error_text in histories.errors.items():
+    source = settings.source_name
+    for coin, error in histories.errors.items():
         if coin not in tokens:  # BTC or ETH: no token has a score without them
-            yield Finding(
-                Level.BAD, coin, catalog.render(error_text), catalog.text(f"check.source_remedy.{settings.data_source}")
-            )
-    if histories.refused:
-        yield Finding(
-            Level.BAD,
-            settings.source_name,
-            catalog.render(histories.refused),
-            catalog.text(f"check.source_remedy.{settings.data_source}"),
-        )
+            is_unknown = isinstance(error, NotTrackedError)
+            remedy = f"check.source_remedy.{settings.data_source}" if is_unknown else "check.ask_later"
+            yield Finding(Level.BAD, coin, catalog.render(error.message), catalog.text(remedy))
+    if histories.trouble is not None:
+        text = catalog.render(histories.trouble.message)
+        yield Finding(Level.BAD, source, text, catalog.text(_trouble_remedy(histories.trouble, settings)))
     elif histories.not_asked:
         limit = settings.source_requests_per_minute
         minutes = len(histories.not_asked) // limit + 1
         text = catalog.text("check.not_all", tokens=", ".join(histories.not_asked), limit=limit)
-        yield Finding(Level.NOTE, settings.source_name, text, catalog.text("check.ask_all", minutes=minutes))
+        yield Finding(Level.NOTE, source, text, catalog.text("check.ask_all", minutes=minutes))
     elif not histories.errors:
-        yield Finding(Level.GOOD, settings.source_name, catalog.text("check.all_asked"))
+        yield Finding(Level.GOOD, source, catalog.text("check.all_asked"))
+
+
+def _trouble_remedy(trouble: MarsShotError, settings: Settings) -> str:
+    if isinstance(trouble, SourceRefusedError):
+        return f"check.source_remedy.{settings.data_source}"
+    return "check.quota_remedy" if isinstance(trouble, QuotaSpentError) else "check.source_silent_remedy"
 
 
 # --------------------------------------------------------------------------- money

@@ -5,7 +5,7 @@ Never fetches, orders or saves.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from decimal import ROUND_DOWN, Decimal
@@ -25,6 +25,7 @@ from marsshot.core.domain import (
 from marsshot.core.reasons import DecisionReason, SkipReason
 
 MAX_REASON_LENGTH = 200
+REDENOMINATION_RATIO = 10  # a price that many times higher or lower is another unit's
 
 Blocker = tuple[DecisionReason, str]
 """Why a token cannot be bought now, and what a venue or the owner said, in words."""
@@ -48,10 +49,14 @@ def may_plan_go_on(plan_day: date, now: datetime, hour_utc: int, minute_utc: int
     return plan_day == now.date() - timedelta(days=1) and not is_next_due
 
 
-def without_other_coins(scores: Sequence[Score], prices: Mapping[str, Decimal], max_divergence: Decimal) -> list[Score]:
+def without_other_coins(
+    scores: Sequence[Score], prices: Mapping[str, Decimal], max_divergence: Decimal, confirmed: Collection[str] = ()
+) -> list[Score]:
     """Take the probability from tokens whose history does not fit Binance's price: another coin of the same ticker.
 
     prices: Binance's last, by token. max_divergence is relative to them; exactly that far is still near enough.
+    confirmed: held tokens, bought by a history that fitted then, whose price both venues agree on: where that is lower
+    than the close, and not by more than a redenomination would be, it has crashed, and its exit needs the score.
     """
 
     def checked(score: Score) -> Score:
@@ -63,7 +68,9 @@ def without_other_coins(scores: Sequence[Score], prices: Mapping[str, Decimal], 
             return replace(
                 score, probability=None, unavailable_reason=unavailable_reason, reason=DecisionReason.NOT_COMPARED
             )
-        if EXACT.abs(EXACT.subtract(score.last_close, price)) > EXACT.multiply(price, max_divergence):
+        has_crashed = score.symbol in confirmed and is_crash(score.last_close, price)
+        is_far = EXACT.abs(EXACT.subtract(score.last_close, price)) > EXACT.multiply(price, max_divergence)
+        if is_far and not has_crashed:
             unavailable_reason = LocalizedText("scores.other_coin", close=score.last_close, price=price)
             return replace(
                 score, probability=None, unavailable_reason=unavailable_reason, reason=DecisionReason.OTHER_COIN
@@ -71,6 +78,11 @@ def without_other_coins(scores: Sequence[Score], prices: Mapping[str, Decimal], 
         return score
 
     return [checked(score) for score in scores]
+
+
+def is_crash(last_close: Decimal, price: Decimal) -> bool:
+    """Return whether a price is under the close before it by what coins fall, and no more than to a tenth."""
+    return last_close / REDENOMINATION_RATIO <= price < last_close
 
 
 def decide_daily_plan(

@@ -188,11 +188,24 @@ def test_a_share_above_the_largest_order_is_bought_in_parts(harness: TradingHarn
 def test_another_coin_under_the_same_ticker_is_not_traded(harness: TradingHarness) -> None:
     harness.add_position("ADA", "300")
     scores = scored(harness, ADA="0.1", DOT="0.9", LINK="0.9")
-    scores.last_closes = {"ADA": "1.51", "DOT": "1.5", "LINK": "0.49"}
+    scores.last_closes = {"ADA": "0.49", "DOT": "1.5", "LINK": "1.51"}
     harness.bot(scores).daily_update()
     assert bought(harness) == {"DOT": D(1000)}
     assert harness.traded() == ["BUY DOT"]
     assert any("LINK" in line and "too far apart" in line for line in harness.captured_log.of("daily.decision"))
+
+
+@pytest.mark.parametrize(("is_coinbase_there", "sold"), [(True, ["SELL ADA"]), (False, [])])
+def test_a_held_token_that_crashed_is_sold_by_its_score_where_both_venues_agree(
+    harness: TradingHarness, is_coinbase_there: bool, sold: list[str]
+) -> None:
+    harness.add_position("ADA", "300")
+    if not is_coinbase_there:
+        harness.market.coinbase.unlisted.add("ADA")
+    scores = scored(harness, ADA="0.1")
+    scores.last_closes = {"ADA": "3.1"}
+    harness.bot(scores).daily_update()
+    assert harness.traded() == sold
 
 
 def leave_out_dot_because_it_is_not_permitted(harness: TradingHarness) -> None:

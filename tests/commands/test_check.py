@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 import main
+from embedded_market.market_data.history import unix_day
 from marsshot.bot.control_files import ControlFiles
 from marsshot.config.loader import read_settings
-from tests.helpers.process_harness import ProcessHarness, open_process_harness
+from tests.helpers.process_harness import RECORDED_DAY, ProcessHarness, open_process_harness
 
 RIGHTS = {"ipRestrict": True, "enableReading": True, "enableWithdrawals": False, "enableSpotAndMarginTrading": True}
 
@@ -136,6 +137,15 @@ def another_history(harness: ProcessHarness) -> None:
     harness.market.set_price("ADA", "30")
 
 
+def lunarcrush_is_down(harness: ProcessHarness) -> None:
+    harness.market.faults.add(service="lunarcrush", match="", kind="status", times=-1, status=503)
+
+
+def lunarcrush_is_spent(harness: ProcessHarness) -> None:
+    body = '{"error": "daily quota"}'
+    harness.market.faults.add(service="lunarcrush", match="", kind="status", times=-1, status=429, body=body)
+
+
 def coinbase_means_another(harness: ProcessHarness) -> None:
     body = '{"data":{"amount":"77","base":"ADA","currency":"USD"}}'
     harness.market.faults.add(service="coinbase", match="ADA-USD", kind="status", times=-1, status=200, body=body)
@@ -187,6 +197,8 @@ BREAKAGES: dict[str, tuple[Any, str, str]] = {
     "model": (no_model, "model", "there is no such file"),
     "balances": (missing_coins, "book and account", "the book has 400, Binance has 300"),
     "LunarCrush's key": (lunarcrush_refuses, "LunarCrush", "key"),
+    "LunarCrush is down": (lunarcrush_is_down, "LunarCrush", "look at the network"),
+    "LunarCrush's quota": (lunarcrush_is_spent, "LunarCrush", "larger plan"),
 }
 
 
@@ -235,6 +247,34 @@ def test_a_limit_that_is_used_up_leaves_tokens_out_and_says_how_to_ask_them(
     harness.config["lunarcrush"]["requests_per_minute"] = 10_000
     harness.write_config()
     assert check("--all").lines["LunarCrush"][0] == "OK"
+
+
+def test_what_was_not_asked_is_never_green(harness: ProcessHarness, check: Any) -> None:
+    lunarcrush_is_down(harness)
+    report = check()
+    assert {"ADA", "DOT"} <= report.marked("NOTE")
+    assert "limit" not in report.out
+    assert "--all" not in report.out
+
+
+def test_asking_for_all_of_a_source_that_is_down_ends_soon_and_names_the_network(
+    harness: ProcessHarness, check: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("marsshot.market_data.lunarcrush.ATTEMPTS", 1)
+    lunarcrush_is_down(harness)
+    report = check("--all")
+    assert report.marked("MEND") == {"LunarCrush"}
+    assert "look at the network" in report.lines["LunarCrush"][1]
+    assert "symbols" not in report.out
+
+
+@pytest.mark.parametrize(("price", "mark"), [("0.32", "NOTE"), ("0.09", "MEND")])
+def test_a_fall_that_both_venues_tell_of_is_not_called_another_coin(
+    harness: ProcessHarness, check: Any, price: str, mark: str
+) -> None:
+    close = Decimal(str(harness.market.history.coins["ADA"].bars[unix_day(RECORDED_DAY) - 1].close))
+    harness.market.set_price("ADA", str(round(Decimal(price) * close, 5)))
+    assert check().lines["ADA"][0] == mark
 
 
 def test_capital_that_is_enough_for_some_is_a_note(harness: ProcessHarness, check: Any) -> None:

@@ -361,6 +361,21 @@ def test_a_score_without_probability_keeps_its_reason() -> None:
     assert without_other_coins([score], {"FET": D(1)}, D("0.50")) == [score]
 
 
+@pytest.mark.parametrize(
+    ("price", "keeps"), [("0.32", True), ("0.10", True), ("0.0999", False), ("2.1", False), ("0.9", True)]
+)
+def test_a_held_token_that_both_venues_say_has_crashed_keeps_its_score(price: str, keeps: bool) -> None:
+    score = a_score("FET", "0.1", last_close=D(1))
+    (checked,) = without_other_coins([score], {"FET": D(price)}, D("0.50"), {"FET"})
+    assert (checked == score) is keeps
+
+
+def test_a_crash_that_only_one_venue_tells_of_gives_no_score() -> None:
+    score = a_score("FET", "0.1", last_close=D(1))
+    (checked,) = without_other_coins([score], {"FET": D("0.32")}, D("0.50"), {"OP"})
+    assert checked.reason is DecisionReason.OTHER_COIN
+
+
 def test_the_distance_is_not_rounded() -> None:
     score = a_score("FET", "0.9", last_close=D("1.50000000000000000000000000000001"))
     assert without_other_coins([score], {"FET": D(1)}, D("0.50"))[0].probability is None
