@@ -62,7 +62,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--sweep", metavar="KEY=VALUES", action="append", default=[], help="values to try: 0.3,0.4,0.5 or 0.6:0.9:0.05")
     add("--jobs", type=_count, default=os.cpu_count() or 1, help="processor cores to use (default: all)")
     add("--scheduler", help="Dask scheduler to spread a sweep over, such as tcp://10.0.0.5:8786")
-    add("--output", type=Path, default=Path(BACKTEST_FOLDER), help="folder to write to (default: backtest)")
+    add("--output", type=Path, help="folder to write to (default: backtest)")
     return parser.parse_args(argv)
 
 
@@ -86,6 +86,7 @@ def _run(arguments: argparse.Namespace) -> None:
     from marsshot.backtesting.result import run_backtest  # noqa: PLC0415 - --help needs none of it
 
     console = Console()
+    arguments.output = arguments.output or Path(BACKTEST_FOLDER)
     _check_output(arguments.output)
     changes = dict(_pair(text, "--set") for text in arguments.changes)
     request = read_request(

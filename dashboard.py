@@ -18,6 +18,7 @@ from pathlib import Path
 
 from marsshot.config.bot_files import CONFIG, DASHBOARD_TOKEN
 from marsshot.config.loader import language_of, localized_error, read_settings
+from marsshot.config.working_folder import folder_of_config
 from marsshot.core.catalog import catalog_of
 from marsshot.core.errors import InputError, MarsShotError
 from marsshot.infra.clock import SystemClock
@@ -31,6 +32,11 @@ NOT_INSTALLED = "dashboard.py: what it runs on is not installed; run: make dashb
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until Ctrl-C. Returns the exit code: 0 done, 1 could not do it, 2 wrong usage, settings or token."""
     chosen = _parser().parse_args(arguments)
+    with folder_of_config(chosen, chosen.config, defaults=(TOKEN_FILE,)) as chosen.config:
+        return _exit_code(chosen)
+
+
+def _exit_code(chosen: argparse.Namespace) -> int:
     try:
         return _new_token(chosen.token_file) if chosen.new_token else _serve(chosen)
     except MarsShotError as error:

@@ -36,6 +36,7 @@ from marsshot.commands.status import show_status
 from marsshot.config.bot_files import CONFIG
 from marsshot.config.loader import language_of, localized_error, read_settings
 from marsshot.config.settings import Settings
+from marsshot.config.working_folder import folder_of_config, refuse_book_left_behind
 from marsshot.core.catalog import Catalog, LocalizedText, catalog_of
 from marsshot.core.errors import InputError, MarsShotError, StopRequested
 from marsshot.infra.clock import SystemClock
@@ -69,7 +70,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="replace")  # a terminal that lacks a character shows another, and no traceback
     given = sys.argv[1:] if arguments is None else arguments
     chosen = _parser(_help_texts(given)).parse_args(given)
-    config = Path(getattr(chosen, "config", CONFIG))
+    with folder_of_config(chosen, Path(getattr(chosen, "config", CONFIG))) as config:
+        return _exit_code(chosen, config)
+
+
+def _exit_code(chosen: argparse.Namespace, config: Path) -> int:
     try:
         code = _restore(chosen, config) if chosen.command == "restore" else _command(chosen, config)
         sys.stdout.flush()
@@ -152,6 +157,7 @@ def _speed(text: str) -> float:
 
 def _command(chosen: argparse.Namespace, config: Path) -> int:
     settings = read_settings(config)
+    refuse_book_left_behind(settings.mode)
 
     def here(work: Callable[[RunningBot], int]) -> int:
         return run_once(settings, config, work, terminal())

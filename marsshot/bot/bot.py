@@ -96,7 +96,7 @@ class Bot:
             control=control,
             reconciler=self.reconciler,
             journal=journal,
-            venues_agree=lambda symbol: self.price_feed.venues_agree(symbol),
+            venues_agree=self._venues_agree,
         )
         self._journal = journal
         self._last_check: datetime | None = None
@@ -107,6 +107,9 @@ class Bot:
 
     def _pair(self, symbol: str) -> str:
         return self.settings.pair(symbol)
+
+    def _venues_agree(self, symbol: str) -> bool:
+        return self.price_feed.venues_agree(symbol)
 
     # ------------------------------------------------------------------ the cycle
 

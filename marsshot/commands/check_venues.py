@@ -75,8 +75,7 @@ def venue_findings(
         except MarsShotError as error:
             text = " ".join(catalog.render(*error.faults).split())
             yield Finding(Level.BAD, "Binance", text, catalog.text("check.binance_remedy"))
-            unscored = histories.result().errors.items()
-            yield from (_unscored(token, error, catalog) for token, error in unscored if token in tokens)
+            yield from _unscored_ones(histories.result(), tokens, catalog)
             yield from _daily_bars(histories.result(), tokens, settings, catalog)
             return
         by_token = {token: prices[settings.pair(token)] for token in tokens if settings.pair(token) in prices}
@@ -182,20 +181,32 @@ def _at_binance(token: str, venue_data: VenueData, settings: Settings, catalog: 
     return None
 
 
+def _far_history(
+    token: str, quote: Quote, prices: tuple[Decimal, Decimal], settings: Settings, catalog: Catalog
+) -> Finding | None:
+    """Tell where the history's last close is too far from Binance's price. prices: both, in this order."""
+    close, binance = prices
+    distance = EXACT.abs(EXACT.subtract(close, binance))
+    if distance <= EXACT.multiply(binance, settings.strategy.max_history_divergence):
+        return None
+    facts = {"source": settings.source_name, "close": close, "price": binance, "change": binance / close - 1}
+    if quote.agrees and is_crash(close, binance):
+        return Finding(Level.NOTE, token, catalog.text("check.fallen", **facts), catalog.text("check.fallen_remedy"))
+    return Finding(Level.BAD, token, catalog.text("check.other_history", **facts), catalog.text("check.name"))
+
+
 def _priced(token: str, venue_data: VenueData, settings: Settings, catalog: Catalog) -> Finding:
     """Tell whether the prices of the three venues are of the same coin."""
     quote, binance = venue_data.quotes[token], venue_data.binance.get(token)
+    close = venue_data.histories.closes.get(token)
     if token in venue_data.histories.errors:
         return _unscored(token, venue_data.histories.errors[token], catalog)
-    close = venue_data.histories.closes.get(token)
-    if close is not None and binance is not None:
-        distance = EXACT.abs(EXACT.subtract(close, binance))
-        if distance > EXACT.multiply(binance, settings.strategy.max_history_divergence):
-            facts = {"source": settings.source_name, "close": close, "price": binance, "change": binance / close - 1}
-            if quote.agrees and is_crash(close, binance):
-                text = catalog.text("check.fallen", **facts)
-                return Finding(Level.NOTE, token, text, catalog.text("check.fallen_remedy"))
-            return Finding(Level.BAD, token, catalog.text("check.other_history", **facts), catalog.text("check.name"))
+    if (
+        close is not None
+        and binance is not None
+        and (far := _far_history(token, quote, (close, binance), settings, catalog))
+    ):
+        return far
     if quote.price is None:
         return Finding(Level.BAD, token, catalog.text("check.no_price", why=quote.note), catalog.text("check.network"))
     if quote.agrees is False:
@@ -212,6 +223,12 @@ def _priced(token: str, venue_data: VenueData, settings: Settings, catalog: Cata
     has_none = quote.source == "Binance" and quote.missing not in COINBASE_TROUBLES
     note = catalog.text("check.only_binance") if has_none else catalog.render(quote.note)
     return Finding(Level.NOTE, token, catalog.text("check.token_noted", text=text, note=note))
+
+
+def _unscored_ones(histories: Histories, tokens: Collection[str], catalog: Catalog) -> Iterator[Finding]:
+    for token, error in histories.errors.items():
+        if token in tokens:
+            yield _unscored(token, error, catalog)
 
 
 def _unscored(token: str, error: MarsShotError, catalog: Catalog) -> Finding:

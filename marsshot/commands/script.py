@@ -14,6 +14,13 @@ def run_script(name: str, work: Callable[[Namespace], None], arguments: Namespac
 
     arguments: config is the path of the settings, which name the language. kept: what Ctrl-C has not taken.
     """
+    from marsshot.config.working_folder import folder_of_config  # noqa: PLC0415 - --help needs none of it
+
+    with folder_of_config(arguments, arguments.config) as arguments.config:
+        return _exit_code(name, work, arguments, kept)
+
+
+def _exit_code(name: str, work: Callable[[Namespace], None], arguments: Namespace, kept: str) -> int:
     try:
         work(arguments)
     except KeyboardInterrupt:
