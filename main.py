@@ -50,6 +50,7 @@ COMMANDS = (
     "run",
     "daily",
     "intraday",
+    "setup",
     "check",
     "status",
     "sell-all",
@@ -76,7 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _exit_code(chosen: argparse.Namespace, config: Path) -> int:
     try:
-        code = _restore(chosen, config) if chosen.command == "restore" else _command(chosen, config)
+        code = _before_settings(chosen, config) if chosen.command in {"restore", "setup"} else _command(chosen, config)
         sys.stdout.flush()
         return code
     except MarsShotError as error:
@@ -319,8 +320,12 @@ def _backup(chosen: argparse.Namespace, settings: Settings, config: Path) -> int
     return run_backup(settings, config, chosen.file)
 
 
-def _restore(chosen: argparse.Namespace, config: Path) -> int:
-    """Restore an archive; it may bring the settings."""
+def _before_settings(chosen: argparse.Namespace, config: Path) -> int:
+    """Do what may bring the settings: restore an archive, or ask for them."""
+    if chosen.command == "setup":
+        from marsshot.commands.setup.setup import run_setup  # noqa: PLC0415 - brings what only this command needs
+
+        return run_setup(config)
     from marsshot.commands.recovery.restore import run_restore  # noqa: PLC0415 - brings what only this command needs
 
     return run_restore(chosen.file, config, force=chosen.force)

@@ -68,7 +68,7 @@ def venue_findings(
                 account, finding = _account(binance, settings, catalog)
                 yield finding
             if settings.mode == "live":
-                yield _key(binance, catalog)
+                yield key_finding(binance, catalog)
             rules = binance.trading_rules([settings.pair(token) for token in tokens])
             prices = binance.prices([settings.pair(token) for token in tokens])
             quotes = _quotes(tokens, settings, binance)
@@ -115,17 +115,19 @@ def _account(binance: BinanceExchange, settings: Settings, catalog: Catalog) -> 
         account = binance.account()
     except MarsShotError as error:
         return None, Finding(Level.BAD, subject, catalog.render(error.message), catalog.text("check.account_remedy"))
+    return account, account_finding(account, settings, catalog)
+
+
+def account_finding(account: Account, settings: Settings, catalog: Catalog) -> Finding:
+    """Tell whether the account may trade, and what is free."""
+    subject = catalog.text("subject.account")
     if not account.can_trade:
-        return account, Finding(
-            Level.BAD, subject, catalog.text("check.no_trade"), catalog.text("check.no_trade_remedy")
-        )
+        return Finding(Level.BAD, subject, catalog.text("check.no_trade"), catalog.text("check.no_trade_remedy"))
     free = account.free.get(settings.quote_asset, Decimal(0))
-    return account, Finding(
-        Level.GOOD, subject, catalog.text("check.account_well", free=free, quote=settings.quote_asset)
-    )
+    return Finding(Level.GOOD, subject, catalog.text("check.account_well", free=free, quote=settings.quote_asset))
 
 
-def _key(binance: BinanceExchange, catalog: Catalog) -> Finding:
+def key_finding(binance: BinanceExchange, catalog: Catalog) -> Finding:
     """Tell what the key may do; where Binance does not say, that is told, and is no fault."""
     subject = catalog.text("subject.key")
     try:

@@ -50,7 +50,7 @@ def show_status(settings: Settings, *, as_json: bool) -> int:
     if as_json:
         print(json.dumps(facts, indent=1))  # noqa: T201
         return 0
-    catalog = Catalog(settings.language)
+    catalog = Catalog(settings.language, zone=settings.zone)
     facts |= {"differences": [difference_text(*one, book, catalog) for one in book.differences.items()]}
     _print(status_lines(facts | _why_paused(control, book, catalog), now, catalog))
     return 0
@@ -59,7 +59,7 @@ def show_status(settings: Settings, *, as_json: bool) -> int:
 def show_daily_update(settings: Settings, day: date) -> int:
     """Print how the requested daily update of a day stands; return 0 if it is done, else 1. Raises InputError."""
     book, seen, now = _load_state(settings)
-    control, catalog = ControlFiles(settings), Catalog(settings.language)
+    control, catalog = ControlFiles(settings), Catalog(settings.language, zone=settings.zone)
     facts = status_facts(book, settings, control.paused(), now, seen)
     is_done = is_daily_update_done(day, book.last_daily_update)
     if not is_done and seen.put_off:

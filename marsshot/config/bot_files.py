@@ -15,6 +15,7 @@ Mode = Literal["demo", "paper", "live"]
 
 CONFIG = "config.yaml"
 PUBLIC_CONFIG = "config.public.yaml"
+KEYS = "keys.env"
 BOOK = "bot_state.json"
 TRADES = "trades.csv"
 DECISIONS = "decisions.csv"
@@ -68,6 +69,7 @@ class BotFile:
 BOT_FILES = (
     BotFile(name=CONFIG, has_mode=False, is_private=False, is_backed_up=True, is_runtime=False),
     BotFile(name=PUBLIC_CONFIG, has_mode=False),
+    BotFile(name=KEYS, has_mode=False, is_runtime=False),
     BotFile(name=BOOK, is_backed_up=True),
     BotFile(name=TRADES, is_backed_up=True),
     BotFile(name=DECISIONS, is_backed_up=True),

@@ -17,7 +17,9 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from marsshot.config.bot_files import KEYS
 from marsshot.config.faults import displayed_key, fault_lines
+from marsshot.config.keys_file import keys_beside
 from marsshot.config.settings import NOTIFY_VARIABLE, SECRET_VARIABLES, Settings, plain_secret
 from marsshot.core.catalog import LANGUAGES, Language, LocalizedText, catalog_of
 from marsshot.core.errors import InputError, MarsShotError
@@ -86,7 +88,12 @@ def read_settings(path: Path, changes: Mapping[str, str] | None = None) -> Setti
     content = _read_yaml(path)
     for key, text in (changes or {}).items():
         content = _with_change(content, key.split("."), _parsed(text, key))
-    return check_settings(content, path, os.environ)
+    return check_settings(content, path, {**keys_beside(path.with_name(KEYS)), **os.environ})
+
+
+def settings_of_text(text: str, path: Path, environment: Mapping[str, str]) -> Settings:
+    """Check settings that are in no file yet; path: what faults name. Raises InputError with one line per fault."""
+    return check_settings(_parsed_yaml(text, path), path, environment)
 
 
 def language_of(path: Path) -> Language:
@@ -199,6 +206,10 @@ def _read_yaml(path: Path) -> object:
         raise InputError(LocalizedText("fault.file.unreadable", path=path, why=error.strerror)) from None
     except UnicodeDecodeError:
         raise InputError(LocalizedText("fault.config.no_text", path=path)) from None
+    return _parsed_yaml(text, path)
+
+
+def _parsed_yaml(text: str, path: Path) -> object:
     try:
         return yaml.load(text, Loader=_ConfigLoader)  # noqa: S506 - a SafeLoader, made stricter
     except yaml.MarkedYAMLError as error:

@@ -12,6 +12,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, StringConstraints
 
@@ -63,6 +64,14 @@ def _refuse_sign(text: str, is_allowed: Callable[[str], bool]) -> None:
             raise ValueError(
                 LocalizedText("fault.config.needed.sign", place=str(place), code_point=f"U+{ord(sign):04X}")
             )
+
+
+def _timezone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (ValueError, OSError, ZoneInfoNotFoundError):
+        raise ValueError(LocalizedText("fault.config.needed.timezone")) from None
+    return value
 
 
 def _dollar_asset(value: str) -> str:
@@ -259,6 +268,7 @@ class Settings(Section):
 
     mode: Mode
     language: Language = "en"
+    timezone: Annotated[str, Field(strict=True), AfterValidator(_timezone)] = "UTC"
     quote_asset: Annotated[Ticker, AfterValidator(_dollar_asset)] = "USDT"
     data_source: DataSource = "lunarcrush"
     tokens_daily: Annotated[tuple[Ticker, ...], Field(min_length=1)]
@@ -286,6 +296,11 @@ class Settings(Section):
             return urls
         chat = f"tgram://{telegram.token.get_secret_value()}/{telegram.chat_id.get_secret_value()}/"
         return (*(url for url in urls if not telegram.is_chat_of(url)), chat)
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The owner's time zone."""
+        return ZoneInfo(self.timezone)
 
     @property
     def exit_rules(self) -> ExitRules:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, timedelta, tzinfo
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
@@ -38,10 +38,13 @@ _MAX_IN_SECONDS, _MAX_IN_MINUTES, _MAX_IN_HOURS = 90, 90, 48
 
 
 class Catalog(Formatter):
-    """The texts of one language."""
+    """The texts of one language. zone: whose time stands beside UTC; None for UTC alone."""
 
-    def __init__(self, language: Language, texts: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, language: Language, texts: Mapping[str, str] | None = None, *, zone: tzinfo | None = None
+    ) -> None:
         self.language = language
+        self._zone = zone
         self._texts = load_texts(language) if texts is None else texts
 
     def text(self, key: str, /, **values: object) -> str:
@@ -93,7 +96,14 @@ class Catalog(Formatter):
 
     def _day(self, value: date) -> str:
         day = f"{value:%d/%m/%Y}" if self.language == "fr" else f"{value:%Y-%m-%d}"
-        return f"{day} {value:%H:%M} UTC" if isinstance(value, datetime) else day
+        if not isinstance(value, datetime):
+            return day
+        moment = f"{day} {value:%H:%M} UTC"
+        local = value.astimezone(self._zone) if self._zone is not None else value
+        if local.utcoffset() == value.utcoffset():
+            return moment
+        other_day = "" if local.date() == value.date() else f"{self._day(local.date())} "
+        return f"{moment} ({other_day}{local:%H:%M %Z})"
 
     def _number(self, value: Decimal | float, form: str) -> str:
         if form == "price":

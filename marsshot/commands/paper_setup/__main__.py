@@ -15,12 +15,10 @@ from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 
-import numpy as np
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from marsshot.commands.paper_setup.liquid_tokens import MIN_DAYS, candidates, most_traded
 from marsshot.commands.paper_setup.settings_file import paper_config
+from marsshot.commands.paper_setup.token_search import search_tokens
 from marsshot.config.bot_files import CONFIG, MODEL, TRAINING_DATA, file_in_mode, report_path
 from marsshot.config.loader import localized_error, read_settings
 from marsshot.config.settings import Settings
@@ -29,14 +27,11 @@ from marsshot.core.errors import InputError, MarsShotError, TemporaryError
 from marsshot.infra.atomic_files import replace_file
 from marsshot.infra.child_processes import PROJECT, module_environment
 from marsshot.infra.clock import Clock, SystemClock
-from marsshot.market_data.bar_cache import DailyBars
 from marsshot.market_data.binance_public import BinancePublic
-from marsshot.market_data.daily_bar_sources import open_source, source_kind
 from marsshot.model.integrity import read_verified, refuse_other_source
 
 PAPER_CONFIG = Path("config.paper.yaml")
 MAX_CLOCK_ERROR = timedelta(seconds=60)
-MIN_TOKENS = 5
 FIRST_PORT, PORTS = 8377, 20
 DASHBOARD_END_SECONDS = 10.0
 
@@ -72,7 +67,7 @@ def _settings(clock: Clock, console: Console) -> Settings:
     if not is_new:
         return settings
     catalog = Catalog(settings.language)
-    tokens = _chosen_tokens(public, settings, clock, console)
+    tokens = search_tokens(public, settings, clock, console)
     text = Path(CONFIG).read_text(encoding="utf-8")
     day = clock.now().date()
     replace_file(PAPER_CONFIG, paper_config(text, tokens, day, settings.binance_api.data_url).encode())
@@ -91,29 +86,6 @@ def _refuse_wrong_clock(public: BinancePublic, clock: Clock) -> None:
     ahead = clock.now() - told
     if abs(ahead) > MAX_CLOCK_ERROR:
         raise InputError(LocalizedText("paper.clock", seconds=f"{ahead.total_seconds():+.0f}"))
-
-
-def _chosen_tokens(public: BinancePublic, settings: Settings, clock: Clock, console: Console) -> list[str]:
-    """Return the most traded tokens. Their bars are the ones that training needs: they stay in the cache."""
-    catalog = Catalog(settings.language)
-    info = public.content("/api/v3/exchangeInfo", {"symbolStatus": "TRADING", "showPermissionSets": "false"})
-    rows = info.get("symbols") if isinstance(info, dict) else None
-    names = candidates((row for row in rows or () if isinstance(row, dict)), settings.quote_asset)
-    source = open_source(settings, clock, lambda line: console.print(catalog.render(line), highlight=False))
-    coins = {name: source_kind(settings).coin(settings, name) for name in names}
-    days = max(settings.training.days, MIN_DAYS)
-    histories: dict[str, DailyBars] = {}
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console) as bar:
-        task = bar.add_task(catalog.text("paper.choosing"), total=len(coins))
-        for symbol, answer in source.each_daily_bars(coins, days):
-            bar.advance(task)
-            if isinstance(answer, DailyBars):
-                histories[symbol] = answer
-    tokens = most_traded(histories, np.datetime64(clock.now().date(), "D") - np.timedelta64(1, "D"))
-    if len(tokens) < MIN_TOKENS:
-        raise TemporaryError(LocalizedText("paper.too_few", count=len(tokens), asked=len(coins)))
-    return tokens
 
 
 # --------------------------------------------------------------------------- data and model
