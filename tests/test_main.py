@@ -498,26 +498,81 @@ def test_a_stop_while_a_command_waits_ends_it(virtual_harness: VirtualTimeHarnes
 # ------------------------------------------------------------------ settings that change under way
 
 
-def test_changed_settings_are_taken_up(virtual_harness: VirtualTimeHarness) -> None:
+def test_a_changed_setting_is_taken_up_and_told_once_with_its_old_and_new_value(
+    virtual_harness: VirtualTimeHarness,
+) -> None:
     with virtual_harness.opened() as run:
         virtual_harness.listen()
         run.reload_settings()
         assert not virtual_harness.captured_log.of("settings.taken_up"), "nothing has changed"
         virtual_harness.harness.config["strategy"]["buy_threshold"] = 0.9
-        virtual_harness.harness.config["tokens_daily"] = ["LINK"]
         virtual_harness.harness.write_config()
         run.reload_settings()
         run.reload_settings()
-        assert len(virtual_harness.captured_log.of("settings.taken_up")) == 1
-        assert run.bot.settings.tokens_daily == ("LINK",)
+        (told,) = virtual_harness.captured_log.of("settings.taken_up")
+        assert told == "config.yaml: strategy.buy_threshold is 0.9 from now on; it was 0.7"
         assert run.bot.settings.daily_rules.buy_threshold == D("0.9")
+
+
+def test_a_change_is_in_force_at_the_next_price_check(virtual_harness: VirtualTimeHarness) -> None:
+    rules = []
+
+    def after_cycle() -> bool:
+        rules.append(run.bot.settings.exit_rules.stop_loss_fall)
+        virtual_harness.harness.config["strategy"]["stop_loss_pct"] = 0.25
+        virtual_harness.harness.write_config()
+        return len(rules) < 2
+
+    with virtual_harness.opened() as run:
+        loop(run.bot, run.reload_settings, after_cycle)
+    assert rules == [D("0.5"), D("0.25")]
+
+
+@pytest.mark.parametrize(
+    ("change", "key"),
+    [
+        ({"mode": "paper"}, "mode"),
+        ({"quote_asset": "USDC"}, "quote_asset"),
+        ({"logging": {"file": "other.log"}}, "logging.file"),
+        ({"data_source": "binance"}, "data_source"),
+    ],
+)
+def test_what_needs_a_restart_says_so_once_and_the_rest_is_taken_up(
+    virtual_harness: VirtualTimeHarness, change: dict[str, Any], key: str
+) -> None:
+    with virtual_harness.opened() as run:
+        virtual_harness.listen()
+        before = run.bot.settings
+        virtual_harness.harness.config |= change
+        virtual_harness.harness.config["strategy"]["buy_threshold"] = 0.9
+        virtual_harness.harness.write_config()
+        run.reload_settings()
+        run.reload_settings()
+        (told,) = virtual_harness.captured_log.of("settings.need_restart")
+        assert told.startswith(f"config.yaml: {key} is ")
+        assert "after a restart" in told
+        assert run.bot.awaiting_restart == (key,)
+        assert run.bot.settings.mode == before.mode
+        assert run.bot.settings.quote_asset == before.quote_asset
+        assert run.bot.settings.logging == before.logging
+        assert run.bot.settings.daily_rules.buy_threshold == D("0.9"), "what needs no restart is in force"
+
+
+def test_a_changed_key_needs_a_restart_and_is_never_shown(virtual_harness: VirtualTimeHarness) -> None:
+    with virtual_harness.opened() as run:
+        virtual_harness.listen()
+        virtual_harness.harness.config["lunarcrush"]["api_key"] = "lunar-secret-2"
+        virtual_harness.harness.write_config()
+        run.reload_settings()
+        assert run.bot.awaiting_restart == ("lunarcrush.api_key",)
+        (told,) = virtual_harness.captured_log.of("settings.need_restart")
+        assert "lunarcrush.api_key" in told
+        assert "secret" not in told.replace("lunarcrush.api_key", "")
 
 
 BREAKS: dict[str, dict[str, Any]] = {
     "a value out of range": {"strategy": {"stop_loss_pct": 50}},
     "an unknown key": {"mood": "good"},
-    "another mode": {"mode": "paper"},
-    "another quote asset": {"quote_asset": "USDC"},
 }
 
 

@@ -5,7 +5,7 @@ Reloads a changed config.yaml when asked to. Holds no rule.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ from marsshot.bot.journal import Journal
 from marsshot.bot.model_selector import ModelSelector
 from marsshot.bot.scoring_process import ChildScoringProcess, InlineScoringProcess, ScoringProcess
 from marsshot.config.bot_files import BOOK, FALLBACK_MODEL, MODEL, PUBLIC_CONFIG, RESERVE, TRADES
+from marsshot.config.changes import SettingChange, setting_changes, settings_in_force
 from marsshot.config.data_sources import SOURCE_FACTS
 from marsshot.config.loader import read_settings
 from marsshot.config.public_copy import write_public_copy
@@ -97,7 +98,7 @@ def open_bot(
                 control=control,
                 journal=journal,
             )
-            reloader = _SettingsReloader(config, bot, model_selector, apply_overrides, secrets)
+            reloader = _SettingsReloader(config, bot, apply_overrides, secrets)
             try:
                 yield RunningBot(bot, model_selector, reloader.reload_settings, journal)
             finally:
@@ -181,57 +182,46 @@ def _quote_fault(book: Book, settings: Settings) -> str:
 
 
 class _SettingsReloader:
-    """Reloads config.yaml when it has changed and is valid; refuses it, once per change, when it does not."""
+    """Takes up config.yaml when it has changed and is valid; tells each change once, and each fault."""
 
-    def __init__(
-        self,
-        path: Path,
-        bot: Bot,
-        model_selector: ModelSelector,
-        apply_overrides: Callable[[Settings], Settings],
-        secrets: Secrets,
-    ) -> None:
+    def __init__(self, path: Path, bot: Bot, apply_overrides: Callable[[Settings], Settings], secrets: Secrets) -> None:
         self._secrets = secrets
         self._path = path
         self._bot = bot
-        self._model_selector = model_selector
         self._apply_overrides = apply_overrides
         self._seen = file_fingerprint(self._path)
+        self._last_read = bot.settings
 
     def reload_settings(self) -> None:
-        """Reload the file if it has changed since it was last looked at."""
+        """Take up the file if it has changed since it was last looked at; what needs a restart waits for one."""
         fingerprint = file_fingerprint(self._path)
-        if fingerprint == self._seen or self._model_selector.busy:
+        if fingerprint == self._seen:
             return
         self._seen = fingerprint
         try:
             settings = self._apply_overrides(read_settings(self._path))
-            self._refuse_what_needs_a_restart(settings)
         except InputError as error:
             for line in error.faults:
-                log_error("settings.refused", f"The changed settings are not used, the old ones stay. {line}")
+                log_error("settings.refused", LocalizedText("log.settings_refused", fault=line), topic=line)
             return
-        self._apply(settings)
-        _show_settings(settings)
-        log_info("settings.taken_up", f"The changed settings in {self._path} are in use")
-
-    def _refuse_what_needs_a_restart(self, settings: Settings) -> None:
-        if settings.mode != self._bot.settings.mode:
-            raise InputError(f"{self._path}: mode: a change from {self._bot.settings.mode} needs a restart")
-        if (old := self._bot.settings.data_source) != settings.data_source:
-            raise InputError(LocalizedText("fault.config.needs_restart", path=self._path, key="data_source", old=old))
-        if fault := _quote_fault(self._bot.store.book, settings):
-            raise InputError(f"{self._path}: the book {fault}")
-        if missing := settings.missing_keys(*required_keys(settings)):
-            raise InputError(*(f"{self._path}: {line}" for line in missing))
-
-    def _apply(self, settings: Settings) -> None:
         self._secrets.add(settings.secrets)
-        old, self._bot.settings = self._bot.settings, settings
-        if (old.binance_api, old.coinbase) != (settings.binance_api, settings.coinbase):
-            self._bot.coinbase.close()
-            self._bot.coinbase = _coinbase(settings)
-            exchange = trading_exchange(settings, self._bot.clock, lambda: self._bot.store.book)
-            former = self._bot.executor.exchange
-            exchange.keep_quiet_until(former.quiet_until_ms, former.quiet_reason)
-            self._bot.executor.exchange = exchange
+        self._tell(setting_changes(self._last_read, settings))
+        self._last_read = settings
+        running = self._bot.settings
+        self._bot.awaiting_restart = tuple(
+            change.key for change in setting_changes(running, settings) if change.needs_restart
+        )
+        in_force = settings_in_force(running, settings)
+        if in_force != running:
+            self._bot.settings = in_force
+            _show_settings(in_force)
+
+    def _tell(self, changes: Iterable[SettingChange]) -> None:
+        for change in changes:
+            key, old, new = change.key, change.old, change.new
+            if change.needs_restart:
+                text = LocalizedText("log.setting_needs_restart", key=key, old=old, new=new)
+                log_warning("settings.need_restart", text, key=key, old=old, new=new)
+            else:
+                text = LocalizedText("log.setting_changed", key=key, old=old, new=new)
+                log_info("settings.taken_up", text, key=key, old=old, new=new)

@@ -74,6 +74,7 @@ class Bot:
         journal: Journal | None = None,
     ) -> None:
         self.settings = settings
+        self.awaiting_restart: tuple[str, ...] = ()  # keys that config.yaml has changed and this bot does not go by
         self.clock = clock
         self.store = store
         self.coinbase = coinbase
@@ -168,6 +169,8 @@ class Bot:
                 found.append(Trouble(TroubleKind.SALE_REFUSED, symbol))
         if self.quiet_seconds_left() > 0:
             found.append(Trouble(TroubleKind.VENUE_SILENT, "Binance"))
+        if book.positions:
+            found += [Trouble(TroubleKind.NO_ANSWER, venue.value) for venue in self.price_feed.silent_venues]
         return found
 
     def _keep_room(self) -> None:

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from marsshot.config.bot_files import CONTROL_FOLDER, DAILY, PAUSE, REPLY, RESUME, SELL_ALL
 from marsshot.core.catalog import LocalizedText
 from marsshot.core.errors import TemporaryError
+from marsshot.core.foreign_text import one_line
 from marsshot.core.reasons import UnsoldReason
 from marsshot.infra.atomic_files import Disk, replace_atomically, replace_in_shared_folder
 
@@ -101,7 +102,7 @@ class ControlFiles:
         return tuple(dict.fromkeys((*self._pause, *self._live_pause)))
 
     def _reason(self, paths: Sequence[Path]) -> str:
-        return " ".join(" ".join(line for line in self._lines(paths) if line != BY_DIFFERENCE).split())[:500]
+        return one_line(" ".join(line for line in self._lines(paths) if line != BY_DIFFERENCE)).strip()
 
     def _lines(self, paths: Sequence[Path]) -> list[str]:
         """Return what stands in the first of these files that is there."""

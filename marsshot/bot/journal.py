@@ -6,8 +6,6 @@ all.
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -22,6 +20,7 @@ from marsshot.core.catalog import LocalizedText, catalog_of
 from marsshot.core.decisions import Decision
 from marsshot.core.domain import ZERO, Book, DailyPlan, is_usable_price, utc_text
 from marsshot.infra.atomic_files import Disk
+from marsshot.infra.csv_rows import csv_bytes
 from marsshot.infra.event_log import log_warning
 from marsshot.portfolio.serialization import decimal_text
 from marsshot.strategy.daily_plan import settled_decisions
@@ -319,10 +318,3 @@ def _without_last(content: bytes, beginning: bytes) -> int:
             break
         length -= len(line)
     return length
-
-
-def csv_bytes(rows: Iterable[Sequence[str]]) -> bytes:
-    """Return rows as CSV."""
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    return text.getvalue().encode("utf-8", errors="replace")

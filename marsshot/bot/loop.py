@@ -23,13 +23,12 @@ def loop(
 ) -> None:
     """Cycle until the clock says stop, or until after_cycle returns False. No error ends it: it is logged and told.
 
-    reload_settings: takes up changed settings; called before a daily update is begun. cycle_ended: called after each
-    cycle that has ended, in trouble that was foreseen too.
+    reload_settings: takes up changed settings; called before each cycle. cycle_ended: called after each cycle that has
+    ended, in trouble that was foreseen too.
     """
     while not bot.clock.stopping:
         try:
-            if bot.daily_is_due() and bot.store.book.plan is None:
-                reload_settings()
+            reload_settings()
             bot.cycle()
         except StopRequested:
             break

@@ -20,7 +20,7 @@ from marsshot.exchange.base import Exchange
 from marsshot.infra.background import Inbox
 from marsshot.infra.clock import Clock
 from marsshot.infra.event_log import log_error, log_info, log_warning
-from marsshot.market_data.coinbase import SpotPrices
+from marsshot.market_data.coinbase import NO_ANSWER, SpotPrices
 from marsshot.market_data.price_aggregator import PriceAggregator, PriceSource, PriceUpdate, Quote
 from marsshot.strategy.second_look import Effect, LastLook, Standstill
 
@@ -89,6 +89,7 @@ class PriceFeed:
         self._all_at_once = all_at_once
         self._make_inbox = make_inbox
         self.last_quotes: dict[str, Quote] = {}
+        self.silent_venues: tuple[PriceSource, ...] = ()  # at the last look, for all that was asked for
         self._judge = PriceJudge(clock, last_looks)
         self._last_logged: dict[str, str] = {}
 
@@ -146,6 +147,7 @@ class PriceFeed:
         self._judge.begin_look(self._store.book.positions, symbols)
         balance_of = _balances_of(settings, exchange)
         aggregator = PriceAggregator(symbols, settings, coinbase, exchange, self._make_inbox())
+        has_coinbase_answered = not symbols
         for quotes in aggregator.quotes(
             self._accepts_single_source, lambda: self._clock.stopping, all_at_once=self._all_at_once
         ):
@@ -155,12 +157,15 @@ class PriceFeed:
             }
             accepted = {symbol: one.quote for symbol, one in judged.items()}
             self.last_quotes |= accepted
+            has_coinbase_answered |= any(quote.missing not in NO_ANSWER for quote in quotes.values())
             self._log_changes(accepted, aggregator.binance_problem)
             yield PriceLook(
                 {symbol: quote.price for symbol, quote in accepted.items() if quote.price is not None},
                 {symbol: quote.agrees for symbol, quote in quotes.items() if quote.agrees is not None},
                 [symbol for symbol, one in judged.items() if one.standstill is Standstill.REPLACED],
             )
+        is_silent = {PriceSource.COINBASE: not has_coinbase_answered, PriceSource.BINANCE: aggregator.binance_problem}
+        self.silent_venues = tuple(venue for venue, silent in is_silent.items() if silent)
 
     def _judged(self, symbol: str, quote: Quote, would_act: WouldAct, balance_of: BalanceOf) -> JudgedQuote:
         held = self._store.book.positions.get(symbol)

@@ -17,7 +17,8 @@ class TroubleKind(StrEnum):
     """What is wrong; texts stand in the catalogue under `trouble`."""
 
     NO_PRICE = "no_price"  # no venue has a usable price of a held token
-    VENUE_SILENT = "venue_silent"  # a venue gives no answer at all
+    VENUE_SILENT = "venue_silent"  # the exchange takes no request
+    NO_ANSWER = "no_answer"  # a venue has given no usable answer about any token
     SALE_REFUSED = "sale_refused"  # a sale that is due is refused again and again
     ORDER_IN_DOUBT = "order_in_doubt"  # what became of an order is not known
 

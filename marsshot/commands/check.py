@@ -156,9 +156,25 @@ def _passes(settings: Settings, book: Book | None, catalog: Catalog) -> Iterator
     if settings.mode == "demo":
         yield _good(catalog, "pass", catalog.text("check.pass_demo", running=running))
         return
+    if fault := _fault_of_midnight(settings, book, catalog):
+        yield fault
     moment = next_daily_update(book, settings, SystemClock().now())
     when = catalog.text("check.at", moment=moment) if moment else catalog.text("check.now")
     yield _good(catalog, "pass", catalog.text("check.pass", when=when, running=running))
+
+
+def _fault_of_midnight(settings: Settings, book: Book | None, catalog: Catalog) -> Finding | None:
+    """Return that the last token is asked about after midnight, when its answer makes no pass of that date any more."""
+    strategy, limit = settings.strategy, settings.source_requests_per_minute
+    coins = len({*settings.tokens_daily, *(book.positions if book else ()), "BTC", "ETH"})
+    minutes_needed = (coins - 1) // limit  # the first minute's are asked at once
+    minutes_left = 24 * 60 - strategy.daily_update_hour_utc * 60 - strategy.daily_update_minute_utc
+    if minutes_needed < minutes_left:
+        return None
+    begin = f"{strategy.daily_update_hour_utc:02}:{strategy.daily_update_minute_utc:02}"
+    facts = {"coins": coins, "limit": limit, "needed": minutes_needed, "left": minutes_left, "begin": begin}
+    text, remedy = catalog.text("check.past_midnight", **facts), catalog.text("check.past_midnight_remedy")
+    return Finding(Level.BAD, catalog.text("subject.pass"), text, remedy)
 
 
 def _is_bot_running(settings: Settings) -> bool:

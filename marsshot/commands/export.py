@@ -5,8 +5,6 @@ Reads trades.csv and the book; changes neither, and needs no network.
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -21,7 +19,7 @@ from marsshot.core.domain import ZERO, Book
 from marsshot.core.errors import InputError, TemporaryError
 from marsshot.infra.atomic_files import Disk, replace_atomically
 from marsshot.infra.clock import SystemClock
-from marsshot.infra.csv_rows import CsvLineError
+from marsshot.infra.csv_rows import CsvLineError, csv_bytes
 from marsshot.portfolio.trades_file import Trade, parse_trades, with_trades_of_book
 from positions_store import load_state
 
@@ -63,14 +61,11 @@ def _trades(path: Path, book: Book | None, quote_asset: str) -> list[Trade]:
 
 
 def _write(path: Path, rows: Sequence[Row], columns: Sequence[str]) -> None:
-    text = io.StringIO()
-    names = dict.fromkeys([*columns, *(column for row in rows for column in row)])
-    writer = csv.DictWriter(text, list(names), restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
+    names = list(dict.fromkeys([*columns, *(column for row in rows for column in row)]))
+    content = csv_bytes([names, *([row.get(name, "") for name in names] for row in rows)])
     try:
         path.parent.mkdir(mode=0o700, exist_ok=True)
-        replace_atomically(Disk(), path, text.getvalue().encode())
+        replace_atomically(Disk(), path, content)
     except OSError as error:
         raise TemporaryError(LocalizedText("fault.file.unwritable", path=path, why=error.strerror)) from None
 

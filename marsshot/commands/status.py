@@ -21,22 +21,24 @@ from marsshot.bot.journal import (
     read_last_seen,
 )
 from marsshot.commands.status_view import DUE_NOW, daily_update_lines, status_lines
-from marsshot.config.bot_files import BOOK, DECISIONS, EQUITY, LAST_SEEN, TRADES
+from marsshot.config.bot_files import BOOK, DECISIONS, EQUITY, HEARTBEAT, LAST_SEEN, TRADES, lock_path
+from marsshot.config.changes import needs_restart, plain_settings
 from marsshot.config.settings import Settings
 from marsshot.core.catalog import Catalog, LocalizedText
 from marsshot.core.domain import Book, Position, QuietReason, utc_text
-from marsshot.core.errors import InputError
+from marsshot.core.errors import InputError, MarsShotError
 from marsshot.core.exit_settings import ExitRules
 from marsshot.core.reasons import OrderReason
 from marsshot.infra.atomic_files import Disk
 from marsshot.infra.clock import SystemClock
 from marsshot.infra.console import terminal
 from marsshot.infra.csv_rows import CsvLineError
+from marsshot.monitoring.bot_state import BotState, read_state
 from marsshot.portfolio.difference_messages import difference_text
 from marsshot.portfolio.serialization import decimal_text
 from marsshot.portfolio.trades_file import Trade, read_trades, realised_profit, with_trades_of_book
 from marsshot.strategy.daily_plan import is_daily_update_done, is_daily_update_due
-from positions_store import load_state
+from positions_store import is_locked, load_state
 from risk_manager import exit_levels
 
 PROFIT_DAYS = {"7_days": 7, "30_days": 30}
@@ -46,7 +48,7 @@ def show_status(settings: Settings, *, as_json: bool) -> int:
     """Print the state of the bot; return 0. Raises InputError where there is no book, or none that can be trusted."""
     book, seen, now = _load_state(settings)
     control = ControlFiles(settings)
-    facts = status_facts(book, settings, control.paused(), now, seen)
+    facts = status_facts(book, settings, control.paused(), now, seen, _state_of_running_bot(settings))
     if as_json:
         print(json.dumps(facts, indent=1))  # noqa: T201
         return 0
@@ -66,6 +68,34 @@ def show_daily_update(settings: Settings, day: date) -> int:
         _print([catalog.text("beside.daily_waits", why=seen.put_off)])
     _print(daily_update_lines(facts | _why_paused(control, book, catalog), catalog))
     return 0 if is_done else 1
+
+
+def _running_facts(state: BotState | None, settings: Settings) -> dict[str, Any]:
+    """Return what a running bot tells of itself: its lasting troubles, where it does not go by these settings."""
+    if state is None:
+        return {"troubles": [], "settings_in_force": {}}
+    in_force, in_file = state.settings, plain_settings(settings)
+    differing = (key for key in (*in_force, *in_file) if in_force.get(key) != in_file.get(key))
+    return {
+        "troubles": [
+            {"kind": one.kind.value, "subject": one.subject, "since": utc_text(since)}
+            for one, since in state.troubles.items()
+        ],
+        "settings_in_force": {
+            key: {"in_force": in_force.get(key), "in_file": in_file.get(key), "needs_restart": needs_restart(key)}
+            for key in dict.fromkeys((*differing, *state.awaiting_restart))
+        },
+    }
+
+
+def _state_of_running_bot(settings: Settings) -> BotState | None:
+    """Return what a bot tells that runs in this folder; the demo's goes by addresses of its own."""
+    book = settings.file(BOOK)
+    if settings.mode == "demo" or not lock_path(book).exists():
+        return None
+    with suppress(MarsShotError):
+        return read_state(settings.file(HEARTBEAT)) if is_locked(book) else None
+    return None
 
 
 def _load_state(settings: Settings) -> tuple[Book, LastSeen, datetime]:
@@ -94,7 +124,12 @@ def pause_reason(control: ControlFiles, book: Book | None, catalog: Catalog) -> 
 
 
 def status_facts(
-    book: Book, settings: Settings, paused: str, now: datetime, seen: LastSeen | None = None
+    book: Book,
+    settings: Settings,
+    paused: str,
+    now: datetime,
+    seen: LastSeen | None = None,
+    running: BotState | None = None,
 ) -> dict[str, Any]:
     """Return the state as plain values; amounts are decimal texts in quote asset, moments UTC in ISO 8601."""
     seen = seen or LastSeen()
@@ -128,6 +163,7 @@ def status_facts(
         "exchange_quiet_reason": book.exchange_quiet_reason.value if _quiet_until(book, now) else "",
         "open_doubts": [f"{one.side.lower()} {one.symbol} {one.client_order_id}" for one in book.intents.values()],
         "differences": list(book.differences.values()),
+        **_running_facts(running, settings),
         "positions": {
             symbol: _position_facts(symbol, held, settings.exit_rules, seen)
             for symbol, held in sorted(book.positions.items())

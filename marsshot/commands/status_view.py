@@ -7,7 +7,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from marsshot.core.catalog import Catalog
+from marsshot.core.catalog import Catalog, LocalizedText
 from marsshot.core.domain import QuietReason
 
 DUE_NOW = "due now"  # stands for a moment in the facts, which programs read as JSON
@@ -20,6 +20,7 @@ def status_lines(facts: Mapping[str, Any], now: datetime, catalog: Catalog) -> I
     if facts["exchange_quiet_until"]:
         key = "banned" if facts["exchange_quiet_reason"] == QuietReason.BAN else "rate_limited"
         yield catalog.text(f"status.{key}", until=datetime.fromisoformat(facts["exchange_quiet_until"]))
+    yield from _running_bot(facts, catalog)
     for sentence in facts["differences"]:
         yield catalog.text("status.differs", sentence=sentence)
     if not facts["positions"]:
@@ -27,6 +28,21 @@ def status_lines(facts: Mapping[str, Any], now: datetime, catalog: Catalog) -> I
     for symbol, held in facts["positions"].items():
         yield ""
         yield from _position(symbol, held, facts["quote_asset"], now, catalog)
+
+
+def _running_bot(facts: Mapping[str, Any], catalog: Catalog) -> Iterator[str]:
+    """Yield what keeps a running bot from seeing or selling, and the settings that it does not take from the file."""
+    for trouble in facts["troubles"]:
+        since = datetime.fromisoformat(trouble["since"])
+        sentence = catalog.text(f"trouble.status.{trouble['kind']}", subject=trouble["subject"], since=since)
+        yield catalog.text("status.trouble", sentence=sentence)
+    for key, values in facts["settings_in_force"].items():
+        if values["in_force"] == values["in_file"]:
+            yield catalog.text("status.hidden_in_force", key=key)
+            continue
+        when = catalog.text(f"status.{'after_restart' if values['needs_restart'] else 'from_next_check'}")
+        shown = {name: values[name] or LocalizedText("status.none") for name in ("in_force", "in_file")}
+        yield catalog.text("status.in_force", key=key, when=when, **shown)
 
 
 def _money(facts: Mapping[str, Any], catalog: Catalog) -> Iterator[str]:

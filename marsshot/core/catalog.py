@@ -19,6 +19,8 @@ from typing import Any, Literal, get_args
 
 import yaml
 
+from marsshot.core.foreign_text import one_line
+
 Language = Literal["en", "fr"]
 LANGUAGES: tuple[Language, ...] = get_args(Language)
 FOLDER = Path(__file__).parent / "locales"
@@ -37,6 +39,12 @@ _SIGNIFICANT_DIGITS = 6  # digits of a price
 _MAX_IN_SECONDS, _MAX_IN_MINUTES, _MAX_IN_HOURS = 90, 90, 48
 
 
+class CatalogText(str):
+    """A text that the catalogue has made: its own words, and values as one printable line each. Others are foreign."""
+
+    __slots__ = ()
+
+
 class Catalog(Formatter):
     """The texts of one language. zone: whose time stands beside UTC; None for UTC alone."""
 
@@ -48,7 +56,7 @@ class Catalog(Formatter):
         self._texts = load_texts(language) if texts is None else texts
 
     def text(self, key: str, /, **values: object) -> str:
-        """Return the sentence of this key with the values in their places.
+        """Return the sentence of this key with the values in their places; a text from outside as one printable line.
 
         In the catalogue `{x}` stands for a text, a sentence, a number, a day, a moment (UTC), a span of time, or a
         tuple of texts; numbers may be given a form: `{x:money}` 1,234.50, `{x:gain}` +1,234.50, `{x:percent}` 12.5 %,
@@ -57,17 +65,19 @@ class Catalog(Formatter):
         one that this process trades at; nobody has to give it.
         Raises KeyError for a key or a value that is missing: a mistake in the program, which the tests look for.
         """
-        return self.vformat(self._texts[key], (), _names | values)
+        return CatalogText(self.vformat(self._texts[key], (), _names | values))
 
     def render(self, *texts: str) -> str:
-        """Return the texts, a line each: sentences of the catalogue in this language, any other text as it is."""
-        return "\n".join(self._rendered(one) if isinstance(one, LocalizedText) else one for one in texts)
+        """Return the texts, a line each: sentences of the catalogue in this language, any other text on one line."""
+        return CatalogText("\n".join(map(self._rendered, texts)))
 
-    def _rendered(self, sentence: LocalizedText) -> str:
+    def _rendered(self, text: str) -> str:
+        if not isinstance(text, LocalizedText):
+            return text if isinstance(text, CatalogText) else one_line(text)
         try:
-            return self.text(sentence.key, **sentence.values)
+            return self.text(text.key, **text.values)
         except _CATALOG_ERRORS:
-            return str(sentence)
+            return str(text)
 
     def has_key(self, key: str) -> bool:
         """Return whether there is such a key."""
@@ -83,7 +93,7 @@ class Catalog(Formatter):
             return self._duration(value)
         if isinstance(value, Decimal | float | int) and not isinstance(value, bool):
             return self._number(value, format_spec)
-        return str(format(value, format_spec))
+        return one_line(format(value, format_spec))
 
     def _text(self, value: str | tuple[str, ...], form: str) -> str:
         if isinstance(value, tuple):
@@ -125,7 +135,7 @@ class Catalog(Formatter):
         return f"{seconds // 86_400} {self._texts['unit.days']}"
 
 
-class LocalizedText(str):
+class LocalizedText(CatalogText):
     """A sentence of the catalogue in English, which keeps its key and values for `Words.render`.
 
     It is a text like any other: compared, logged and written down in English. Joined to another text it is no longer a
@@ -141,7 +151,7 @@ class LocalizedText(str):
         try:
             text = _english().text(key, **values)
         except _CATALOG_ERRORS:
-            text = " ".join((key, *(f"{name}={value}" for name, value in values.items())))
+            text = " ".join((key, *(one_line(f"{name}={value}") for name, value in values.items())))
         sentence = super().__new__(cls, text)
         sentence.key, sentence.values = key, values
         return sentence
@@ -205,7 +215,7 @@ def _rounded(price: Decimal) -> Decimal:
 def load_texts(language: Language) -> Mapping[str, str]:
     """Return the catalogue of a language: `status.paused` is the key of `paused` under `status`."""
     content = yaml.load((FOLDER / f"{language}.yaml").read_text(encoding="utf-8"), Loader=_LOADER)  # noqa: S506 - safe
-    command = os.environ.get(COMMAND_VARIABLE, "")
+    command = one_line(os.environ.get(COMMAND_VARIABLE, ""))
     return {key: with_command_name(text, command) for key, text in _flatten(content, "")}
 
 

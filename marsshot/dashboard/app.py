@@ -14,6 +14,7 @@ from jinja2 import StrictUndefined
 from werkzeug.exceptions import HTTPException
 
 from marsshot.core.catalog import LANGUAGES, Catalog
+from marsshot.core.foreign_text import printable
 from marsshot.core.reasons import OrderReason
 from marsshot.dashboard.data.bot_snapshot import BotFiles
 from marsshot.dashboard.presentation.chart_frame import BOKEH_SCRIPT, bokeh_script
@@ -35,6 +36,7 @@ def create_app(bot_files: BotFiles, server_address: ServerAddress, now: Callable
     app = Flask(__name__)
     app.config["SEND_FILE_MAX_AGE_DEFAULT"] = ONE_YEAR_SECONDS  # the address changes with the content
     app.jinja_env.undefined = StrictUndefined
+    app.jinja_env.finalize = lambda value: printable(value) if type(value) is str else value
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.before_request(lambda: setattr(g, "words", _chosen_catalog(bot_files)))
     request_security = RequestSecurity(app, server_address, now, lambda: bot_files.settings.secrets)

@@ -1,17 +1,26 @@
-"""Reads the rows of the bot's CSV files as values; a fault names its line. Bytes in, values out: opens no file."""
+"""The rows of the bot's CSV files: written as cells that no spreadsheet runs, read back as the same values.
+
+A fault names its line. Bytes in, values out: opens no file.
+"""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Collection, Iterator, Mapping
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from decimal import Decimal
-from typing import TypeVar
+from typing import Any, TypeVar
+
+from marsshot.core.catalog import CatalogText
+from marsshot.core.foreign_text import one_line, printable
 
 Cells = Mapping[str, str]
 Value = TypeVar("Value")
 # What a function that makes values of a row's texts is known to end with where they are none.
 NO_VALUES = (ValueError, ArithmeticError, KeyError, TypeError)
+_QUOTE = "'"
+_FORMULA = re.compile(rf"{_QUOTE}*[=+@-]")  # with quotes before it, so that each quoting can be taken back
 
 
 class CsvLineError(ValueError):
@@ -20,6 +29,33 @@ class CsvLineError(ValueError):
     def __init__(self, line: int) -> None:
         super().__init__(f"line {line}")
         self.line = line
+
+
+def csv_bytes(rows: Iterable[Iterable[object]]) -> bytes:
+    """Return rows as the lines of a CSV file."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([map(_cell, row) for row in rows])
+    return text.getvalue().encode()
+
+
+def _cell(value: object) -> str:
+    """Return what stands in a cell: text on one line, and quoted where a spreadsheet would take it for a formula."""
+    text = printable(value) if isinstance(value, CatalogText) else one_line(str(value))
+    return _QUOTE + text if _FORMULA.match(text) and not _is_number(text) else text
+
+
+def _read_cell(cell: Any) -> Any:
+    """Return the text that stands in a cell; cells beyond the columns are a list, those that are not there None."""
+    if not isinstance(cell, str):
+        return cell
+    return one_line(cell[1:] if cell.startswith(_QUOTE) and _FORMULA.match(cell) else cell)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return Decimal(text).is_finite()
+    except ArithmeticError:
+        return False
 
 
 def read_rows(
@@ -47,7 +83,7 @@ def read_lines(content: bytes, needed: Collection[str] = ()) -> Iterator[tuple[i
         if content and not set(needed) <= set(rows.fieldnames or ()):
             raise CsvLineError(rows.line_num)
         for row in rows:
-            yield rows.line_num, row
+            yield rows.line_num, {name: _read_cell(cell) for name, cell in row.items()}
     except csv.Error:
         raise CsvLineError(rows.line_num) from None
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from marsshot.core.catalog import Catalog, LocalizedText
 from marsshot.core.errors import InputError
+from marsshot.core.foreign_text import one_line, printable
 from marsshot.infra.atomic_files import open_private
 from marsshot.infra.console import Terminal
 
@@ -76,19 +77,25 @@ class _RedactingFormatter(logging.Formatter):
         self._catalog = catalog
 
     def format(self, record: logging.LogRecord) -> str:
-        text = super().format(record)
+        text = printable(record.getMessage())
         if self._catalog is not None and isinstance(record.msg, LocalizedText):
-            text = self._catalog.render(record.msg)
+            text = printable(self._catalog.render(record.msg))
+        if record.exc_info:  # indented, so that none of its lines is taken for one of the log's own
+            trace = self.formatException(record.exc_info).splitlines()
+            text = "\n".join([text, *(f"  {one_line(self._secrets.redact(line))}" for line in trace)])
         stamp = self._now()
         if self._for_console:
             mark = "" if record.levelno < logging.WARNING else "! "
             line = f"{stamp:%Y-%m-%d %H:%M}  {mark}{text}"
         else:
             details = getattr(record, "details", {}).items()
-            fields = "".join(f" {key}={shlex.quote(self._secrets.redact(str(value)))}" for key, value in details)
+            fields = "".join(f" {key}={shlex.quote(self._detail(value))}" for key, value in details)
             event = getattr(record, "event", record.name)
             line = f"{stamp:%Y-%m-%dT%H:%M:%SZ} {record.levelname} {event}{fields} | {text}"
         return self._secrets.redact(line)
+
+    def _detail(self, value: object) -> str:
+        return one_line(self._secrets.redact(str(value)))
 
 
 class _ConsoleHandler(logging.Handler):

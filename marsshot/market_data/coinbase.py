@@ -41,6 +41,18 @@ class MissingPriceReason(StrEnum):
     ODD_PRICE = "odd_price"
 
 
+NO_ANSWER = frozenset(
+    {
+        MissingPriceReason.SILENT,
+        MissingPriceReason.LATE,
+        MissingPriceReason.SLOW,
+        MissingPriceReason.QUIET,
+        MissingPriceReason.ANSWERED,
+    }
+)
+"""The reasons that are the venue's trouble; the others are the token's."""
+
+
 @dataclass(frozen=True, slots=True)
 class SpotPrice:
     """A price in USD that rules can calculate with."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -25,6 +25,7 @@ from marsshot.infra.atomic_files import Disk
 from marsshot.infra.bounded_http import bounded_manager
 from marsshot.infra.clock import SystemClock
 from marsshot.infra.event_log import log_warning
+from marsshot.monitoring.bot_state import state_content
 from marsshot.monitoring.sd_notify import ALIVE, READY, STOPPING, SystemdNotifier, status
 
 WATCHDOG_SECONDS, HEARTBEAT_SECONDS = 10.0, 60.0
@@ -47,6 +48,7 @@ class Heartbeat:
         now: Callable[[], datetime],
         summary: Callable[[], str],
         ping: Callable[[], None],
+        state: Callable[[], Mapping[str, object]] = dict,
         seconds: Callable[[], float] = monotonic,
     ) -> None:
         self._notifier = notifier
@@ -55,6 +57,7 @@ class Heartbeat:
         self._now = now
         self._summary = summary
         self._ping = ping
+        self._state = state
         self._seconds = seconds
         self._thread = threading.get_ident()
         self._cycle_ended = self._last_sign = seconds()
@@ -93,7 +96,8 @@ class Heartbeat:
         self._notifier.notify(STOPPING, status("finishing the order in hand"))
 
     def _write(self, now: datetime) -> None:
-        content = {"time": utc_text(now), "mode": self._mode, "pid": os.getpid(), "version": VERSION}
+        content: dict[str, object] = {"time": utc_text(now), "mode": self._mode, "pid": os.getpid(), "version": VERSION}
+        content |= self._state()
         try:
             # Not seen down to the disk: after a power cut nobody needs it.
             Disk().write_unsynced(self._path, json.dumps(content).encode())
@@ -148,7 +152,7 @@ def heartbeat_for(bot: Bot, summary: Callable[[], str]) -> Iterator[Heartbeat]:
     ping = Ping(lambda: bot.settings).send if clock is bot.clock else lambda: None
     notifier = SystemdNotifier(os.environ.get("NOTIFY_SOCKET", ""))
     path, mode = bot.settings.file(HEARTBEAT), bot.settings.mode
-    heart = Heartbeat(notifier, path, mode, now=clock.now, summary=summary, ping=ping)
+    heart = Heartbeat(notifier, path, mode, now=clock.now, summary=summary, ping=ping, state=lambda: state_content(bot))
     if isinstance(bot.clock, SystemClock):
         bot.clock.on_read = heart.notify_watchdog
     try:

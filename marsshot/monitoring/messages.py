@@ -15,6 +15,7 @@ from typing import Any
 
 from marsshot.core.catalog import Catalog
 from marsshot.core.domain import Side
+from marsshot.core.foreign_text import one_line
 
 
 class Kind(StrEnum):
@@ -48,13 +49,14 @@ _PROBLEM_EVENTS = frozenset(
         "order.account_trouble",
         "order.not_sold",
         "order.still_unknown",
+        "settings.need_restart",
         "trades.not_written",
     }
 )
 
 
 def message_of(event: str, level: int, sentence: str, details: Mapping[str, Any], catalog: Catalog) -> Message | None:
-    """Return what to tell the owner of an event, or None. sentence: the line of bot.log, in English."""
+    """Return what to tell the owner of an event, or None. sentence: the line of bot.log."""
     if event in _BUILDERS:
         return _BUILDERS[event](details, catalog)
     if level >= logging.ERROR or event in _PROBLEM_EVENTS:
@@ -93,6 +95,8 @@ def _control_applied(details: Mapping[str, Any], catalog: Catalog) -> Message:
     return Message(title=PLAIN_TITLE, body=catalog.text(key))
 
 
+_CHANGE = ("key", "old", "new")
+
 # What is told whenever it happens.
 _BUILDERS: Mapping[str, Callable[[Mapping[str, Any], Catalog], Message]] = {
     "order.filled": _order,
@@ -102,6 +106,9 @@ _BUILDERS: Mapping[str, Callable[[Mapping[str, Any], Catalog], Message]] = {
     "control.heard": _control_applied,
     "trouble.over": lambda details, catalog: Message(
         title=PLAIN_TITLE, body=catalog.text("trouble.over", subject=details["subject"])
+    ),
+    "settings.taken_up": lambda details, catalog: Message(
+        title=PLAIN_TITLE, body=catalog.text("log.setting_changed", **{name: details[name] for name in _CHANGE})
     ),
     "control.sell_all": lambda _, catalog: Message(title=PLAIN_TITLE, body=catalog.text("message.selling_all")),
 }
@@ -114,13 +121,13 @@ def _problem(event: str, level: int, sentence: str, details: Mapping[str, Any], 
         title=catalog.text("message.needs_you_title" if serious else "message.trouble_title"),
         body=catalog.text("message.detail", headline=catalog.text(headline), told=sentence),
         kind=Kind.FAILURE if serious else Kind.WARNING,
-        topic=f"{event} {details.get('symbol', '') or details.get('topic', '')}",
+        topic=f"{event} {details.get('symbol') or details.get('topic') or details.get('key', '')}",
     )
 
 
 def plain_message(sentence: str) -> Message:
     """Return a message of the log's own line, for an event that does not hold what its message needs."""
-    return Message(title=PLAIN_TITLE, body=sentence)
+    return Message(title=PLAIN_TITLE, body=one_line(sentence))
 
 
 def portfolio_value_text(points: Sequence[tuple[datetime, Decimal]], asset: str, catalog: Catalog) -> str:

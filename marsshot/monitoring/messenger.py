@@ -19,7 +19,7 @@ from time import monotonic
 from marsshot.bot.journal import read_equity
 from marsshot.config.bot_files import EQUITY
 from marsshot.config.settings import NOTIFY_VARIABLE, SECRET_VARIABLES, Settings
-from marsshot.core.catalog import catalog_of
+from marsshot.core.catalog import LocalizedText, catalog_of
 from marsshot.infra.atomic_files import Disk
 from marsshot.infra.child_processes import module_command, module_environment
 from marsshot.infra.event_log import Secrets, log, log_warning
@@ -141,7 +141,8 @@ class Messenger(logging.Handler):
 
 
 def _message(record: logging.LogRecord, settings: Settings) -> Message | None:
-    event, details, sentence = getattr(record, "event", ""), getattr(record, "details", {}), record.getMessage()
+    event, details = getattr(record, "event", ""), getattr(record, "details", {})
+    sentence = record.msg if isinstance(record.msg, LocalizedText) else record.getMessage()
     try:
         return message_of(event, record.levelno, sentence, details, catalog_of(settings.language))
     except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError, OSError):

@@ -6,7 +6,6 @@ Opens the file for reading only; it is written by positions_store.py.
 from __future__ import annotations
 
 import csv
-import io
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -20,6 +19,7 @@ from marsshot.infra.csv_rows import (
     NO_VALUES,
     Cells,
     CsvLineError,
+    csv_bytes,
     finite_number,
     number_or_none,
     read_lines,
@@ -66,12 +66,8 @@ class Trade:
 
 def csv_rows(rows: Iterable[TradeRow], *, header: bool) -> bytes:
     """Return rows as the file has them."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    if header:
-        writer.writerow(TRADE_COLUMNS)
-    writer.writerows(_cells(row).values() for row in rows)
-    return text.getvalue().encode()
+    head = [TRADE_COLUMNS] if header else []
+    return csv_bytes([*head, *(_cells(row).values() for row in rows)])
 
 
 def _cells(row: TradeRow) -> dict[str, str]:

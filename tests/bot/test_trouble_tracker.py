@@ -10,11 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from marsshot.bot.bot import Bot
 from marsshot.bot.trouble_tracker import TOLD_AFTER, Trouble, TroubleKind, Troubles, updated
+from marsshot.core.domain import QuietReason, utc_text
+from marsshot.monitoring.bot_state import state_content
 from tests.helpers.builders import NOW
 from tests.helpers.trading_harness import TradingHarness, open_trading_harness
 
 BLIND = Trouble(TroubleKind.NO_PRICE, "FET")
+COINBASE_SILENT = Trouble(TroubleKind.NO_ANSWER, "Coinbase")
 DOUBT = Trouble(TroubleKind.ORDER_IN_DOUBT, "OP")
 MINUTE = timedelta(minutes=1)
 
@@ -86,8 +90,62 @@ def test_a_position_without_a_price_is_told_after_a_quarter_of_an_hour(harness: 
         harness.wait(300)
     assert harness.captured_log.of("trouble.lasts") == []
     bot.cycle()
-    assert harness.captured_log.of("trouble.lasts")[0].startswith("ADA: no venue has had a price")
+    venue, token = harness.captured_log.of("trouble.lasts")
+    assert venue.startswith("Binance has given no usable answer")
+    assert token.startswith("ADA: no venue has had a price")
     harness.market.faults.clear()
     harness.wait(300)
     bot.cycle()
-    assert harness.captured_log.of("trouble.over") == ["ADA: that trouble is over"]
+    assert harness.captured_log.of("trouble.over") == ["Binance: that trouble is over", "ADA: that trouble is over"]
+
+
+def lasting(harness: TradingHarness) -> Bot:
+    """Return a bot after a quarter of an hour of checks."""
+    bot = harness.bot()
+    for _ in range(4):
+        bot.cycle()
+        harness.wait(300)
+    return bot
+
+
+def test_a_venue_that_answers_nothing_is_told_by_name_although_the_other_has_prices(harness: TradingHarness) -> None:
+    harness.add_position("ADA", "300")
+    harness.market.faults.add(service="coinbase", match="spot", kind="status", times=-1, status=503)
+    bot = lasting(harness)
+    (told,) = harness.captured_log.of("trouble.lasts")
+    assert told.startswith("Coinbase has given no usable answer")
+    assert state_content(bot)["troubles"] == [
+        {"kind": "no_answer", "subject": "Coinbase", "since": utc_text(bot.troubles.told()[COINBASE_SILENT])}
+    ]
+    harness.market.faults.clear()
+    bot.cycle()
+    assert harness.captured_log.of("trouble.over") == ["Coinbase: that trouble is over"]
+    assert state_content(bot)["troubles"] == []
+
+
+def test_a_token_that_a_venue_does_not_list_is_no_trouble_of_the_venues(harness: TradingHarness) -> None:
+    harness.add_position("ADA", "300")
+    harness.market.coinbase.unlisted.add("ADA")
+    lasting(harness)
+    assert harness.captured_log.of("trouble.lasts") == []
+
+
+def test_a_trouble_stands_in_the_heartbeats_content_while_it_lasts(harness: TradingHarness) -> None:
+    harness.add_position("ADA", "300")
+    harness.market.coinbase.unlisted.add("ADA")
+    harness.fault("ticker/price", "drop_before", times=-1)
+    bot = lasting(harness)
+    told = state_content(bot)["troubles"]
+    assert isinstance(told, list)
+    assert {(one["kind"], one["subject"]) for one in told} == {("no_price", "ADA"), ("no_answer", "Binance")}
+
+
+def test_the_end_of_a_ban_stands_in_the_heartbeats_content_while_it_lasts(harness: TradingHarness) -> None:
+    bot = harness.bot()
+    until = harness.clock.now() + timedelta(minutes=20)
+    bot.executor.exchange.keep_quiet_until(int(until.timestamp() * 1000), QuietReason.BAN)
+    content = state_content(bot)
+    assert (content["exchange_quiet_until"], content["exchange_quiet_reason"]) == (utc_text(until), "ban")
+    harness.wait(1201)
+    content = state_content(bot)
+    assert (content["exchange_quiet_until"], content["exchange_quiet_reason"]) == (None, "")

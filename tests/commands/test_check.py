@@ -14,7 +14,10 @@ import pytest
 import main
 from embedded_market.market_data.history import unix_day
 from marsshot.bot.control_files import ControlFiles
+from marsshot.commands.check import _fault_of_midnight
+from marsshot.commands.check_findings import Level
 from marsshot.config.loader import read_settings
+from marsshot.core.catalog import Catalog
 from tests.helpers.process_harness import RECORDED_DAY, ProcessHarness, open_process_harness
 
 RIGHTS = {"ipRestrict": True, "enableReading": True, "enableWithdrawals": False, "enableSpotAndMarginTrading": True}
@@ -275,6 +278,21 @@ def test_a_fall_that_both_venues_tell_of_is_not_called_another_coin(
     close = Decimal(str(harness.market.history.coins["ADA"].bars[unix_day(RECORDED_DAY) - 1].close))
     harness.market.set_price("ADA", str(round(Decimal(price) * close, 5)))
     assert check().lines["ADA"][0] == mark
+
+
+@pytest.mark.parametrize(("limit", "minute", "is_told"), [(4, 59, False), (3, 59, True), (2, 58, False), (1, 57, True)])
+def test_the_last_token_must_be_asked_about_before_midnight(
+    harness: ProcessHarness, limit: int, minute: int, is_told: bool
+) -> None:
+    harness.config["lunarcrush"]["requests_per_minute"] = limit
+    harness.config["strategy"] |= {"daily_update_hour_utc": 23, "daily_update_minute_utc": minute}
+    harness.write_config()
+    settings = read_settings(harness.folder / "config.yaml")
+    fault = _fault_of_midnight(settings, None, Catalog("en"))
+    assert (fault is not None) is is_told
+    if fault is not None:
+        assert fault.level is Level.BAD
+        assert fault.text.startswith(f"4 coins, of which {limit} can be asked about a minute, need {3 // limit} min")
 
 
 def test_capital_that_is_enough_for_some_is_a_note(harness: ProcessHarness, check: Any) -> None:

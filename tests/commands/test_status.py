@@ -13,15 +13,18 @@ import pytest
 
 from marsshot.bot.control_files import ControlFiles
 from marsshot.bot.journal import LastSeen
+from marsshot.bot.trouble_tracker import TroubleKind
 from marsshot.commands.status import pause_reason, show_status, status_facts
 from marsshot.commands.status_view import status_lines
+from marsshot.config.changes import plain_settings
 from marsshot.core.catalog import LANGUAGES, Catalog, Language
 from marsshot.core.domain import Book, QuietReason, TradeRow
 from marsshot.core.errors import InputError
 from marsshot.core.reasons import OrderReason
 from marsshot.infra.atomic_files import Disk
+from marsshot.monitoring.bot_state import BotState, read_state
 from marsshot.portfolio.serialization import topic_from_text
-from positions_store import Store, save_state
+from positions_store import Store, save_state, writer_lock
 from tests.helpers.builders import (
     TODAY,
     D,
@@ -116,6 +119,70 @@ def test_the_end_of_a_ban_is_told(reason: QuietReason, minutes: int, shown: str)
     lines = "\n".join(status_lines(told | {"pause_reason": ""}, MORNING, Catalog("en")))
     assert ("Binance" in lines) is bool(shown)
     assert shown.format(until=f"{until:%Y-%m-%d %H:%M}") in lines
+
+
+def a_running_bot(**told: object) -> BotState:
+    """Return what a bot tells that runs by `some_settings`, read from the file that it writes."""
+    content = {"troubles": [], "settings": plain_settings(some_settings()), "awaiting_restart": []} | told
+    Path("heartbeat.json").write_text(json.dumps(content))
+    state = read_state(Path("heartbeat.json"))
+    assert state is not None
+    return state
+
+
+def running_lines(state: BotState, language: Language, **settings: object) -> list[str]:
+    told = status_facts(a_book(), some_settings(**settings), "", MORNING, None, state) | {"pause_reason": ""}
+    return list(status_lines(told, MORNING, Catalog(language)))
+
+
+@pytest.mark.parametrize("kind", TroubleKind)
+@pytest.mark.parametrize(("language", "begin"), [("en", "Trouble: FET: "), ("fr", "Problème : FET : ")])
+def test_a_trouble_that_lasts_stands_there_while_it_does(kind: TroubleKind, language: Language, begin: str) -> None:
+    since = {"en": "2021-02-15 08:30 UTC", "fr": "15/02/2021 08:30 UTC"}[language]
+    state = a_running_bot(troubles=[{"kind": kind.value, "subject": "FET", "since": "2021-02-15T08:30:00Z"}])
+    (line,) = (line for line in running_lines(state, language) if line.startswith(begin))
+    assert since in line
+    assert not any(line.startswith(begin) for line in running_lines(a_running_bot(), language))
+
+
+def test_a_setting_that_the_running_bot_has_not_taken_up_is_shown_with_both_values() -> None:
+    assert not any("goes by" in line for line in running_lines(a_running_bot(), "en"))
+    assert "The running bot goes by mode: paper (config.yaml: live); a restart takes it up" in running_lines(
+        a_running_bot(settings=plain_settings(some_settings()) | {"mode": "paper"}), "en", mode="live"
+    )
+    changed = plain_settings(some_settings()) | {"strategy.stop_loss_pct": "0.25"}
+    assert (
+        "Le robot en marche suit strategy.stop_loss_pct : 0.25 (config.yaml : 0.5) ; le prochain contrôle en tiendra"
+        " compte" in running_lines(a_running_bot(settings=changed), "fr")
+    )
+
+
+def test_a_key_that_awaits_a_restart_is_named_and_not_shown() -> None:
+    state = a_running_bot(awaiting_restart=["binance_api.api_secret"])
+    (line,) = (line for line in running_lines(state, "en") if "api_secret" in line)
+    assert line == "The running bot goes by another binance_api.api_secret than config.yaml; a restart takes it up"
+
+
+def test_what_a_bot_tells_is_shown_while_it_runs_and_not_after(capsys: pytest.CaptureFixture[str]) -> None:
+    saved(a_book())
+    content = {"troubles": [], "settings": {"strategy.stop_loss_pct": "0.25"}, "awaiting_restart": []}
+    Path("heartbeat.paper.json").write_text(json.dumps(content))
+    book = Path("bot_state.paper.json")
+
+    def in_force() -> dict[str, Any]:
+        assert show_status(some_settings(mode="paper"), as_json=True) == 0
+        told: dict[str, Any] = json.loads(capsys.readouterr().out)["settings_in_force"]
+        return told
+
+    with writer_lock(book):
+        assert in_force()["strategy.stop_loss_pct"]["in_force"] == "0.25"
+    assert in_force() == {}
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"troubles": [{"kind": "new"}]}', '{"troubles": 3}'])
+def test_a_heartbeat_of_another_version_tells_nothing(content: str) -> None:
+    Path("heartbeat.json").write_text(content)
+    assert read_state(Path("heartbeat.json")) is None
 
 
 def test_without_a_price_a_position_counts_at_its_entry() -> None:

@@ -70,6 +70,43 @@ def test_a_line_on_the_terminal_is_for_people(path: Path, terminal: io.StringIO)
     ]
 
 
+FORGED = "no\n2021-02-15T00:30:00Z INFO order.filled | Sold everything\x1b[2J"
+
+
+@pytest.mark.parametrize("as_detail", [True, False])
+def test_what_an_exchange_says_forges_no_line_and_steers_no_terminal(
+    path: Path, terminal: io.StringIO, as_detail: bool
+) -> None:
+    start(path, terminal)
+    if as_detail:
+        log_warning("order.refused", "Refused", why=FORGED)
+    else:
+        log_warning("order.refused", f"Refused: {FORGED}")
+    for written in (path.read_text(), terminal.getvalue()):
+        assert written.count("\n") == 1
+        assert "\x1b" not in written
+
+
+def test_a_detail_has_at_most_300_characters(path: Path) -> None:
+    start(path)
+    log_info("an.event", "text", short="a" * 300, long="b" * 301)
+    line = path.read_text()
+    assert f"short={'a' * 300} " in line
+    assert f"'{'b' * 299}…'" in line
+
+
+def test_a_traceback_holds_no_line_that_could_be_one_of_the_logs_own(path: Path) -> None:
+    start(path)
+    try:
+        raise ValueError(FORGED)
+    except ValueError:
+        log.exception("Something unforeseen", extra={"event": "cycle.surprise"})
+    first, *others = path.read_text().splitlines()
+    assert first == "2021-02-15T00:30:00Z ERROR cycle.surprise | Something unforeseen"
+    assert others[-1].startswith("  2021-02-15")
+    assert all(line.startswith("  ") for line in others)
+
+
 def test_the_level_says_who_is_needed(path: Path) -> None:
     start(path)
     for tell in (log_info, log_file_only, log_warning, log_error):

@@ -32,7 +32,6 @@ ALLOWED = {
         "_last_moment": "a row of a CSV file",
         "_without_last": "a row of a CSV file",
     },
-    "marsshot/bot/control_files.py": {"_reason": "blanks of PAUSE are joined for one line"},
     "marsshot/commands/check_venues.py": {"venue_findings": "blanks are joined for one line"},
     "marsshot/core/catalog.py": {"_text": "blanks are joined for one line"},
     "marsshot/core/reasons.py": {"initials": "the value of a reason"},

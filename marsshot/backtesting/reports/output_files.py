@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from marsshot.backtesting.reports.html_report import report_page
@@ -15,6 +13,7 @@ from marsshot.config.bot_files import BACKTEST_REPORT, EQUITY, TRADES
 from marsshot.core.domain import utc_text
 from marsshot.core.errors import MarsShotError
 from marsshot.infra.atomic_files import replace_file
+from marsshot.infra.csv_rows import csv_bytes
 
 
 class ResultNotWrittenError(MarsShotError):
@@ -27,7 +26,7 @@ def write_result(result: BacktestResult, folder: Path) -> list[Path]:
         folder,
         {
             TRADES: result.run_result.trades_csv,
-            EQUITY: _csv(_equity_rows(result)),
+            EQUITY: csv_bytes(_equity_rows(result)),
             BACKTEST_REPORT: report_page(result).encode(),
         },
     )
@@ -38,7 +37,7 @@ def write_sweep(found: SweepResult, folder: Path) -> list[Path]:
     rows = [[*found.keys, *found.COLUMNS]] + [
         [*cell.values, *(repr(value) for value in cell.metrics)] for cell in found.cells
     ]
-    return _write(folder, {"sweep.csv": _csv(rows), "sweep.html": sweep_page(found).encode()})
+    return _write(folder, {"sweep.csv": csv_bytes(rows), "sweep.html": sweep_page(found).encode()})
 
 
 def _equity_rows(result: BacktestResult) -> list[list[str]]:
@@ -48,12 +47,6 @@ def _equity_rows(result: BacktestResult) -> list[list[str]]:
         curves = (f"{curve[number]:.8f}" for curve in statistics.curves.values())
         rows.append([utc_text(point.moment), f"{point.capital:.8f}", f"{point.held:.8f}", *curves])
     return rows
-
-
-def _csv(rows: Iterable[Sequence[str]]) -> bytes:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    return text.getvalue().encode()
 
 
 def _write(folder: Path, contents: Mapping[str, bytes]) -> list[Path]:

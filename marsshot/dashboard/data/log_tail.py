@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from marsshot.core.foreign_text import printable
 from marsshot.dashboard.data.file_cache import read_tail
 
 MAX_BYTES = 256_000
@@ -41,6 +42,7 @@ def tail_log(path: Path, level: str, wanted: str) -> list[LogLine]:
 
 
 def _parse_line(text: str) -> LogLine:
+    text = printable(text)
     match = _LINE.fullmatch(text)
     return LogLine(**match.groupdict()) if match else LogLine("", "", "", "", text)
 
