@@ -118,6 +118,13 @@ def test_a_new_process_goes_by_what_an_earlier_one_saw(harness: TradingHarness) 
     assert check.price("0.4", None) is None
 
 
+def test_a_wick_of_binances_right_after_a_start_sells_nothing(harness: TradingHarness) -> None:
+    check = RepeatedPriceCheck(harness)
+    check.prices = PriceFeed(harness.store, harness.clock, last_looks={"ADA": LastLook(D("3.0"), harness.clock.now())})
+    assert check.price("0.2", "2.9") is None, "one of the two would sell: it is looked at again"
+    assert check.price("2.9", "2.9", after=60) == D("2.9")
+
+
 def test_an_old_price_says_nothing(harness: TradingHarness) -> None:
     check = RepeatedPriceCheck(harness)
     check.price("1", "1")

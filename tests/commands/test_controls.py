@@ -71,6 +71,20 @@ def test_sell_all_sells_here_and_tells_what_was_got_for_it(harness: ProcessHarne
     assert (harness.folder / "PAUSE").exists()
 
 
+@pytest.mark.parametrize(
+    "content", ["time;symbol;side\n2021;ADA;BUY\n", "time,symbol\n2021,\u00c9\n", "PK\x03\x04\x00"]
+)
+def test_sell_all_sells_whatever_a_spreadsheet_has_made_of_trades_csv(
+    harness: ProcessHarness, command: Any, content: str
+) -> None:
+    harness.add_ada_position("0.5")
+    (harness.folder / "trades.csv").write_bytes(content.encode("latin-1"))
+    answer = command("sell-all", "--yes")
+    assert (answer.code, harness.traded()) == (0, ["SELL ADA"])
+    assert answer.out.splitlines()[-2].startswith("Vendu : 400 ADA pour ")
+    assert (harness.folder / "trades.aside1.csv").read_bytes() == content.encode("latin-1")
+
+
 def test_with_nothing_held_sell_all_says_so(command: Any) -> None:
     answer = command("sell-all", "--yes")
     assert (answer.code, answer.out.splitlines()[0]) == (0, "Il n'y avait rien à vendre")

@@ -45,6 +45,17 @@ def test_what_is_written_is_read_again_to_the_last_digit() -> None:
     assert trade.time == datetime.fromisoformat(row.time)
 
 
+def test_a_fee_asset_that_would_be_a_formula_is_none_in_the_file_and_means_the_same_when_read() -> None:
+    row = replace(a_trade("ms-1"), fee="0.1", fee_asset="=1_1", status="@SUM(A1)")
+    content = csv_rows([row], header=True)
+    assert b",'=1_1," in content
+    assert b",'@SUM(A1)," in content
+    (trade,) = parse_trades(content, strict=True)
+    assert trade.fees == {"=1_1": D("0.1")}
+    assert trade.status == "@SUM(A1)"
+    assert [trade] == with_trades_of_book([], a_book(unwritten_trades=(row,)))
+
+
 @pytest.mark.parametrize("strict", [False, True])
 def test_an_empty_file_has_no_trades(strict: bool) -> None:
     assert list(parse_trades(b"", strict=strict)) == []

@@ -543,3 +543,17 @@ def test_an_order_that_cannot_be_read_says_so(harness: TradingHarness) -> None:
     harness.fault(NEW_ORDER, "status_after", status=200, body="{}")
     with pytest.raises(UnknownOutcomeError):
         harness.exchange.send_market_order(a_purchase())
+
+
+# --------------------------------------------------------------------------- what an answer says
+
+
+def test_what_binance_says_reaches_log_and_owner_as_one_printable_line(harness: TradingHarness) -> None:
+    said = "no\n2021-02-15T00:30:00Z INFO order.filled | Sold everything \x1b[2J" + "x" * 400
+    harness.add_position("ADA", "300", "3")
+    harness.fault(NEW_ORDER, "status", times=-1, status=400, body=json.dumps({"code": -2010, "msg": said}))
+    harness.bot().cycle()
+    (told,) = harness.captured_log.of("order.not_sold")
+    assert told.isprintable()
+    assert "Sold everything ?[2Jxxx" in told
+    assert "x" * 300 not in told
