@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 import orjson
-from tenacity import RetryCallState, Retrying, retry_if_exception_type
 
 from marsshot.core.catalog import LocalizedText
 from marsshot.core.errors import MarsShotError, StopRequested, TemporaryError
@@ -44,21 +43,16 @@ from marsshot.market_data.binance_public import (
 from marsshot.market_data.cached_history import CachedHistory
 from marsshot.market_data.klines_parser import DAY_MS, OPEN_TIME, bars_from_klines, numbers_of, read_klines
 from marsshot.market_data.rate_limiter import RequestPacer, requested_delay
+from marsshot.market_data.source_retries import MAX_WAIT_SECONDS, SourceRetries, TryAgainError
 
 PAGE = 1000  # bars in an answer at most
 ATTEMPTS = 4
-MAX_WAIT_SECONDS = 120.0
 REVISED_DAYS = 0  # a closed bar stays as it is
-MAX_FAILED_TOKENS = 3  # so many failures in a row: the source is down, further tokens get one attempt each
 USED_WEIGHT_TO_PAUSE_AT = 5400  # of 6000 a minute, which the bot's orders share
 BAD_REQUEST = 400
 UNKNOWN_SYMBOL = -1121
 _POLL_SECONDS = 0.1
 _TRY_AGAIN = {403, 408, 425, 429}  # 403: a firewall's page, gone within minutes
-
-
-class _TryAgainError(TemporaryError):
-    """This attempt failed; the next one may not."""
 
 
 class _UnknownPairError(NotTrackedError):
@@ -81,21 +75,12 @@ class BinanceKlines:
         self.requests_made = 0
         self._quotes = tuple(quotes)
         self._clock = clock
-        self._notify = notify
         self._history = CachedHistory(BarCache(cache_dir, base_url), clock, REVISED_DAYS, notify)
         self._pacer = RequestPacer(requests_per_second, clock)
         self._public = BinancePublic(base_url)
         self._lock = threading.Lock()
-        self._failures_in_a_row = 0
         self._banned_until: datetime | None = None
-        self._retrying = Retrying(
-            sleep=clock.sleep,
-            stop=lambda state: state.attempt_number >= self._attempts,
-            wait=_wait_seconds,
-            retry=retry_if_exception_type(_TryAgainError),
-            before_sleep=self._report_wait,
-            reraise=True,
-        )
+        self._with_retries = SourceRetries(ATTEMPTS, clock, notify)
 
     def daily_bars(self, symbol: str, coin: str, days: int) -> DailyBars:
         """Return the closed bars of the last `days` UTC days; a young or halted pair has the days that it has.
@@ -162,26 +147,17 @@ class BinanceKlines:
         made_ms, first_ms, end_ms = 0.0, _to_ms(start), _to_ms(today)
         try:
             while first_ms < end_ms:
-                page, made_ms = self._retrying(self._page, symbol, pair, first_ms, end_ms)
+                page, made_ms = self._with_retries(self._page, symbol, pair, first_ms, end_ms)
                 rows += page
                 last_ms = int(numbers_of(page[-1:], (OPEN_TIME,))[0, 0]) if page else 0
                 if len(page) < PAGE or last_ms < first_ms:
                     break
                 first_ms = last_ms + DAY_MS
-            self._failures_in_a_row = 0
             return bars_from_klines(symbol, rows, start, today, made_ms)
-        except _TryAgainError:
-            self._failures_in_a_row += 1
-            raise
         except ValueError as error:
             raise UnusableBarsError(
                 LocalizedText("fault.klines.odd_answer", symbol=symbol, pair=pair, answer=error.args[0])
             ) from None
-
-    @property
-    def _attempts(self) -> int:
-        """How often a page is tried: once only where others have been in vain."""
-        return ATTEMPTS if self._failures_in_a_row < MAX_FAILED_TOKENS else 1
 
     def _page(self, symbol: str, pair: str, first_ms: int, end_ms: int) -> tuple[list[Any], float]:
         """Return the rows of an answer, and the moment at which it was made: closed is what ended before."""
@@ -191,7 +167,7 @@ class BinanceKlines:
         try:
             return read_klines(answer.content), self._made_ms(answer)
         except ValueError as error:
-            raise _TryAgainError(
+            raise TryAgainError(
                 LocalizedText("fault.klines.odd_answer", symbol=symbol, pair=pair, answer=error.args[0])
             ) from None
 
@@ -209,7 +185,7 @@ class BinanceKlines:
             return self._clock.wait_for(partial(self._public.get, "/api/v3/klines", asked))
         except SilentHostError as error:
             key = "fault.klines.late" if error.is_late else "fault.klines.no_answer"
-            raise _TryAgainError(LocalizedText(key, symbol=symbol, why=error.kind)) from None
+            raise TryAgainError(LocalizedText(key, symbol=symbol, why=error.kind)) from None
 
     def _made_ms(self, answer: Answer) -> float:
         """Return the moment of the answer by Binance's own clock where it tells: ours may be ahead."""
@@ -237,7 +213,7 @@ class BinanceKlines:
             self._banned_until = self._clock.now() + timedelta(seconds=rest or MAX_WAIT_SECONDS)
             raise self._banned(symbol)
         if status in _TRY_AGAIN or status >= 500 or 200 < status < 300:  # noqa: PLR2004 - HTTP
-            raise _TryAgainError(LocalizedText("fault.klines.answered", symbol=symbol, status=status), rest)
+            raise TryAgainError(LocalizedText("fault.klines.answered", symbol=symbol, status=status), rest)
         if status == BAD_REQUEST and (code := _error_code(answer.content)):
             if code == UNKNOWN_SYMBOL:
                 raise _UnknownPairError(LocalizedText("fault.klines.unknown", symbol=symbol, pairs=(pair,)))
@@ -247,11 +223,6 @@ class BinanceKlines:
     def _banned(self, symbol: str) -> ShutOutError:
         until = self._banned_until
         return ShutOutError(LocalizedText("fault.klines.banned", symbol=symbol, until=until), until)
-
-    def _report_wait(self, state: RetryCallState) -> None:
-        error = state.outcome.exception() if state.outcome is not None else None
-        if isinstance(error, MarsShotError) and state.next_action is not None:
-            self._notify(LocalizedText("source.try_again", why=error.message, seconds=state.next_action.sleep))
 
     def _now(self) -> float:
         return self._clock.now().timestamp()
@@ -267,12 +238,3 @@ def _error_code(content: bytes) -> int:
     except (orjson.JSONDecodeError, KeyError, TypeError):
         return 0
     return code if isinstance(code, int) else 0
-
-
-def _wait_seconds(state: RetryCallState) -> float:
-    """Return 2, 4, 8 s, or what the source asked for."""
-    error = state.outcome.exception() if state.outcome is not None else None
-    asked: float | None = getattr(error, "retry_after_seconds", None)
-    if asked is None:
-        return 2.0**state.attempt_number
-    return min(max(asked, 1.0), MAX_WAIT_SECONDS)

@@ -14,10 +14,9 @@ from urllib.parse import quote
 import numpy as np
 import requests
 from requests.auth import AuthBase
-from tenacity import RetryCallState, Retrying, retry_if_exception_type
 
 from marsshot.core.catalog import LocalizedText
-from marsshot.core.errors import MarsShotError, StopRequested, TemporaryError
+from marsshot.core.errors import StopRequested
 from marsshot.infra.bounded_http import BoundedAdapter
 from marsshot.infra.clock import Clock
 from marsshot.market_data.bar_cache import FIELDS, BarCache, DailyBars
@@ -31,22 +30,18 @@ from marsshot.market_data.base import (
 from marsshot.market_data.cached_history import CachedHistory
 from marsshot.market_data.lunarcrush_parser import bars_from_points, made_on, read_answer
 from marsshot.market_data.rate_limiter import RateLimiter, requested_delay, seconds_to_new_day, seconds_to_reset
+from marsshot.market_data.source_retries import MAX_WAIT_SECONDS, SourceRetries, TryAgainError
 
 __all__ = ["FIELDS", "DailyBars", "LunarCrush", "NotTrackedError", "QuotaSpentError", "SourceRefusedError"]
 
 USER_AGENT = "MarsShot/1.0"  # requests without one are turned away with 403
 TIMEOUT_SECONDS = 5  # to connect, and between two pieces of the answer; how long all may take: bounded_http.py
 ATTEMPTS = 5
-MAX_WAIT_SECONDS, MAX_TROUBLE_SECONDS = 120.0, 60.0  # for the limit of requests; for any other trouble
+MAX_TROUBLE_SECONDS = 60.0  # to wait for anything but the limit of requests
 REVISED_DAYS = 3  # LunarCrush may still change the latest ones
-MAX_FAILED_TOKENS = 3  # so many failures in a row: the source is down, further tokens get one attempt each
 QUOTA_PAUSE_SECONDS = 540.0  # where no end is told: shorter than the ten minutes after which the daily pass tries again
 _NOT_TRACKED_STATUSES = {400, 404, 410, 422}
 _REFUSALS = {401, 402, 403}  # that have words of their own in the catalogue, under fault.lunarcrush.refused
-
-
-class _TryAgainError(TemporaryError):
-    """This attempt failed; the next one may not."""
 
 
 class _Bearer(AuthBase):
@@ -77,7 +72,6 @@ class LunarCrush:
         self.requests_made = 0
         self._base_url = base_url.rstrip("/")
         self._clock = clock
-        self._notify = notify
         self._history = CachedHistory(BarCache(cache_dir, self._base_url), clock, REVISED_DAYS, notify)
         self._rate_limiter = RateLimiter(requests_per_minute, cache_dir / "requests.json", clock)
         self._session = requests.Session()
@@ -85,17 +79,9 @@ class LunarCrush:
             self._session.mount(scheme, BoundedAdapter())
         self._session.auth = _Bearer(api_key)
         self._session.headers.update({"User-Agent": USER_AGENT, "Accept": "application/json"})
-        self._failures_in_a_row = 0
         self._quota_pause_until = 0.0
         self._quota_spent_until: datetime | None = None  # as told by LunarCrush
-        self._retrying = Retrying(
-            sleep=clock.sleep,
-            stop=lambda state: state.attempt_number >= self._attempts,
-            wait=_wait_seconds,
-            retry=retry_if_exception_type(_TryAgainError),
-            before_sleep=self._report_wait,
-            reraise=True,
-        )
+        self._with_retries = SourceRetries(ATTEMPTS, clock, notify)
 
     def daily_bars(self, symbol: str, coin: str, days: int) -> DailyBars:
         """Return the closed bars of the last `days` UTC days; those that LunarCrush does not have are absent.
@@ -134,21 +120,8 @@ class LunarCrush:
         """
         if self._now() < self._quota_pause_until:
             raise self._quota_spent(symbol)
-        try:
-            points, made_on = self._retrying(self._attempt, symbol, coin, start, end)
-        except _TryAgainError:
-            self._failures_in_a_row += 1
-            raise
-        except NotTrackedError:
-            self._failures_in_a_row = 0
-            raise
-        self._failures_in_a_row = 0
+        points, made_on = self._with_retries(self._attempt, symbol, coin, start, end)
         return points, end if made_on is None else min(end, made_on)
-
-    @property
-    def _attempts(self) -> int:
-        """How often a token is tried: once only where others have been in vain."""
-        return ATTEMPTS if self._failures_in_a_row < MAX_FAILED_TOKENS else 1
 
     def _attempt(
         self, symbol: str, coin: str, start: np.datetime64, end: np.datetime64
@@ -159,7 +132,7 @@ class LunarCrush:
         try:
             config, points = read_answer(response.content)
         except ValueError as error:
-            raise _TryAgainError(
+            raise TryAgainError(
                 LocalizedText("fault.lunarcrush.odd_answer", symbol=symbol, answer=error.args[0])
             ) from None
         told = str(config.get("symbol") or coin)
@@ -179,13 +152,13 @@ class LunarCrush:
         try:
             return self._clock.wait_for(get)
         except requests.Timeout:
-            raise _TryAgainError(LocalizedText("fault.lunarcrush.late", symbol=symbol)) from None
+            raise TryAgainError(LocalizedText("fault.lunarcrush.late", symbol=symbol)) from None
         except (requests.exceptions.InvalidHeader, UnicodeError):
             raise SourceRefusedError(LocalizedText("fault.lunarcrush.odd_key")) from None
         except requests.RequestException as error:
             # str(error) may run over lines and repeats the address; the kind says enough.
             why = type(error).__name__
-            raise _TryAgainError(LocalizedText("fault.lunarcrush.no_answer", symbol=symbol, why=why)) from None
+            raise TryAgainError(LocalizedText("fault.lunarcrush.no_answer", symbol=symbol, why=why)) from None
         finally:
             self._rate_limiter.count_at_response()
 
@@ -224,25 +197,11 @@ class LunarCrush:
             rest = requested_delay(response.headers, self._now(), is_limit=is_limit)
             if rest is not None and not is_limit:
                 rest = min(rest, MAX_TROUBLE_SECONDS)
-            raise _TryAgainError(LocalizedText("fault.lunarcrush.answered", symbol=symbol, status=status), rest)
+            raise TryAgainError(LocalizedText("fault.lunarcrush.answered", symbol=symbol, status=status), rest)
         if 300 <= status < 400:  # noqa: PLR2004 - HTTP
             raise SourceRefusedError(LocalizedText("fault.lunarcrush.redirect", status=status))
         kind = status if status in _REFUSALS else "other"
         raise SourceRefusedError(LocalizedText(f"fault.lunarcrush.refused.{kind}", status=status))
 
-    def _report_wait(self, state: RetryCallState) -> None:
-        error = state.outcome.exception() if state.outcome is not None else None
-        if isinstance(error, MarsShotError) and state.next_action is not None:
-            self._notify(LocalizedText("source.try_again", why=error.message, seconds=state.next_action.sleep))
-
     def _now(self) -> float:
         return self._clock.now().timestamp()
-
-
-def _wait_seconds(state: RetryCallState) -> float:
-    """Return 2, 4, 8, 16 s, or what the source asked for."""
-    error = state.outcome.exception() if state.outcome is not None else None
-    asked: float | None = getattr(error, "retry_after_seconds", None)
-    if asked is None:
-        return 2.0**state.attempt_number
-    return min(max(asked, 1.0), MAX_WAIT_SECONDS)
