@@ -93,10 +93,12 @@ class TradeExecutor:
     def _tradable_rules(self, symbol: str) -> TradingRules:
         self._absent -= {self.pair_of(symbol)}  # it may have come back, and a stop-loss wants to know
         rules = self.rules_of(symbol)
+        if rules is not None and not rules.tradable:  # as of an earlier look
+            del self._rules[rules.pair]
+            rules = self.rules_of(symbol)
         if rules is None:
             raise RefusedOrderError(LocalizedText("fault.order.no_pair", pair=self.pair_of(symbol)))
         if not rules.tradable:
-            self._rules.pop(rules.pair, None)  # asked again next time: it may have come back
             raise RefusedOrderError(rules.unavailable_reason)
         return rules
 
