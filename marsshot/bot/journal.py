@@ -20,7 +20,7 @@ from marsshot.core.catalog import LocalizedText, catalog_of
 from marsshot.core.decisions import Decision
 from marsshot.core.domain import ZERO, Book, DailyPlan, is_usable_price, utc_text
 from marsshot.infra.atomic_files import Disk
-from marsshot.infra.csv_rows import csv_bytes
+from marsshot.infra.csv_rows import CsvLineError, csv_bytes, read_lines
 from marsshot.infra.event_log import log_warning
 from marsshot.portfolio.serialization import decimal_text
 from marsshot.strategy.daily_plan import settled_decisions
@@ -250,9 +250,9 @@ def held_back(path: Path, day: date | None, disk: Disk) -> dict[str, str]:
     Nothing where the file is gone or cannot be read.
     """
     found: dict[str, str] = {}
-    with suppress(OSError, ValueError, csv.Error):
+    with suppress(OSError, CsvLineError):
         end, _ = disk.read_tail(path, _TAIL_BYTES)
-        for row in csv.DictReader(end.decode("utf-8", errors="replace").splitlines(), COLUMNS):
+        for _, row in read_lines(csv_bytes([COLUMNS]) + end):
             if day is not None and row["day"] == day.isoformat() and row["reason"] in LEVER_REASONS:
                 found[str(row["symbol"])] = str(row["detail"])
     return found
