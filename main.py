@@ -45,6 +45,7 @@ from marsshot.infra.event_log import log_error, log_info, log_warning
 from marsshot.infra.malloc import trim_heap, use_single_arena
 from marsshot.monitoring.heartbeat import Heartbeat, heartbeat_for
 from marsshot.monitoring.messenger import notifying
+from marsshot.monitoring.telegram_process import telegram_companion
 
 COMMANDS = (
     "run",
@@ -194,6 +195,7 @@ def _run(settings: Settings, config: Path, speed: float | None) -> int:
     with (
         open_session(settings, config, one_shot=False, console=terminal()) as run,
         notifying(lambda: run.bot.settings),
+        telegram_companion(run.bot.settings, config),
         heartbeat_for(run.bot, lambda: _summary(run.bot)) as heartbeat,
     ):
         with suppress(StopRequested):  # over the first questions; the loop ends at once then

@@ -6,8 +6,10 @@ Moves bytes only. A thread each, where the market's server has none: a poll wait
 from __future__ import annotations
 
 import json
+import sys
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from email.message import Message
 from email.parser import BytesParser
 from email.policy import HTTP
@@ -37,7 +39,7 @@ class TelegramServer:
         class Handler(_Handler):
             owner = server
 
-        self._http = ThreadingHTTPServer((HOST, port), Handler)
+        self._http = _QuietServer((HOST, port), Handler)
         self._http.daemon_threads = True
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.05,), name="telegram", daemon=True)
 
@@ -57,6 +59,15 @@ class TelegramServer:
         """Stop serving."""
         self._http.shutdown()
         self._http.server_close()
+
+
+class _QuietServer(ThreadingHTTPServer):
+    """Threads whose clients may go at any moment."""
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing of a client that is gone."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -92,6 +103,10 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         payload = json.dumps(content).encode()
+        with suppress(ConnectionError):  # whoever asked is gone
+            self._send(status, payload)
+
+    def _send(self, status: int, payload: bytes) -> None:
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(payload)))

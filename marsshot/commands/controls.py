@@ -46,7 +46,7 @@ def sell_all(settings: Settings, config: Path, *, assume_yes: bool) -> int:
     request_sell_all(control)
     left = _sell_and_wait(settings, config, control)
     sold = [one for one in readable_trades(trades_path) if one.client_order_id not in before and one.side == Side.SELL]
-    for line in _outcome_lines(sold, left, settings, catalog):
+    for line in outcome_lines(sold, left, settings, catalog):
         print(line)  # noqa: T201
     return 0 if all(reason is UnsoldReason.TOO_SMALL for reason, _ in left.values()) else 1
 
@@ -67,7 +67,7 @@ def _sell_and_wait(settings: Settings, config: Path, control: ControlFiles) -> M
                 return _sell_locally(settings, config)
             except OperatorNeededError:
                 continue  # it has begun to run this very moment
-        if (left := _running_bot_reply(settings, control)) is not None:
+        if (left := reply_of_running_bot(settings, control)) is not None:
             return left
         clock.sleep(1.0)
         seconds_left -= 1.0
@@ -103,7 +103,7 @@ def _sell_locally(settings: Settings, config: Path) -> Mapping[str, tuple[Unsold
     return left
 
 
-def _running_bot_reply(settings: Settings, control: ControlFiles) -> Mapping[str, tuple[UnsoldReason, str]] | None:
+def reply_of_running_bot(settings: Settings, control: ControlFiles) -> Mapping[str, tuple[UnsoldReason, str]] | None:
     """Return what the running bot has left unsold, or None while it is at it."""
     if control.is_sell_all_requested():
         return None
@@ -122,9 +122,10 @@ def _held(settings: Settings) -> list[str]:
     return list(book.positions) if book else []
 
 
-def _outcome_lines(
+def outcome_lines(
     sold: Sequence[Trade], left: Mapping[str, tuple[UnsoldReason, str]], settings: Settings, catalog: Catalog
 ) -> list[str]:
+    """Return what was sold, and what was not and why, in lines for the owner."""
     quote = settings.quote_asset
     lines = [
         catalog.text(

@@ -15,7 +15,7 @@ DUE_NOW = "due now"  # stands for a moment in the facts, which programs read as 
 
 def status_lines(facts: Mapping[str, Any], now: datetime, catalog: Catalog) -> Iterator[str]:
     """Yield the lines. facts: as `status_facts` returns them."""
-    yield from _money(facts, catalog)
+    yield from money_lines(facts, catalog)
     yield from daily_update_lines(facts, catalog)
     if facts["exchange_quiet_until"]:
         key = "banned" if facts["exchange_quiet_reason"] == QuietReason.BAN else "rate_limited"
@@ -27,7 +27,7 @@ def status_lines(facts: Mapping[str, Any], now: datetime, catalog: Catalog) -> I
         yield catalog.text("status.no_positions")
     for symbol, held in facts["positions"].items():
         yield ""
-        yield from _position(symbol, held, facts["quote_asset"], now, catalog)
+        yield from position_lines(symbol, held, facts["quote_asset"], now, catalog)
 
 
 def _running_bot(facts: Mapping[str, Any], catalog: Catalog) -> Iterator[str]:
@@ -45,7 +45,8 @@ def _running_bot(facts: Mapping[str, Any], catalog: Catalog) -> Iterator[str]:
         yield catalog.text("status.in_force", key=key, when=when, **shown)
 
 
-def _money(facts: Mapping[str, Any], catalog: Catalog) -> Iterator[str]:
+def money_lines(facts: Mapping[str, Any], catalog: Catalog) -> Iterator[str]:
+    """Yield the lines about what everything is worth and has gained."""
     quote = facts["quote_asset"]
     yield catalog.text("status.mode", mode=facts["mode"])
     yield catalog.text(
@@ -116,7 +117,8 @@ def _next_update(facts: Mapping[str, Any], catalog: Catalog) -> str:
     return catalog.text("status.due")
 
 
-def _position(symbol: str, held: Mapping[str, Any], quote: str, now: datetime, catalog: Catalog) -> Iterator[str]:
+def position_lines(symbol: str, held: Mapping[str, Any], quote: str, now: datetime, catalog: Catalog) -> Iterator[str]:
+    """Yield the lines of one position: what it is worth, and where the rules wait."""
     entry, qty = Decimal(held["entry_price"]), Decimal(held["qty"])
     yield catalog.text("status.position", symbol=symbol, qty=qty, entry=entry, cost=Decimal(held["cost"]), quote=quote)
     if held["price"] is None:

@@ -23,6 +23,7 @@ from marsshot.demo.view import DemoView
 from marsshot.infra.atomic_files import Disk, backup_path
 from marsshot.infra.event_log import log_info
 from marsshot.monitoring.heartbeat import heartbeat_for
+from marsshot.monitoring.telegram_process import telegram_companion
 from marsshot.portfolio.trades_file import readable_trades
 from marsshot.reporting.demo_summary import Summary, draw_equity, show_summary
 from positions_store import writer_lock
@@ -57,6 +58,7 @@ def run_demo(
         ) as run,
         stopped_by_signals(environment.clock),
         heartbeat_for(run.bot, lambda: "demo") as heartbeat,
+        telegram_companion(settings, config),
     ):
         run.model_selector.check()
         recorder = DemoRecorder(

@@ -52,7 +52,7 @@ def send(urls: Sequence[str], message: Message, equity: Path | None, seconds: fl
             input=json.dumps(order),
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env={name: value for name, value in module_environment().items() if name not in _SECRET_VARIABLE_NAMES},
+            env=environment_without_keys(),
             text=True,
             timeout=seconds,
             check=True,
@@ -61,6 +61,11 @@ def send(urls: Sequence[str], message: Message, equity: Path | None, seconds: fl
         return [bool(one) for one in taken] if len(taken) == len(urls) else [False] * len(urls)
     except (OSError, subprocess.SubprocessError, ValueError, TypeError):
         return [False] * len(urls)
+
+
+def environment_without_keys() -> dict[str, str]:
+    """Return the environment of a child that needs to know no key."""
+    return {name: value for name, value in module_environment().items() if name not in _SECRET_VARIABLE_NAMES}
 
 
 class Messenger(logging.Handler):

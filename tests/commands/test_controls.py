@@ -281,8 +281,8 @@ def test_while_another_holds_the_book_its_answer_is_waited_for(harness: ProcessH
     harness.add_ada_position()
     with writer_lock(harness.folder / "bot_state.json"):
         control.write_reply(CommandReply(paused=True, sold_all=True, left={"ADA": (UnsoldReason.IN_DOUBT, "")}))
-        assert controls._running_bot_reply(settings, control) is None, "it will be known better soon"
+        assert controls.reply_of_running_bot(settings, control) is None, "it will be known better soon"
         control.write_reply(CommandReply(paused=True, sold_all=True, left={"ADA": (UnsoldReason.TOO_SMALL, "")}))
-        assert controls._running_bot_reply(settings, control) == {"ADA": (UnsoldReason.TOO_SMALL, "")}
+        assert controls.reply_of_running_bot(settings, control) == {"ADA": (UnsoldReason.TOO_SMALL, "")}
         control.request_sell_all()
-        assert controls._running_bot_reply(settings, control) is None, "not taken note of yet"
+        assert controls.reply_of_running_bot(settings, control) is None, "not taken note of yet"

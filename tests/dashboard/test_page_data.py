@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 
 from marsshot.core.domain import Position
 from marsshot.core.reasons import OrderReason
-from marsshot.dashboard.data.csv_records import parse_decisions
 from marsshot.dashboard.data.daily_candles import DailyClose, bitcoin_closes
 from marsshot.dashboard.data.equity_curve import (
     Curve,
@@ -29,6 +28,7 @@ from marsshot.dashboard.data.log_tail import tail_log
 from marsshot.dashboard.presentation.price_levels import MIN_LABEL_DISTANCE, build_price_scale
 from marsshot.market_data.bar_cache import FIELDS, BarCache, CachedBars, DailyBars, cache_folder
 from marsshot.portfolio.trades_file import parse_trades, realised_profit
+from marsshot.reporting.decision_records import parse_decisions
 from risk_manager import decide_exit, exit_levels, with_price_seen
 from tests.helpers.builders import EXIT_RULES, NOW, D, a_book, bought_at, some_settings
 

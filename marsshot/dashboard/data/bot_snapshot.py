@@ -27,7 +27,6 @@ from marsshot.config.settings import Settings
 from marsshot.core.domain import Book
 from marsshot.core.errors import InputError
 from marsshot.core.reasons import UnsoldReason
-from marsshot.dashboard.data.csv_records import DecisionRow, parse_decisions, unreadable_line
 from marsshot.dashboard.data.daily_candles import Candle, DailyClose, bitcoin_closes, daily_candles
 from marsshot.dashboard.data.equity_curve import Curve, build_equity_curve, buy_and_hold
 from marsshot.dashboard.data.file_cache import FileCache, read_or_empty
@@ -36,6 +35,7 @@ from marsshot.infra.atomic_files import Disk
 from marsshot.infra.csv_rows import CsvLineError
 from marsshot.infra.fingerprints import content_digest, file_fingerprint
 from marsshot.portfolio.trades_file import Trade, read_trades, with_trades_of_book
+from marsshot.reporting.decision_records import DecisionRow, parse_decisions, unreadable_line
 from positions_store import load_state
 
 HEARTBEAT_TIMEOUT = timedelta(minutes=10)  # a bot that runs beats once a minute

@@ -11,10 +11,10 @@ from typing import Any
 from marsshot.bot.journal import last_price
 from marsshot.core.domain import Book, Position
 from marsshot.dashboard.data.bot_snapshot import BotSnapshot
-from marsshot.dashboard.data.csv_records import DecisionRow
 from marsshot.dashboard.data.equity_curve import Curve, drawdowns
 from marsshot.dashboard.presentation.price_levels import PriceScale, build_price_scale
 from marsshot.dashboard.presentation.table_order import AS_IT_COMES, TableOrder, ordered
+from marsshot.reporting.decision_records import DecisionRow
 
 PROFIT_SPANS = ("today", "7_days", "30_days")
 

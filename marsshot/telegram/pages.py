@@ -1,0 +1,141 @@
+"""What the owner sees on the phone, read from the bot's files as `main.py status` reads them. Writes nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from marsshot.commands.status import show_status
+from marsshot.commands.status_view import money_lines, position_lines
+from marsshot.config.bot_files import DECISIONS, EQUITY
+from marsshot.config.settings import Settings
+from marsshot.core.catalog import Catalog
+from marsshot.monitoring.send_messages import draw_equity
+from marsshot.reporting.decision_records import DecisionRow, parse_decisions
+
+MAX_DECISIONS = 15
+NOTHING = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Texts, a picture with them, and whether it asks for a yes."""
+
+    texts: tuple[str, ...]
+    picture: bytes = NOTHING
+    is_question: bool = False
+
+
+class Pages:
+    """The pages of one mode. Each raises InputError where a file cannot be trusted, or is not there yet."""
+
+    def __init__(self, settings: Settings, catalog: Catalog) -> None:
+        self._settings = settings
+        self._catalog = catalog
+
+    def status(self, _: str) -> Page:
+        """Return what `main.py status` says, word for word."""
+        return Page((self._printed(as_json=False),))
+
+    def positions(self, _: str) -> Page:
+        """Return each position with price, gain and the levels of its rules."""
+        facts = self._facts()
+        now, quote = datetime.fromisoformat(facts["time"]), facts["quote_asset"]
+        held = [
+            "\n".join(position_lines(symbol, one, quote, now, self._catalog))
+            for symbol, one in facts["positions"].items()
+        ]
+        return Page(("\n\n".join(held) or self._catalog.text("status.no_positions"),))
+
+    def profit(self, _: str) -> Page:
+        """Return what it is worth and has gained, with the curve."""
+        lines = tuple(money_lines(self._facts(), self._catalog))
+        with TemporaryDirectory() as folder:
+            picture = draw_equity(self._settings.file(EQUITY), Path(folder))
+            return Page(lines, picture.read_bytes() if picture else NOTHING)
+
+    def chart(self, token: str) -> Page:
+        """Return a token's prices with what was bought and sold; without a token, the curve of everything."""
+        if not token:
+            return self.profit("")
+        from marsshot.telegram.token_chart import draw_token  # noqa: PLC0415 - heavy
+
+        picture = draw_token(token, self._settings, self._catalog)
+        if picture is None:
+            return Page((self._catalog.text("telegram.no_prices", symbol=token),))
+        return Page((self._catalog.text("telegram.chart", symbol=token),), picture)
+
+    def decisions(self, token: str) -> Page:
+        """Return what the last daily update decided, the highest score first, or the last of one token."""
+        rows = self._decisions()
+        if token:
+            rows = [row for row in rows if row.symbol == token][-MAX_DECISIONS:]
+            lines = [self._catalog.text("telegram.decision_day", day=row.day, line=self._decision(row)) for row in rows]
+            return Page(("\n".join(lines) or self._catalog.text("telegram.no_decisions_of", symbol=token),))
+        if not rows:
+            return Page((self._catalog.text("telegram.no_decisions"),))
+        last = [row for row in rows if row.day == rows[-1].day]
+        ranked = sorted(last, key=lambda row: (row.probability is None, -(row.probability or 0)))
+        shown = [self._decision(row) for row in ranked[:MAX_DECISIONS]]
+        left = len(ranked) - len(shown)
+        heading = self._catalog.text("telegram.decisions", day=rows[-1].day)
+        more = [self._catalog.text("telegram.more", count=left)] if left else []
+        return Page(("\n".join([heading, *shown, *more]),))
+
+    def _decisions(self) -> Sequence[DecisionRow]:
+        path = self._settings.file(DECISIONS)
+        return parse_decisions(path.read_bytes() if path.exists() else b"", str(path))
+
+    def _decision(self, row: DecisionRow) -> str:
+        say = partial(self._catalog.text, symbol=row.symbol)
+        known = self._catalog.has_key(f"action.{row.action}")
+        facts = {
+            "action": self._catalog.text(f"action.{row.action}") if known else row.action,
+            "why": row.detail or row.reason,
+        }
+        if row.probability is None:
+            return say("telegram.decision_scoreless", **facts)
+        return say("telegram.decision", score=row.probability, **facts)
+
+    # ------------------------------------------------------------------ what is asked before it is done
+
+    def sell_all_question(self, _: str) -> Page:
+        """Ask whether to sell everything: what, and worth about how much."""
+        facts = self._facts()
+        held, quote = facts["positions"], facts["quote_asset"]
+        if not held:
+            return Page((self._catalog.text("telegram.nothing_held"),))
+        lines = [self._held_line(symbol, one, quote) for symbol, one in held.items()]
+        worth = Decimal(facts["positions_worth"])
+        sure = self._catalog.text("telegram.sell_all_sure", worth=worth, asset=quote, count=len(held))
+        return Page(("\n".join([*lines, "", sure]),), is_question=True)
+
+    def resume_question(self, _: str) -> Page:
+        """Ask whether to allow buying again: what the bot has paused for is told with it."""
+        reason = self._facts()["paused"]
+        return Page((self._catalog.text("telegram.resume_sure", reason=reason),), is_question=True)
+
+    def _held_line(self, symbol: str, held: Mapping[str, Any], quote: str) -> str:
+        facts = {"symbol": symbol, "qty": Decimal(held["qty"]), "asset": quote}
+        if held["worth"] is None:
+            return self._catalog.text("telegram.held_at_cost", cost=Decimal(held["cost"]), **facts)
+        return self._catalog.text("telegram.held", worth=Decimal(held["worth"]), **facts)
+
+    def _facts(self) -> dict[str, Any]:
+        facts: dict[str, Any] = json.loads(self._printed(as_json=True))
+        return facts
+
+    def _printed(self, *, as_json: bool) -> str:
+        told = io.StringIO()
+        with contextlib.redirect_stdout(told):
+            show_status(self._settings, as_json=as_json)
+        return told.getvalue().strip()

@@ -1,0 +1,207 @@
+"""What the phone shows, and asks of the bot, over the bot's real files: words and requests of the command line."""
+
+from __future__ import annotations
+
+import base64
+import json
+import pickle
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from marsshot.bot.control_files import CommandReply, ControlFiles
+from marsshot.commands.status import show_status
+from marsshot.config.loader import read_settings
+from marsshot.config.settings import Settings
+from marsshot.core.catalog import Language
+from marsshot.core.reasons import UnsoldReason
+from marsshot.monitoring.telegram_process import without_keys
+from marsshot.telegram import token_chart
+from marsshot.telegram.answers import answer, current_settings
+from marsshot.telegram.chat_commands import CONFIRMED, ChatCommand
+from marsshot.telegram.pages import MAX_DECISIONS, Page
+from positions_store import writer_lock
+from tests.helpers.companion_harness import bot_folder, wait_for
+
+HEAD = "day,time,symbol,held,probability,hit_rate,hit_rows,action,quote,reason,detail"
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    monkeypatch.chdir(tmp_path)
+    return read_settings(bot_folder(tmp_path))
+
+
+def page(settings: Settings, command: ChatCommand, token: str = "", *, is_question: bool = False) -> Page:
+    return answer(settings, command, token, is_question=is_question)
+
+
+def text(settings: Settings, command: ChatCommand, token: str = "", *, is_question: bool = False) -> str:
+    return "\n".join(page(settings, command, token, is_question=is_question).texts)
+
+
+def in_language(settings: Settings, language: Language) -> Settings:
+    return settings.model_copy(update={"language": language})
+
+
+# --------------------------------------------------------------------------- looking
+
+
+@pytest.mark.parametrize("language", ["en", "fr"])
+def test_status_says_what_the_command_line_says(
+    settings: Settings, capsys: pytest.CaptureFixture[str], language: Language
+) -> None:
+    settings = in_language(settings, language)
+    show_status(settings, as_json=False)
+    assert text(settings, ChatCommand.STATUS) == capsys.readouterr().out.strip()
+
+
+def test_positions_are_shown_with_where_their_rules_wait(settings: Settings) -> None:
+    shown = text(settings, ChatCommand.POSITIONS)
+    assert "FET: 100 bought at 1" in shown
+    assert "stop-loss at 0.5" in shown
+    assert "OP: 10 bought at 2" in shown
+
+
+def test_profit_comes_with_the_curve(settings: Settings) -> None:
+    shown = page(settings, ChatCommand.PROFIT)
+    assert shown.texts[1].startswith("Worth ")
+    assert shown.picture.startswith(b"\x89PNG")
+    Path("equity.paper.csv").unlink()
+    assert page(settings, ChatCommand.PROFIT).picture == b"", "and without it where there is nothing to draw"
+
+
+def test_a_chart_shows_the_tokens_prices_and_levels(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert text(settings, ChatCommand.CHART, "FET") == "FET: there are no daily prices of it on this machine"
+    monkeypatch.setattr(token_chart, "cached_bars", lambda *_: None)
+    assert token_chart.daily_closes("FET", settings) == []
+    recorded = token_chart.daily_closes("BTC", settings.model_copy(update={"mode": "demo"}))
+    assert len(recorded) > 600
+    monkeypatch.setattr(token_chart, "daily_closes", lambda *_: recorded)
+    monkeypatch.setattr(token_chart, "SHOWN_DAYS", 36_500)
+    shown = page(settings, ChatCommand.CHART, "FET")
+    assert shown.picture.startswith(b"\x89PNG")
+    assert shown.texts == ("FET: the daily closes of half a year",)
+
+
+def test_without_a_token_the_chart_is_the_curve(settings: Settings) -> None:
+    assert page(settings, ChatCommand.CHART) == page(settings, ChatCommand.PROFIT)
+
+
+def test_decisions_of_the_last_day_by_score_and_of_one_token_by_day(settings: Settings) -> None:
+    assert text(settings, ChatCommand.DECISIONS) == "There has been no daily pass yet"
+    rows = [
+        f"2026-01-0{day},2026-01-0{day}T00:30:00Z,{token},false,{score},,,{action},,x,{why}"
+        for day, token, score, action, why in (
+            (1, "FET", "0.9", "buy", "old"),
+            (2, "OP", "", "leave", "no bar"),
+            (2, "FET", "0.71", "buy", "score of 0.70 or more"),
+            (2, "ARB", "0.8", "buy", "best"),
+        )
+    ]
+    many = [f"2026-01-02,x,T{n},false,0.{100 + n},,,leave,,x,low" for n in range(MAX_DECISIONS)]
+    Path("decisions.paper.csv").write_text("\n".join([HEAD, *rows, *many, ""]))
+    lines = text(settings, ChatCommand.DECISIONS).splitlines()
+    assert lines[1:3] == ["ARB 0.800, buy: best", "FET 0.710, buy: score of 0.70 or more"]
+    assert lines[-1] == "... and 3 more"
+    of_fet = text(settings, ChatCommand.DECISIONS, "FET").splitlines()
+    assert of_fet == ["2026-01-01: FET 0.900, buy: old", "2026-01-02: FET 0.710, buy: score of 0.70 or more"]
+    assert text(settings, ChatCommand.DECISIONS, "SOL") == "SOL: no daily pass has decided about it"
+
+
+def test_a_file_that_is_not_what_the_bot_writes_is_told(settings: Settings) -> None:
+    Path("bot_state.paper.json").write_text("{")
+    assert "is not JSON" in text(settings, ChatCommand.STATUS)
+    Path("bot_state.paper.json").unlink()
+    Path("bot_state.paper.json.bak").unlink(missing_ok=True)
+    assert "there is no book yet" in text(settings, ChatCommand.PROFIT)
+
+
+@pytest.mark.parametrize("command", list(ChatCommand))
+@pytest.mark.parametrize("language", ["en", "fr"])
+def test_every_command_has_its_answer(settings: Settings, command: ChatCommand, language: Language) -> None:
+    if command is not ChatCommand.HELP:  # which the companion answers itself
+        assert text(in_language(settings, language), command)
+    if command in CONFIRMED:
+        assert page(in_language(settings, language), command, is_question=True).is_question
+
+
+# --------------------------------------------------------------------------- asking, then doing
+
+
+def test_before_a_sale_it_is_said_what_would_be_sold_and_for_about_how_much(settings: Settings) -> None:
+    seen = {"time": "2026-01-02T00:00:00Z", "put_off": "", "put_off_until": None}
+    prices = {"FET": {"price": "1.5", "time": "2026-01-02T00:00:00Z"}}
+    Path("seen.paper.json").write_text(json.dumps(seen | {"prices": prices}))
+    asked = page(settings, ChatCommand.SELL_ALL, is_question=True)
+    assert asked.is_question
+    assert asked.texts[0].splitlines() == [
+        "FET: 100, worth about 150.00 USDT",
+        "OP: 10, bought for 20.00 USDT, no price seen yet",
+        "",
+        "Sell everything at the market price (2 in all, worth about 170.00 USDT), and pause buying? You have a minute",
+    ]
+    assert not list(Path().glob("SELL_ALL*"))
+    assert not list(Path().glob("PAUSE*"))
+
+
+def test_pausing_and_resuming_write_what_the_command_line_writes(settings: Settings) -> None:
+    control = ControlFiles(settings)
+    assert "Buying is paused" in text(settings, ChatCommand.PAUSE)
+    assert control.paused()
+    assert "(" in text(settings, ChatCommand.RESUME, is_question=True), "what it was paused for is told"
+    assert "Buying is allowed again" in text(settings, ChatCommand.RESUME)
+    assert not control.paused()
+    assert control.is_resume_requested()
+
+
+def test_a_sale_without_a_bot_is_kept_for_its_start_with_buys_stopped_first(settings: Settings) -> None:
+    control = ControlFiles(settings)
+    assert text(settings, ChatCommand.SELL_ALL).startswith("No bot is running.")
+    assert control.paused()
+    assert control.is_sell_all_requested()
+
+
+@contextmanager
+def a_bot_that_sells(settings: Settings, left: dict[str, tuple[UnsoldReason, str]]) -> Iterator[None]:
+    """Hold the book as a running bot does, and answer SELL_ALL."""
+    control, ended = ControlFiles(settings), threading.Event()
+
+    def run() -> None:
+        with writer_lock(Path("bot_state.paper.json")):
+            wait_for(lambda: control.is_sell_all_requested() or ended.is_set(), 60.0)
+            control.write_reply(CommandReply(paused=True, sold_all=True, left=left))
+            control.acknowledge_sell_all()
+            ended.wait(60.0)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        wait_for(lambda: Path("bot_state.paper.json.lock").exists(), 60.0)
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def test_a_sale_by_the_running_bot_tells_what_was_not_sold_and_why(settings: Settings) -> None:
+    with a_bot_that_sells(settings, {"OP": (UnsoldReason.TOO_SMALL, "")}):
+        told = text(settings, ChatCommand.SELL_ALL)
+    assert "Not sold: OP: it is under Binance's smallest order" in told
+
+
+# --------------------------------------------------------------------------- settings
+
+
+def test_a_faulty_file_or_another_mode_leaves_the_running_bots_settings(settings: Settings) -> None:
+    of_bot = base64.b64encode(pickle.dumps(without_keys(settings))).decode()
+    config = Path("config.yaml")
+    assert current_settings(config, of_bot) == read_settings(config)
+    whole = config.read_text()
+    config.write_text(whole.replace("mode: paper", "mode: live"))
+    assert current_settings(config, of_bot).mode == "paper"
+    config.write_text("mode: [")
+    assert current_settings(config, of_bot) == without_keys(settings)
