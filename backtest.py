@@ -2,7 +2,7 @@
 
     python backtest.py [--from DATE] [--to DATE] [--data PATH|--source binance] [--tokens A,B|all|training]
                        [--rules PATH] [--model PATH]
-                       [--set KEY=VALUE] [--sweep KEY=A,B|KEY=A:B:STEP] [--output FOLDER] ...
+                       [--set KEY=VALUE] [--sweep KEY=A,B|KEY=A:B:STEP] [--seeds N] [--output FOLDER] ...
 
 Prints a summary and writes trades.csv, equity.csv and report.html. Holds no rule.
 """
@@ -17,7 +17,8 @@ if __name__ == "__main__":  # Ctrl-C may come while the rest is still loading
 import argparse
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,11 +30,13 @@ from marsshot.config.bot_files import BACKTEST_FOLDER, CONFIG
 from marsshot.core.errors import InputError
 
 if TYPE_CHECKING:
+    import pandas as pd
     from rich.progress import TaskID
 
     from marsshot.backtesting.history.binance_history import Wanted
     from marsshot.backtesting.history.market_history import Dataset
     from marsshot.backtesting.request import BacktestRequest, FetchHistory
+    from marsshot.backtesting.result import BacktestResult
     from marsshot.backtesting.scoring.daily_scores import DailyScores
     from marsshot.backtesting.scoring.walk_forward import Training
     from marsshot.backtesting.sweep import Grid
@@ -58,6 +61,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--model", type=Path, help="a model trained on days before the span (default: train as the days go by)")
     add("--retrain-days", type=_count, default=30, help="days between two trainings (default: 30)")
     add("--tries", type=_count, default=4, help="settings of the forest tried in each search (default: 4)")
+    add("--seeds", type=_count, default=1, help="how often to draw the models anew, for the spread (default: 1)")
     add("--set", dest="changes", metavar="KEY=VALUE", action="append", default=[], help="a setting to change")
     add("--sweep", metavar="KEY=VALUES", action="append", default=[], help="values to try: 0.3,0.4,0.5 or 0.6:0.9:0.05")
     add("--jobs", type=_count, default=os.cpu_count() or 1, help="processor cores to use (default: all)")
@@ -83,11 +87,15 @@ def _run(arguments: argparse.Namespace) -> None:
     from marsshot.backtesting.reports.output_files import write_result  # noqa: PLC0415
     from marsshot.backtesting.reports.terminal_report import print_summary  # noqa: PLC0415
     from marsshot.backtesting.request import read_request  # noqa: PLC0415
-    from marsshot.backtesting.result import run_backtest  # noqa: PLC0415 - --help needs none of it
+    from marsshot.backtesting.result import run_backtest, with_lever_effects  # noqa: PLC0415
+    from marsshot.backtesting.scoring.daily_scores import full_feature_table  # noqa: PLC0415
+    from marsshot.backtesting.scoring.walk_forward import SEED  # noqa: PLC0415
+    from marsshot.backtesting.seeds import run_draws  # noqa: PLC0415 - --help needs none of it
 
     console = Console()
     arguments.output = arguments.output or Path(BACKTEST_FOLDER)
     _check_output(arguments.output)
+    _check_seeds(arguments)
     changes = dict(_pair(text, "--set") for text in arguments.changes)
     request = read_request(
         arguments.config,
@@ -100,13 +108,37 @@ def _run(arguments: argparse.Namespace) -> None:
         last=arguments.last,
     )
     grid = _grid(arguments, changes)
-    scores, model, trainings = _scores(request, arguments)
+    table = full_feature_table(request.dataset)
     if grid is not None:
+        scores, _, _ = _scores(request, table, arguments, SEED)
         _sweep(request, scores, grid, arguments, console)
         return
-    found = run_backtest(request, scores, model, trainings)
+
+    def run_one(seed: int) -> BacktestResult:
+        scores, model, trainings = _scores(request, table, arguments, seed)
+        with _day_bar(f"draw {seed}" if arguments.seeds > 1 else "run", request.span) as on_day:
+            return run_backtest(request, scores, model, trainings, on_day)
+
+    seeds = range(SEED, SEED + arguments.seeds)
+    found = with_lever_effects(run_draws(seeds, run_one) if len(seeds) > 1 else run_one(SEED))
     print_summary(found, console)
     _print_written(write_result(found, arguments.output), console)
+
+
+@contextmanager
+def _day_bar(what: str, span: tuple[date, date]) -> Iterator[Callable[[date], None]]:
+    """Show a bar with the date on a terminal, for the block; yield what hears of each day."""
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
+
+    console, (first, last) = Console(stderr=True), span
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task(f"{what}, {first}", total=(last - first).days + 1)
+
+        def on_day(day: date) -> None:
+            progress.update(task, completed=(day - first).days + 1, description=f"{what}, {day}")
+
+        yield on_day
 
 
 def _fetcher(console: Console) -> FetchHistory:
@@ -147,6 +179,14 @@ def _check_output(folder: Path) -> None:
         raise InputError(f"--output: nothing can be written in {parent}; make the folder first")
 
 
+def _check_seeds(arguments: argparse.Namespace) -> None:
+    """Refuse several draws where there is nothing to draw. Raises InputError."""
+    if arguments.seeds > 1 and arguments.model is not None:
+        raise InputError("--seeds: draws the models of the walk anew; leave --model out")
+    if arguments.seeds > 1 and arguments.sweep:
+        raise InputError("--seeds: is not for a sweep; take --sweep out, or --seeds")
+
+
 def _pair(text: str, option: str) -> tuple[str, str]:
     key, equals, value = text.partition("=")
     if not (key and equals and value):
@@ -154,15 +194,17 @@ def _pair(text: str, option: str) -> tuple[str, str]:
     return key.strip(), value.strip()
 
 
-def _scores(request: BacktestRequest, arguments: argparse.Namespace) -> tuple[DailyScores, str, list[Training]]:
+def _scores(
+    request: BacktestRequest, table: pd.DataFrame, arguments: argparse.Namespace, seed: int
+) -> tuple[DailyScores, str, list[Training]]:
     """Return the scores of all days of the span, what gave them in words, and the trainings. Raises InputError."""
-    from marsshot.backtesting.scoring.daily_scores import DailyScores, full_feature_table, refuse_overlap, score_days  # noqa: PLC0415
+    from marsshot.backtesting.scoring.daily_scores import DailyScores, refuse_overlap, score_days  # noqa: PLC0415
     from marsshot.backtesting.scoring.walk_forward import WalkForwardPlan, walk_forward  # noqa: PLC0415
     from marsshot.model.features import AVAILABLE_COLUMNS, features_in  # noqa: PLC0415
     from marsshot.model.integrity import refuse_other_source  # noqa: PLC0415
     from marsshot.model.model_files import load_model  # noqa: PLC0415
 
-    tokens, table = request.settings.tokens_daily, full_feature_table(request.dataset)
+    tokens = request.settings.tokens_daily
     if arguments.model is not None:
         model = load_model(arguments.model)
         if arguments.source:
@@ -175,13 +217,22 @@ def _scores(request: BacktestRequest, arguments: argparse.Namespace) -> tuple[Da
         tries=arguments.tries,
         jobs=arguments.jobs,
         features=features_in(AVAILABLE_COLUMNS, request.dataset.missing_columns),
+        seed=seed,
     )
-    days, trainings = walk_forward(table, tokens, request.training_tokens, request.span, plan, _print_training)
+    with _day_bar(f"training, draw {seed}" if arguments.seeds > 1 else "training", request.span) as on_day:
+
+        def tell(training: Training) -> None:
+            on_day(training.day)
+            _print_training(training)
+
+        days, trainings = walk_forward(table, tokens, request.training_tokens, request.span, plan, tell)
     name = f"models trained every {plan.retrain_days} days on what was known then"
     return DailyScores(days), name, trainings
 
 
 def _print_training(training: Training) -> None:
+    if sys.stderr.isatty():
+        return  # there a bar is shown
     searched = ", parameters searched" if training.parameters_searched else ""
     sys.stderr.write(f"{training.day}: trained on {training.rows} rows up to {training.last_close}{searched}\n")
 

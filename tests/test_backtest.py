@@ -100,8 +100,12 @@ def test_a_sweep_prints_its_table_and_what_to_make_of_the_best(
     [
         (["--from", "2019-01-01", "--to", "2019-02-01"], "outside the data"),
         (["--tokens", "FOO,ADA", *SPAN], "has no bar of FOO"),
-        (["--tokens", "foo", *SPAN], "a ticker is needed"),
-        (["--set", "strategy.stop_loss_pct=2", *SPAN], "strategy.stop_loss_pct: 2 is not allowed"),
+        (["--tokens", "foo", *SPAN], "--tokens: tokens_daily.0: 'foo' is not allowed"),
+        (["--set", "strategy.stop_loss_pct=2", *SPAN], "--set: strategy.stop_loss_pct: 2 is not allowed"),
+        (["--sweep", "strategy.stop_loss_pct=2,3", *SPAN], "--sweep: strategy.stop_loss_pct: 2 is not allowed"),
+        (["--set", "strategy.buy_threshold=0.2", *SPAN], "--set: strategy.sell_threshold"),
+        (["--seeds", "2", "--model", "model.pkl", *SPAN], "--seeds: draws the models of the walk anew"),
+        (["--seeds", "2", "--sweep", "strategy.stop_loss_pct=0.1,0.2", *SPAN], "--seeds: is not for a sweep"),
         (["--set", "stop_loss_pct", *SPAN], "the form is --set"),
         (["--sweep", "training.days=1,2", *SPAN], "only keys of the section strategy"),
         (["--scheduler", "tcp://127.0.0.1:1", *SPAN], "is for a sweep"),
@@ -124,9 +128,56 @@ def test_bad_input_is_one_line_and_exit_code_2(
     assert not (folder / "backtest").exists()
 
 
-def test_where_nothing_is_bought_the_highest_score_is_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert _run(*SPAN, "--model", "model.pkl", "--set", "strategy.buy_threshold=1") == 2
-    assert "strategy.buy_threshold is 1" in capsys.readouterr().err
+def test_a_run_in_which_nothing_is_bought_is_a_result(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert _run(*SPAN, "--model", "model.pkl", "--set", "strategy.buy_threshold=1") == 0
+    shown = capsys.readouterr().out
+    assert "Nothing was bought from" in shown
+    assert "strategy.buy_threshold is 1" in shown
+    assert "+0.0%" in shown
+    assert (folder / "backtest/trades.csv").read_text().count("\n") == 1, "the header alone"
+
+
+def test_several_draws_begin_with_their_spread_and_show_the_one_in_the_middle(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _run(*SPAN, *CHANGES, "--tries", "1", "--retrain-days", "12", "--jobs", "1", "--seeds", "3") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("3 draws of the models: 1,000.00 USDT became ")
+    with (folder / "backtest/seeds.csv").open(newline="") as file:
+        draws = list(csv.DictReader(file))
+    assert [draw["seed"] for draw in draws] == ["42", "43", "44"]
+    middle = sorted(draws, key=lambda draw: float(draw["worth"]))[1]
+    assert f"median {float(middle['worth']):,.2f}" in lines[0]
+    assert f"seed {middle['seed']}" in "".join(lines)
+    with (folder / "backtest/equity.csv").open(newline="") as file:
+        assert float(list(csv.DictReader(file))[-1]["MarsShot"]) == pytest.approx(float(middle["worth"]))
+    assert any(line.startswith("cash ") for line in lines)
+    page = (folder / "backtest/report.html").read_text()
+    assert page.index("3 draws of the models") < page.index("The bot over")
+
+
+def test_levers_months_and_exposure_are_told_in_eighty_columns(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    levers = ["--set", "strategy.max_share_per_token=0.1", "--set", "strategy.btc_trend_days=20"]
+    assert _run(*SPAN, *CHANGES, "--model", "model.pkl", *levers) == 0
+    shown = capsys.readouterr().out
+    for title in ("What each lever did", "Days by share in tokens", "Month by month, in %"):
+        table = shown[shown.index(title) :].split("\n")
+        assert all(len(line.rstrip()) <= 80 for line in table[:3])
+    (cut,) = (line.split() for line in shown.splitlines() if line.startswith("max_share_per_token 0.1"))
+    assert int(cut[3]) > 0, "purchases were cut"
+    (left_out,) = (line.split() for line in shown.splitlines() if line.startswith("btc_trend_days 20"))
+    assert int(left_out[2]) > 0, "purchases were left out"
+
+
+def test_a_time_stands_once_in_the_curve(folder: Path) -> None:
+    late = ["--set", "strategy.daily_update_hour_utc=23", "--set", "strategy.daily_update_minute_utc=59"]
+    assert _run(*SPAN, *CHANGES, "--model", "model.pkl", *late) == 0
+    with (folder / "backtest/equity.csv").open(newline="") as file:
+        times = [row["time"] for row in csv.DictReader(file)]
+    assert len(times) == len(set(times)) > 1
 
 
 @pytest.mark.parametrize("arguments", [["--from", "soon"], ["--jobs", "0"], ["--retrain-days", "x"]])

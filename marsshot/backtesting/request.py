@@ -12,12 +12,14 @@ from pathlib import Path
 
 from embedded_market.market_data.history import date_of, unix_day
 from marsshot.backtesting.history.binance_history import Wanted
-from marsshot.backtesting.history.market_history import MARKET, Dataset, read_dataset
+from marsshot.backtesting.history.market_history import MARKET, Dataset, place_of_bar, read_dataset
+from marsshot.backtesting.plurals import counted
 from marsshot.backtesting.simulation.simulated_market import RecordedPairRules
 from marsshot.backtesting.simulation.trading_costs import read_exchange_info
 from marsshot.bot.environment import DEMO_TOKENS
 from marsshot.config.loader import read_settings
 from marsshot.config.settings import Settings
+from marsshot.core.catalog import LocalizedText
 from marsshot.core.errors import InputError
 
 ALL, TRAINING = "all", "training"
@@ -70,12 +72,13 @@ def read_request(
     if first and last and first > last:
         raise InputError(f"--from {first} is after --to {last}")
     chosen = {} if tokens in {None, ALL, TRAINING} else {"tokens_daily": f"[{tokens}]"}
-    # The data has one name for each token.
+    options = {"--set": changes, "--tokens": chosen}
     if fetch is not None:
         if data is not None or tokens == ALL:
             raise InputError("--source: fetches the bars itself; leave --data out, and name the tokens")
-        return _fetched_request(read_settings(config, {**changes, **chosen}), tokens, rules, (first, last), fetch)
-    settings = read_settings(config, {**changes, **chosen, "symbols": "{}"})
+        return _fetched_request(settings_with(config, options), tokens, rules, (first, last), fetch)
+    # The data has one name for each token.
+    settings = settings_with(config, {**options, "--data": {"symbols": "{}"}})
     training = DEMO_TOKENS if data is None else settings.training_tokens
     wanted = None if tokens == ALL else {*settings.tokens_daily, *training}
     dataset = read_dataset(data, wanted, first, last)
@@ -84,7 +87,7 @@ def read_request(
         settings = settings.model_copy(update={"tokens_daily": there})
     first, last = _span(dataset, settings.training.days, first, last)
     _refuse_unknown(dataset, settings.tokens_daily)
-    _refuse_gaps(dataset, {*settings.tokens_daily, *MARKET}, first, last)
+    _refuse_gaps(dataset, data, {*settings.tokens_daily, *MARKET}, first, last)
     return BacktestRequest(
         settings=settings,
         dataset=dataset,
@@ -93,6 +96,40 @@ def read_request(
         last=last,
         training_tokens=tuple(token for token in training if token in dataset.symbols),
     )
+
+
+def settings_with(config: Path, options: Mapping[str, Mapping[str, str]]) -> Settings:
+    """Return the settings with the changes of each option, in their order. Raises InputError.
+
+    A fault is told as that of the option that brought it in, and not as the file's.
+    """
+    applied: dict[str, str] = {}
+    for changes in options.values():
+        applied |= changes
+    try:
+        return read_settings(config, applied)
+    except InputError as error:
+        known = _faults_of(config, {})
+        if known:
+            raise
+        for option, changes in options.items():
+            if before := _faults_of(config, changes):
+                raise InputError(*(_as_fault_of(option, one) for one in before)) from None
+        both = " and ".join(option for option, changes in options.items() if changes)
+        raise InputError(*(_as_fault_of(both, one) for one in error.faults)) from None
+
+
+def _faults_of(config: Path, changes: Mapping[str, str]) -> Sequence[str]:
+    try:
+        read_settings(config, changes)
+    except InputError as error:
+        return error.faults
+    return ()
+
+
+def _as_fault_of(option: str, fault: str) -> LocalizedText:
+    told = fault.values.get("fault") if isinstance(fault, LocalizedText) else None
+    return LocalizedText("fault.in_file", path=option, fault=fault if told is None else told)
 
 
 def _fetched_request(
@@ -146,7 +183,7 @@ def _refuse_unknown(dataset: Dataset, tokens: Sequence[str]) -> None:
         )
 
 
-def _refuse_gaps(dataset: Dataset, tokens: Collection[str], first: date, last: date) -> None:
+def _refuse_gaps(dataset: Dataset, data: Path | None, tokens: Collection[str], first: date, last: date) -> None:
     """Raise InputError about the first token with a hole in its record within the span, or the day before."""
     for token in sorted(tokens):
         coin = dataset.history.coins.get(token)
@@ -154,8 +191,10 @@ def _refuse_gaps(dataset: Dataset, tokens: Collection[str], first: date, last: d
             raise InputError(f"{dataset.name}: has no bar of {token}, and every score needs its daily change")
         begin, end = max(coin.first_day, unix_day(first) - 1), min(coin.last_day, unix_day(last))
         if missing := [day for day in range(begin, end + 1) if day not in coin.bars]:
+            before = date_of(missing[0] - 1)
+            where = place_of_bar(data, token, before) if data else dataset.name
             raise InputError(
-                f"{dataset.name}: {token} has a gap: {len(missing)} days are missing, the first is "
+                f"{where}: {token} has a gap after {before}: {counted(len(missing), 'day')} missing, the first is "
                 f"{date_of(missing[0])}; fill it, or leave the token out with --tokens"
             )
     for token in MARKET:

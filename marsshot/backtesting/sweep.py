@@ -20,11 +20,10 @@ from marsshot.backtesting.analysis.deflated_sharpe import CONVINCING_PROBABILITY
 from marsshot.backtesting.analysis.performance import DAYS_A_YEAR, Floats, daily_returns
 from marsshot.backtesting.analysis.run_statistics import run_statistics
 from marsshot.backtesting.history.market_history import Dataset
-from marsshot.backtesting.request import BacktestRequest
+from marsshot.backtesting.request import BacktestRequest, settings_with
 from marsshot.backtesting.scoring.daily_scores import DailyScores
 from marsshot.backtesting.simulation.engine import run
 from marsshot.backtesting.simulation.simulated_market import RecordedPairRules
-from marsshot.config.loader import read_settings
 from marsshot.config.settings import Settings, StrategySection
 from marsshot.core.errors import InputError
 from marsshot.reporting.fitting_table import fits
@@ -123,10 +122,14 @@ def parse_grid(specs: Sequence[tuple[str, str]], config: Path, changes: Mapping[
     if count > MAX_CELLS:
         raise InputError(f"--sweep: that makes {count} cells, at most {MAX_CELLS} are tried at once")
     cells = (
-        Cell(values, read_settings(config, {**changes, **dict(zip(keys, values, strict=True))}).strategy)
+        Cell(values, _cell_settings(config, changes, dict(zip(keys, values, strict=True))).strategy)
         for values in itertools.product(*axes)
     )
     return Grid(tuple(keys), tuple(cells))
+
+
+def _cell_settings(config: Path, changes: Mapping[str, str], cell: Mapping[str, str]) -> Settings:
+    return settings_with(config, {"--set": changes, "--sweep": cell})
 
 
 def _values(key: str, text: str) -> list[str]:

@@ -69,7 +69,7 @@ def test_of_a_day_the_finer_bars_count(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("rows", "told"),
     [
-        ("A,0,10,9,8,9\n", "A has an impossible bar on 1970-01-01 (open 10, high 9, low 8, close 9)"),
+        ("A,0,10,9,8,9\n", "row 2: A has an impossible bar on 1970-01-01 (open 10, high 9, low 8, close 9)"),
         ("A,0,,9,8,9\n", "impossible bar"),
         ("A,0,1,1,1,1\nA,0,1,1,1,1\n", "A has two bars of 1970-01-01 00:00"),
         ("A,0,1,1,1,1\nA,7000,1,1,1,1\n", "bars 7000 seconds apart"),
@@ -134,9 +134,21 @@ def test_a_market_cap_is_carried_forward_never_back(tmp_path: Path) -> None:
     [
         (lambda lines: lines[:1], "has no rows"),
         (lambda lines: ["symbol,date,open", *lines[1:]], "has no column high, low, close, volume"),
-        (lambda lines: [*lines, lines[3]], "AAA has two bars of 2023-01-03"),
-        (lambda lines: [lines[0], lines[1].replace("2023-01-01", "soon"), *lines[2:]], "date 'soon'"),
-        (lambda lines: [line for line in lines if "AAA,2023-01-13" not in line], "AAA has a gap: 1 days are missing"),
+        (lambda lines: [*lines, lines[3]], "daily.csv: row 66: AAA has two bars of 2023-01-03"),
+        (lambda lines: [lines[0], lines[1].replace("2023-01-01", "soon"), *lines[2:]], "daily.csv: row 2: date 'soon'"),
+        (
+            lambda lines: [lines[0], lines[1].replace(",3000000,", ",-5,"), *lines[2:]],
+            "daily.csv: row 2: AAA has a volume of -5 on 2023-01-01",
+        ),
+        (lambda lines: [lines[0], lines[1].replace(",3000000,", ",inf,"), *lines[2:]], "AAA has a volume of inf"),
+        (
+            lambda lines: [*lines[:2], ",".join((*lines[2].split(",")[:4], "0", *lines[2].split(",")[5:])), *lines[3:]],
+            "daily.csv: row 3: AAA has an impossible bar on 2023-01-02",
+        ),
+        (
+            lambda lines: [line for line in lines if "AAA,2023-01-13" not in line],
+            "daily.csv: row 13: AAA has a gap after 2023-01-12: 1 day missing",
+        ),
         (lambda lines: [line for line in lines if "BTC,2023-01-10" not in line], "BTC has a gap"),
         (lambda lines: [line for line in lines if not line.startswith("ETH")], "has no bar of ETH"),
         (lambda lines: [line for line in lines if not line.startswith("BBB")], "has no bar of BBB"),

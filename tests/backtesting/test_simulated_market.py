@@ -15,6 +15,7 @@ import pytest
 from embedded_market.exchange.pair_rules import PairRules
 from embedded_market.market_data.history import date_of
 from marsshot.backtesting.request import BacktestRequest
+from marsshot.backtesting.result import run_backtest
 from marsshot.backtesting.scoring.daily_scores import DailyScores
 from marsshot.backtesting.simulation.engine import run
 from marsshot.backtesting.simulation.simulated_market import (
@@ -214,6 +215,17 @@ def test_a_coin_whose_record_ends_falls_to_its_last_price_and_is_counted(dying: 
     assert run_result.points[-1].held == pytest.approx(
         float(run_result.book.positions["AAA"].qty * coin.bars[coin.last_day].close)
     )
+
+
+def test_a_record_that_ends_is_told_and_not_taken_for_a_token_without_scores(dying: BacktestRequest) -> None:
+    scores = {dying.first: {"BBB": Score("BBB", Decimal("0.2"))}}
+    result = run_backtest(dying, DailyScores(scores), "none")
+    told = "\n".join(result.caveats)
+    assert "The record of 1 token ends before the span does" in told
+    assert "AAA 2023-01-13" in told
+    assert "never had a score" not in told
+    assert "holding 2 tokens equally, 1 ended" in result.statistics.curves
+    assert told.startswith("Nothing was bought from 2023-01-11 to 2023-01-16: the highest score was 0.200")
 
 
 def test_a_pair_is_open_on_the_last_day_and_closed_on_the_next(dying: BacktestRequest) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -18,6 +18,7 @@ from marsshot.backtesting.analysis.performance import (
     performance_metrics,
 )
 from marsshot.backtesting.analysis.round_trips import TradeAnalysis, analyse_trades
+from marsshot.backtesting.plurals import counted
 from marsshot.backtesting.simulation.engine import EquityPoint, RunResult
 
 BOT, BTC = "MarsShot", "holding BTC"
@@ -42,14 +43,16 @@ class RunStatistics:
         return self.curves[BOT]
 
 
-def run_statistics(run_result: RunResult, tokens: Sequence[str]) -> RunStatistics:
-    """Return what a run came to. tokens: those that it could buy."""
+def run_statistics(run_result: RunResult, tokens: Sequence[str], ended: Collection[str] = ()) -> RunStatistics:
+    """Return what a run came to. tokens: those that it could buy. ended: those whose record ends before the run."""
     points = run_result.points
     equity = np.array([point.equity for point in points])
     there = [token for token in tokens if token in points[0].prices]
     curves = {BOT: equity, BTC: buy_and_hold(points, ["BTC"])}
     if there:
-        curves[f"holding {len(there)} tokens equally"] = buy_and_hold(points, there)
+        gone = sum(token in ended for token in there)
+        name = f"holding {counted(len(there), 'token')} equally"
+        curves[f"{name}, {gone} ended" if gone else name] = buy_and_hold(points, there)
     trade_analysis = analyse_trades(run_result.trades, run_result.skipped_sales, run_result.book, points[-1].prices)
     years = (len(points) - 1) / DAYS_A_YEAR
     return RunStatistics(

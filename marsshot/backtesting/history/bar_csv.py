@@ -65,8 +65,14 @@ def _read_columns(path: Path, names: list[str], numeric: set[str]) -> pd.DataFra
     return read("str").astype(dict.fromkeys(texts, "category"))
 
 
-def refuse_impossible_bars(path: Path, symbols: Any, days: Any, prices: NDArray[np.float64]) -> None:
-    """Raise InputError about the first bar, of open, high, low and close, that cannot be."""
+FIRST_ROW = 2  # of a file: the first one is its header
+
+
+def refuse_impossible_bars(path: Path, table: pd.DataFrame, days: Any, prices: NDArray[np.float64]) -> None:
+    """Raise InputError about the first bar, of open, high, low and close, that cannot be.
+
+    table: rows as they were read, each still with its number.
+    """
     opening, high, low, close = prices.T
     possible = np.isfinite(prices).all(axis=1) & (low >= 10.0**-DECIMALS) & (high <= MAX_PRICE)
     possible &= (low <= np.minimum(opening, close)) & (high >= np.maximum(opening, close))
@@ -74,8 +80,13 @@ def refuse_impossible_bars(path: Path, symbols: Any, days: Any, prices: NDArray[
         row = first_row(~possible)
         day = pd.Timestamp(np.asarray(days)[row])
         bar = "open {:g}, high {:g}, low {:g}, close {:g}".format(*prices[row])
-        where = f"{path}: {np.asarray(symbols)[row]} has an impossible bar on {day:%Y-%m-%d}"
+        where = f"{place_of(path, table, row)}: {table['symbol'].iloc[row]} has an impossible bar on {day:%Y-%m-%d}"
         raise InputError(f"{where} ({bar}); mend it or take it out")
+
+
+def place_of(path: Path, table: pd.DataFrame, row: int) -> str:
+    """Return where a row of a table stands in its file, in words; the header is row 1, empty lines do not count."""
+    return f"{path}: row {int(table.index[row]) + FIRST_ROW}"
 
 
 def first_row(wrong: NDArray[np.bool_]) -> int:

@@ -78,7 +78,7 @@ def _read(path: Path, symbols: Collection[str], first_day: int, last_day: int) -
     inside = (times >= first_day * DAY_SECONDS) & (times < (last_day + 1) * DAY_SECONDS)
     table = table[inside & table["symbol"].isin(symbols).to_numpy()]
     prices = table[list(COLUMNS[2:])].to_numpy(dtype=np.float64)
-    refuse_impossible_bars(path, table["symbol"], pd.to_datetime(table["time"], unit="s"), prices)
+    refuse_impossible_bars(path, table, pd.to_datetime(table["time"], unit="s"), prices)
     codes, names = pd.factorize(table["symbol"])
     times = table["time"].to_numpy(dtype=np.float64).astype(np.int64)
     order = np.lexsort((times, codes))

@@ -17,7 +17,14 @@ from numpy.typing import NDArray
 
 from embedded_market.lunarcrush.synthetic_scores import matrix_of, social_fields
 from embedded_market.market_data.history import CoinHistory, DailyBar, History, date_of, load_bundled_history, unix_day
-from marsshot.backtesting.history.bar_csv import DECIMALS, first_row, read_table, refuse_impossible_bars
+from marsshot.backtesting.history.bar_csv import (
+    DECIMALS,
+    FIRST_ROW,
+    first_row,
+    place_of,
+    read_table,
+    refuse_impossible_bars,
+)
 from marsshot.backtesting.history.intraday_bars import IntradayBars, read_intraday
 from marsshot.core.errors import InputError
 from marsshot.market_data.bar_cache import FIELDS, DailyBars
@@ -187,8 +194,9 @@ def _read_daily(path: Path, symbols: Collection[str] | None, last: date | None) 
     if table.empty:
         until = f" up to {last}" if last else ""
         raise InputError(f"{path}: holds no bar of the tokens asked for{until}; it begins on {date_of(first_day)}")
-    refuse_impossible_bars(path, table["symbol"], days.astype("datetime64[D]"), table[list(PRICES)].to_numpy())
-    _refuse_duplicates(path, table["symbol"], days)
+    refuse_impossible_bars(path, table, days.astype("datetime64[D]"), table[list(PRICES)].to_numpy())
+    _refuse_impossible_volumes(path, table, days)
+    _refuse_duplicates(path, table, days)
     return _dataset_of(path, _fields(table, days, first_day), sorted(table["symbol"].unique()), first_day)
 
 
@@ -198,16 +206,37 @@ def _unix_days(path: Path, column: pd.Series) -> NDArray[np.int64]:
     texts = column.cat.categories
     dates = pd.to_datetime(pd.Series(texts, dtype=str), format="%Y-%m-%d", errors="coerce")
     if dates.isna().any() or column.isna().any():
-        wrong = texts[first_row(dates.isna().to_numpy())] if dates.isna().any() else ""
-        raise InputError(f"{path}: date {str(wrong)[:40]!r}: a date such as 2024-12-31 is needed")
+        row = first_row((column.isna() | column.isin(texts[dates.isna().to_numpy()])).to_numpy())
+        wrong = "" if pd.isna(column.iloc[row]) else str(column.iloc[row])[:40]
+        raise InputError(f"{path}: row {row + FIRST_ROW}: date {wrong!r}: a date such as 2024-12-31 is needed")
     return dates.to_numpy().astype("datetime64[D]").astype(np.int64)[column.cat.codes.to_numpy()]
 
 
-def _refuse_duplicates(path: Path, symbols: pd.Series, days: NDArray[np.int64]) -> None:
+def _refuse_impossible_volumes(path: Path, table: pd.DataFrame, days: NDArray[np.int64]) -> None:
+    """Raise InputError about the first volume under 0, or without end; none at all is not known, and no fault."""
+    volumes = table["volume"].to_numpy()
+    wrong = (volumes < 0) | np.isinf(volumes)
+    if wrong.any():
+        row = first_row(wrong)
+        whose = f"{table['symbol'].iloc[row]} has a volume of {volumes[row]:g} on {date_of(int(days[row]))}"
+        raise InputError(f"{place_of(path, table, row)}: {whose}; mend it or take the row out")
+
+
+def _refuse_duplicates(path: Path, table: pd.DataFrame, days: NDArray[np.int64]) -> None:
+    symbols = table["symbol"]
     twice = pd.DataFrame({"symbol": symbols.to_numpy(), "day": days}).duplicated().to_numpy()
     if twice.any():
         row = first_row(twice)
-        raise InputError(f"{path}: {symbols.iloc[row]} has two bars of {date_of(int(days[row]))}; take one out")
+        whose = f"{symbols.iloc[row]} has two bars of {date_of(int(days[row]))}"
+        raise InputError(f"{place_of(path, table, row)}: {whose}; take one out")
+
+
+def place_of_bar(path: Path, symbol: str, day: date) -> str:
+    """Return where a token's bar of a day stands, in words: file and row; the file alone where it is not there now."""
+    daily, _ = _files(path)
+    table = read_table(daily, ("symbol", "date"), numbers=())
+    rows = np.flatnonzero(((table["symbol"] == symbol) & (table["date"] == day.isoformat())).to_numpy())
+    return place_of(daily, table, int(rows[0])) if len(rows) else str(daily)
 
 
 def _fields(table: pd.DataFrame, days: NDArray[np.int64], first_day: int) -> dict[str, Matrix]:

@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import calendar
+from collections.abc import Sequence
 from datetime import datetime
 from html import escape
 
 from marsshot.backtesting.analysis.performance import drawdowns
 from marsshot.backtesting.analysis.run_statistics import BOT, BTC
-from marsshot.backtesting.reports.terminal_report import key_figures, ratio_text, rule_results_table
+from marsshot.backtesting.plurals import counted
+from marsshot.backtesting.reports.terminal_report import (
+    caveat_lines,
+    exposure_rows,
+    key_figures,
+    lever_rows,
+    middle_line,
+    ratio_text,
+    rule_results_table,
+    spread_line,
+    spread_rows,
+)
 from marsshot.backtesting.result import BacktestResult
 from marsshot.core.catalog import LocalizedText
 from marsshot.core.domain import Side
@@ -23,20 +35,51 @@ def report_page(result: BacktestResult) -> str:
     """Return the page."""
     title = f"MarsShot, {result.first} to {result.last}"
     request = result.request
-    tokens = len(request.settings.tokens_daily)
-    about = f"The bot over {request.dataset.name}: {tokens} tokens, scores by {result.model}."
+    tokens = counted(len(request.settings.tokens_daily), "token")
+    about = f"The bot over {request.dataset.name}: {tokens}, scores by {result.model}."
     parts = [
-        f'<h1>{escape(title)}</h1><p class="soft">{escape(about)}</p>',
+        f'<h1>{escape(title)}</h1>{_spread(result)}<p class="soft">{escape(about)}</p>',
         _key_figures(result),
         _caveats(result),
         _equity(result),
         f'<div class="pair">{_drawdown(result)}{_exposure(result)}</div>',
         _months(result),
         _rules(result),
+        _levers(result),
+        _exposure_days(result),
         _figures(result),
         _trades(result),
     ]
     return page(title, "\n".join(parts))
+
+
+def _spread(result: BacktestResult) -> str:
+    if result.spread is None:
+        return ""
+    rows = _plain_rows(spread_rows(result))
+    head = f"<tr><th></th><th>{escape(result.quote_asset)}</th><th>Change</th><th>Worst fall</th></tr>"
+    table = f'<div class="scroll"><table>{head}{rows}</table></div>'
+    note = f'<p class="soft">Each column by itself. {escape(middle_line(result))}</p>'
+    return f"<p><b>{escape(spread_line(result))}</b></p>{_card('The draws', table + note)}"
+
+
+def _levers(result: BacktestResult) -> str:
+    if not result.lever_effects:
+        return ""
+    head = "".join(f"<th>{name}</th>" for name in ("Lever", "Left out", "Cut", "Days", result.quote_asset))
+    note = '<p class="soft">The last column: what this run ended with, less what the run without that lever did.</p>'
+    table = f'<div class="scroll"><table><tr>{head}</tr>{_plain_rows(lever_rows(result))}</table></div>'
+    return _card("What each lever did", table + note)
+
+
+def _exposure_days(result: BacktestResult) -> str:
+    head = "<tr><th>Share in tokens</th><th>Days</th><th>Share</th></tr>"
+    rows = _plain_rows(exposure_rows(result))
+    return _card("Days by share in tokens", f'<div class="scroll"><table>{head}{rows}</table></div>')
+
+
+def _plain_rows(rows: Sequence[tuple[str, ...]]) -> str:
+    return "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows)
 
 
 def _key_figures(result: BacktestResult) -> str:
@@ -57,7 +100,7 @@ def _key_figures(result: BacktestResult) -> str:
 
 
 def _caveats(result: BacktestResult) -> str:
-    lines = "".join(f"<li>{escape(line)}</li>" for line in result.caveats)
+    lines = "".join(f"<li>{escape(line)}</li>" for line in caveat_lines(result))
     return f'<div class="warn"><ul>{lines}</ul></div>'
 
 

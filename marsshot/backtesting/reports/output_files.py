@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from marsshot.backtesting.analysis.spread import Spread
 from marsshot.backtesting.reports.html_report import report_page
 from marsshot.backtesting.reports.sweep_page import sweep_page
 from marsshot.backtesting.result import BacktestResult
@@ -28,8 +29,26 @@ def write_result(result: BacktestResult, folder: Path) -> list[Path]:
             TRADES: result.run_result.trades_csv,
             EQUITY: csv_bytes(_equity_rows(result)),
             BACKTEST_REPORT: report_page(result).encode(),
+            **({"seeds.csv": csv_bytes(_draw_rows(result.spread))} if result.spread else {}),
         },
     )
+
+
+def _draw_rows(spread: Spread) -> list[list[str]]:
+    figures = ("total_return", "max_drawdown", "sharpe")
+    return [
+        ["seed", "worth", *figures, "trades", "exposure"],
+        *(
+            [
+                str(one.seed),
+                f"{one.worth:.8f}",
+                *(repr(getattr(one.metrics, name)) for name in figures),
+                str(one.trades),
+                f"{one.exposure:.6f}",
+            ]
+            for one in spread.draws
+        ),
+    ]
 
 
 def write_sweep(found: SweepResult, folder: Path) -> list[Path]:

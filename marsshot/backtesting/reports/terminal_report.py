@@ -2,24 +2,138 @@
 
 from __future__ import annotations
 
+import calendar
 import math
 
 from rich.console import Console
 
 from marsshot.backtesting.analysis.run_statistics import BOT
+from marsshot.backtesting.plurals import counted
 from marsshot.backtesting.result import BacktestResult
 from marsshot.core.catalog import LocalizedText
 from marsshot.reporting.fitting_table import Column, FittingTable
 
+EXPOSURE_BANDS = (0.0, 0.25, 0.5, 0.75, 1.0)  # upper ends, of the share in tokens
+_ALMOST = 1e-9
+
 
 def print_summary(result: BacktestResult, console: Console) -> None:
-    """Print the summary."""
+    """Print the summary: of several draws their spread first, then what came of the one in the middle."""
+    if result.spread is not None:
+        console.print(spread_line(result), style="bold", highlight=False, soft_wrap=True)
+        console.print(_spread(result).render(console.width))
+        console.print(middle_line(result), highlight=False, soft_wrap=True)
     console.print(_result(result).render(console.width))
     console.print(_rules(result).render(console.width))
+    if result.lever_effects:
+        console.print(_levers(result).render(console.width))
+    console.print(_exposure(result).render(console.width))
+    console.print(_months(result).render(console.width))
     for line in key_figures(result):
         console.print(line, highlight=False, soft_wrap=True)
-    for line in result.caveats:
+    for line in caveat_lines(result):
         console.print(line, style="yellow", highlight=False, soft_wrap=True)
+
+
+def caveat_lines(result: BacktestResult) -> list[str]:
+    """Return what to beware of, in lines."""
+    if result.spread is not None or not result.trainings:
+        return list(result.caveats)
+    one_draw = "One draw of the models: another one may well double or halve the result. --seeds 5 shows how far."
+    return [one_draw, *result.caveats]
+
+
+def spread_line(result: BacktestResult) -> str:
+    """Return in one line how far the draws of the models lie apart."""
+    spread = result.spread
+    if spread is None:
+        return ""
+    worth, change = spread.of(lambda one: one.worth), spread.of(lambda one: one.metrics.total_return)
+    fall = spread.of(lambda one: one.metrics.max_drawdown)
+    return (
+        f"{len(spread.draws)} draws of the models: {result.statistics.equity[0]:,.2f} {result.quote_asset} became "
+        f"{worth.low:,.2f} to {worth.high:,.2f}, median {worth.median:,.2f} ({change.median:+.1%}); "
+        f"worst falls {fall.low:.1%} to {fall.high:.1%}, median {fall.median:.1%}"
+    )
+
+
+def middle_line(result: BacktestResult) -> str:
+    """Return which of the draws the rest of the report is of."""
+    if result.spread is None:
+        return ""
+    return f"From here on: the draw in the middle (seed {result.spread.middle.seed}), not the luckiest nor the worst."
+
+
+def spread_rows(result: BacktestResult) -> list[tuple[str, str, str, str]]:
+    """Return name, worth, change and worst fall: of the draws, each column by itself, and of doing nothing."""
+    spread, statistics = result.spread, result.statistics
+    if spread is None:
+        return []
+    change, fall = spread.of(lambda one: one.metrics.total_return), spread.of(lambda one: one.metrics.max_drawdown)
+    start = float(statistics.equity[0])
+    of_draws = f"of {len(spread.draws)} draws"
+    rows = [
+        (f"{BOT}, worst {of_draws}", change.low, fall.high),
+        (f"{BOT}, median {of_draws}", change.median, fall.median),
+        (f"{BOT}, best {of_draws}", change.high, fall.low),
+        ("cash", 0.0, 0.0),
+    ]
+    rows += [(name, one.total_return, one.max_drawdown) for name, one in statistics.metrics.items() if name != BOT]
+    return [(name, f"{start * (1 + gain):,.2f}", f"{gain:+.1%}", f"{worst:.1%}") for name, gain, worst in rows]
+
+
+def _spread(result: BacktestResult) -> FittingTable:
+    numbers = (Column(name, is_number=True) for name in (result.quote_asset, "Change", "Worst fall"))
+    table = FittingTable(f"{result.first} to {result.last}, each column by itself", [Column(""), *numbers])
+    for row in spread_rows(result):
+        table.add(*row)
+    return table
+
+
+def _levers(result: BacktestResult) -> FittingTable:
+    numbers = (Column(name, is_number=True) for name in ("Left out", "Cut", "Days", f"{result.quote_asset} by it"))
+    table = FittingTable("What each lever did; last column: this run less one without it", [Column("Lever"), *numbers])
+    for row in lever_rows(result):
+        table.add(*row)
+    return table
+
+
+def lever_rows(result: BacktestResult) -> list[tuple[str, str, str, str, str]]:
+    """Return name, purchases left out and cut, days, and what the lever brought or cost, of each that is on."""
+    return [
+        (f"{one.key} {one.value}", str(one.left_out), str(one.cut), str(one.days), f"{one.gain:+,.2f}")
+        for one in result.lever_effects
+    ]
+
+
+def exposure_rows(result: BacktestResult) -> list[tuple[str, str, str]]:
+    """Return, of each band of the share in tokens, its name, the days in it and their share."""
+    shares = result.statistics.exposure
+    rows, before = [], -1.0
+    for upper in EXPOSURE_BANDS:
+        inside = int(((shares > before + _ALMOST) & (shares <= upper + _ALMOST)).sum())
+        name = "nothing" if upper == 0 else f"up to {upper:.0%}" if before <= 0 else f"{before:.0%} to {upper:.0%}"
+        rows.append((name, str(inside), f"{inside / len(shares):.0%}"))
+        before = upper
+    return rows
+
+
+def _exposure(result: BacktestResult) -> FittingTable:
+    numbers = (Column(name, is_number=True) for name in ("Days", "Share"))
+    table = FittingTable("Days by share in tokens", [Column("Share in tokens"), *numbers])
+    for row in exposure_rows(result):
+        table.add(*row)
+    return table
+
+
+def _months(result: BacktestResult) -> FittingTable:
+    months = result.statistics.months
+    names = (Column(calendar.month_abbr[month], is_number=True) for month in range(1, 13))
+    table = FittingTable("Month by month, in %", [Column(""), *names])
+    for year in dict.fromkeys(year for year, _ in months):
+        values = (months.get((year, month)) for month in range(1, 13))
+        table.add(str(year), *("" if value is None else f"{value * 100:.0f}" for value in values))
+    return table
 
 
 def _result(result: BacktestResult) -> FittingTable:
@@ -60,8 +174,7 @@ def rule_results_table(result: BacktestResult) -> list[tuple[str, str, str, str]
     if trade_analysis.big_gain_effect is not None:
         rows.append(("of these, waiting by the big-gain exception", "", "", f"{trade_analysis.big_gain_effect:+.2f}"))
     held = sum(round_trip.is_open for round_trip in trade_analysis.round_trips)
-    positions = "1 position" if held == 1 else f"{held} positions"
-    return [*rows, (f"still held ({positions})", "", "", f"{trade_analysis.unrealised:+.2f}")]
+    return [*rows, (f"still held ({counted(held, 'position')})", "", "", f"{trade_analysis.unrealised:+.2f}")]
 
 
 def key_figures(result: BacktestResult) -> list[str]:
@@ -73,10 +186,10 @@ def key_figures(result: BacktestResult) -> list[str]:
     hit = (
         "-"
         if math.isnan(trade_analysis.hit_rate)
-        else f"{trade_analysis.hit_rate:.0%} of {len(closed)} closed positions with a profit"
+        else f"{trade_analysis.hit_rate:.0%} of {counted(len(closed), 'closed position')} with a profit"
     )
     return [
-        f"{len(trade_analysis.trades)} trades, fees {trade_analysis.fees:.2f} {result.quote_asset}, {hit}, "
+        f"{counted(len(trade_analysis.trades), 'trade')}, fees {trade_analysis.fees:.2f} {result.quote_asset}, {hit}, "
         f"turnover {statistics.turnover:.1f} times a year, on average {statistics.exposure.mean():.0%} in tokens",
         f"With 95 % confidence (days resampled in blocks) the change lies between {total.low:+.0%} and "
         f"{total.high:+.0%}, the Sharpe ratio of {BOT} between {ratio_text(sharpe.low)} and {ratio_text(sharpe.high)}",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -13,7 +13,7 @@ from pathlib import Path
 from marsshot.backtesting.history.market_history import MARKET, Dataset
 from marsshot.backtesting.scoring.daily_scores import DailyScores
 from marsshot.backtesting.simulation.check_skipping import CheckSkipper
-from marsshot.backtesting.simulation.in_memory_storage import InMemoryDisk, InMemoryStore
+from marsshot.backtesting.simulation.in_memory_storage import HeldBack, InMemoryDisk, InMemoryStore
 from marsshot.backtesting.simulation.simulated_market import (
     RecordedCoinbase,
     RecordedExchange,
@@ -31,7 +31,7 @@ from marsshot.infra import event_log
 from marsshot.infra.clock import VirtualClock
 from marsshot.infra.event_log import log_warning
 from marsshot.portfolio.ledger import new_book
-from marsshot.portfolio.trades_file import Trade, parse_trades
+from marsshot.portfolio.trades_file import Trade, csv_rows, parse_trades
 
 START_OF_DAY = time(0, 5)  # as the demo does
 BOOK, TRADES = Path(bot_files.BOOK), Path(bot_files.TRADES)
@@ -73,6 +73,7 @@ class RunResult:
     held_past_record_end: frozenset[str]  # held at the end though their record has ended: counted at its last price
     paused: str  # why buying was paused, if it was
     alarms: tuple[str, ...]  # what the bot would have called its owner for
+    held_back: tuple[HeldBack, ...] = ()  # purchases that levers left out or cut
 
     @property
     def trades(self) -> tuple[Trade, ...]:
@@ -89,10 +90,12 @@ def run(
     rules: RecordedPairRules | None = None,
     *,
     skip_unchanged_checks: bool = True,
+    on_day: Callable[[date], None] = lambda _day: None,
 ) -> RunResult:
     """Let the bot live from the first to the last day. Raises InputError.
 
     skip_unchanged_checks: leave out the checks that surely change nothing; what comes of it is the same.
+    on_day: hears of each day as it begins.
     """
     settings = settings.model_copy(update={"mode": "demo"})
     begin, end = datetime.combine(first, START_OF_DAY, UTC), datetime.combine(last + timedelta(days=1), time(0), UTC)
@@ -101,16 +104,17 @@ def run(
     board = RecordedPrices(dataset)
     matching = new_matching_engine(dataset, quote, capital, first, rules or RecordedPairRules())
     disk = InMemoryDisk()
+    store = InMemoryStore(new_book("demo", quote, capital, begin), BOOK, TRADES, disk, _warn_not_written)
     bot = Bot(
         settings=settings,
         clock=clock,
-        store=InMemoryStore(new_book("demo", quote, capital, begin), BOOK, TRADES, disk, _warn_not_written),
+        store=store,
         exchange=RecordedExchange(board, matching, clock, dataset),
         coinbase=RecordedCoinbase(board, clock),
         scores=scores.scorer_at(clock, dataset.bars.get(MARKET[0])),
         control=ControlFiles(settings, disk),
     )
-    recorder, skipper = _RunRecorder(bot, board, end), CheckSkipper(bot, board, end)
+    recorder, skipper = _RunRecorder(bot, board, end, on_day), CheckSkipper(bot, board, end)
 
     def after_cycle() -> bool:
         goes_on = recorder.after_cycle()
@@ -121,7 +125,8 @@ def run(
     with collected_alarms() as alarms:
         bot.start()
         loop(bot, lambda: None, after_cycle)
-    return recorder.run_result(bytes(disk.files.get(TRADES, b"")), tuple(alarms))
+    trades_csv = bytes(disk.files.get(TRADES) or csv_rows((), header=True))
+    return recorder.run_result(trades_csv, store.held_back, tuple(alarms))
 
 
 def _warn_not_written(text: str) -> None:
@@ -161,10 +166,11 @@ class _AlarmCollector(logging.Handler):
 class _RunRecorder:
     """Records a run: one equity point a day, after the daily pass, and the sales that were left out."""
 
-    def __init__(self, bot: Bot, board: RecordedPrices, end: datetime) -> None:
+    def __init__(self, bot: Bot, board: RecordedPrices, end: datetime, on_day: Callable[[date], None]) -> None:
         self._bot = bot
         self._board = board
         self._end = end
+        self._on_day = on_day
         now = bot.clock.now()
         self._points = [self._point(now, now.timestamp())]
         self._last_recorded_day = now.date()  # the first day's point is the one of the start
@@ -176,6 +182,7 @@ class _RunRecorder:
         due = (now.hour, now.minute) >= (strategy.daily_update_hour_utc, strategy.daily_update_minute_utc)
         if due and self._last_recorded_day != now.date():
             self._last_recorded_day = now.date()
+            self._on_day(now.date())
             self._points.append(self._point(now, now.timestamp()))
         self._record_skipped_sales(now)
         return self._bot.next_due() < self._end
@@ -201,17 +208,18 @@ class _RunRecorder:
                 skip = SkippedSale(moment=now, symbol=symbol, qty=float(held.qty), price=price)
                 self._skipped_sales[symbol, held.opened_at] = skip
 
-    def run_result(self, trades_csv: bytes, alarms: tuple[str, ...]) -> RunResult:
+    def run_result(self, trades_csv: bytes, held_back: tuple[HeldBack, ...], alarms: tuple[str, ...]) -> RunResult:
         """Return what came of the run."""
         at_the_end = self._end.timestamp() - 1
         book, settings = self._bot.store.book, self._bot.settings
         over = (one for one in book.positions if self._board.has_ended(settings.binance_asset(one), at_the_end))
         return RunResult(
             trades_csv=trades_csv,
-            points=(*self._points, self._point(self._end, at_the_end)),
+            points=(*(one for one in self._points if one.moment < self._end), self._point(self._end, at_the_end)),
             skipped_sales=tuple(self._skipped_sales.values()),
             book=book,
             held_past_record_end=frozenset(over),
             paused=self._bot.control.paused(),
             alarms=alarms,
+            held_back=held_back,
         )

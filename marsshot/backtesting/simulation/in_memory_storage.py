@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
 from pathlib import Path
 
 from marsshot.core.domain import Book
+from marsshot.core.reasons import DecisionReason
 from marsshot.infra.atomic_files import Disk
+from marsshot.strategy.daily_plan import settled_decisions
+from marsshot.strategy.levers import LEVER_REASONS
 from positions_store import Store
 
 
@@ -56,8 +62,27 @@ class InMemoryDisk(Disk):
         self.files.pop(path, None)
 
 
+@dataclass(frozen=True, slots=True)
+class HeldBack:
+    """A purchase that a lever left out, or cut: amount is then what was bought for, in quote asset."""
+
+    day: date
+    symbol: str
+    reason: DecisionReason
+    amount: Decimal | None
+
+
 class InMemoryStore(Store):
     """A book that is kept as a value: nobody will read it as text. trades.csv is written as ever."""
 
+    held_back: tuple[HeldBack, ...] = ()
+
     def _write_book(self, book: Book) -> None:
-        """Do nothing: the book itself is all there is."""
+        """Keep what levers did about a plan that is done; the book itself is all there is."""
+        plan = self.book.plan
+        if plan is not None and book.plan is None:
+            self.held_back += tuple(
+                HeldBack(plan.day, one.symbol, one.reason, one.quote)
+                for one in settled_decisions(plan)
+                if one.reason in LEVER_REASONS
+            )
