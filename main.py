@@ -33,6 +33,7 @@ from marsshot.bot.session import (
 from marsshot.commands.controls import pause, resume, sell_all
 from marsshot.commands.daily import run_daily, run_intraday
 from marsshot.commands.status import show_status
+from marsshot.commands.tokens import exclude, include, sell
 from marsshot.config.bot_files import CONFIG
 from marsshot.config.loader import language_of, localized_error, read_settings
 from marsshot.config.settings import Settings
@@ -55,8 +56,11 @@ COMMANDS = (
     "check",
     "status",
     "sell-all",
+    "sell",
     "pause",
     "resume",
+    "exclude",
+    "include",
     "recover",
     "backup",
     "restore",
@@ -132,7 +136,9 @@ def _parser(help_text: Callable[[str], str | None]) -> argparse.ArgumentParser:
             command.add_argument("--all", action="store_true", help=help_text("help.option.all"))
         if name == "daily":
             command.add_argument("--plan", action="store_true", help=help_text("help.option.plan"))
-        if name in {"sell-all", "recover"}:
+        if name in {"sell", "exclude", "include"}:
+            command.add_argument("token", metavar="TOKEN", help=help_text("help.option.token"))
+        if name in {"sell-all", "sell", "recover"}:
             command.add_argument("--yes", action="store_true", help=help_text("help.option.yes"))
         _add_archive_arguments(command, name, help_text)
         if name == "export":
@@ -171,6 +177,9 @@ def _command(chosen: argparse.Namespace, config: Path) -> int:
         "check": lambda: _check(settings, ask_all=chosen.all),
         "status": lambda: show_status(settings, as_json=chosen.json),
         "sell-all": lambda: sell_all(settings, config, assume_yes=chosen.yes),
+        "sell": lambda: sell(settings, config, chosen.token, assume_yes=chosen.yes),
+        "exclude": lambda: exclude(settings, config, chosen.token),
+        "include": lambda: include(settings, config, chosen.token),
         "pause": lambda: pause(settings),
         "resume": lambda: resume(settings),
         "recover": lambda: _recover(chosen, settings),

@@ -18,6 +18,7 @@ from marsshot.bot.journal import Journal
 from marsshot.bot.price_feed import PriceFeed, PriceLook, WouldAct
 from marsshot.bot.price_judge import last_looks_of
 from marsshot.bot.reconciler import Reconciler, log_not_compared
+from marsshot.bot.request_taker import RequestTaker
 from marsshot.bot.trouble_tracker import Trouble, TroubleKind, Troubles, updated
 from marsshot.config.settings import Settings
 from marsshot.core.catalog import LocalizedText, catalog_of
@@ -105,6 +106,7 @@ class Bot:
         self._had_room = True
         self.troubles = Troubles()
         self._command_inbox = CommandInbox(control)
+        self._request_taker = RequestTaker(store, control, clock)
 
     def _pair(self, symbol: str) -> str:
         return self.settings.pair(symbol)
@@ -139,8 +141,9 @@ class Bot:
         if self.reconciler.awaits_second_reading or self.control.is_resume_requested():
             self.reconcile()
         sell_all_requested = self._is_sell_all_to_be_done()
+        wants_sale = self.carry_out_requests()
         # An order in doubt holds back its own token alone: no other exit waits for its look-up.
-        was_checked = self._carry_out_exits(sell_all_requested, is_due=self._check_is_due())
+        was_checked = self._carry_out_exits(sell_all_requested, is_due=wants_sale or self._check_is_due())
         self._watch_absent()
         if self._resolve_unknown():
             is_due = was_checked or bool(self.unsold())  # a sale of everything waits for no check
@@ -149,7 +152,7 @@ class Bot:
             self.daily_update()
         self.save_quiet_period()
         self._tell_lasting_troubles()
-        self._acknowledge_commands(sold_all=sell_all_requested)
+        self._acknowledge_commands(sold_all=sell_all_requested or wants_sale)
 
     def _tell_lasting_troubles(self) -> None:
         """Tell once of what has kept a position blind or tied for a quarter of an hour, and once that it is over."""
@@ -456,12 +459,15 @@ class Bot:
         """Return whether the owner has given a command that no cycle has read yet. Never raises."""
         return self._command_inbox.has_pending_command()
 
+    def carry_out_requests(self) -> bool:
+        """Carry out what the owner has asked for besides; return whether a position is to be sold now."""
+        return self._request_taker.carry_out()
+
     def unsold(self) -> dict[str, tuple[UnsoldReason, str]]:
-        """Return of what was to be sold altogether the rest, by token, and why: the reason, and what was said."""
+        """Return of what the owner wanted sold the rest, by token, and why: the reason, and what was said."""
+        wanted = {OrderReason.SELL_ALL, OrderReason.SELL_TOKEN}
         held = self.store.book.positions
-        return {
-            symbol: self._why_unsold(symbol) for symbol in held if held[symbol].exit_pending is OrderReason.SELL_ALL
-        }
+        return {symbol: self._why_unsold(symbol) for symbol in held if held[symbol].exit_pending in wanted}
 
     def _why_unsold(self, symbol: str) -> tuple[UnsoldReason, str]:
         book, quote = self.store.book, self.price_feed.last_quotes.get(symbol)
@@ -469,7 +475,7 @@ class Bot:
             return UnsoldReason.IN_DOUBT, ""
         if book.is_disputed(symbol):
             return UnsoldReason.DISPUTED, ""
-        if f"too_small.{OrderReason.SELL_ALL}" in book.positions[symbol].said:
+        if f"too_small.{book.positions[symbol].exit_pending}" in book.positions[symbol].said:
             return UnsoldReason.TOO_SMALL, ""
         if self.quiet_seconds_left() > 0:
             return UnsoldReason.SILENCED, ""

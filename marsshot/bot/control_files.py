@@ -6,6 +6,8 @@ SELL_ALL: sell every position; the bot takes the file away when it has taken not
 DAILY: make the daily update of the day that stands in it now, whatever the hour; the bot takes the file away when that
 is done or has to wait. heard.json: the bot's reply, for the command that waits for it: what it has read, and what it
 could not sell, and why.
+REQUEST.<id>: one request of another kind (core/requests.py), each in a file of its own; the bot takes it away when the
+book has it.
 
 Where the working directory has a folder `control`, requests are made there: the dashboard's user may write to it and to
 nothing else of the bot's. What lies in the working directory itself counts as ever.
@@ -21,11 +23,21 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from marsshot.config.bot_files import CONTROL_FOLDER, DAILY, PAUSE, REPLY, RESUME, SELL_ALL
+from marsshot.config.bot_files import (
+    CONTROL_FOLDER,
+    DAILY,
+    PAUSE,
+    REPLY,
+    RESUME,
+    SELL_ALL,
+    request_id_in,
+    request_path,
+)
 from marsshot.core.catalog import LocalizedText
 from marsshot.core.errors import TemporaryError
 from marsshot.core.foreign_text import one_line
 from marsshot.core.reasons import UnsoldReason
+from marsshot.core.requests import OwnerRequest, request_from_json, request_to_json
 from marsshot.infra.atomic_files import Disk, replace_atomically, replace_in_shared_folder
 
 if TYPE_CHECKING:
@@ -41,6 +53,7 @@ class PendingCommands(NamedTuple):
     paused: bool
     sell_all_requested: bool
     daily_update_requested: bool
+    request_ids: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +81,12 @@ class ControlFiles:
         self._resume = self._paths(settings.file(RESUME))
         self._daily = self._paths(settings.file(DAILY))
         self._reply_path = settings.file(REPLY)
+        self._mode = settings.mode
 
     @property
     def paths(self) -> tuple[Path, ...]:
         """Return where a request may lie, there or not."""
-        return (*self._pause_files(), *self._sell_all, *self._resume, *self._daily)
+        return (*self._pause_files(), *self._sell_all, *self._resume, *self._daily, *self._request_files())
 
     @property
     def sell_all_path(self) -> Path:
@@ -147,7 +161,12 @@ class ControlFiles:
 
     def pending_commands(self) -> PendingCommands:
         """Return the commands that are pending."""
-        return PendingCommands(bool(self.paused()), self.is_sell_all_requested(), self.is_daily_update_requested())
+        return PendingCommands(
+            bool(self.paused()),
+            self.is_sell_all_requested(),
+            self.is_daily_update_requested(),
+            frozenset(path.name.rpartition(".")[2] for path in self._request_files()),
+        )
 
     def request_sell_all(self) -> None:
         """Ask for the sale of every position. Raises TemporaryError."""
@@ -199,6 +218,44 @@ class ControlFiles:
     def acknowledge_daily_request(self) -> None:
         """Take the request away: the daily update is done, or postponed. Raises TemporaryError."""
         self._remove(self._daily)
+
+    # ------------------------------------------------------------------ requests in files of their own
+
+    def _request_files(self) -> list[Path]:
+        """Return where requests lie, in an order that does not change; none while the disk is in trouble."""
+        with suppress(OSError):
+            return [
+                place / name
+                for place in self._places
+                for name in sorted(self._disk.names(place))
+                if request_id_in(name, self._mode)
+            ]
+        return []
+
+    def write_request(self, request: OwnerRequest) -> None:
+        """Ask for it. Raises TemporaryError."""
+        path = self._places[0] / request_path(request.request_id, self._mode)
+        try:
+            replace_in_shared_folder(self._disk, path, f"{request_to_json(request)}\n".encode())
+        except OSError as error:
+            raise TemporaryError(LocalizedText("fault.file.unwritable", path=path, why=error.strerror)) from None
+
+    def owner_requests(self) -> tuple[list[OwnerRequest], list[Path]]:
+        """Return the requests that are there, and the files of that name that hold none. Raises OSError."""
+        found: list[OwnerRequest] = []
+        unreadable: list[Path] = []
+        for path in self._request_files():
+            with suppress(FileNotFoundError):
+                try:
+                    content, _ = self._disk.read_tail(path, _LONGEST_REASON)
+                    found.append(request_from_json(path.name.rpartition(".")[2], content.decode("utf-8")))
+                except (PermissionError, IsADirectoryError, ValueError):
+                    unreadable.append(path)
+        return found, unreadable
+
+    def remove_request(self, request_id: str) -> None:
+        """Take a request away, wherever it lies. Raises TemporaryError."""
+        self._remove([place / request_path(request_id, self._mode) for place in self._places])
 
     def _remove(self, paths: Sequence[Path]) -> None:
         for path in paths:

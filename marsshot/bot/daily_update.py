@@ -246,6 +246,8 @@ class DailyUpdater:
             return why
         if self._control.paused():
             return DecisionReason.PAUSED, sanitized(self._control.reason())
+        if symbol in self._store.book.excluded:
+            return DecisionReason.EXCLUDED, ""
         if not self._store.has_room:
             return DecisionReason.DISK_FULL, ""
         if self._store.book.has_pending_order(symbol):
@@ -329,8 +331,8 @@ class DailyUpdater:
         smallest = {}
         for buy in self._plan().buys:
             rules = executor.rules_of(buy.symbol)
-            if why := _unavailable_reason(rules, account):
-                book = with_buy_outcome(book, buy.symbol, left_undone(SkipReason.REFUSED, why))
+            if outcome := _left_out(buy.symbol, rules, account, book):
+                book = with_buy_outcome(book, buy.symbol, outcome)
             elif rules is not None:
                 smallest[buy.symbol] = rules.smallest_order(prices.get(buy.symbol))
         # What an order in doubt may have spent is not split a second time.
@@ -367,6 +369,8 @@ class DailyUpdater:
         left = buy.left or ZERO
         if why := self._control.paused():
             return left_undone(SkipReason.PAUSED, why)
+        if buy.symbol in self._store.book.excluded:
+            return left_undone(SkipReason.EXCLUDED)
         if not self._store.has_room:
             return left_undone(SkipReason.DISK_FULL)
         if (price := prices.get(buy.symbol)) is None:
@@ -415,6 +419,14 @@ def _for_each_symbol(symbols: Collection[str], work: Callable[[str], None]) -> N
             in_the_way = in_the_way or error
     if in_the_way is not None:
         raise in_the_way
+
+
+def _left_out(symbol: str, rules: TradingRules | None, account: Account, book: Book) -> StepOutcome | None:
+    """Return how a purchase ends that is left out before the capital is split; None where it takes part."""
+    if symbol in book.excluded:
+        return left_undone(SkipReason.EXCLUDED)
+    why = _unavailable_reason(rules, account)
+    return left_undone(SkipReason.REFUSED, why) if why else None
 
 
 def _unavailable_reason(rules: TradingRules | None, account: Account) -> str:

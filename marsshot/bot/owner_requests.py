@@ -1,13 +1,16 @@
-"""The owner's requests, wherever they come from: the command line and the dashboard call these, and nothing else.
+"""The owner's requests, wherever they come from: command line, dashboard and phone call these, and nothing else.
 
 What a request needs and which files it writes stand here; asking, waiting and telling are the caller's.
 """
 
 from __future__ import annotations
 
+from uuid import uuid4
+
 from marsshot.bot.control_files import ControlFiles
 from marsshot.core.catalog import LocalizedText
 from marsshot.core.errors import TemporaryError
+from marsshot.core.requests import OwnerRequest, RequestKind
 
 
 def is_confirmation(given: str, *words: str) -> bool:
@@ -43,3 +46,25 @@ def request_sell_all(control: ControlFiles) -> None:
     control.clear_reply()
     control.pause()
     control.request_sell_all()
+
+
+def request_sale(control: ControlFiles, symbol: str) -> OwnerRequest:
+    """Ask for the sale of one position, whole. Raises TemporaryError."""
+    control.clear_reply()
+    return _requested(control, RequestKind.SELL, symbol)
+
+
+def request_exclusion(control: ControlFiles, symbol: str) -> OwnerRequest:
+    """Ask for no more purchases of a token. Raises TemporaryError."""
+    return _requested(control, RequestKind.EXCLUDE, symbol)
+
+
+def request_inclusion(control: ControlFiles, symbol: str) -> OwnerRequest:
+    """Allow purchases of a token again. Raises TemporaryError."""
+    return _requested(control, RequestKind.INCLUDE, symbol)
+
+
+def _requested(control: ControlFiles, kind: RequestKind, symbol: str) -> OwnerRequest:
+    request = OwnerRequest(request_id=uuid4().hex, kind=kind, symbol=symbol)
+    control.write_request(request)
+    return request

@@ -61,6 +61,10 @@ class SimulatedFilesystem(SystemCalls):
         """Return whether there is such a name."""
         return path in self._names
 
+    def names(self, folder: Path) -> list[str]:
+        """Return the names of what lies in a folder."""
+        return [path.name for path in self._names if path.parent == folder]
+
     def size(self, path: Path) -> int:
         """Return a file's length."""
         return len(self.read(path))

@@ -14,7 +14,16 @@ BUY_FROM, SELL_UNDER = Decimal("0.70"), Decimal("0.30")
 BIG_GAIN = Decimal(4)
 ABOVE_ANY_MINIMUM = Decimal(11)
 _MAY_KEEP = {"no_price"}
-_MAY_LEAVE = {"paused", "order_in_doubt", "not_traded", "unknown_pair", "not_compared", "other_coin", "disk_full"}
+_MAY_LEAVE = {
+    "paused",
+    "order_in_doubt",
+    "not_traded",
+    "unknown_pair",
+    "not_compared",
+    "other_coin",
+    "disk_full",
+    "excluded",
+}
 _CENT = Decimal("0.01")
 
 

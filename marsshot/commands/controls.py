@@ -6,27 +6,24 @@ Waits for the running bot, and takes over where that ends in the middle. Holds n
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
-from math import ceil
 from pathlib import Path
 
-from marsshot.bot.bootstrap import RunningBot, required_keys
+from marsshot.bot.bootstrap import required_keys
+from marsshot.bot.bot import Bot
 from marsshot.bot.control_files import CommandReply, ControlFiles
 from marsshot.bot.owner_requests import is_confirmation, request_pause, request_resume, request_sell_all
-from marsshot.bot.session import ORDER_RESOLUTION_SECONDS, resolve_unknown_orders, run_once
-from marsshot.config.bot_files import BOOK, TRADES
+from marsshot.bot.session import ORDER_RESOLUTION_SECONDS
+from marsshot.commands.sales import held_tokens, order_ids, sale_exit_code, sale_lines, sales_since, sell_here
+from marsshot.config.bot_files import BOOK
 from marsshot.config.settings import Settings
 from marsshot.core.catalog import Catalog, LocalizedText
-from marsshot.core.domain import ZERO, Side
 from marsshot.core.errors import InputError, OperatorNeededError, TemporaryError
-from marsshot.core.reasons import OrderReason, UnsoldReason
-from marsshot.infra.atomic_files import Disk
+from marsshot.core.reasons import UnsoldReason
 from marsshot.infra.clock import SystemClock
-from marsshot.portfolio.trades_file import Trade, readable_trades
-from positions_store import is_locked, load_state
+from marsshot.portfolio.trades_file import Trade
+from positions_store import is_locked
 
 REPLY_TIMEOUT_SECONDS = 20.0  # a running bot reads a file within a second, unless it is in the middle of orders
-MAX_QUIET_PERIODS = 3  # of at most two minutes each, where Binance asks for no requests in the middle of it
 RETRYABLE_REASONS = {UnsoldReason.IN_DOUBT, UnsoldReason.SILENCED}  # why something is unsold that may be otherwise soon
 
 
@@ -41,14 +38,12 @@ def sell_all(settings: Settings, config: Path, *, assume_yes: bool) -> int:
         return 1
     if missing := settings.missing_keys(*required_keys(settings)):
         raise InputError(*missing)
-    trades_path = settings.file(TRADES)
-    before = {trade.client_order_id for trade in readable_trades(trades_path)}
+    before = order_ids(settings)
     request_sell_all(control)
     left = _sell_and_wait(settings, config, control)
-    sold = [one for one in readable_trades(trades_path) if one.client_order_id not in before and one.side == Side.SELL]
-    for line in outcome_lines(sold, left, settings, catalog):
+    for line in outcome_lines(sales_since(settings, before), left, settings, catalog):
         print(line)  # noqa: T201
-    return 0 if all(reason is UnsoldReason.TOO_SMALL for reason, _ in left.values()) else 1
+    return sale_exit_code(left)
 
 
 def _confirm(catalog: Catalog) -> bool:
@@ -64,7 +59,7 @@ def _sell_and_wait(settings: Settings, config: Path, control: ControlFiles) -> M
     while seconds_left > 0:
         if not is_locked(settings.file(BOOK)):  # nobody runs, or the one who did has died in the middle of it
             try:
-                return _sell_locally(settings, config)
+                return sell_here(settings, config, Bot.sell_all)
             except OperatorNeededError:
                 continue  # it has begun to run this very moment
         if (left := reply_of_running_bot(settings, control)) is not None:
@@ -74,33 +69,7 @@ def _sell_and_wait(settings: Settings, config: Path, control: ControlFiles) -> M
     if control.is_sell_all_requested():
         raise TemporaryError(LocalizedText("sell_all.not_heard"))
     reply = control.read_reply()
-    return reply.left if reply else dict.fromkeys(_held(settings), (UnsoldReason.REFUSED, ""))
-
-
-def _sell_locally(settings: Settings, config: Path) -> Mapping[str, tuple[UnsoldReason, str]]:
-    left: dict[str, tuple[UnsoldReason, str]] = {}
-    catalog = Catalog(settings.language)
-
-    def sell(run: RunningBot) -> int:
-        bot, silences = run.bot, MAX_QUIET_PERIODS
-        bot.sell_all()
-        if bot.store.book.intents:
-            resolve_unknown_orders(bot)
-            bot.sell_all()
-        while silences and any(reason is UnsoldReason.SILENCED for reason, _ in bot.unsold().values()):
-            seconds, silences = bot.quiet_seconds_left(), silences - 1
-            if seconds > ORDER_RESOLUTION_SECONDS:
-                break
-            with suppress(OSError):  # nobody may be there to read it; that ends no sale
-                print(catalog.text("sell_all.silence", seconds=ceil(seconds)), flush=True)  # noqa: T201
-            bot.clock.sleep(seconds)
-            bot.sell_all()
-        left.update(bot.unsold())
-        return 0
-
-    if run_once(settings, config, sell, console=None):
-        return dict.fromkeys(_held(settings), (UnsoldReason.STOPPED, ""))
-    return left
+    return reply.left if reply else dict.fromkeys(held_tokens(settings), (UnsoldReason.REFUSED, ""))
 
 
 def reply_of_running_bot(settings: Settings, control: ControlFiles) -> Mapping[str, tuple[UnsoldReason, str]] | None:
@@ -114,39 +83,15 @@ def reply_of_running_bot(settings: Settings, control: ControlFiles) -> Mapping[s
         and not any(reason in RETRYABLE_REASONS for reason, _ in reply.left.values())
     ):
         return reply.left
-    return None if _held(settings) else {}
-
-
-def _held(settings: Settings) -> list[str]:
-    book = load_state(settings.file(BOOK), settings.mode, Disk())
-    return list(book.positions) if book else []
+    return None if held_tokens(settings) else {}
 
 
 def outcome_lines(
     sold: Sequence[Trade], left: Mapping[str, tuple[UnsoldReason, str]], settings: Settings, catalog: Catalog
 ) -> list[str]:
     """Return what was sold, and what was not and why, in lines for the owner."""
-    quote = settings.quote_asset
-    lines = [
-        catalog.text(
-            "sell_all.sold",
-            symbol=trade.symbol,
-            qty=trade.qty,
-            quote=trade.quote,
-            price=trade.price,
-            profit=trade.profit or ZERO,
-            asset=quote,
-        )
-        for trade in sold
-        if trade.reason == OrderReason.SELL_ALL
-    ]
-    for symbol, (reason, said) in left.items():
-        why = catalog.text(reason.text_key, said=said)
-        lines.append(catalog.text("sell_all.left", symbol=symbol, why=why))
-    if not lines:
-        lines.append(catalog.text("sell_all.nothing_held"))
-    ending = "sell_all.done" if not left else "sell_all.rest"
-    return [*lines, catalog.text(ending)]
+    lines = sale_lines(sold, left, settings, catalog) or [catalog.text("sell_all.nothing_held")]
+    return [*lines, catalog.text("sell_all.rest" if left else "sell_all.done")]
 
 
 # --------------------------------------------------------------------------- pause, resume

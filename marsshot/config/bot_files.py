@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
+from marsshot.core.requests import is_request_id
 from marsshot.infra.atomic_files import BACKUP_ENDING, SCRATCH_ENDING
 
 Mode = Literal["demo", "paper", "live"]
@@ -27,6 +28,7 @@ PAUSE = "PAUSE"
 RESUME = "RESUME"
 SELL_ALL = "SELL_ALL"
 DAILY = "DAILY"
+REQUEST = "REQUEST"  # and behind a dot the id of the request
 MODEL = "model.pkl"
 MODEL_FACTS = "model.json"
 MODEL_REPORT = "model_report.html"
@@ -82,6 +84,7 @@ BOT_FILES = (
     BotFile(name=RESUME),
     BotFile(name=SELL_ALL),
     BotFile(name=DAILY),
+    BotFile(name=REQUEST),
     BotFile(name=MODEL, is_private=False, is_backed_up=True),
     BotFile(name=MODEL_FACTS, is_private=False, is_backed_up=True),
     BotFile(name=MODEL_REPORT, is_private=False),
@@ -116,6 +119,17 @@ def file_in_mode(name: str, mode: Mode) -> Path:
     return path if mode == "live" or name in _WITHOUT_MODE else path.with_name(f"{path.stem}.{mode}{path.suffix}")
 
 
+def request_path(request_id: str, mode: Mode) -> Path:
+    """Return the name of the file that one request of the owner's lies in."""
+    return Path(f"{file_in_mode(REQUEST, mode)}.{request_id}")
+
+
+def request_id_in(name: str, mode: Mode) -> str | None:
+    """Return the id of the request that lies in a file of this name; None where it is not one of this mode."""
+    beginning, _, request_id = name.rpartition(".")
+    return request_id if beginning == str(file_in_mode(REQUEST, mode)) and is_request_id(request_id) else None
+
+
 def in_every_mode(name: str) -> tuple[Path, ...]:
     """Return the paths that a file has in the three modes, each once."""
     return tuple(dict.fromkeys(file_in_mode(name, mode) for mode in get_args(Mode)))
@@ -148,6 +162,8 @@ def bot_file(name: str) -> BotFile | None:
     parts = [part for part in name.casefold().split(".") if part not in _MODES_IN_NAMES]
     if found := _BY_NAME.get(".".join(parts)):
         return found
+    if parts[0] == REQUEST.casefold() and is_request_id(parts[-1]):
+        return _BY_NAME[parts[0]]
     beside, ending = Path(name).stem, Path(name).suffix.casefold()
     return bot_file(beside) if ending in _BESIDE else None
 

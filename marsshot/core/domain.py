@@ -1,7 +1,7 @@
 """The values everyone shares: positions, orders, fills, plans, the book.
 
 Frozen dataclasses; a change is `dataclasses.replace`. Money and quantities are Decimal, never float.
-Imports no other module but reasons.py and decisions.py, reads no clock, file or network.
+Imports no other module but reasons.py, requests.py and decisions.py, reads no clock, file or network.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import ClassVar
 
 from marsshot.core.decisions import Decision, HitBand, StepOutcome
 from marsshot.core.reasons import DecisionReason, DifferenceKind, OrderReason
+from marsshot.core.requests import RequestAnswer
 
 EXACT = Context(prec=400, traps=[Inexact, InvalidOperation])
 """Products of this context are exact or an error: thresholds are compared without rounding."""
@@ -459,6 +460,8 @@ class Book:
     # Purchases of ours that `resume` left to the owner, and by how much it lowered the capital for each.
     left_out_purchases: Mapping[str, Decimal] = field(default_factory=dict)  # by client order id; for `recover`
     sell_all_done_ns: int = 0  # when the last SELL_ALL was made that is carried out and whose file could not be removed
+    excluded: frozenset[str] = frozenset()  # tokens that the owner wants no more purchases of
+    answered_requests: Mapping[str, RequestAnswer] = field(default_factory=dict)  # by id: each is carried out once
     exchange_quiet_until_ms: int = 0  # by our clock: the exchange asked for no requests until then
     exchange_quiet_reason: QuietReason = QuietReason.TROUBLE
     stop_losses: Mapping[str, date] = field(default_factory=dict)  # by token: the UTC date of its last one

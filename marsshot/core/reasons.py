@@ -18,6 +18,7 @@ class OrderReason(StrEnum):
     TRAILING_STOP = "trailing_stop"
     PARTIAL_TAKE_PROFIT = "partial_take_profit"
     SELL_ALL = "sell_all"
+    SELL_TOKEN = "sell_token"  # noqa: S105 - the owner asked for the sale of this one
     RECOVERED = "recovered"  # found at the exchange by `recover`; why it was sent stands nowhere any more
 
     @property
@@ -41,6 +42,7 @@ class DecisionReason(StrEnum):
     BIG_GAIN = "big_gain"
     NO_PRICE = "no_price"
     PAUSED = "paused"
+    EXCLUDED = "excluded"  # by the owner
     DISK_FULL = "disk_full"
     ORDER_IN_DOUBT = "order_in_doubt"
     UNKNOWN_PAIR = "unknown_pair"
@@ -72,6 +74,7 @@ class SkipReason(StrEnum):
 
     TOO_LITTLE_MONEY = "too_little_money"  # the capital is too small for one more order
     PAUSED = "paused"  # buying is; carries why
+    EXCLUDED = "excluded"  # the owner wants no purchase of it
     DISK_FULL = "disk_full"  # no room for what a sale needs later
     DISPUTED = "disputed"  # the exchange has sold of it by an order that the book does not know
     TOO_SMALL = "too_small"  # under the smallest order
@@ -92,7 +95,7 @@ class RefusalReason(StrEnum):
 
 
 class UnsoldReason(StrEnum):
-    """Why something is still held after a sale of everything; a command and heard.json carry it."""
+    """Why something is still held that the owner wanted sold; a command and heard.json carry it."""
 
     IN_DOUBT = "in_doubt"
     DISPUTED = "disputed"

@@ -64,6 +64,10 @@ class SystemCalls:
         """Return whether there is such a file."""
         return path.exists()
 
+    def names(self, folder: Path) -> list[str]:
+        """Return the names of what lies in a folder."""
+        return os.listdir(folder)
+
     def size(self, path: Path) -> int:
         """Return a file's length in bytes."""
         return path.stat().st_size
@@ -131,6 +135,10 @@ class Disk:
     def exists(self, path: Path) -> bool:
         """Return whether there is such a file."""
         return self._system.exists(path)
+
+    def names(self, folder: Path) -> list[str]:
+        """Return the names of what lies in a folder. Raises OSError."""
+        return self._system.names(folder)
 
     def size(self, path: Path) -> int:
         """Return a file's length in bytes, 0 where there is none. Raises OSError."""

@@ -191,6 +191,8 @@ def _settled(decision: Decision, buy: PlannedBuy) -> Decision:
         return replace(decision, action=Action.LEAVE, reason=DecisionReason.NOT_IN_SHARE)
     if skip_reason is SkipReason.PAUSED and buy.left == buy.amount:
         return replace(decision, action=Action.LEAVE, reason=DecisionReason.PAUSED, quote=None)
+    if skip_reason is SkipReason.EXCLUDED and buy.left == buy.amount:
+        return replace(decision, action=Action.LEAVE, reason=DecisionReason.EXCLUDED, quote=None)
     if outcome and buy.amount is None:
         return replace(decision, action=Action.LEAVE, reason=DecisionReason.NOT_TRADED, told=outcome.told)
     if buy.equal_share is not None and buy.amount is not None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from marsshot.bot.control_files import ControlFiles
+from marsshot.bot.control_files import ControlFiles, PendingCommands
 from marsshot.config.bot_files import CONTROL_FOLDER as NAME
 from marsshot.core.errors import TemporaryError
 from marsshot.infra.atomic_files import GROUP_READS_VARIABLE
@@ -36,7 +36,7 @@ def test_requests_are_made_in_the_folder_where_there_is_one() -> None:
     control().request_daily_update(TODAY)
     assert {path.name for path in CONTROL_FOLDER.iterdir()} == {"PAUSE", "SELL_ALL", "DAILY"}
     assert {path.name for path in Path().iterdir()} == {"control"}
-    assert control().pending_commands() == (True, True, True)
+    assert control().pending_commands() == PendingCommands(True, True, True)
     assert control().is_daily_update_requested_for(TODAY)
     control().acknowledge_sell_all()
     control().acknowledge_daily_request()
@@ -56,11 +56,11 @@ def test_what_the_owner_puts_beside_the_book_counts_as_ever(mode: str) -> None:
     ending = "" if mode == "live" else f".{mode}"
     for name in ("PAUSE", "SELL_ALL", "DAILY"):
         Path(f"{name}{ending}").touch()
-    assert files.pending_commands() == (True, True, True)
+    assert files.pending_commands() == PendingCommands(True, True, True)
     files.acknowledge_sell_all()
     files.acknowledge_daily_request()
     files.resume()
-    assert files.pending_commands() == (False, False, False)
+    assert files.pending_commands() == PendingCommands(False, False, False)
 
 
 def test_the_live_bots_pause_in_the_folder_pauses_the_others_too() -> None:

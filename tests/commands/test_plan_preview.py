@@ -126,6 +126,6 @@ def test_a_sketch_reads_what_it_wrote_and_the_disk_has_nothing_of_it(tmp_path: P
 
 
 def test_a_sketch_has_a_way_of_its_own_for_everything_that_writes() -> None:
-    reads = {"read", "read_tail", "exists", "size", "modified_ns", "free_bytes"}
+    reads = {"read", "read_tail", "exists", "names", "size", "modified_ns", "free_bytes"}
     public = {name for name in vars(Disk) if not name.startswith("_")}
     assert public - reads <= vars(OverlayDisk).keys()

@@ -38,6 +38,10 @@ class InMemoryDisk(Disk):
         """Return whether there is such a file."""
         return path in self.files
 
+    def names(self, folder: Path) -> list[str]:
+        """Return the names of what lies in a folder."""
+        return [path.name for path in self.files if path.parent == folder]
+
     def write(self, path: Path, content: bytes) -> None:
         """Create or overwrite a file."""
         self.files[path] = bytearray(content)
