@@ -32,6 +32,7 @@ from marsshot.bot.session import (
 )
 from marsshot.commands.controls import pause, resume, sell_all
 from marsshot.commands.daily import run_daily, run_intraday
+from marsshot.commands.money import deposit, withdraw
 from marsshot.commands.status import show_status
 from marsshot.commands.tokens import exclude, include, sell
 from marsshot.config.bot_files import CONFIG
@@ -61,6 +62,8 @@ COMMANDS = (
     "resume",
     "exclude",
     "include",
+    "deposit",
+    "withdraw",
     "recover",
     "backup",
     "restore",
@@ -136,15 +139,21 @@ def _parser(help_text: Callable[[str], str | None]) -> argparse.ArgumentParser:
             command.add_argument("--all", action="store_true", help=help_text("help.option.all"))
         if name == "daily":
             command.add_argument("--plan", action="store_true", help=help_text("help.option.plan"))
-        if name in {"sell", "exclude", "include"}:
-            command.add_argument("token", metavar="TOKEN", help=help_text("help.option.token"))
-        if name in {"sell-all", "sell", "recover"}:
-            command.add_argument("--yes", action="store_true", help=help_text("help.option.yes"))
+        _add_request_arguments(command, name, help_text)
         _add_archive_arguments(command, name, help_text)
         if name == "export":
             command.add_argument("--year", type=int, required=True, help=help_text("help.option.year"))
             command.add_argument("--rates", type=Path, metavar="FILE", help=help_text("help.option.rates"))
     return parser
+
+
+def _add_request_arguments(command: argparse.ArgumentParser, name: str, help_text: Callable[[str], str | None]) -> None:
+    if name in {"sell", "exclude", "include"}:
+        command.add_argument("token", metavar="TOKEN", help=help_text("help.option.token"))
+    if name in {"deposit", "withdraw"}:
+        command.add_argument("amount", metavar="AMOUNT", help=help_text("help.option.amount"))
+    if name in {"sell-all", "sell", "deposit", "withdraw", "recover"}:
+        command.add_argument("--yes", action="store_true", help=help_text("help.option.yes"))
 
 
 def _add_archive_arguments(command: argparse.ArgumentParser, name: str, help_text: Callable[[str], str | None]) -> None:
@@ -180,6 +189,8 @@ def _command(chosen: argparse.Namespace, config: Path) -> int:
         "sell": lambda: sell(settings, config, chosen.token, assume_yes=chosen.yes),
         "exclude": lambda: exclude(settings, config, chosen.token),
         "include": lambda: include(settings, config, chosen.token),
+        "deposit": lambda: deposit(settings, config, chosen.amount, assume_yes=chosen.yes),
+        "withdraw": lambda: withdraw(settings, config, chosen.amount, assume_yes=chosen.yes),
         "pause": lambda: pause(settings),
         "resume": lambda: resume(settings),
         "recover": lambda: _recover(chosen, settings),

@@ -21,6 +21,7 @@ from marsshot.core.domain import Book
 from marsshot.core.errors import DiskFullError, InputError, OperatorNeededError, TemporaryError
 from marsshot.infra.atomic_files import Disk, backup_path, replace_atomically
 from marsshot.infra.disk_reserve import DiskReserve, is_disk_full
+from marsshot.portfolio.cash_flows_file import add_missing_rows
 from marsshot.portfolio.serialization import book_from_json, book_to_json
 from marsshot.portfolio.trades_file import client_order_ids, csv_rows, has_our_columns, ids_anywhere, is_whole_line
 
@@ -125,11 +126,13 @@ class Store:
         disk: Disk,
         on_error: Callable[[str], None],
         reserve: DiskReserve | None = None,
+        cash_flows_path: Path | None = None,
     ) -> None:
         self._book = book
         self._reserve = reserve
         self._path = path
         self._trades_path = trades_path
+        self._cash_flows_path = cash_flows_path
         self._disk = disk
         self._on_trouble = on_error
         self._is_uncertain = False  # a save failed half-way: the file may be ahead of the book here
@@ -141,7 +144,7 @@ class Store:
         return self._book
 
     def save(self, book: Book) -> None:
-        """Replace the book on disk, then here; then write the trades that trades.csv lacks.
+        """Replace the book on disk, then here; then write the rows that trades.csv and cash_flows.csv lack.
 
         Raises TemporaryError when the disk refuses: book and memory then still agree, nothing is lost.
         """
@@ -150,6 +153,7 @@ class Store:
         self._is_uncertain = False
         self._book = book
         self.write_trades()
+        self.write_cash_flows()
 
     def resave_if_uncertain(self) -> None:
         """Write the book anew if the disk refused it half-way and the file may say something else. Raises as `save`."""
@@ -198,6 +202,20 @@ class Store:
         self._ids_in_file |= {_HEADER_MARK, *(row.client_order_id for row in missing)}
         # In memory only: the file may go on holding rows that are written, their ids tell.
         self._book = replace(self._book, unwritten_trades=())
+
+    def write_cash_flows(self) -> None:
+        """Append the deposits and withdrawals that cash_flows.csv lacks; they stay in the book until it has them."""
+        rows, path = self._book.unwritten_cash_flows, self._cash_flows_path
+        if not rows or path is None:
+            return
+        try:
+            aside = add_missing_rows(path, rows, self._disk)
+        except OSError as error:
+            self._on_trouble(LocalizedText("log.trades_not_written", path=path, why=error.strerror))
+            return
+        if aside is not None:
+            self._on_trouble(LocalizedText("log.trades_put_aside", path=path, aside=aside))
+        self._book = replace(self._book, unwritten_cash_flows=())  # in memory only, as with the trades
 
     def _read_ids(self) -> set[str]:
         """Return the ids in trades.csv. What cannot be added to is kept aside, and the file begun anew."""

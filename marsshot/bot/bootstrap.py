@@ -15,7 +15,7 @@ from marsshot.bot.control_files import ControlFiles
 from marsshot.bot.journal import Journal
 from marsshot.bot.model_selector import ModelSelector
 from marsshot.bot.scoring_process import ChildScoringProcess, InlineScoringProcess, ScoringProcess
-from marsshot.config.bot_files import BOOK, FALLBACK_MODEL, MODEL, PUBLIC_CONFIG, RESERVE, TRADES
+from marsshot.config.bot_files import BOOK, CASH_FLOWS, FALLBACK_MODEL, MODEL, PUBLIC_CONFIG, RESERVE, TRADES
 from marsshot.config.changes import SettingChange, setting_changes, settings_in_force
 from marsshot.config.data_sources import SOURCE_FACTS
 from marsshot.config.loader import read_settings
@@ -160,12 +160,14 @@ def open_store(settings: Settings, clock: Clock, path: Path, disk: Disk) -> Stor
     refuse_dates_to_come(book, clock.now().date(), str(path))
     trades = settings.file(TRADES)
     reserve = None if settings.mode == "demo" else DiskReserve(settings.file(RESERVE), disk)
-    store = Store(book, path, trades, disk, lambda text: log_warning("trades.not_written", text), reserve)
+    flows = settings.file(CASH_FLOWS)
+    store = Store(book, path, trades, disk, lambda text: log_warning("trades.not_written", text), reserve, flows)
     store.keep_reserve()
     if first_start:
         store.save(book)
         log_info("book.new", LocalizedText("log.new_book", capital=book.capital, quote=book.quote_asset, path=path))
     store.write_trades()
+    store.write_cash_flows()
     return store
 
 

@@ -14,7 +14,7 @@ from decimal import Decimal
 from marsshot.bot.command_inbox import CommandInbox
 from marsshot.bot.control_files import ControlFiles
 from marsshot.bot.daily_update import DailyUpdater, Progress, WrongClockError, refuse_wrong_clock
-from marsshot.bot.journal import Journal
+from marsshot.bot.journal import Journal, LastSeen, positions_worth
 from marsshot.bot.price_feed import PriceFeed, PriceLook, WouldAct
 from marsshot.bot.price_judge import last_looks_of
 from marsshot.bot.reconciler import Reconciler, log_not_compared
@@ -22,22 +22,25 @@ from marsshot.bot.request_taker import RequestTaker
 from marsshot.bot.trouble_tracker import Trouble, TroubleKind, Troubles, updated
 from marsshot.config.settings import Settings
 from marsshot.core.catalog import LocalizedText, catalog_of
-from marsshot.core.domain import STANDSTILL, Position, QuietReason, Scoring
-from marsshot.core.errors import AccountTroubleError, TemporaryError
+from marsshot.core.domain import STANDSTILL, ZERO, Position, QuietReason, Scoring
+from marsshot.core.errors import AccountTroubleError, MarsShotError, TemporaryError
 from marsshot.core.exit_settings import ExitRules
 from marsshot.core.reasons import OrderReason, UnsoldReason
+from marsshot.core.requests import RequestKind
 from marsshot.exchange.base import Exchange
 from marsshot.infra.clock import Clock
 from marsshot.infra.event_log import log_error, log_file_only, log_info, log_warning
 from marsshot.market_data.coinbase import SpotPrices
 from marsshot.portfolio.gone_pairs import gone_topic
 from marsshot.portfolio.ledger import with_everything_for_sale, with_position
+from marsshot.portfolio.request_outcomes import MoneyFacts
 from marsshot.strategy.daily_plan import is_daily_update_done, is_daily_update_due, may_plan_go_on
 from marsshot.strategy.second_look import RECENT, Effect
 from positions_store import Store
 from risk_manager import decide_exit, positions_changed_by, update_positions_in_intraday, with_price_seen
 from trade_executor import TradeExecutor
 
+MAX_AGE_FOR_WORTH = timedelta(minutes=15)
 MAX_PRICE_AGE = timedelta(seconds=60)  # sales take time; a token whose turn comes later gets a new price first
 
 Scores = Callable[[Collection[str], Settings], Scoring | None]
@@ -106,7 +109,7 @@ class Bot:
         self._had_room = True
         self.troubles = Troubles()
         self._command_inbox = CommandInbox(control)
-        self._request_taker = RequestTaker(store, control, clock)
+        self._request_taker = RequestTaker(store, control, clock, self._money_facts)
 
     def _pair(self, symbol: str) -> str:
         return self.settings.pair(symbol)
@@ -138,6 +141,7 @@ class Bot:
         self._resave_if_uncertain()
         self._keep_room()
         self.store.write_trades()
+        self.store.write_cash_flows()
         if self.reconciler.awaits_second_reading or self.control.is_resume_requested():
             self.reconcile()
         sell_all_requested = self._is_sell_all_to_be_done()
@@ -247,6 +251,8 @@ class Bot:
             moments.append(now + timedelta(seconds=10))
         if (second_look := self.price_feed.second_look_at) is not None:
             moments.append(second_look)
+        if self._request_taker.errors:
+            moments.append(now + timedelta(seconds=10))
         if 0 < (silence := self.quiet_seconds_left()) < self.settings.strategy.check_interval_seconds:
             moments.append(now + timedelta(seconds=silence))
         return max(now, min(moments))
@@ -462,6 +468,36 @@ class Bot:
     def carry_out_requests(self) -> bool:
         """Carry out what the owner has asked for besides; return whether a position is to be sold now."""
         return self._request_taker.carry_out()
+
+    def request_error(self, request_id: str) -> MarsShotError | None:
+        """Return what is in the way of a request that waits; None where nothing is."""
+        return self._request_taker.errors.get(request_id)
+
+    def _money_facts(self, kind: RequestKind) -> MoneyFacts:
+        """Return what a deposit or withdrawal goes by. Raises TemporaryError or AccountTroubleError."""
+        book = self.store.book
+        worth = self._worth()
+        if kind is RequestKind.WITHDRAW or self.settings.mode == "paper":  # there the book is the account
+            return MoneyFacts(worth=worth)
+        if book.intents:  # what they have brought in would be counted twice
+            raise TemporaryError(LocalizedText("request.in_doubt"))
+        account = self.executor.exchange.account()
+        if book.quote_asset in account.unreadable:
+            raise TemporaryError(LocalizedText("fault.exchange.odd_balance", asset=book.quote_asset))
+        beyond = account.free.get(book.quote_asset, ZERO) - book.capital
+        return MoneyFacts(worth=worth, most_to_deposit=max(beyond, ZERO))
+
+    def _worth(self) -> Decimal:
+        """Return what everything is worth now, by the last prices; those of a run long ago are asked for anew."""
+        now, seen = self.clock.now(), self._journal.seen if self._journal else LastSeen()
+        old = [
+            symbol
+            for symbol in self.store.book.positions
+            if symbol not in seen.prices or now - seen.prices[symbol][1] > MAX_AGE_FOR_WORTH
+        ]
+        anew = {symbol: (price, now) for symbol, price in self.usable_prices(old).items()} if old else {}
+        seen = replace(seen, prices={**seen.prices, **anew})
+        return self.store.book.capital + positions_worth(self.store.book, seen)
 
     def unsold(self) -> dict[str, tuple[UnsoldReason, str]]:
         """Return of what the owner wanted sold the rest, by token, and why: the reason, and what was said."""

@@ -246,16 +246,20 @@ class DailyUpdater:
             return why
         if self._control.paused():
             return DecisionReason.PAUSED, sanitized(self._control.reason())
-        if symbol in self._store.book.excluded:
-            return DecisionReason.EXCLUDED, ""
-        if not self._store.has_room:
-            return DecisionReason.DISK_FULL, ""
-        if self._store.book.has_pending_order(symbol):
-            return DecisionReason.ORDER_IN_DOUBT, ""
+        if (reason := self._own_blocker(symbol)) is not None:
+            return reason, ""
         rules = executor.rules_of(symbol)
         if rules is None:
             return DecisionReason.UNKNOWN_PAIR, ""
         return None if rules.tradable else (DecisionReason.NOT_TRADED, sanitized(rules.unavailable_reason))
+
+    def _own_blocker(self, symbol: str) -> DecisionReason | None:
+        """Return why a token is not bought by what the bot itself knows."""
+        if symbol in self._store.book.excluded:
+            return DecisionReason.EXCLUDED
+        if not self._store.has_room:
+            return DecisionReason.DISK_FULL
+        return DecisionReason.ORDER_IN_DOUBT if self._store.book.has_pending_order(symbol) else None
 
     # ------------------------------------------------------------------ working it off
 

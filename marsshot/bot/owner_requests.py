@@ -5,6 +5,7 @@ What a request needs and which files it writes stand here; asking, waiting and t
 
 from __future__ import annotations
 
+from decimal import Decimal
 from uuid import uuid4
 
 from marsshot.bot.control_files import ControlFiles
@@ -64,7 +65,19 @@ def request_inclusion(control: ControlFiles, symbol: str) -> OwnerRequest:
     return _requested(control, RequestKind.INCLUDE, symbol)
 
 
-def _requested(control: ControlFiles, kind: RequestKind, symbol: str) -> OwnerRequest:
-    request = OwnerRequest(request_id=uuid4().hex, kind=kind, symbol=symbol)
+def request_deposit(control: ControlFiles, amount: Decimal) -> OwnerRequest:
+    """Ask for the capital that the bot may use to grow by this much, in quote asset. Raises TemporaryError."""
+    return _requested(control, RequestKind.DEPOSIT, amount=amount)
+
+
+def request_withdrawal(control: ControlFiles, amount: Decimal) -> OwnerRequest:
+    """Ask for the capital that the bot may use to shrink by this much, in quote asset. Raises TemporaryError."""
+    return _requested(control, RequestKind.WITHDRAW, amount=amount)
+
+
+def _requested(
+    control: ControlFiles, kind: RequestKind, symbol: str = "", amount: Decimal | None = None
+) -> OwnerRequest:
+    request = OwnerRequest(request_id=uuid4().hex, kind=kind, symbol=symbol, amount=amount)
     control.write_request(request)
     return request

@@ -5,30 +5,41 @@ The book remembers what it has carried out: a request whose file stays is not ca
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from decimal import ROUND_DOWN, Decimal
+
 from marsshot.bot.control_files import ControlFiles
 from marsshot.core.catalog import LocalizedText
-from marsshot.core.errors import TemporaryError
-from marsshot.core.requests import OwnerRequest, RequestAnswer, RequestKind, RequestOutcome
+from marsshot.core.domain import ZERO
+from marsshot.core.errors import MarsShotError, StopRequested, TemporaryError
+from marsshot.core.requests import OF_MONEY, OwnerRequest, RequestAnswer, RequestKind, RequestOutcome
 from marsshot.infra.clock import Clock
 from marsshot.infra.event_log import log_file_only, log_info, log_warning
-from marsshot.portfolio.request_outcomes import with_request_carried_out
+from marsshot.portfolio.request_outcomes import NO_MONEY_FACTS, MoneyFacts, with_request_carried_out
 from positions_store import Store
+
+_CENT = Decimal("0.01")
 
 
 class RequestTaker:
-    """Of one bot."""
+    """Of one bot. errors: of the requests that wait, what is in their way, by id."""
 
-    def __init__(self, store: Store, control: ControlFiles, clock: Clock) -> None:
+    def __init__(
+        self, store: Store, control: ControlFiles, clock: Clock, money_facts: Callable[[RequestKind], MoneyFacts]
+    ) -> None:
         self._store = store
         self._control = control
         self._clock = clock
+        self._money_facts = money_facts
         self._told = set[str]()
+        self.errors: dict[str, MarsShotError] = {}
 
     def carry_out(self) -> bool:
-        """Carry out what is asked for; return whether a position is to be sold now. Never raises MarsShotError.
+        """Carry out what is asked for; return whether a position is to be sold now. Raises StopRequested only.
 
-        What the disk does not let the book remember is left for the next time.
+        What cannot be carried out or remembered now is left for the next time, and the other requests go on.
         """
+        self.errors = {}
         try:
             requests, unreadable = self._control.owner_requests()
         except OSError as error:
@@ -41,17 +52,20 @@ class RequestTaker:
         for request in requests:
             try:
                 wants_sale |= self._carry_out_one(request, there)
-            except TemporaryError as error:
-                log_warning("book.not_saved", error.message)
-                return wants_sale
+            except StopRequested:
+                raise
+            except MarsShotError as error:
+                self.errors[request.request_id] = error
+                self._tell_once(f"{request.request_id} {error.message}", error.message)
         return wants_sale
 
     def _carry_out_one(self, request: OwnerRequest, there: set[str]) -> bool:
-        """Return whether it is a sale that was not asked for before. Raises TemporaryError."""
+        """Return whether it is a sale that was not asked for before. Raises MarsShotError."""
         name, is_new = request.request_id, request.request_id not in self._store.book.answered_requests
         if is_new:
-            now_ms = int(self._clock.now().timestamp() * 1000)
-            self._store.change(lambda book: with_request_carried_out(book, request, now_ms, there))
+            money = self._money_facts(request.kind) if request.kind in OF_MONEY else NO_MONEY_FACTS
+            now = self._clock.now()
+            self._store.change(lambda book: with_request_carried_out(book, request, now, there, money))
             self._log(request)
         try:
             self._control.remove_request(name)
@@ -62,15 +76,19 @@ class RequestTaker:
 
     def _log(self, request: OwnerRequest) -> None:
         answer = self._store.book.answered_requests[request.request_id]
-        text = answer_text(request, answer)
-        log_info("control.request", text, kind=request.kind, outcome=answer.outcome, symbol=request.symbol)
+        text = answer_text(request, answer, self._store.book.quote_asset)
+        log_info("control.request", text, kind=request.kind, outcome=answer.outcome)
 
     def _tell_once(self, topic: str, sentence: str) -> None:
         log = log_file_only if topic in self._told else log_warning
         self._told.add(topic)
-        log("control.request_stays", sentence)
+        log("control.request_waits", sentence)
 
 
-def answer_text(request: OwnerRequest, answer: RequestAnswer) -> LocalizedText:
-    """Return how a request ended, for people."""
-    return LocalizedText(f"request.{request.kind}.{answer.outcome}", symbol=request.symbol)
+def answer_text(request: OwnerRequest, answer: RequestAnswer, quote_asset: str) -> LocalizedText:
+    """Return how a request ended, for people. What could be at most is rounded down: so much is there."""
+    key = f"request.{request.kind}.{answer.outcome}"
+    if request.amount is None:
+        return LocalizedText(key, symbol=request.symbol)
+    amount = (answer.amount or ZERO).quantize(_CENT, rounding=ROUND_DOWN)
+    return LocalizedText(key, amount=request.amount, capital=amount, asset=quote_asset)

@@ -6,14 +6,17 @@ Takes over where the running bot ends in the middle. Holds no rule.
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
+from marsshot.bot.bootstrap import RunningBot
 from marsshot.bot.control_files import ControlFiles
-from marsshot.bot.session import ORDER_RESOLUTION_SECONDS
+from marsshot.bot.request_taker import answer_text
+from marsshot.bot.session import ORDER_RESOLUTION_SECONDS, resolve_unknown_orders, run_once
 from marsshot.config.bot_files import BOOK
 from marsshot.config.settings import Settings
-from marsshot.core.catalog import LocalizedText
+from marsshot.core.catalog import Catalog, LocalizedText
 from marsshot.core.errors import MarsShotError, OperatorNeededError, TemporaryError
-from marsshot.core.requests import OwnerRequest, RequestAnswer
+from marsshot.core.requests import OwnerRequest, RequestAnswer, RequestOutcome
 from marsshot.infra.atomic_files import Disk
 from marsshot.infra.clock import SystemClock
 from positions_store import is_locked, load_state
@@ -62,3 +65,22 @@ def _answered_here(
         return answer
     control.remove_request(request.request_id)
     raise TemporaryError(LocalizedText("request.withdrawn"))
+
+
+def tell_answer(settings: Settings, config: Path, control: ControlFiles, request: OwnerRequest) -> int:
+    """Have a request that needs no sale carried out, and print how it ended; return the exit code.
+
+    Raises MarsShotError.
+    """
+
+    def carry_out(run: RunningBot) -> int:
+        if run.bot.store.book.intents:
+            resolve_unknown_orders(run.bot)
+        run.bot.carry_out_requests()
+        if (error := run.bot.request_error(request.request_id)) is not None:
+            raise error
+        return 0
+
+    answer = answered(settings, control, request, lambda: run_once(settings, config, carry_out, console=None))
+    print(Catalog(settings.language).render(answer_text(request, answer, settings.quote_asset)))  # noqa: T201
+    return 0 if answer.outcome in {RequestOutcome.DONE, RequestOutcome.NO_CHANGE} else 1

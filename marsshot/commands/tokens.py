@@ -9,18 +9,17 @@ from marsshot.bot.bootstrap import required_keys
 from marsshot.bot.bot import Bot
 from marsshot.bot.control_files import ControlFiles
 from marsshot.bot.owner_requests import request_exclusion, request_inclusion, request_sale
-from marsshot.bot.request_taker import answer_text
-from marsshot.bot.session import ORDER_RESOLUTION_SECONDS, run_once
+from marsshot.bot.session import ORDER_RESOLUTION_SECONDS
 from marsshot.commands.confirmation import is_confirmed
 from marsshot.commands.controls import RETRYABLE_REASONS
-from marsshot.commands.requests import answered
+from marsshot.commands.requests import answered, tell_answer
 from marsshot.commands.sales import Left, held_tokens, order_ids, sale_exit_code, sale_lines, sales_since, sell_here
 from marsshot.config.bot_files import BOOK
 from marsshot.config.settings import Settings
 from marsshot.core.catalog import Catalog, LocalizedText
 from marsshot.core.errors import InputError
 from marsshot.core.reasons import UnsoldReason
-from marsshot.core.requests import OwnerRequest, RequestOutcome
+from marsshot.core.requests import OwnerRequest
 from marsshot.infra.atomic_files import Disk
 from marsshot.infra.clock import SystemClock
 from positions_store import is_locked, load_state
@@ -102,11 +101,4 @@ def include(settings: Settings, config: Path, given: str) -> int:
 
 def _ask(settings: Settings, config: Path, symbol: str, ask: Callable[[ControlFiles, str], OwnerRequest]) -> int:
     control = ControlFiles(settings)
-    request = ask(control, symbol)
-
-    def carry_out_here() -> None:
-        run_once(settings, config, lambda run: int(run.bot.carry_out_requests()), console=None)
-
-    answer = answered(settings, control, request, carry_out_here)
-    print(Catalog(settings.language).render(answer_text(request, answer)))  # noqa: T201
-    return 0 if answer.outcome in {RequestOutcome.DONE, RequestOutcome.NO_CHANGE} else 1
+    return tell_answer(settings, config, control, ask(control, symbol))

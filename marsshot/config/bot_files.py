@@ -19,6 +19,7 @@ PUBLIC_CONFIG = "config.public.yaml"
 KEYS = "keys.env"
 BOOK = "bot_state.json"
 TRADES = "trades.csv"
+CASH_FLOWS = "cash_flows.csv"
 DECISIONS = "decisions.csv"
 EQUITY = "equity.csv"
 LAST_SEEN = "seen.json"
@@ -75,6 +76,7 @@ BOT_FILES = (
     BotFile(name=KEYS, has_mode=False, is_runtime=False),
     BotFile(name=BOOK, is_backed_up=True),
     BotFile(name=TRADES, is_backed_up=True),
+    BotFile(name=CASH_FLOWS, is_backed_up=True),
     BotFile(name=DECISIONS, is_backed_up=True),
     BotFile(name=EQUITY, is_backed_up=True),
     BotFile(name=LAST_SEEN, is_backed_up=True),

@@ -435,6 +435,33 @@ class WorthTop:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CashFlow:
+    """One row of cash_flows.csv: money that the owner has brought (above 0) or taken, in quote asset. time: UTC."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}  # an unknown key in the file is refused
+
+    time: str
+    amount: Decimal
+    capital_after: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PerformanceBase:
+    """What percentages are counted from: the last deposit or withdrawal, or the start.
+
+    index: the time-weighted index then; 1 at the start. worth: of everything, just after it; None: the capital at the
+    start. net_flows: deposits less withdrawals so far. last_flow_at: UTC, ISO 8601.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}  # an unknown key in the file is refused
+
+    index: Decimal = ONE
+    worth: Decimal | None = None
+    net_flows: Decimal = ZERO
+    last_flow_at: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Book:
     """All that the bot must not forget. Replaced whole, never edited in place."""
 
@@ -462,6 +489,8 @@ class Book:
     sell_all_done_ns: int = 0  # when the last SELL_ALL was made that is carried out and whose file could not be removed
     excluded: frozenset[str] = frozenset()  # tokens that the owner wants no more purchases of
     answered_requests: Mapping[str, RequestAnswer] = field(default_factory=dict)  # by id: each is carried out once
+    performance_base: PerformanceBase = PerformanceBase()
+    unwritten_cash_flows: tuple[CashFlow, ...] = ()  # perhaps not in cash_flows.csv yet
     exchange_quiet_until_ms: int = 0  # by our clock: the exchange asked for no requests until then
     exchange_quiet_reason: QuietReason = QuietReason.TROUBLE
     stop_losses: Mapping[str, date] = field(default_factory=dict)  # by token: the UTC date of its last one

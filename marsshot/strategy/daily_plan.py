@@ -182,6 +182,9 @@ def settled_decisions(plan: DailyPlan) -> tuple[Decision, ...]:
     return tuple(_settled(one, buys[one.symbol]) if one.action is Action.BUY else one for one in plan.decisions)
 
 
+_BY_THE_OWNER = {SkipReason.PAUSED: DecisionReason.PAUSED, SkipReason.EXCLUDED: DecisionReason.EXCLUDED}
+
+
 def _settled(decision: Decision, buy: PlannedBuy) -> Decision:
     outcome = buy.outcome
     skip_reason = outcome.skip_reason if outcome else None
@@ -189,10 +192,8 @@ def _settled(decision: Decision, buy: PlannedBuy) -> Decision:
         return replace(decision, action=Action.LEAVE, reason=DecisionReason.SHARE_TOO_SMALL)
     if skip_reason is SkipReason.TOO_LITTLE_MONEY:
         return replace(decision, action=Action.LEAVE, reason=DecisionReason.NOT_IN_SHARE)
-    if skip_reason is SkipReason.PAUSED and buy.left == buy.amount:
-        return replace(decision, action=Action.LEAVE, reason=DecisionReason.PAUSED, quote=None)
-    if skip_reason is SkipReason.EXCLUDED and buy.left == buy.amount:
-        return replace(decision, action=Action.LEAVE, reason=DecisionReason.EXCLUDED, quote=None)
+    if skip_reason in _BY_THE_OWNER and buy.left == buy.amount:
+        return replace(decision, action=Action.LEAVE, reason=_BY_THE_OWNER[skip_reason], quote=None)
     if outcome and buy.amount is None:
         return replace(decision, action=Action.LEAVE, reason=DecisionReason.NOT_TRADED, told=outcome.told)
     if buy.equal_share is not None and buy.amount is not None:

@@ -4,16 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from marsshot.bot.control_files import ControlFiles
-from marsshot.bot.owner_requests import request_exclusion, request_inclusion, request_sale
+from marsshot.bot.owner_requests import (
+    request_deposit,
+    request_exclusion,
+    request_inclusion,
+    request_sale,
+    request_withdrawal,
+)
 from marsshot.core.errors import StopRequested
 from marsshot.core.requests import RequestOutcome
-from tests.helpers.trading_harness import SimulatedCrash, StubScores, TradingHarness, open_trading_harness
+from marsshot.portfolio.performance import index_at
+from marsshot.portfolio.serialization import decimal_text
+from tests.helpers.trading_harness import NEW_ORDER, SimulatedCrash, StubScores, TradingHarness, open_trading_harness
 
+D = Decimal
 FIRST_HOUR = datetime(2021, 2, 15, 0, 0, tzinfo=UTC)
 
 
@@ -66,7 +76,7 @@ def test_a_request_whose_file_stays_is_carried_out_once(
     bot.cycle()
     assert harness.traded() == ["SELL ADA"]
     assert len(waiting()) == 2
-    assert len(harness.captured_log.of("control.request_stays")) >= 1
+    assert len(harness.captured_log.of("control.request_waits")) >= 1
 
 
 def _refuse_requests(_self: object, path: Path) -> None:
@@ -179,3 +189,114 @@ def test_what_is_excluded_before_its_turn_in_a_plan_is_left(harness: TradingHarn
     bot.cycle()
     assert harness.traded() == ["BUY ADA"]
     assert any("you have excluded it" in line for line in harness.captured_log.of("daily.done"))
+
+
+# --------------------------------------------------------------------------- money
+
+
+def flows(harness: TradingHarness) -> list[str]:
+    path = harness.folder / "cash_flows.csv"
+    return path.read_text().splitlines()[1:] if path.exists() else []
+
+
+def test_a_deposit_is_booked_with_its_row_and_is_no_profit(harness: TradingHarness) -> None:
+    harness.add_position("ADA", "300")
+    bot = harness.bot()
+    bot.cycle()
+    price = bot.price_feed.last_quotes["ADA"].price
+    assert price is not None
+    worth = harness.book.capital + 300 * price
+    before = index_at(worth, harness.book)
+    request_deposit(control(harness), D("500.50"))
+    bot.cycle()
+    harness.owner_balances["USDT"] -= D("500.50")
+    assert flows(harness) == [f"2021-02-15T00:00:00Z,500.5,{decimal_text(harness.book.capital)}"]
+    assert index_at(worth + D("500.50"), harness.book) == before
+    harness.assert_consistent()
+
+
+@pytest.mark.parametrize(("amount", "is_done"), [("9000", True), ("9000.01", False)])
+def test_a_deposit_is_at_most_what_the_account_has_beyond_the_book(
+    harness: TradingHarness, amount: str, is_done: bool
+) -> None:
+    assert harness.market.exchange.free["USDT"] == D(10_000)
+    request = request_deposit(control(harness), D(amount))
+    harness.bot().cycle()
+    assert harness.book.capital == (D(10_000) if is_done else D(1000))
+    answer = harness.book.answered_requests[request.request_id]
+    outcome = RequestOutcome.DONE if is_done else RequestOutcome.TOO_MUCH
+    assert (answer.outcome, answer.amount) == (outcome, D(10_000) if is_done else D(9000))
+    assert len(flows(harness)) == is_done
+
+
+@pytest.mark.parametrize(("amount", "is_done"), [("1000", True), ("1000.01", False)])
+def test_a_withdrawal_is_at_most_the_cash_and_asks_no_exchange(
+    harness: TradingHarness, amount: str, is_done: bool
+) -> None:
+    bot = harness.bot()
+    bot.cycle()
+    harness.fault("account", "status", times=-1, status=503)
+    request_withdrawal(control(harness), D(amount))
+    bot.cycle()
+    assert harness.book.capital == (0 if is_done else 1000)
+    assert len(flows(harness)) == is_done
+
+
+def test_while_an_order_is_in_doubt_or_the_account_away_a_deposit_waits(harness: TradingHarness) -> None:
+    harness.add_position("ADA", "300", "100")
+    harness.fault(NEW_ORDER, "drop_after")
+    harness.fault("GET /api/v3/order", "status", times=1, status=502)
+    bot = harness.bot()
+    request = request_deposit(control(harness), D(500))
+    harness.fault("account", "status", times=-1, status=503)
+    bot.cycle()
+    assert len(waiting()) == 1
+    assert bot.request_error(request.request_id) is not None
+    harness.market.faults.clear()
+    for _ in range(4):
+        harness.wait((bot.next_due() - harness.clock.now()).total_seconds())
+        bot.cycle()
+    assert (waiting(), len(flows(harness))) == ([], 1)
+    harness.owner_balances["USDT"] -= 500
+    harness.assert_consistent()
+
+
+def test_a_deposit_dies_at_no_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.fsync", lambda descriptor: None)
+    for step in range(60):
+        folder = tmp_path / str(step)
+        folder.mkdir()
+        monkeypatch.chdir(folder)
+        with open_trading_harness(folder, now=FIRST_HOUR) as harness:
+            bot = harness.bot()
+            bot.cycle()
+            request_deposit(control(harness), D(500))
+            harness.crash_injector.steps_left = step
+            try:
+                bot.cycle()
+            except SimulatedCrash:
+                harness.open()
+                harness.bot().cycle()
+                is_over = False
+            else:
+                is_over = True
+            assert harness.book.capital == 1500, step
+            assert flows(harness) == ["2021-02-15T00:00:00Z,500,1500"], step
+            harness.owner_balances["USDT"] -= 500
+            harness.assert_consistent()
+            if is_over:
+                assert step > 5
+                return
+    pytest.fail("it never came to an end")
+
+
+def test_a_cash_flows_file_that_cannot_be_written_keeps_its_rows_in_the_book(harness: TradingHarness) -> None:
+    harness.disk.failing_file = "cash_flows"
+    bot = harness.bot()
+    request_deposit(control(harness), D(500))
+    bot.cycle()
+    assert harness.book.capital == 1500
+    assert len(harness.book.unwritten_cash_flows) == 1
+    harness.disk.failing_file = ""
+    bot.cycle()
+    assert len(flows(harness)) == 1

@@ -73,8 +73,13 @@ def test_what_is_not_held_is_named_with_what_is(harness: ProcessHarness, command
 def test_sell_asks_first(
     harness: ProcessHarness, command: Any, monkeypatch: pytest.MonkeyPatch, typed: str, sells: bool
 ) -> None:
-    questions = []
-    monkeypatch.setattr("builtins.input", lambda question: questions.append(question) or typed)
+    questions: list[str] = []
+
+    def answer(question: str) -> str:
+        questions.append(question)
+        return typed
+
+    monkeypatch.setattr("builtins.input", answer)
     assert command("sell", "ADA")[0] == (0 if sells else 1)
     assert questions == ["Vendre toute la position en ADA au prix du marché ? Tapez oui : "]
     assert harness.traded() == (["SELL ADA"] if sells else [])

@@ -233,11 +233,17 @@ class TradingHarness:
         first = book is None
         book = book or new_book("live", "USDT", self.capital, self.clock.now())
         self.store = Store(
-            book, self.book_path, self.trades_path, self.disk, lambda text: event_log.log_warning("trades", text)
+            book,
+            self.book_path,
+            self.trades_path,
+            self.disk,
+            lambda text: event_log.log_warning("trades", text),
+            cash_flows_path=self.folder / "cash_flows.csv",
         )
         if first:
             self.store.save(book)
         self.store.write_trades()
+        self.store.write_cash_flows()
         self.exchange = CrashingExchange(
             api_key=self.market.api_key, api_secret=self.market.api_secret, base_url=self.url, clock=self.clock
         )
@@ -334,7 +340,7 @@ class TradingHarness:
         assert not book.intents
         on_disk = load_state(self.book_path, "live", Disk())
         assert on_disk is not None
-        assert replace(on_disk, unwritten_trades=()) == book
+        assert replace(on_disk, unwritten_trades=(), unwritten_cash_flows=()) == book
         executed = {order.client_order_id: order for order in self.orders if order.executed_quantity}
         rows = read_trades(self.trades_path)
         assert sorted(row.client_order_id for row in rows) == sorted(executed)

@@ -32,6 +32,11 @@ ALLOWED = {
         "_last_moment": "a row of a CSV file",
         "_without_last": "a row of a CSV file",
     },
+    "marsshot/bot/control_files.py": {
+        "owner_requests": "the end of a file's name",
+        "pending_commands": "the end of a file's name",
+    },
+    "marsshot/portfolio/cash_flows_file.py": {"add_missing_rows": "a row of a CSV file"},
     "marsshot/commands/check_venues.py": {"venue_findings": "blanks are joined for one line"},
     "marsshot/core/catalog.py": {"_text": "blanks are joined for one line"},
     "marsshot/core/reasons.py": {"initials": "the value of a reason"},

@@ -13,7 +13,7 @@ from marsshot.bot.environment import open_environment
 from marsshot.commands.confirmation import is_confirmed
 from marsshot.commands.recovery.recovery_survey import Survey, present_book, survey
 from marsshot.commands.recovery.recovery_view import survey_lines
-from marsshot.config.bot_files import BOOK, TRADES
+from marsshot.config.bot_files import BOOK, CASH_FLOWS, TRADES
 from marsshot.config.settings import Settings
 from marsshot.core.catalog import Catalog, LocalizedText
 from marsshot.core.errors import InputError, TemporaryError
@@ -72,4 +72,6 @@ def _write(settings: Settings, found: Survey, disk: Disk, catalog: Catalog) -> N
     except OSError as error:
         raise TemporaryError(LocalizedText("fault.file.unwritable", path=path, why=error.strerror)) from None
     book = found.recovery.book
-    Store(book, path, settings.file(TRADES), disk, lambda line: print(catalog.render(line))).save(book)  # noqa: T201
+    trades, flows = settings.file(TRADES), settings.file(CASH_FLOWS)
+    store = Store(book, path, trades, disk, lambda line: print(catalog.render(line)), cash_flows_path=flows)  # noqa: T201
+    store.save(book)
