@@ -15,7 +15,7 @@ import math
 import os
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from io import TextIOWrapper
 from pathlib import Path
 
@@ -47,7 +47,6 @@ from marsshot.infra.event_log import log_error, log_info, log_warning
 from marsshot.infra.malloc import trim_heap, use_single_arena
 from marsshot.monitoring.heartbeat import Heartbeat, heartbeat_for
 from marsshot.monitoring.messenger import notifying
-from marsshot.monitoring.telegram_process import telegram_companion
 
 COMMANDS = (
     "run",
@@ -215,7 +214,7 @@ def _run(settings: Settings, config: Path, speed: float | None) -> int:
     with (
         open_session(settings, config, one_shot=False, console=terminal()) as run,
         notifying(lambda: run.bot.settings),
-        telegram_companion(run.bot.settings, config),
+        _companion(run.bot.settings, config),
         heartbeat_for(run.bot, lambda: _summary(run.bot)) as heartbeat,
     ):
         with suppress(StopRequested):  # over the first questions; the loop ends at once then
@@ -225,6 +224,15 @@ def _run(settings: Settings, config: Path, speed: float | None) -> int:
         ending = f"{doubts} orders are in doubt, the next start looks them up" if doubts else "no order is on its way"
         log_info("bot.stopped", f"MarsShot has stopped; {ending}")
     return 0
+
+
+def _companion(settings: Settings, config: Path) -> AbstractContextManager[object]:
+    """Return what has commands taken at Telegram during a block; who has no chat there does without its memory."""
+    if not settings.telegram.is_set:
+        return nullcontext()
+    from marsshot.monitoring.telegram_process import telegram_companion  # noqa: PLC0415 - as said
+
+    return telegram_companion(settings, config)
 
 
 def _start(run: RunningBot, heartbeat: Heartbeat) -> None:

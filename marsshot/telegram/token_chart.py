@@ -49,7 +49,7 @@ def draw_token(token: str, settings: Settings, catalog: Catalog) -> bytes | None
     axes.margins(x=0.01)
     axes.tick_params(axis="x", rotation=30)
     if axes.get_legend_handles_labels()[1]:
-        axes.legend(loc="upper left", fontsize=8, frameon=False)
+        axes.legend(loc="upper left", fontsize=8, framealpha=0.9, edgecolor="none")
     with TemporaryDirectory() as folder:
         return save_png(figure, Path(folder) / EQUITY_CHART).read_bytes()
 
