@@ -39,8 +39,9 @@ from marsshot.config.bot_files import CONFIG
 from marsshot.config.loader import language_of, localized_error, read_settings
 from marsshot.config.settings import Settings
 from marsshot.config.working_folder import folder_of_config, refuse_book_left_behind
-from marsshot.core.catalog import Catalog, LocalizedText, catalog_of
+from marsshot.core.catalog import Catalog, Language, LocalizedText, catalog_of
 from marsshot.core.errors import InputError, MarsShotError, StopRequested
+from marsshot.infra.argparse_texts import argparse_in
 from marsshot.infra.clock import SystemClock
 from marsshot.infra.console import terminal
 from marsshot.infra.event_log import log_error, log_info, log_warning
@@ -77,7 +78,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that lacks a character shows another, and no traceback
     given = sys.argv[1:] if arguments is None else arguments
-    chosen = _parser(_help_texts(given)).parse_args(given)
+    language = language_of(_config_of(given))
+    with argparse_in(language):
+        chosen = _parser(_help_texts(given, language)).parse_args(given)
     with folder_of_config(chosen, Path(getattr(chosen, "config", CONFIG))) as config:
         return _exit_code(chosen, config)
 
@@ -109,13 +112,18 @@ def _catalog(config: Path) -> Catalog:
     return catalog_of(language_of(config))
 
 
-def _help_texts(given: Sequence[str]) -> Callable[[str], str | None]:
+def _config_of(given: Sequence[str]) -> Path:
+    """Return the settings that are named, before anything else of the command line is read."""
+    finder = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    finder.add_argument("--config", nargs="?")
+    return Path(finder.parse_known_args(given)[0].config or CONFIG)
+
+
+def _help_texts(given: Sequence[str], language: Language) -> Callable[[str], str | None]:
     """Return what gives the help's texts, where help is asked for: the daemon starts without their catalogue."""
     if not any(one == "-h" or (len(one) > len("--") and "--help".startswith(one)) for one in given):
         return lambda key: None
-    finder = argparse.ArgumentParser(add_help=False)
-    finder.add_argument("--config", default=CONFIG)
-    return _catalog(Path(finder.parse_known_args(given)[0].config)).text
+    return catalog_of(language).text
 
 
 def _parser(help_text: Callable[[str], str | None]) -> argparse.ArgumentParser:

@@ -80,6 +80,12 @@ _ConfigLoader.add_constructor("tag:yaml.org,2002:float", lambda _, node: Decimal
 _ConfigLoader.add_constructor("tag:yaml.org,2002:int", lambda _, node: int(str(node.value)))
 
 
+# In every form that YAML has for it: in quotes or not, in braces, with a tag, on the next line.
+_LANGUAGE = re.compile(
+    r"""(?:^\ufeff?|[{,][ \t]*)["']?language["']?[ \t]*:\s*(?:(?:!\S*|&\w+)\s+)*["']?([a-z]+)\b""", re.MULTILINE
+)
+
+
 def read_settings(path: Path, changes: Mapping[str, str] | None = None) -> Settings:
     """Read and check config.yaml. Raises InputError with one line per fault.
 
@@ -102,7 +108,7 @@ def language_of(path: Path) -> Language:
         text = path.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return "en"
-    named = re.search(r"""^language:[ \t]*["']?([a-z]+)""", text, re.MULTILINE)
+    named = _LANGUAGE.search(text)
     return next((language for language in LANGUAGES if named and language == named[1]), "en")
 
 

@@ -7,6 +7,7 @@ edge. Knows no rule, and of the world outside nothing but its own catalogue and 
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -60,20 +61,28 @@ class Catalog(Formatter):
 
         In the catalogue `{x}` stands for a text, a sentence, a number, a day, a moment (UTC), a span of time, or a
         tuple of texts; numbers may be given a form: `{x:money}` 1,234.50, `{x:gain}` +1,234.50, `{x:percent}` 12.5 %,
-        `{x:change}` +12.5 %, `{x:price}` six significant digits, `{x:score}` 0.712, or one of Python's. `{x:list}` puts
-        commas between the texts, `{x:aside}` puts what there is to say in brackets, after a blank. `{exchange}` is the
-        one that this process trades at; nobody has to give it.
+        `{x:change}` +12.5 %, `{x:price}` six significant digits, `{x:score}` 0.712, or one of Python's; `{x:row/rows}`
+        is the word that goes with the number, without it. `{x:list}` puts commas between the texts, `{x:aside}` puts
+        what there is to say in brackets, after a blank. `{exchange}` is the one that this process trades at; nobody has
+        to give it.
         Raises KeyError for a key or a value that is missing: a mistake in the program, which the tests look for.
         """
         return CatalogText(self.vformat(self._texts[key], (), _names | values))
 
     def render(self, *texts: str) -> str:
-        """Return the texts, a line each: sentences of the catalogue in this language, any other text on one line."""
+        """Return the texts, a line each: sentences of the catalogue in this language, any other text on one line.
+
+        But for what the operating system calls an error: that has words of ours.
+        """
         return CatalogText("\n".join(map(self._rendered, texts)))
+
+    def _foreign(self, text: str) -> str:
+        key = "" if self.language == "en" else _system_errors().get(text, "")
+        return self._texts.get(key, text)
 
     def _rendered(self, text: str) -> str:
         if not isinstance(text, LocalizedText):
-            return text if isinstance(text, CatalogText) else one_line(text)
+            return text if isinstance(text, CatalogText) else one_line(self._foreign(text))
         try:
             return self.text(text.key, **text.values)
         except _CATALOG_ERRORS:
@@ -115,11 +124,21 @@ class Catalog(Formatter):
         other_day = "" if local.date() == value.date() else f"{self._day(local.date())} "
         return f"{moment} ({other_day}{local:%H:%M %Z})"
 
+    def _plural(self, value: Decimal | float, one: str, many: str) -> str:
+        """Return the word for so many: French has 0 and 1.5 with 1."""
+        is_one = -2 < value < 2 if self.language == "fr" else value == 1  # noqa: PLR2004 - the language's rule
+        return one if is_one else many
+
     def _number(self, value: Decimal | float, form: str) -> str:
+        one, slash, many = form.partition("/")
+        if slash:
+            return self._plural(value, one, many)
         if form == "price":
             text = f"{_rounded(Decimal(value)):,f}"
         else:
             text = format(value, _FORMS.get(form, form) or ("f" if isinstance(value, Decimal) else ""))
+        if not any(digit in text for digit in "123456789"):
+            text = text.replace("-", "")  # a loss too small to be shown is none
         if self.language == "en":
             return text.replace("%", " %")
         return text.translate({ord(","): _NARROW_SPACE, ord("."): ",", ord("%"): f"{_NO_BREAK_SPACE}%"})
@@ -186,6 +205,12 @@ def _as_text(value: object) -> str:
 
 def _localized_text(key: str, values: Mapping[str, object]) -> LocalizedText:
     return LocalizedText(key, **values)
+
+
+@cache
+def _system_errors() -> Mapping[str, str]:
+    """Return the catalogue's keys of the system's errors by the words that the system has for them."""
+    return {os.strerror(number): f"system.{name}" for number, name in errno.errorcode.items()}
 
 
 @cache

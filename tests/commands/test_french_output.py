@@ -91,6 +91,13 @@ FAULTS: list[tuple[str, Any]] = [
     ("coinbase.base_url", "https://api.coinbase.com/v2"),
     ("coinbase.base_url", "https://me:word@api.coinbase.com"),
     ("heartbeat.ping_url", "hc-ping.com"),
+    ("strategy.max_share_per_token", D(2)),
+    ("strategy.btc_trend_days", 5),
+    ("strategy.cooldown_days", -1),
+    ("strategy.max_drawdown_pause", D(2)),
+    ("timezone", "Mars/Olympus"),
+    ("telegram.token", "no-token"),
+    ("telegram.chat_id", "-5"),
     ("notify", ["no address"]),
     ("notify", ["address"]),
     ("strategy", {**seed_content()["strategy"], 1: D(2)}),
@@ -169,6 +176,11 @@ def test_a_file_that_cannot_be_read_is_told_in_the_language_that_it_names(
         ("language: fr\n", "fr"),
         ("mode: [\nlanguage:   'fr'  # le mien\n", "fr"),
         ('language: "fr"', "fr"),
+        ('"language" : fr\n', "fr"),
+        ("\ufefflanguage: fr\n", "fr"),
+        ("{mode: demo, language: fr}\n", "fr"),
+        ("language: !!str fr\n", "fr"),
+        ("language:\n  fr\n", "fr"),
         ("language: de\n", "en"),
         ("language: french\n", "en"),
         ("  language: fr\n", "en"),
@@ -221,14 +233,14 @@ def test_a_day_by_hand(harness: ProcessHarness, told: Any) -> None:
     code, shown = told("daily")
     assert code == 0
     assert re.search(r"Acheté [0-9 ,]+ ADA pour 999,\d\d USDT à [0-9,]+ \(achat du jour\)", shown)
-    assert re.search(r"Passe du \d\d/\d\d/\d{4} : acheté ADA\. Capital 0,\d\d USDT, 1 positions\.", shown)
+    assert re.search(r"Passe du \d\d/\d\d/\d{4} : acheté ADA\. Capital 0,\d\d USDT, 1 position\.", shown)
     assert "Bought" in (harness.folder / "bot.log").read_text(), "bot.log stays English"
     assert "est déjà faite ; rien à faire" in told("daily")[1]
     harness.market.set_price("ADA", "0.1")
     code, shown = told("intraday")
     assert code == 0
     assert "(stop-loss, -" in shown
-    assert "0 positions contrôlées." in shown
+    assert "0 position contrôlée." in shown
     for command in ("status", "check", "pause", "resume", "notify-test"):
         told(command)
     assert told("export", "--year", "2026")[0] == 0
@@ -239,7 +251,7 @@ def test_nothing_to_export_and_no_book(harness: ProcessHarness, told: Any) -> No
     assert told("export", "--year", "2026") == (2, "trades.csv : il n'y a encore aucun ordre à exporter\n")
     assert told("status") == (
         2,
-        "bot_state.json : il n'y a pas encore de livre ; démarrez le robot avec : python main.py\n",
+        "bot_state.json : il n'y a pas encore de registre ; démarrez le robot avec : python main.py\n",
     )
     assert told("notify-test")[1].startswith("notify : vide ; mettez une adresse")
 
@@ -259,7 +271,7 @@ def test_keys_that_are_missing(harness: ProcessHarness, told: Any) -> None:
     [
         (b'{"version": 1, "mode"', "bot_state.json : n'est pas du JSON (ligne 1 : "),
         (b"\xff\xfe", "bot_state.json : n'est pas du texte en UTF-8 ; rien n'a été changé. Il n'y a pas de .bak"),
-        (b"[]", "bot_state.json : ne contient pas de livre"),
+        (b"[]", "bot_state.json : ne contient pas de registre"),
         (b'{"version": 9}', "est de la version 9, ce programme lit la version 1"),
         (b'{"version": 1, "mode": "live"}', "il manque capital_usdt, last_daily_update, positions"),
         (b'{"version": 1, "version": 1}', "illisible comme JSON (version figure deux fois)"),
@@ -289,16 +301,16 @@ def test_a_second_bot(harness: ProcessHarness, told: Any) -> None:
         assert told("intraday")[1].startswith("Rien n'a été fait ici : un robot (ou une autre commande) travaille déjà")
     assert (code, shown) == (
         1,
-        "bot_state.json : un autre MarsShot tourne sur ce livre ; arrêtez-le d'abord, ou prenez un autre dossier\n",
+        "bot_state.json : un autre MarsShot tourne sur ce registre ; arrêtez-le d'abord, ou prenez un autre dossier\n",
     )
 
 
 def test_a_folder_that_cannot_be_written(harness: ProcessHarness, told: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "access", lambda *_: False)
-    assert "on ne peut pas écrire dans ce dossier ; le robot y garde son livre" in told("intraday")[1]
+    assert "on ne peut pas écrire dans ce dossier ; le robot y garde son registre" in told("intraday")[1]
     code, shown = told("check")
     assert code == 1
-    assert "on ne peut pas écrire dans ce dossier → le robot y garde son livre" in shown
+    assert "on ne peut pas écrire dans ce dossier → le robot y garde son registre" in shown
 
 
 def test_a_log_that_cannot_be_written(harness: ProcessHarness, told: Any) -> None:

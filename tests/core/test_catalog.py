@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import copy
+import errno
+import os
 import pickle
 import re
 from collections.abc import Callable, Iterator
@@ -64,6 +66,28 @@ def test_no_sentence_is_left_in_english() -> None:
     """A short word may be the same in both; a sentence is not."""
     same = {key for key, text in load_texts("fr").items() if text == load_texts("en")[key] and text.count(" ") > 3}
     assert same == set()
+
+
+ENGLISH = frozenset("the is are was were and of with your this that from which must not has have been to for".split())
+ASKED_IN_BOTH = {"setup.ask.language"}  # before the language is known
+
+
+def test_no_french_sentence_has_an_english_word_in_it() -> None:
+    for key, text in load_texts("fr").items():
+        prose = re.sub(r"\{[^}]*\}|%\(\w+\)s|[\w./-]*[._/-][\w./-]*|«[^»]*»|\"[^\"]*\"", " ", text)
+        words = set(re.findall(r"[A-Za-zÀ-ÿ]+", prose.casefold()))
+        assert key in ASKED_IN_BOTH or not words & ENGLISH, (key, words & ENGLISH)
+
+
+def test_the_book_is_called_by_one_name_in_french() -> None:
+    assert [key for key, text in load_texts("fr").items() if re.search(r"\blivres?\b", text, re.IGNORECASE)] == []
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EACCES, errno.EROFS])
+def test_the_systems_errors_have_words_of_ours(number: int) -> None:
+    sentence = LocalizedText("fault.file.unreadable", path="x", why=os.strerror(number))
+    assert os.strerror(number) in sentence
+    assert os.strerror(number) not in Catalog("fr").render(sentence)
 
 
 def test_the_folder_holds_one_file_for_each_language() -> None:
@@ -159,7 +183,12 @@ def test_every_sentence_is_used() -> None:
         ("", 12, "12", "12"),
         ("", D("0.000012"), "0.000012", "0,000012"),
         ("money", D("1234.5"), "1,234.50", f"1{NARROW}234,50"),
-        ("money", D("-0.005"), "-0.00", "-0,00"),
+        ("money", D("-0.005"), "0.00", "0,00"),
+        ("change", D("-0.0004"), "0.0 %", f"0,0{FIRM}%"),
+        ("change", D("-0.0006"), "-0.1 %", f"-0,1{FIRM}%"),
+        ("row/rows", 0, "rows", "row"),
+        ("row/rows", 1, "row", "row"),
+        ("row/rows", 2, "rows", "rows"),
         ("gain", D("1234567.891"), "+1,234,567.89", f"+1{NARROW}234{NARROW}567,89"),
         ("percent", 0.125, "12.5 %", f"12,5{FIRM}%"),
         ("change", D("-0.5"), "-50.0 %", f"-50,0{FIRM}%"),
@@ -285,10 +314,10 @@ def test_a_fault_with_its_remedy_is_one_sentence_that_can_be_told_apart_again() 
         LocalizedText("fault.folder.unwritable", folder="/x; y"), LocalizedText("fault.folder.keeps_book")
     )
     assert text == "/x; y: this folder cannot be written; the bot keeps its book there"
-    assert Catalog("fr").render(text) == "/x; y : on ne peut pas écrire dans ce dossier ; le robot y garde son livre"
+    assert Catalog("fr").render(text) == "/x; y : on ne peut pas écrire dans ce dossier ; le robot y garde son registre"
     fault, remedy = fault_and_remedy(text)
     assert (fault, remedy) == ("/x; y: this folder cannot be written", "the bot keeps its book there")
-    assert Catalog("fr").render(remedy) == "le robot y garde son livre"
+    assert Catalog("fr").render(remedy) == "le robot y garde son registre"
 
 
 def test_remedies_add_up_and_a_fault_may_have_none() -> None:

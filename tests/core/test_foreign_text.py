@@ -39,8 +39,8 @@ def test_breaks_are_a_blank_and_what_steers_a_terminal_a_question_mark() -> None
 
 @given(ANY_TEXT)
 def test_a_value_in_a_sentence_is_one_printable_line_in_both_languages(text: str) -> None:
-    told = LocalizedText("fault.binance.refused_order", text=text, code=-1013)
-    words = len(LocalizedText("fault.binance.refused_order", text="", code=-1013))
+    told = LocalizedText("fault.exchange.refused_order", text=text, code=-1013)
+    words = len(LocalizedText("fault.exchange.refused_order", text="", code=-1013))
     for line in (str(told), Catalog("fr").render(told), Catalog("fr").text(told.key, **told.values)):
         assert is_fit_to_show(line)
     assert len(told) <= words + MAX_LENGTH

@@ -38,7 +38,10 @@ ALLOWED = {
     },
     "marsshot/portfolio/cash_flows_file.py": {"add_missing_rows": "a row of a CSV file"},
     "marsshot/commands/check_venues.py": {"venue_findings": "blanks are joined for one line"},
-    "marsshot/core/catalog.py": {"_text": "blanks are joined for one line"},
+    "marsshot/core/catalog.py": {
+        "_text": "blanks are joined for one line",
+        "_number": "the two words that go with a number",
+    },
     "marsshot/core/reasons.py": {"initials": "the value of a reason"},
     "marsshot/exchange/binance/exchange.py": {"__init__": "the scheme of an address"},
     "marsshot/exchange/binance/responses.py": {"_lent": "the name of an asset"},

@@ -1,0 +1,46 @@
+"""What argparse says of itself, in the owner's language, and only while the block lasts."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import pytest
+
+import main
+from marsshot.infra.argparse_texts import argparse_in
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (["nonsense"], "ne convient pas"),
+        (["restore"], "il manque : FILE"),
+        (["status", "--nope"], "arguments inconnus : --nope"),
+        (["run", "--speed", "fast"], "cette valeur ne convient pas : 'fast'"),
+        (["status", "--config"], "il faut une valeur"),
+    ],
+)
+def test_a_wrong_command_line_is_told_in_french(
+    given: list[str], told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "config.yaml").write_text("language: fr\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit, match="2"):
+        main.main(given)
+    shown = capsys.readouterr().err
+    assert told in shown
+    assert shown.startswith("utilisation : ")
+    assert "erreur : " in shown
+    assert not {"error:", "usage:", "argument:"} & set(shown.split())
+
+
+def test_afterwards_it_speaks_english_again() -> None:
+    with argparse_in("fr"):
+        assert "utilisation : " in argparse.ArgumentParser(prog="x").format_usage()
+    assert argparse.ArgumentParser(prog="x").format_usage().startswith("usage: ")
+
+
+def test_in_english_nothing_changes() -> None:
+    with argparse_in("en"):
+        assert argparse.ArgumentParser(prog="x").format_usage().startswith("usage: ")
