@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
+from marsshot.core.catalog import LocalizedText
 from marsshot.core.errors import InputError
 from marsshot.infra.csv_rows import Cells, CsvLineError, number_or_none, read_rows
 
@@ -41,7 +42,7 @@ def parse_decisions(content: bytes, name: str) -> tuple[DecisionRow, ...]:
 
 def unreadable_line(name: str, line: int) -> InputError:
     """Return the error of a file that is not what the bot writes."""
-    return InputError(f"{name}: cannot be read (line {line}); it must stay as the bot writes it")
+    return InputError(LocalizedText("fault.file.odd_line", name=name, line=line))
 
 
 def _decision(row: Cells) -> DecisionRow:
