@@ -69,6 +69,7 @@ COMMANDS = (
     "restore",
     "notify-test",
     "export",
+    "retrain",
 )
 
 
@@ -204,6 +205,7 @@ def _command(chosen: argparse.Namespace, config: Path) -> int:
         "backup": lambda: _backup(chosen, settings, config),
         "notify-test": lambda: _notify_test(settings),
         "export": lambda: _export(chosen, settings),
+        "retrain": lambda: _retrain(settings, config),
     }
     return commands[chosen.command or "run"]()
 
@@ -373,6 +375,14 @@ def _export(chosen: argparse.Namespace, settings: Settings) -> int:
     from marsshot.commands.export import run_export  # noqa: PLC0415 - brings what only this command needs
 
     return run_export(settings, chosen.year, chosen.rates)
+
+
+def _retrain(settings: Settings, config: Path) -> int:
+    from marsshot.monitoring.messenger import send  # noqa: PLC0415 - of no use to the daemon
+    from marsshot.training.retraining import run_retraining  # noqa: PLC0415
+
+    urls = [url.get_secret_value() for url in settings.notify]
+    return run_retraining(settings, config, lambda message: urls and send(urls, message, None))
 
 
 if __name__ == "__main__":

@@ -60,7 +60,7 @@ fi
 git ls-files -z -- '*.py' ':!tests' ':!benchmarks' | xargs -0 .venv/bin/python -m compileall -q
 
 install -m 0755 deploy/marsshot /usr/local/bin/marsshot
-install -m 0644 deploy/marsshot.service deploy/marsshot-dashboard.service /etc/systemd/system/
+install -m 0644 deploy/*.service deploy/*.timer /etc/systemd/system/
 if [ -d /run/systemd/system ]; then
     systemctl daemon-reload
     systemctl try-restart marsshot marsshot-dashboard

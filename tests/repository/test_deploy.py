@@ -20,6 +20,8 @@ TOOLS = Path(sys.executable).parent
 DEPLOY = ROOT / "deploy"
 UNIT = DEPLOY / "marsshot.service"
 DASHBOARD = DEPLOY / "marsshot-dashboard.service"
+RETRAINING = DEPLOY / "marsshot-retrain.service"
+TIMER = DEPLOY / "marsshot-retrain.timer"
 SYSTEMD = shutil.which("systemd-analyze")
 needs_systemd = pytest.mark.skipif(SYSTEMD is None, reason="systemd-analyze is not on this machine")
 
@@ -41,7 +43,7 @@ def unit(path: Path = UNIT) -> _Unit:
     return parsed
 
 
-@pytest.fixture(params=[UNIT, DASHBOARD], ids=["bot", "dashboard"])
+@pytest.fixture(params=[UNIT, DASHBOARD, RETRAINING], ids=["bot", "dashboard", "retraining"])
 def each_unit(request: pytest.FixtureRequest) -> Path:
     path = request.param
     assert isinstance(path, Path)
@@ -70,9 +72,9 @@ def test_systemd_understands_the_unit(unit_for_here: Path) -> None:
 
 @needs_systemd
 def test_systemd_would_tell_of_a_slip(unit_for_here: Path) -> None:
-    unit_for_here.write_text(unit_for_here.read_text().replace("RestartSec=30", "RestartSeconds=30"))
+    unit_for_here.write_text(unit_for_here.read_text().replace("LimitCORE=0", "LimitCores=0"))
     done = subprocess.run([str(SYSTEMD), "verify", str(unit_for_here)], capture_output=True, text=True, check=False)
-    assert "RestartSeconds" in done.stderr
+    assert "LimitCores" in done.stderr
 
 
 @needs_systemd
@@ -118,7 +120,7 @@ def test_the_dashboards_user_is_not_the_bots_and_writes_its_requests_alone() -> 
 
 def test_the_bots_group_reads_what_it_writes_in_the_service_and_by_hand() -> None:
     """The units, and the command `marsshot`; a stricter umask would take those rights away again."""
-    for path in (UNIT, DASHBOARD):
+    for path in (UNIT, DASHBOARD, RETRAINING):
         assert f"{GROUP_READS_VARIABLE}=1" in unit(path)["Service"]["Environment"].split()
     assert (unit()["Service"]["UMask"], unit()["Service"]["StateDirectoryMode"]) == ("0027", "0750")
     command = (DEPLOY / "marsshot").read_text()
@@ -148,3 +150,12 @@ def test_no_folder_of_the_program_is_named_where_it_is_compiled() -> None:
     assert not {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"benchmarks"} & set(
         re.findall(r"\w+", line)
     )
+
+
+def test_retraining_gives_way_to_the_bot_and_begins_by_itself_only_where_it_is_switched_on() -> None:
+    service, timer = unit(RETRAINING), unit(TIMER)
+    assert (service["Service"]["Type"], service["Service"]["Nice"]) == ("oneshot", "19")
+    assert "Install" not in service
+    assert timer["Install"]["WantedBy"] == "timers.target"
+    assert timer["Timer"]["OnCalendar"].startswith("Sun ")
+    assert "enable" not in (DEPLOY / "install.sh").read_text()
