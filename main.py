@@ -381,8 +381,7 @@ def _retrain(settings: Settings, config: Path) -> int:
     from marsshot.monitoring.messenger import send  # noqa: PLC0415 - of no use to the daemon
     from marsshot.training.retraining import run_retraining  # noqa: PLC0415
 
-    urls = [url.get_secret_value() for url in settings.notify]
-    return run_retraining(settings, config, lambda message: urls and send(urls, message, None))
+    return run_retraining(settings, config, lambda message: send(settings.message_urls, message, None))
 
 
 if __name__ == "__main__":
