@@ -378,10 +378,9 @@ def _export(chosen: argparse.Namespace, settings: Settings) -> int:
 
 
 def _retrain(settings: Settings, config: Path) -> int:
-    from marsshot.monitoring.messenger import send  # noqa: PLC0415 - of no use to the daemon
-    from marsshot.training.retraining import run_retraining  # noqa: PLC0415
+    from marsshot.commands.retrain import run_retrain  # noqa: PLC0415 - brings what only this command needs
 
-    return run_retraining(settings, config, lambda message: send(settings.message_urls, message, None))
+    return run_retrain(settings, config)
 
 
 if __name__ == "__main__":

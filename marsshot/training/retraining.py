@@ -1,14 +1,10 @@
-"""`main.py retrain`: new data, a new model, the comparison with the one in use; told in one message, with the numbers.
+"""New data, a new model, the comparison with the one in use; and what the owner is told of it, with the numbers.
 
-Runs build_csv.py and train_model.py as they are, in processes of their own that give way to a bot beside them. Which
-model stays is the promotion gate's to say; a running bot takes up a new one at its next daily pass.
+Which model stays is the promotion gate's to say; a running bot takes up a new one at its next daily pass.
 """
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -17,13 +13,11 @@ from typing import Any
 
 from marsshot.config.bot_files import MODEL, candidate_path
 from marsshot.config.settings import Settings
-from marsshot.core.catalog import Catalog, catalog_of
+from marsshot.core.catalog import Catalog
 from marsshot.core.errors import InputError
-from marsshot.infra.child_processes import PROJECT, module_environment
 from marsshot.model.integrity import read_verified
 from marsshot.monitoring.messages import Kind, Message
 
-GIVES_WAY = 19  # the lowest priority that there is: prices and exits go first
 SCRIPTS = ("build_csv.py", "train_model.py")
 
 
@@ -63,27 +57,6 @@ def retrain(settings: Settings, config: Path, run: Callable[[str, Path], int]) -
     if candidate and candidate != old_candidate:
         return Retraining(RetrainingOutcome.KEPT, candidate)
     return Retraining(RetrainingOutcome.NOT_TRAINED, {}, code or 1)
-
-
-def run_retraining(settings: Settings, config: Path, tell: Callable[[Message], object]) -> int:
-    """Retrain, say what came of it here and by message. Returns 0 also where the old model stays: that is a result."""
-    os.nice(GIVES_WAY)
-    done = retrain(settings, config, run_in_process)
-    message = retraining_message(done, catalog_of(settings.language))
-    print(message.body, file=sys.stderr if done.exit_code else sys.stdout, flush=True)
-    tell(message)
-    return done.exit_code
-
-
-def run_in_process(script: str, config: Path) -> int:
-    """Run a script with these settings in the foreground; return its exit code. Ctrl-C reaches it, too."""
-    command = [sys.executable, str(PROJECT / script), "--config", str(config)]
-    process = subprocess.Popen(command, env=module_environment())  # noqa: S603 - our own script
-    try:
-        return process.wait()
-    except KeyboardInterrupt:
-        process.wait()
-        raise
 
 
 def retraining_message(done: Retraining, catalog: Catalog) -> Message:

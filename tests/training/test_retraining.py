@@ -11,9 +11,8 @@ from typing import Any
 import pytest
 
 from marsshot.core.catalog import Catalog
-from marsshot.monitoring.messages import Kind, Message
-from marsshot.training import retraining
-from marsshot.training.retraining import Retraining, RetrainingOutcome, retrain, retraining_message, run_retraining
+from marsshot.monitoring.messages import Kind
+from marsshot.training.retraining import Retraining, RetrainingOutcome, retrain, retraining_message
 from tests.helpers.builders import some_settings
 
 MODEL, CANDIDATE = Path("model.paper.pkl"), Path("model.paper.candidate.pkl")
@@ -113,15 +112,3 @@ def test_the_message_has_the_numbers() -> None:
         "On 60 unseen days its average precision is 0.300; the base rate is 0.250. "
         "Against the old one, on 41 days that neither had seen: 0.310 and 0.330. By its report it has no edge."
     )
-
-
-def test_the_owner_gets_one_message_and_the_failed_scripts_exit_code(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    priorities: list[int] = []
-    monkeypatch.setattr("os.nice", priorities.append)
-    monkeypatch.setattr(retraining, "run_in_process", scripts(build_csv=lambda: 2))
-    told: list[Message] = []
-    assert run_retraining(some_settings(), Path("config.yaml"), told.append) == 2
-    assert [one.body for one in told] == [capsys.readouterr().err.strip()]
-    assert priorities == [19]
