@@ -33,9 +33,7 @@ def sell(settings: Settings, config: Path, given: str, *, assume_yes: bool) -> i
     Raises InputError where nothing of it is held.
     """
     catalog, control, symbol = Catalog(settings.language), ControlFiles(settings), given.upper()
-    if symbol not in held_tokens(settings):
-        held = tuple(held_tokens(settings)) or (LocalizedText("log.nothing"),)
-        raise InputError(LocalizedText("sell.not_held", symbol=symbol, held=held))
+    refuse_unheld(settings, symbol)
     if not assume_yes and not is_confirmed(catalog.text("sell.sure", symbol=symbol), catalog):
         print(catalog.text("sell_all.nothing_done"))  # noqa: T201
         return 1
@@ -48,6 +46,13 @@ def sell(settings: Settings, config: Path, given: str, *, assume_yes: bool) -> i
     for line in [*lines, *([catalog.text("sell.rest")] if left else [])]:
         print(line)  # noqa: T201
     return sale_exit_code(left)
+
+
+def refuse_unheld(settings: Settings, symbol: str) -> None:
+    """Raise InputError where nothing of a token is held."""
+    if symbol not in held_tokens(settings):
+        held = tuple(held_tokens(settings)) or (LocalizedText("log.nothing"),)
+        raise InputError(LocalizedText("sell.not_held", symbol=symbol, held=held))
 
 
 def _sell_and_wait(settings: Settings, config: Path, control: ControlFiles, request: OwnerRequest) -> Left:
@@ -86,12 +91,16 @@ def _sell_and_wait(settings: Settings, config: Path, control: ControlFiles, requ
 
 def exclude(settings: Settings, config: Path, given: str) -> int:
     """Let no more purchases of a token be made; print what came of it. Raises InputError for a token of no list."""
-    symbol = given.upper()
+    refuse_unknown(settings, given.upper())
+    return _ask(settings, config, given.upper(), request_exclusion)
+
+
+def refuse_unknown(settings: Settings, symbol: str) -> None:
+    """Raise InputError for a token that is in no list and not held: it was mistyped."""
     book = load_state(settings.file(BOOK), settings.mode, Disk())
     known = {*settings.tokens_daily, *(book.positions if book else ()), *(book.excluded if book else ())}
     if symbol not in known:
         raise InputError(LocalizedText("exclude.unknown", symbol=symbol))
-    return _ask(settings, config, symbol, request_exclusion)
 
 
 def include(settings: Settings, config: Path, given: str) -> int:

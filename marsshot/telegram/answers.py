@@ -70,7 +70,12 @@ def answer(settings: Settings, command: ChatCommand, token: str, *, is_question:
 def _work(settings: Settings, catalog: Catalog, command: ChatCommand, *, is_question: bool) -> Callable[[str], Page]:
     pages, actions = Pages(settings, catalog), Actions(settings, catalog)
     if is_question:
-        return {ChatCommand.SELL_ALL: pages.sell_all_question, ChatCommand.RESUME: pages.resume_question}[command]
+        return {
+            ChatCommand.SELL: pages.sell_question,
+            ChatCommand.SELL_ALL: pages.sell_all_question,
+            ChatCommand.RESUME: pages.resume_question,
+            ChatCommand.INCLUDE: pages.include_question,
+        }[command]
     return {
         ChatCommand.STATUS: pages.status,
         ChatCommand.POSITIONS: pages.positions,
@@ -79,7 +84,10 @@ def _work(settings: Settings, catalog: Catalog, command: ChatCommand, *, is_ques
         ChatCommand.DECISIONS: pages.decisions,
         ChatCommand.PAUSE: actions.pause,
         ChatCommand.RESUME: actions.resume,
+        ChatCommand.SELL: actions.sell,
         ChatCommand.SELL_ALL: actions.sell_all,
+        ChatCommand.EXCLUDE: actions.exclude,
+        ChatCommand.INCLUDE: actions.include,
     }[command]
 
 

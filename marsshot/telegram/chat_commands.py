@@ -17,17 +17,21 @@ class ChatCommand(StrEnum):
     DECISIONS = "decisions"
     PAUSE = "pause"
     RESUME = "resume"
+    SELL = "sell"
     SELL_ALL = "sellall"
+    EXCLUDE = "exclude"
+    INCLUDE = "include"
     HELP = "help"
 
 
-CONFIRMED = {ChatCommand.RESUME, ChatCommand.SELL_ALL}
+CONFIRMED = {ChatCommand.RESUME, ChatCommand.SELL, ChatCommand.SELL_ALL, ChatCommand.INCLUDE}
 """What is asked about before it is done: it costs money, or lets money be spent."""
 
-ACTIONS = {ChatCommand.PAUSE, *CONFIRMED}
+ACTIONS = {ChatCommand.PAUSE, ChatCommand.EXCLUDE, *CONFIRMED}
 """What changes something."""
 
-TAKES_TOKEN = {ChatCommand.CHART, ChatCommand.DECISIONS}
+NEEDS_TOKEN = {ChatCommand.SELL, ChatCommand.EXCLUDE, ChatCommand.INCLUDE}
+TAKES_TOKEN = {ChatCommand.CHART, ChatCommand.DECISIONS, *NEEDS_TOKEN}
 
 _TYPED = re.compile(r"/([A-Za-z0-9_]{1,32})(?:@\w{1,64})?(?:\s+(\S{1,20}))?\s*")
 _ALIASES = {"start": ChatCommand.HELP, "sell_all": ChatCommand.SELL_ALL}

@@ -13,7 +13,7 @@ from marsshot.core.catalog import Catalog
 from marsshot.infra.background import WorkerPool
 from marsshot.monitoring.telegram_api import TelegramApi, TelegramRefusedError, TelegramSilentError
 from marsshot.telegram.chat import OwnerChat
-from marsshot.telegram.chat_commands import ACTIONS, CONFIRMED, ChatCommand, Typed, read_command
+from marsshot.telegram.chat_commands import ACTIONS, CONFIRMED, NEEDS_TOKEN, ChatCommand, Typed, read_command
 from marsshot.telegram.confirmations import NO, YES, Confirmations, Question, button_data, read_button
 from marsshot.telegram.in_hand import InHand
 from marsshot.telegram.polling import POLL_SECONDS, Polling, first_of_owner
@@ -113,6 +113,8 @@ class Companion:
             self._say("telegram.late", command=shown, age=late)
         elif typed is None:
             self._say("telegram.unknown")
+        elif typed.command in NEEDS_TOKEN and not typed.token:
+            self._say("telegram.needs_token", command=str(typed))
         elif typed.command is ChatCommand.HELP:
             self._chat.write(self._help())
         else:

@@ -16,6 +16,7 @@ from typing import Any
 
 from marsshot.commands.status import show_status
 from marsshot.commands.status_view import money_lines, position_lines
+from marsshot.commands.tokens import refuse_unheld
 from marsshot.config.bot_files import DECISIONS, EQUITY
 from marsshot.config.settings import Settings
 from marsshot.core.catalog import Catalog
@@ -118,6 +119,17 @@ class Pages:
         worth = Decimal(facts["positions_worth"])
         sure = self._catalog.text("telegram.sell_all_sure", worth=worth, asset=quote, count=len(held))
         return Page(("\n".join([*lines, "", sure]),), is_question=True)
+
+    def sell_question(self, token: str) -> Page:
+        """Ask whether to sell one position whole, and what it is worth about."""
+        refuse_unheld(self._settings, token)
+        facts = self._facts()
+        line = self._held_line(token, facts["positions"][token], facts["quote_asset"])
+        return Page((line, "", self._catalog.text("telegram.sell_sure", symbol=token)), is_question=True)
+
+    def include_question(self, token: str) -> Page:
+        """Ask whether purchases of a token are allowed again."""
+        return Page((self._catalog.text("telegram.include_sure", symbol=token),), is_question=True)
 
     def resume_question(self, _: str) -> Page:
         """Ask whether to allow buying again: what the bot has paused for is told with it."""

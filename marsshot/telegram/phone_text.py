@@ -9,7 +9,8 @@ from marsshot.core.catalog import COMMAND_VARIABLE
 from marsshot.telegram.chat_commands import ChatCommand
 
 _HERE = {"status": ChatCommand.STATUS, "pause": ChatCommand.PAUSE, "resume": ChatCommand.RESUME}
-_HERE |= {"sell-all": ChatCommand.SELL_ALL}
+_HERE |= {"sell-all": ChatCommand.SELL_ALL, "sell": ChatCommand.SELL}
+_HERE |= {"exclude": ChatCommand.EXCLUDE, "include": ChatCommand.INCLUDE}
 
 
 def as_typed_in_chat(text: str) -> str:

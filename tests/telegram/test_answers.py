@@ -8,6 +8,7 @@ import pickle
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,12 +19,14 @@ from marsshot.config.loader import read_settings
 from marsshot.config.settings import Settings
 from marsshot.core.catalog import Language
 from marsshot.core.reasons import UnsoldReason
+from marsshot.core.requests import RequestAnswer, RequestKind, RequestOutcome
+from marsshot.infra.atomic_files import Disk
 from marsshot.monitoring.telegram_process import without_keys
 from marsshot.telegram import token_chart
 from marsshot.telegram.answers import answer, current_settings
-from marsshot.telegram.chat_commands import CONFIRMED, ChatCommand
+from marsshot.telegram.chat_commands import CONFIRMED, NEEDS_TOKEN, ChatCommand
 from marsshot.telegram.pages import MAX_DECISIONS, Page
-from positions_store import writer_lock
+from positions_store import load_state, save_state, writer_lock
 from tests.helpers.companion_harness import bot_folder, wait_for
 
 HEAD = "day,time,symbol,held,probability,hit_rate,hit_rows,action,quote,reason,detail"
@@ -123,10 +126,11 @@ def test_a_file_that_is_not_what_the_bot_writes_is_told(settings: Settings) -> N
 @pytest.mark.parametrize("command", list(ChatCommand))
 @pytest.mark.parametrize("language", ["en", "fr"])
 def test_every_command_has_its_answer(settings: Settings, command: ChatCommand, language: Language) -> None:
+    token = "FET" if command in NEEDS_TOKEN else ""
     if command is not ChatCommand.HELP:  # which the companion answers itself
-        assert text(in_language(settings, language), command)
+        assert text(in_language(settings, language), command, token)
     if command in CONFIRMED:
-        assert page(in_language(settings, language), command, is_question=True).is_question
+        assert page(in_language(settings, language), command, token, is_question=True).is_question
 
 
 # --------------------------------------------------------------------------- asking, then doing
@@ -191,6 +195,44 @@ def test_a_sale_by_the_running_bot_tells_what_was_not_sold_and_why(settings: Set
     with a_bot_that_sells(settings, {"OP": (UnsoldReason.TOO_SMALL, "")}):
         told = text(settings, ChatCommand.SELL_ALL)
     assert "Not sold: OP: it is under Binance's smallest order" in told
+
+
+def test_one_position_is_asked_about_with_its_worth_and_asked_of_the_bot(settings: Settings) -> None:
+    asked = page(settings, ChatCommand.SELL, "OP", is_question=True)
+    assert asked.texts == (
+        "OP: 10, bought for 20.00 USDT, no price seen yet",
+        "",
+        "Sell OP whole, at the market price? You have a minute",
+    )
+    assert text(settings, ChatCommand.SELL, "SOL", is_question=True) == "nothing of SOL is held. Held: FET, OP"
+    assert text(settings, ChatCommand.SELL, "OP").startswith("No bot is running.")
+    ((request,), _) = ControlFiles(settings).owner_requests()
+    assert (request.kind, request.symbol) == (RequestKind.SELL, "OP")
+
+
+@pytest.mark.parametrize("command", [ChatCommand.EXCLUDE, ChatCommand.INCLUDE])
+def test_what_the_running_bot_answers_is_told(settings: Settings, command: ChatCommand) -> None:
+    control = ControlFiles(settings)
+
+    def answered() -> None:
+        wait_for(lambda: bool(control.owner_requests()[0]), 60.0)
+        ((request,), _) = control.owner_requests()
+        book = load_state(Path("bot_state.paper.json"), "paper", Disk())
+        assert book is not None
+        answers = {request.request_id: RequestAnswer(outcome=RequestOutcome.DONE, time_ms=0)}
+        save_state(replace(book, answered_requests=answers), Path("bot_state.paper.json"), Disk())
+
+    with a_bot_that_sells(settings, {}):
+        thread = threading.Thread(target=answered)
+        thread.start()
+        told = text(settings, command, "FET")
+        thread.join()
+    assert "urchases of FET" in told
+
+
+def test_a_token_that_is_in_no_list_is_not_excluded(settings: Settings) -> None:
+    assert "is it a typing mistake?" in text(settings, ChatCommand.EXCLUDE, "FTE")
+    assert ControlFiles(settings).owner_requests() == ([], [])
 
 
 # --------------------------------------------------------------------------- settings

@@ -31,6 +31,8 @@ SELL_ALL = Typed(ChatCommand.SELL_ALL)
         ("/decisions", Typed(ChatCommand.DECISIONS)),
         ("/decisions fet", Typed(ChatCommand.DECISIONS, "FET")),
         ("/chart 1inch", Typed(ChatCommand.CHART, "1INCH")),
+        ("/sell fet", Typed(ChatCommand.SELL, "FET")),
+        ("/sell", Typed(ChatCommand.SELL)),
     ],
 )
 def test_a_command_and_its_token(text: str, typed: Typed) -> None:
@@ -57,7 +59,7 @@ def test_anything_else_is_none(text: str) -> None:
 
 def test_what_sells_or_lets_spend_is_asked_about_and_stopping_is_not() -> None:
     assert CONFIRMED < ACTIONS
-    assert {ChatCommand.PAUSE} == ACTIONS - CONFIRMED
+    assert {ChatCommand.PAUSE, ChatCommand.EXCLUDE} == ACTIONS - CONFIRMED
 
 
 def test_a_number_is_good_until_the_minute_is_over() -> None:

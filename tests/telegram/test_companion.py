@@ -80,6 +80,17 @@ def test_selling_takes_a_second_tap(harness: CompanionHarness) -> None:
     assert len(harness.telegram.answers) == 1
 
 
+def test_one_position_is_sold_by_a_second_tap_and_needs_its_name(harness: CompanionHarness) -> None:
+    harness.answers[ChatCommand.SELL, True] = Answer(("SOL: 2", "Sell SOL?"), is_question=True)
+    harness.say("/sell")
+    assert harness.done == []
+    assert harness.told == ["Of which token? For example: /sell SOL"]
+    harness.say("/sell sol")
+    assert harness.acted == []
+    harness.tap("Yes")
+    assert harness.acted == ["/sell SOL"]
+
+
 def test_no_means_no(harness: CompanionHarness) -> None:
     harness.say("/sellall")
     question = harness.question
