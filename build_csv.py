@@ -128,7 +128,7 @@ def _missing_days(bars: DailyBars) -> int:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the script; return its exit code."""
-    return run_script("build_csv.py", _run, _arguments(argv), kept=", what was fetched is kept for the next run")
+    return run_script("build_csv.py", _run, _arguments(argv), has_kept=True)
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:

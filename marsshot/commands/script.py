@@ -9,22 +9,26 @@ from collections.abc import Callable
 from marsshot.core.errors import MarsShotError
 
 
-def run_script(name: str, work: Callable[[Namespace], None], arguments: Namespace, *, kept: str = "") -> int:
+def run_script(name: str, work: Callable[[Namespace], None], arguments: Namespace, *, has_kept: bool = False) -> int:
     """Do the work; return the exit code: 0 done, 1 could not do it or Ctrl-C, 2 wrong usage, settings or input file.
 
-    arguments: config is the path of the settings, which name the language. kept: what Ctrl-C has not taken.
+    arguments: config is the path of the settings, which name the language. has_kept: what was fetched outlives Ctrl-C.
     """
     from marsshot.config.working_folder import folder_of_config  # noqa: PLC0415 - --help needs none of it
 
     with folder_of_config(arguments, arguments.config) as arguments.config:
-        return _exit_code(name, work, arguments, kept)
+        return _exit_code(name, work, arguments, has_kept=has_kept)
 
 
-def _exit_code(name: str, work: Callable[[Namespace], None], arguments: Namespace, kept: str) -> int:
+def _exit_code(name: str, work: Callable[[Namespace], None], arguments: Namespace, *, has_kept: bool) -> int:
     try:
         work(arguments)
     except KeyboardInterrupt:
-        sys.stderr.write(f"{name}: interrupted; no file was changed{kept}\n")
+        from marsshot.config.loader import language_of  # noqa: PLC0415 - --help needs none of it
+        from marsshot.core.catalog import catalog_of  # noqa: PLC0415
+
+        key = "fault.interrupted_kept" if has_kept else "fault.interrupted"
+        sys.stderr.write(f"{catalog_of(language_of(arguments.config)).text(key, name=name)}\n")
         return 1
     except MarsShotError as error:
         from marsshot.config.loader import localized_error  # noqa: PLC0415 - --help needs none of it

@@ -14,6 +14,7 @@ from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from string import Formatter
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -211,6 +212,20 @@ def test_every_sentence_is_used() -> None:
 def test_values_have_the_languages_form(form: str, value: object, english: str, french: str) -> None:
     assert Catalog("en").format_field(value, form) == english
     assert Catalog("fr").format_field(value, form) == french
+
+
+@pytest.mark.parametrize(
+    ("zone", "told"),
+    [
+        ("Europe/Paris", "2026-01-31 00:30 UTC (01:30 CET)"),
+        ("America/New_York", "2026-01-31 00:30 UTC (2026-01-30 19:30 EST)"),
+        ("UTC", "2026-01-31 00:30 UTC"),
+    ],
+)
+def test_the_owners_own_time_stands_beside_utc(zone: str, told: str) -> None:
+    moment = datetime(2026, 1, 31, 0, 30, tzinfo=UTC)
+    assert Catalog("en", zone=ZoneInfo(zone)).format_field(moment, "") == told
+    assert Catalog("en").format_field(moment, "") == "2026-01-31 00:30 UTC"
 
 
 # --------------------------------------------------------------------------- sentences that are carried
