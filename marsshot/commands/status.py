@@ -53,7 +53,13 @@ def show_status(settings: Settings, *, as_json: bool) -> int:
         print(json.dumps(facts, indent=1))  # noqa: T201
         return 0
     catalog = Catalog(settings.language, zone=settings.zone)
-    facts |= {"differences": [difference_text(*one, book, catalog) for one in book.differences.items()]}
+    facts |= {
+        "differences": [difference_text(*one, book, catalog) for one in book.differences.items()],
+        "open_doubts": [
+            f"{catalog.text(f'summary.side.{one.side}')} {one.symbol} {one.client_order_id}"
+            for one in book.intents.values()
+        ],
+    }
     _print(status_lines(facts | _why_paused(control, book, catalog), now, catalog))
     return 0
 

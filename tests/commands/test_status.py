@@ -403,6 +403,21 @@ def test_what_is_said_of_the_passes(changes: dict[str, Any], line: str) -> None:
     assert any(one.startswith(line) for one in shown), shown
 
 
+@pytest.mark.parametrize(("language", "told"), [("en", ": buy FET ms-1"), ("fr", " : achat FET ms-1")])
+def test_an_order_in_doubt_is_named_in_the_owners_language(
+    capsys: pytest.CaptureFixture[str], language: Language, told: str
+) -> None:
+    saved(a_book(intents={"ms-1": buy_intent()}))
+    show_status(some_settings(language=language), as_json=False)
+    assert told in capsys.readouterr().out
+
+
+def test_the_next_pass_is_told_in_the_owners_time_as_well(capsys: pytest.CaptureFixture[str]) -> None:
+    saved(a_book(last_daily_update=datetime.now(UTC).date()))
+    show_status(some_settings(timezone="Asia/Tokyo"), as_json=False)
+    assert " UTC (" in capsys.readouterr().out
+
+
 def test_status_without_positions_says_so(capsys: pytest.CaptureFixture[str]) -> None:
     saved(a_book())
     show_status(some_settings(), as_json=False)
