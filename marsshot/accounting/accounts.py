@@ -13,7 +13,7 @@ from typing import Protocol
 
 from marsshot.accounting.gains import Disposal, Holding, Method, Movement, disposals
 from marsshot.accounting.trade_records import TradeRecord
-from marsshot.core.domain import ZERO, Side, utc_text
+from marsshot.core.domain import ZERO, CashFlow, Side, utc_text
 from marsshot.portfolio.serialization import decimal_text
 
 _EIGHT, _CENT = Decimal("0.00000001"), Decimal("0.01")
@@ -147,11 +147,17 @@ def _gain_row(number: int, record: TradeRecord, ledgers: Sequence[_Ledger]) -> R
 
 
 def holding_rows(
-    records: Sequence[TradeRecord], last_year: int, now: datetime, rates: Rates | None, started_with: Decimal | None
+    records: Sequence[TradeRecord],
+    last_year: int,
+    now: datetime,
+    rates: Rates | None,
+    started_with: Decimal | None,
+    flows: Sequence[CashFlow] = (),
 ) -> list[Row]:
     """Return what was held at the end of each year (UTC) up to last_year, and at present where that is not over.
 
-    started_with: the quote asset that the bot began with, for a row of what it had of it; None where not known.
+    started_with: the quote asset that the bot began with, for a row of what it had of it; None where not known. flows:
+    what the owner has brought and taken since.
     """
     ends = [datetime(year + 1, 1, 1, tzinfo=UTC) for year in range(records[0].time.year, last_year + 1)]
     moments = dict.fromkeys(min(end, now) for end in ends)
@@ -160,7 +166,8 @@ def holding_rows(
         before = [record for record in records if record.time < moment]
         held = _held_rows(_ledgers(before, rates))
         if started_with is not None:
-            held.append({"asset": records[0].quote_asset, "quantity": decimal_text(cash_after(before, started_with))})
+            moved = sum((one.amount for one in flows if datetime.fromisoformat(one.time) < moment), started_with)
+            held.append({"asset": records[0].quote_asset, "quantity": decimal_text(cash_after(before, moved))})
         rows += [{"before": utc_text(moment), **row} for row in held]
     return rows
 

@@ -7,7 +7,7 @@ all.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
@@ -22,13 +22,15 @@ from marsshot.core.domain import ZERO, Book, DailyPlan, is_usable_price, utc_tex
 from marsshot.infra.atomic_files import Disk
 from marsshot.infra.csv_rows import CsvLineError, csv_bytes, read_lines
 from marsshot.infra.event_log import log_warning
+from marsshot.portfolio.performance import DrawdownMeter, index_at, profit_at
 from marsshot.portfolio.serialization import decimal_text
 from marsshot.strategy.daily_plan import settled_decisions
 from marsshot.strategy.decision_reasons import COLUMNS, by_score, csv_row
 from marsshot.strategy.levers import LEVER_REASONS
 from marsshot.strategy.second_look import LastLook
 
-EQUITY_COLUMNS = ("time", "capital", "positions", "equity")
+EQUITY_COLUMNS = ("time", "capital", "positions", "equity", "profit", "index")
+_COLUMNS_BEFORE = EQUITY_COLUMNS[:4]  # of a file that was begun before there were deposits and withdrawals
 EQUITY_ROW_INTERVAL = timedelta(hours=1)
 _TAIL_BYTES = 1_000_000  # of a file, to be looked at: a day's rows are far fewer
 _LINE_BYTES = 1_000
@@ -52,11 +54,11 @@ class Journal:
     def __init__(self, settings: Settings, disk: Disk) -> None:
         self._disk = disk
         self._decisions = AppendOnlyCsv(settings.file(DECISIONS), COLUMNS, disk)
-        self._equity = AppendOnlyCsv(settings.file(EQUITY), EQUITY_COLUMNS, disk, durable=False)
+        self._equity = AppendOnlyCsv(settings.file(EQUITY), EQUITY_COLUMNS, disk, durable=False, former=_COLUMNS_BEFORE)
         self._seen_path = settings.file(LAST_SEEN)
         self._seen = self._begin_with_last_seen()
         self._last_equity = _last_moment(settings.file(EQUITY), disk)
-        self.drawdown = DrawdownMeter()  # of the rows of equity.csv that this process wrote
+        self.drawdown = DrawdownMeter()  # of the index in the rows of equity.csv that this process wrote
         self._is_demo = settings.mode == "demo"  # where an hour takes a moment, a file at each check is too much
         self._in_trouble = set[Path]()
         self.last_decisions: tuple[Decision, ...] = ()
@@ -121,7 +123,9 @@ class Journal:
     def note_equity(self, book: Book, now: datetime) -> None:
         """Add a row to equity.csv: a token counts with its last price, or, just bought, with its own."""
         worth = positions_worth(book, self._seen)
-        amounts = [Decimal(f"{amount:.8f}") for amount in (book.capital, worth, book.capital + worth)]
+        equity = book.capital + worth
+        told = (book.capital, worth, equity, profit_at(equity, book), index_at(equity, book))
+        amounts = [Decimal(f"{amount:.8f}") for amount in told]
         row = [utc_text(now), *map(decimal_text, amounts)]
         self.drawdown.see(amounts[-1])
         self._write(self._equity.path, lambda: self._equity.append([row]))
@@ -146,27 +150,6 @@ class Journal:
             self._in_trouble.add(path)
         else:
             self._in_trouble.discard(path)
-
-
-class DrawdownMeter:
-    """The largest fall from a top: of the worth as equity.csv has it, on the terminal as in the browser."""
-
-    def __init__(self) -> None:
-        self._top = self.largest = ZERO
-
-    def see(self, equity: Decimal) -> None:
-        """Take the next worth into account."""
-        self._top = max(self._top, equity)
-        if self._top > 0:
-            self.largest = max(self.largest, 1 - equity / self._top)
-
-
-def largest_fall(equity: Iterable[tuple[datetime, Decimal]]) -> Decimal:
-    """Return the largest fall from a top of the rows of equity.csv, as a fraction."""
-    meter = DrawdownMeter()
-    for _, worth in sorted(equity):
-        meter.see(worth)
-    return meter.largest
 
 
 def last_price(symbol: str, book: Book, seen: LastSeen) -> Decimal:
@@ -258,17 +241,44 @@ def held_back(path: Path, day: date | None, disk: Disk) -> dict[str, str]:
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class PerformancePoint:
+    """What was gained by a moment: in quote asset, and as the time-weighted index (1 at the start)."""
+
+    moment: datetime
+    profit: Decimal
+    index: Decimal
+
+
 def read_equity(path: Path, disk: Disk) -> list[tuple[datetime, Decimal]]:
     """Return the moments and the equity of equity.csv, oldest first; lines that cannot be read are left out."""
+    return [(moment, amounts[2]) for moment, amounts in _equity_rows(path, disk)]
+
+
+def read_performance(path: Path, disk: Disk, capital_started: Decimal) -> list[PerformancePoint]:
+    """Return the profit and the index at each moment of equity.csv, in order of time.
+
+    capital_started: what the rows of a version without deposits and withdrawals count from, which say neither.
+    """
     points = []
+    for moment, amounts in _equity_rows(path, disk):
+        if len(amounts) == len(EQUITY_COLUMNS) - 1:
+            points.append(PerformancePoint(moment, amounts[3], amounts[4]))
+        elif capital_started > 0:
+            points.append(PerformancePoint(moment, amounts[2] - capital_started, amounts[2] / capital_started))
+    return sorted(points, key=lambda one: one.moment)
+
+
+def _equity_rows(path: Path, disk: Disk) -> Iterator[tuple[datetime, list[Decimal]]]:
+    """Yield the rows that can be read."""
     with suppress(OSError):
         for line in disk.read(path).decode("utf-8", errors="replace").splitlines():
             with suppress(ValueError, ArithmeticError):
-                time, _capital, _positions, equity = line.split(",")
-                moment, worth = parse_moment(time), Decimal(equity)
-                if worth.is_finite():
-                    points.append((moment, worth))
-    return points
+                time, *texts = line.split(",")
+                moment, amounts = parse_moment(time), [Decimal(text) for text in texts]
+                is_row = len(texts) + 1 in {len(EQUITY_COLUMNS), len(_COLUMNS_BEFORE)}
+                if is_row and all(amount.is_finite() for amount in amounts):
+                    yield moment, amounts
 
 
 def _last_moment(path: Path, disk: Disk) -> datetime | None:
@@ -283,9 +293,13 @@ def _last_moment(path: Path, disk: Disk) -> datetime | None:
 class AppendOnlyCsv:
     """A CSV file that grows at its end."""
 
-    def __init__(self, path: Path, columns: Sequence[str], disk: Disk, *, durable: bool = True) -> None:
+    def __init__(
+        self, path: Path, columns: Sequence[str], disk: Disk, *, durable: bool = True, former: Sequence[str] = ()
+    ) -> None:
+        """Write rows of these columns. former: those of an earlier version, whose first line is brought up to date."""
         self.path = path
         self._columns = columns
+        self._former = former
         self._disk = disk
         self._add = disk.append if durable else disk.append_unsynced
 
@@ -299,6 +313,8 @@ class AppendOnlyCsv:
         if not self._disk.exists(self.path):
             self._add(self.path, csv_bytes([self._columns, *rows]))
             return
+        if self._former:
+            self._replace_former_header()
         end, before = self._disk.read_tail(self.path, _TAIL_BYTES)
         whole = end.rfind(b"\n") + 1
         kept = _without_last(end[:whole], replacing_prefix.encode()) if replacing_prefix else whole
@@ -308,6 +324,12 @@ class AppendOnlyCsv:
             self._disk.truncate(self.path, before + kept)
         is_empty = before + kept == 0
         self._add(self.path, csv_bytes([self._columns, *rows] if is_empty else rows))
+
+    def _replace_former_header(self) -> None:
+        header, content = csv_bytes([self._former]), self._disk.read(self.path)
+        if content.startswith(header):
+            self._disk.write_unsynced(self.path, csv_bytes([self._columns]) + content[len(header) :])
+        self._former = ()
 
 
 def _without_last(content: bytes, beginning: bytes) -> int:

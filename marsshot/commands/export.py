@@ -12,7 +12,7 @@ from pathlib import Path
 from marsshot.accounting.accounts import Row, cash_after, fill_rows, gain_columns, gain_rows, held_after, holding_rows
 from marsshot.accounting.euro_rates import read_euro_rates
 from marsshot.accounting.trade_records import TradeRecord, records_of, unreadable_trade
-from marsshot.config.bot_files import BOOK, EXPORT_FOLDER, TRADES
+from marsshot.config.bot_files import BOOK, CASH_FLOWS, EXPORT_FOLDER, TRADES
 from marsshot.config.settings import Settings
 from marsshot.core.catalog import Catalog, LocalizedText
 from marsshot.core.domain import ZERO, Book
@@ -20,6 +20,7 @@ from marsshot.core.errors import InputError, TemporaryError
 from marsshot.infra.atomic_files import Disk, replace_atomically
 from marsshot.infra.clock import SystemClock
 from marsshot.infra.csv_rows import CsvLineError, csv_bytes
+from marsshot.portfolio.cash_flows_file import read_cash_flows
 from marsshot.portfolio.trades_file import Trade, parse_trades, with_trades_of_book
 from positions_store import load_state
 
@@ -33,11 +34,13 @@ def run_export(settings: Settings, year: int, rates_file: Path | None) -> int:
         raise InputError(LocalizedText("fault.trades.none", path=trades))
     rates = read_euro_rates(rates_file) if rates_file else None
     now, catalog = SystemClock().now(), Catalog(settings.language)
+    flows_path = settings.file(CASH_FLOWS)
+    flows = read_cash_flows(flows_path, Disk(), book.unwritten_cash_flows) if book else []
     gains = gain_rows(records, year, rates)
     tables = {
         "fills": fill_rows(records, year, rates),
         "gains": gains,
-        "holdings": holding_rows(records, year, now, rates, book.capital_started if book else None),
+        "holdings": holding_rows(records, year, now, rates, book.capital_started if book else None, flows),
     }
     for name, rows in tables.items():
         path = Path(EXPORT_FOLDER) / settings.file(f"{year}_{name}.csv")
@@ -96,7 +99,8 @@ def _doubts(records: Sequence[TradeRecord], gains: Sequence[Row], book: Book | N
     if book is None:
         return [*lines, catalog.text("export.no_book")]
     left, held = held_after(records), _held_by(book, records)
-    left[book.quote_asset], held[book.quote_asset] = cash_after(records, book.capital_started), book.capital
+    cash = cash_after(records, book.capital_started) + book.performance_base.net_flows
+    left[book.quote_asset], held[book.quote_asset] = cash, book.capital
     return lines + [
         catalog.text("export.differs", asset=asset, orders=left.get(asset, ZERO), book=held.get(asset, ZERO))
         for asset in sorted(left | held)

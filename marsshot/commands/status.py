@@ -13,15 +13,16 @@ from typing import Any
 from marsshot.bot.control_files import ControlFiles
 from marsshot.bot.journal import (
     LastSeen,
+    PerformancePoint,
     held_back,
-    largest_fall,
     parse_moment,
     positions_worth,
-    read_equity,
     read_last_seen,
+    read_performance,
 )
+from marsshot.commands.running import running_facts, waiting_requests
 from marsshot.commands.status_view import DUE_NOW, daily_update_lines, status_lines
-from marsshot.config.bot_files import BOOK, DECISIONS, EQUITY, HEARTBEAT, LAST_SEEN, TRADES, lock_path
+from marsshot.config.bot_files import BOOK, CASH_FLOWS, DECISIONS, EQUITY, HEARTBEAT, LAST_SEEN, TRADES, lock_path
 from marsshot.config.changes import needs_restart, plain_settings
 from marsshot.config.settings import Settings
 from marsshot.core.catalog import Catalog, LocalizedText
@@ -34,7 +35,9 @@ from marsshot.infra.clock import SystemClock
 from marsshot.infra.console import terminal
 from marsshot.infra.csv_rows import CsvLineError
 from marsshot.monitoring.bot_state import BotState, read_state
+from marsshot.portfolio.cash_flows_file import read_cash_flows
 from marsshot.portfolio.difference_messages import difference_text
+from marsshot.portfolio.performance import index_at, largest_fall, profit_at
 from marsshot.portfolio.serialization import decimal_text
 from marsshot.portfolio.trades_file import Trade, read_trades, realised_profit, with_trades_of_book
 from marsshot.strategy.daily_plan import is_daily_update_done, is_daily_update_due
@@ -48,7 +51,10 @@ def show_status(settings: Settings, *, as_json: bool) -> int:
     """Print the state of the bot; return 0. Raises InputError where there is no book, or none that can be trusted."""
     book, seen, now = _load_state(settings)
     control = ControlFiles(settings)
-    facts = status_facts(book, settings, control.paused(), now, seen, _state_of_running_bot(settings))
+    state = _state_of_running_bot(settings)
+    facts = status_facts(book, settings, control.paused(), now, seen, state)
+    if state is None and settings.mode != "demo":  # nobody has the book, however young the last sign of life is
+        facts |= {"running": False, "running_since": None, "version": None, "next_check": None}
     if as_json:
         print(json.dumps(facts, indent=1))  # noqa: T201
         return 0
@@ -143,7 +149,7 @@ def status_facts(
     worth = positions_worth(book, seen)
     equity = book.capital + worth
     following = next_daily_update(book, settings, now)
-    history = read_equity(settings.file(EQUITY), Disk())
+    history = read_performance(settings.file(EQUITY), Disk(), book.capital_started)
     return {
         "mode": book.mode,
         "time": utc_text(now),
@@ -154,7 +160,11 @@ def status_facts(
         "positions_worth": decimal_text(worth),
         "equity": decimal_text(equity),
         "profit": _profits(book, equity, history, now),
-        "largest_fall": decimal_text(Decimal(f"{largest_fall(history):.6f}")) if history else None,
+        "gain": _fraction(index_at(equity, book) - 1),
+        "largest_fall": _fraction(largest_fall(one.index for one in history)) if history else None,
+        "cash_flows": _cash_flow_facts(book, settings),
+        "requests_waiting": waiting_requests(ControlFiles(settings), book),
+        "excluded": sorted(book.excluded),
         "realised_profit": decimal_text(realised_profit(trades)),
         "last_daily_update": book.last_daily_update.isoformat() if book.last_daily_update else None,
         "last_daily_outcome": _outcome(book, trades),
@@ -170,6 +180,7 @@ def status_facts(
         "open_doubts": [f"{one.side.lower()} {one.symbol} {one.client_order_id}" for one in book.intents.values()],
         "differences": list(book.differences.values()),
         **_running_facts(running, settings),
+        **running_facts(settings, seen, now, runs=running is not None),
         "positions": {
             symbol: _position_facts(symbol, held, settings.exit_rules, seen)
             for symbol, held in sorted(book.positions.items())
@@ -210,14 +221,13 @@ def _trades(path: Path, book: Book) -> list[Trade]:
         raise InputError(LocalizedText("fault.trades.unreadable", path=path)) from None
 
 
-def _profits(
-    book: Book, equity: Decimal, history: Sequence[tuple[datetime, Decimal]], now: datetime
-) -> dict[str, str | None]:
-    """Return what has been gained since several moments; None where it is not known what there was then.
+def _profits(book: Book, equity: Decimal, history: Sequence[PerformancePoint], now: datetime) -> dict[str, str | None]:
+    """Return what has been gained since several moments, what the owner has brought or taken apart.
 
-    What there was: the last row of equity.csv before the moment, or the capital at the bot's start where that is later.
+    None where it is not known what there was then: the last row of equity.csv before the moment, or the start where
+    that is later.
     """
-    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    midnight, profit = now.replace(hour=0, minute=0, second=0, microsecond=0), profit_at(equity, book)
     moments = {"today": midnight} | {name: now - timedelta(days=days) for name, days in PROFIT_DAYS.items()}
     started = None
     with suppress(ValueError):
@@ -225,12 +235,23 @@ def _profits(
 
     def gained_since(moment: datetime) -> str | None:
         if started is not None and started >= moment:
-            return decimal_text(equity - book.capital_started)
-        before = [worth for when, worth in history if when <= moment]
-        return decimal_text(equity - before[-1]) if before else None
+            return decimal_text(profit)
+        before = [one for one in history if one.moment <= moment]
+        return decimal_text(profit - before[-1].profit) if before else None
 
     gained = {name: gained_since(moment) for name, moment in moments.items()}
-    return gained | {"since_start": decimal_text(equity - book.capital_started)}
+    return gained | {"since_start": decimal_text(profit)}
+
+
+def _fraction(value: Decimal) -> str:
+    return decimal_text(Decimal(f"{value:.6f}"))
+
+
+def _cash_flow_facts(book: Book, settings: Settings) -> dict[str, Any]:
+    """Return what the owner has brought and taken: the sum, and each."""
+    flows = read_cash_flows(settings.file(CASH_FLOWS), Disk(), book.unwritten_cash_flows)
+    rows = [{"time": one.time, "amount": decimal_text(one.amount)} for one in flows]
+    return {"sum": decimal_text(book.performance_base.net_flows), "flows": rows}
 
 
 def _outcome(book: Book, trades: Sequence[Trade]) -> dict[str, list[str]]:

@@ -7,6 +7,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
+from marsshot.commands.running import running_lines
 from marsshot.core.catalog import Catalog, LocalizedText
 from marsshot.core.domain import QuietReason
 
@@ -16,6 +17,7 @@ DUE_NOW = "due now"  # stands for a moment in the facts, which programs read as 
 def status_lines(facts: Mapping[str, Any], now: datetime, catalog: Catalog) -> Iterator[str]:
     """Yield the lines. facts: as `status_facts` returns them."""
     yield from money_lines(facts, catalog)
+    yield from running_lines(facts, catalog)
     yield from daily_update_lines(facts, catalog)
     if facts["exchange_quiet_until"]:
         key = "banned" if facts["exchange_quiet_reason"] == QuietReason.BAN else "rate_limited"
@@ -66,12 +68,15 @@ def money_lines(facts: Mapping[str, Any], catalog: Catalog) -> Iterator[str]:
     yield catalog.text(
         "status.since_start",
         amount=Decimal(profit["since_start"]),
-        share=Decimal(profit["since_start"]) / Decimal(facts["capital_started"]),
+        share=Decimal(facts["gain"]),
         realised=Decimal(facts["realised_profit"]),
         started=Decimal(facts["capital_started"]),
         day=date.fromisoformat(facts["started_at"][:10]) if facts["started_at"] else "?",
         quote=quote,
     )
+    if facts["cash_flows"]["flows"]:
+        count, moved = len(facts["cash_flows"]["flows"]), Decimal(facts["cash_flows"]["sum"])
+        yield catalog.text("status.cash_flows", sum=moved, quote=quote, count=count)
     if facts["largest_fall"] is not None:
         yield catalog.text("status.largest_fall", fall=Decimal(facts["largest_fall"]))
     if top := facts["worth_top"]:
@@ -101,6 +106,8 @@ def daily_update_lines(facts: Mapping[str, Any], catalog: Catalog) -> Iterator[s
         yield catalog.text("status.paused", reason=reason)
     else:
         yield catalog.text("status.not_paused")
+    if facts["excluded"]:
+        yield catalog.text("status.excluded", symbols=tuple(facts["excluded"]))
     yield catalog.text("status.doubts", doubts=", ".join(facts["open_doubts"]) or catalog.text("status.none"))
 
 

@@ -13,9 +13,9 @@ from rich.console import Console
 
 from marsshot.bot.bootstrap import open_bot
 from marsshot.bot.environment import DEMO_DAYS, open_environment
-from marsshot.bot.journal import read_equity
+from marsshot.bot.journal import read_equity, read_performance
 from marsshot.bot.loop import loop, stopped_by_signals
-from marsshot.config.bot_files import BOOK, DECISIONS, DEMO_ACCOUNT, EQUITY, EQUITY_CHART, LAST_SEEN, TRADES
+from marsshot.config.bot_files import BOOK, CASH_FLOWS, DECISIONS, DEMO_ACCOUNT, EQUITY, EQUITY_CHART, LAST_SEEN, TRADES
 from marsshot.config.settings import Settings
 from marsshot.core.catalog import Catalog, LocalizedText
 from marsshot.demo.recorder import DemoRecorder
@@ -80,6 +80,7 @@ def run_demo(
         quote_asset=book.quote_asset,
         start_capital=book.capital_started,
         equity=tuple(read_equity(settings.file(EQUITY), Disk())),
+        indices=tuple(one.index for one in read_performance(settings.file(EQUITY), Disk(), book.capital_started)),
         points=tuple(recorder.points),
         trades=tuple(readable_trades(settings.file(TRADES))),
         tokens=tuple(settings.tokens_daily),
@@ -97,7 +98,7 @@ def run_demo(
 def _remove_old_files(settings: Settings) -> None:
     """Take away what an earlier demo left: its exchange is gone, so its book means nothing any more."""
     book = settings.file(BOOK)
-    left = [settings.file(name) for name in (TRADES, DECISIONS, EQUITY, LAST_SEEN, DEMO_ACCOUNT)]
+    left = [settings.file(name) for name in (TRADES, CASH_FLOWS, DECISIONS, EQUITY, LAST_SEEN, DEMO_ACCOUNT)]
     with writer_lock(book):
         for path in (book, backup_path(book), *left):
             with suppress(FileNotFoundError):

@@ -15,6 +15,7 @@ from marsshot.core.domain import Book, DailyRules
 from marsshot.core.exit_settings import ExitRules
 from marsshot.demo.lines import fitting, table, with_rest_counted
 from marsshot.demo.story import RuleAhead, Trade, near_misses, nearest_rule
+from marsshot.portfolio.performance import index_at
 from marsshot.strategy.decision_reasons import by_score
 
 WIDE = 150  # columns from which on the day's scores stand beside the rest
@@ -76,7 +77,7 @@ def _body(scene: Scene, width: int, height: int, catalog: Catalog, *, with_score
 
 
 def _head(scene: Scene, width: int, catalog: Catalog) -> list[Text]:
-    book, gain = scene.book, scene.worth / scene.book.capital_started - 1
+    book, gain = scene.book, index_at(scene.worth, scene.book) - 1
     worth = Text.assemble(
         catalog.text("demo.worth", worth=scene.worth, quote=book.quote_asset),
         " (",

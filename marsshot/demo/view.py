@@ -19,6 +19,7 @@ from marsshot.core.domain import Side
 from marsshot.demo.frame import Scene, frame
 from marsshot.demo.story import Trade, near_misses, nearest_rule
 from marsshot.infra.event_log import log
+from marsshot.portfolio.performance import index_at
 
 FRAMES_PER_SECOND = 6
 TRADES_KEPT = 100
@@ -101,7 +102,7 @@ class DemoView:
 
 def day_line(scene: Scene, catalog: Catalog) -> str:
     """Return a day in one line: what everything is worth, the position nearest to a rule, the nearest miss."""
-    change = scene.worth / scene.book.capital_started - 1
+    change = index_at(scene.worth, scene.book) - 1
     parts = [catalog.text("demo.line", day=scene.day, days=scene.days, worth=scene.worth, change=change)]
     ahead = {
         symbol: nearest_rule(held, scene.price(symbol), scene.exit_rules)

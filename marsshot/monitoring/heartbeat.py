@@ -55,6 +55,7 @@ class Heartbeat:
         self._path = path
         self._mode = mode
         self._now = now
+        self._started_at = now()
         self._summary = summary
         self._ping = ping
         self._state = state
@@ -96,7 +97,13 @@ class Heartbeat:
         self._notifier.notify(STOPPING, status("finishing the order in hand"))
 
     def _write(self, now: datetime) -> None:
-        content: dict[str, object] = {"time": utc_text(now), "mode": self._mode, "pid": os.getpid(), "version": VERSION}
+        content: dict[str, object] = {
+            "time": utc_text(now),
+            "since": utc_text(self._started_at),
+            "mode": self._mode,
+            "pid": os.getpid(),
+            "version": VERSION,
+        }
         content |= self._state()
         try:
             # Not seen down to the disk: after a power cut nobody needs it.

@@ -130,17 +130,24 @@ def plain_message(sentence: str) -> Message:
     return Message(title=PLAIN_TITLE, body=one_line(sentence))
 
 
-def portfolio_value_text(points: Sequence[tuple[datetime, Decimal]], asset: str, catalog: Catalog) -> str:
+def portfolio_value_text(
+    points: Sequence[tuple[datetime, Decimal]],
+    indices: Sequence[tuple[datetime, Decimal]],
+    asset: str,
+    catalog: Catalog,
+) -> str:
     """Return what everything is worth, and what it has gained since a day before; empty where nothing is known.
 
-    points: moment and worth, oldest first.
+    points: moment and worth, oldest first. indices: moment and time-weighted index: what the owner brings is no gain.
     """
     if not points:
         return ""
     now, worth = points[-1]
     told = catalog.text("message.worth", worth=worth, asset=asset)
-    before = [one for moment, one in points if moment <= now - timedelta(days=1) and one > 0]
-    return f"{told} {catalog.text('message.since_yesterday', change=worth / before[-1] - 1)}" if before else told
+    before = [one for moment, one in indices if moment <= now - timedelta(days=1) and one > 0]
+    if not before:
+        return told
+    return f"{told} {catalog.text('message.since_yesterday', change=indices[-1][1] / before[-1] - 1)}"
 
 
 def merged_message(messages: list[Message], dropped: int, catalog: Catalog) -> Message:

@@ -16,10 +16,11 @@ from dataclasses import replace
 from pathlib import Path
 from time import monotonic
 
-from marsshot.bot.journal import read_equity
+from marsshot.bot.journal import read_equity, read_performance
 from marsshot.config.bot_files import EQUITY
 from marsshot.config.settings import NOTIFY_VARIABLE, SECRET_VARIABLES, Settings
-from marsshot.core.catalog import LocalizedText, catalog_of
+from marsshot.core.catalog import Catalog, LocalizedText, catalog_of
+from marsshot.core.domain import ZERO
 from marsshot.infra.atomic_files import Disk
 from marsshot.infra.child_processes import module_command, module_environment
 from marsshot.infra.event_log import Secrets, log, log_warning
@@ -124,11 +125,15 @@ class Messenger(logging.Handler):
         dropped, self._dropped = self._dropped, 0
         catalog, equity = catalog_of(settings.language), settings.file(EQUITY)
         message = merged_message(messages, dropped, catalog)
-        if message.with_chart and (
-            worth := portfolio_value_text(read_equity(equity, Disk()), settings.quote_asset, catalog)
-        ):
+        if message.with_chart and (worth := self._worth_text(equity, settings.quote_asset, catalog)):
             message = replace(message, body=f"{message.body}\n\n{worth}")
         return _Delivery(_without_secrets(message, settings), settings.message_urls, equity)
+
+    @staticmethod
+    def _worth_text(path: Path, asset: str, catalog: Catalog) -> str:
+        points = read_equity(path, Disk())
+        indices = [(one.moment, one.index) for one in read_performance(path, Disk(), ZERO)]  # not of older rows
+        return portfolio_value_text(points, indices or points, asset, catalog)
 
     def _next_batch(self, wait: float | None) -> tuple[list[Message], bool]:
         """Return what comes within a few seconds of the first message, and whether there is more to come."""

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
-from marsshot.bot.journal import largest_fall
 from marsshot.core.catalog import Catalog
 from marsshot.infra.chart_style import THEMES, png_figure, save_png
+from marsshot.portfolio.performance import largest_fall
 from marsshot.portfolio.trades_file import Trade
 from marsshot.reporting.fitting_table import Column, FittingTable
 
@@ -40,12 +40,17 @@ class DayPoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """One run, as it is told at its end. equity, trades: rows of equity.csv and trades.csv. points: a day's prices."""
+    """One run, as it is told at its end.
+
+    equity, trades: rows of equity.csv and trades.csv. indices: the time-weighted index at each of the former. points: a
+    day's prices.
+    """
 
     mode: str
     quote_asset: str
     start_capital: Decimal
     equity: tuple[tuple[datetime, Decimal], ...]
+    indices: tuple[Decimal, ...]
     points: tuple[DayPoint, ...]
     trades: tuple[Trade, ...]
     tokens: tuple[str, ...]
@@ -77,7 +82,7 @@ def show_summary(summary: Summary, console: Console, picture: Path, catalog: Cat
     console.print(_trades_table(summary, console.width, catalog))
     console.print(_result_table(summary, catalog))
     facts = {"count": len(summary.trades), "fees": summary.fees(), "quote": summary.quote_asset}
-    console.print(catalog.text("summary.sums", fall=largest_fall(summary.equity), **facts), highlight=False)
+    console.print(catalog.text("summary.sums", fall=largest_fall(summary.indices), **facts), highlight=False)
     console.print(catalog.text("summary.picture", path=picture), highlight=False)
     console.print(catalog.text("demo.stand_ins"), highlight=False)
     console.print(catalog.text("summary.caveat"), style="bold yellow", highlight=False)
@@ -125,8 +130,9 @@ def _result_table(summary: Summary, catalog: Catalog) -> Table:
         catalog.text("summary.holding_btc"): summary.buy_and_hold(("BTC",))[-1],
         catalog.text("summary.holding", count=len(summary.tokens)): summary.buy_and_hold(summary.tokens)[-1],
     }
+    changes = {"MarsShot": summary.indices[-1] - 1}
     for name, worth in rows.items():
-        change = worth / summary.start_capital - 1
+        change = changes.get(name, worth / summary.start_capital - 1)
         told = _coloured(change, catalog.format_field(change, "change"))
         table.add_row(name, catalog.format_field(worth, ".2f"), told)
     return table

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from marsshot.bot.journal import AppendOnlyCsv, Journal, LastSeen, largest_fall, read_equity, read_last_seen
+from marsshot.bot.journal import AppendOnlyCsv, Journal, LastSeen, read_equity, read_last_seen, read_performance
 from marsshot.bot.price_judge import last_looks_of
 from marsshot.core.catalog import LANGUAGES, Catalog, Language, load_texts
 from marsshot.core.decisions import Action, Decision
 from marsshot.core.reasons import DecisionReason
 from marsshot.infra.atomic_files import Disk
+from marsshot.portfolio.performance import largest_fall
 from marsshot.strategy.decision_reasons import COLUMNS, csv_row, decision_text, reason_text
 from marsshot.strategy.second_look import LastLook
 from tests.helpers.builders import DAILY_RULES, NOW, D, a_book, bought_at, some_settings
@@ -115,9 +116,23 @@ def test_a_token_without_a_price_keeps_its_last_one_with_its_time_over_a_restart
     assert seen() == LastSeen({"FET": (D("1.5"), NOW)}, time=later)
 
 
+EQUITY_HEADER = "time,capital,positions,equity,profit,index\n"
+
+
+def test_a_file_of_an_earlier_version_gets_the_new_columns_and_keeps_its_rows(journal: Journal) -> None:
+    path = Path("equity.paper.csv")
+    path.write_text("time,capital,positions,equity\n2021-02-14T00:30:00Z,900,300,1200\n")
+    journal.note_equity(a_book(capital=D(900), capital_started=D(1000)), NOW)
+    first, old, new = path.read_text().splitlines()
+    assert (f"{first}\n", old) == (EQUITY_HEADER, "2021-02-14T00:30:00Z,900,300,1200")
+    assert new.endswith(",900,0,900,-100,0.9")
+    points = read_performance(path, Disk(), D(1000))
+    assert [(one.profit, one.index) for one in points] == [(D(200), D("1.2")), (D(-100), D("0.9"))]
+
+
 def test_the_equity_is_capital_and_positions_at_their_last_price(journal: Journal) -> None:
     journal.note_check(BOOK, {"FET": D("1.5")}, NOW)
-    assert Path("equity.paper.csv").read_text() == "time,capital,positions,equity\n2021-02-15T00:30:00Z,900,150,1050\n"
+    assert Path("equity.paper.csv").read_text() == EQUITY_HEADER + "2021-02-15T00:30:00Z,900,150,1050,50,1.05\n"
     assert equity() == [(NOW, D(1050))]
 
 
@@ -246,7 +261,7 @@ def test_a_fall_between_two_rows_of_equity_is_shown_nowhere(journal: Journal) ->
     journal = Journal(some_settings(mode="demo"), Disk())
     for minutes, price in [(0, "2"), (5, "0.1"), (60, "1"), (65, "3"), (120, "1.5")]:
         journal.note_check(BOOK, {"FET": D(price)}, NOW + timedelta(minutes=minutes))
-    fall = largest_fall(read_equity(Path("equity.demo.csv"), Disk()))
+    fall = largest_fall(one.index for one in read_performance(Path("equity.demo.csv"), Disk(), D(1000)))
     assert journal.drawdown.largest == fall == 1 - D(1000) / D(1100)
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from marsshot.bot.control_files import ControlFiles
 from marsshot.bot.journal import LastSeen
+from marsshot.bot.owner_requests import request_deposit, request_sale
 from marsshot.bot.trouble_tracker import TroubleKind
 from marsshot.commands.status import pause_reason, show_status, status_facts
 from marsshot.commands.status_view import status_lines
@@ -21,8 +22,10 @@ from marsshot.core.catalog import LANGUAGES, Catalog, Language
 from marsshot.core.domain import Book, QuietReason, TradeRow
 from marsshot.core.errors import InputError
 from marsshot.core.reasons import OrderReason
+from marsshot.core.requests import RequestAnswer, RequestOutcome
 from marsshot.infra.atomic_files import Disk
 from marsshot.monitoring.bot_state import BotState, read_state
+from marsshot.portfolio.performance import with_cash_flow
 from marsshot.portfolio.serialization import topic_from_text
 from positions_store import Store, save_state, writer_lock
 from tests.helpers.builders import (
@@ -229,6 +232,51 @@ def test_a_start_that_cannot_be_read_is_not_guessed() -> None:
     assert (told["today"], told["since_start"]) == (None, "0")
 
 
+def test_what_the_owner_brings_is_no_gain_of_any_span() -> None:
+    history("2021-01-16T09:00:00Z 700", "2021-02-08T08:00:00Z 800", "2021-02-14T23:59:59Z 1000")
+    before = a_book(capital=D(1000), capital_started=D(500), started_at=OLD)
+    after = with_cash_flow(before, D(3000), D(1000), MORNING)
+    old, new = facts(before), facts(after)
+    for name in ("profit", "gain", "largest_fall"):
+        assert old[name] == new[name], name
+    assert old["gain"] == "1"
+    assert new["cash_flows"] == {"sum": "3000", "flows": [{"time": "2021-02-15T09:00:00Z", "amount": "3000"}]}
+    shown = "\n".join(status_lines(new | {"pause_reason": ""}, MORNING, Catalog("en")))
+    assert "+100.0 %" in shown
+    assert "Brought and taken by you: +3,000.00 USDT in all (steps: 1)" in shown
+
+
+@pytest.mark.parametrize(
+    ("beat_age", "line"),
+    [
+        (10, "The bot runs since 2021-02-15 08:00 UTC, version 1.2"),
+        (11, "No bot runs: nothing is watched, no stop-loss acts (last sign of life 2021-02-15 08:49 UTC)"),
+    ],
+)
+def test_whether_a_bot_runs_is_told(beat_age: int, line: str) -> None:
+    beat = f"{MORNING - timedelta(minutes=beat_age):%Y-%m-%dT%H:%M:%SZ}"
+    content = {"time": beat, "since": "2021-02-15T08:00:00Z", "version": "1.2"}
+    Path("heartbeat.paper.json").write_text(json.dumps(content))
+    seen = LastSeen(time=MORNING - timedelta(minutes=3))
+    shown = "\n".join(status_lines(facts(a_book(), seen=seen) | {"pause_reason": ""}, MORNING, Catalog("en")))
+    assert line in shown
+    assert ("Prices last checked 2021-02-15 08:57 UTC (next 2021-02-15 09:02 UTC)" in shown) is (beat_age == 10)
+
+
+def test_what_waits_for_the_bot_is_told_until_the_book_has_it() -> None:
+    control = ControlFiles(some_settings())
+    request = request_deposit(control, D("500.5"))
+    request_sale(control, "ADA")
+    control.request_sell_all()
+    book = a_book(excluded=frozenset({"DOT", "ADA"}))
+    shown = "\n".join(status_lines(facts(book) | {"pause_reason": ""}, MORNING, Catalog("en")))
+    waiting = shown.partition("Asked for, and waiting for the bot: ")[2].splitlines()[0]
+    assert sorted(waiting.split(", ")) == ["deposit of 500.5 USDT", "sale of ADA", "sale of everything"]
+    assert "Not bought, as you asked: ADA, DOT" in shown
+    answer = RequestAnswer(outcome=RequestOutcome.DONE, time_ms=1)
+    assert len(facts(a_book(answered_requests={request.request_id: answer}))["requests_waiting"]) == 2
+
+
 def test_the_outcome_of_the_last_pass_is_told() -> None:
     rows = [
         a_trade("ms-1", reason="daily_sell", symbol="OP", time="2021-02-15T00:31:00Z"),
@@ -359,6 +407,7 @@ def test_every_line_in_french() -> None:
         "Gain depuis le début : +125,00 USDT (+12,5 %), dont +0,00 réalisé par les ventes ; "
         "démarré le 01/01/2021 avec 1 000,00 USDT",
         "Plus forte baisse depuis un sommet, depuis le début : 0,0 % (d'après equity.csv, une ligne par heure)",
+        "Aucun robot ne tourne : rien n'est surveillé, aucun stop-loss n'agit",
         "Dernière passe du jour : 15/02/2021, rien vendu, rien acheté (pourquoi : decisions.csv)",
         "Prochaine passe : 16/02/2021 00:30 UTC",
         "Achats : suspendus (à votre demande) ; les ventes continuent. Pour les reprendre : python main.py resume",

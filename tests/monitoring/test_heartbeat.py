@@ -147,7 +147,13 @@ def test_the_first_round_and_then_one_a_minute_is_told_to_everybody(heartbeat_ha
 def test_the_heartbeat_says_who_lives_and_is_the_owners_alone(heartbeat_harness: HeartbeatHarness) -> None:
     heartbeat_harness.heart.cycle_ended()
     content = json.loads(heartbeat_harness.path.read_text())
-    assert content == {"time": "2021-02-15T00:30:00Z", "mode": "live", "pid": os.getpid(), "version": VERSION}
+    assert content == {
+        "time": "2021-02-15T00:30:00Z",
+        "since": "2021-02-15T00:30:00Z",
+        "mode": "live",
+        "pid": os.getpid(),
+        "version": VERSION,
+    }
     assert stat.S_IMODE(heartbeat_harness.path.stat().st_mode) == 0o600
     assert [path.name for path in heartbeat_harness.path.parent.iterdir()] == ["heartbeat.json"]
 

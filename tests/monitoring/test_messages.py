@@ -379,8 +379,8 @@ def test_the_daily_message_says_what_everything_is_worth(
 @pytest.mark.parametrize(("hours", "told"), [(24, " (+10.0 % since the day before)"), (23.9, "")])
 def test_a_gain_of_the_day_needs_a_worth_of_the_day_before(hours: float, told: str) -> None:
     points = [(NOW - timedelta(hours=hours), D(100)), (NOW, D(110))]
-    assert portfolio_value_text(points, "USDC", EN) == f"Everything together is worth 110.00 USDC{told}"
-    assert portfolio_value_text([], "USDC", EN) == ""
+    assert portfolio_value_text(points, points, "USDC", EN) == f"Everything together is worth 110.00 USDC{told}"
+    assert portfolio_value_text([], [], "USDC", EN) == ""
 
 
 # --------------------------------------------------------------------------- the thread

@@ -28,7 +28,8 @@ ALLOWED = {
     "main.py": {"_help_texts": "an option that the owner typed"},
     "marsshot/bot/scoring_process.py": {"result": "bytes of a pickle"},
     "marsshot/bot/journal.py": {
-        "read_equity": "a row of a CSV file",
+        "_equity_rows": "a row of a CSV file",
+        "_replace_former_header": "the first line of a CSV file",
         "_last_moment": "a row of a CSV file",
         "_without_last": "a row of a CSV file",
     },

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from marsshot.bot.control_files import ControlFiles
-from marsshot.bot.journal import LastSeen, read_equity, read_last_seen
+from marsshot.bot.journal import LastSeen, PerformancePoint, read_equity, read_last_seen, read_performance
 from marsshot.commands.status import status_facts
 from marsshot.config.bot_files import (
     BOOK,
@@ -59,6 +59,7 @@ class BotSnapshot:
     trades: tuple[Trade, ...]
     decisions: tuple[DecisionRow, ...]
     equity: list[tuple[datetime, Decimal]]
+    performance: list[PerformancePoint]
     card: ModelCard | None
     paused: str
     pause_reason: str
@@ -106,6 +107,9 @@ class BotFiles:
             trades=tuple(with_trades_of_book(written, book)) if "trades" in wanted else (),
             decisions=part("decisions", settings.file(DECISIONS), _read_decisions, ()),
             equity=part("equity", settings.file(EQUITY), _read_equity, []),
+            performance=read_performance(settings.file(EQUITY), Disk(), book.capital_started)
+            if book and "equity" in wanted
+            else [],
             card=part("card", model_facts_path(settings), read_model_card, None),
             pause_reason=control.reason(),
             paused=control.paused(),
@@ -177,6 +181,14 @@ def equity_curve(state: BotSnapshot) -> Curve | None:
         return None
     curve = build_equity_curve(state.equity, state.trades, state.book)
     return curve if len(curve.moments) > 1 else None
+
+
+def index_curve(state: BotSnapshot, curve: Curve) -> Curve:
+    """Return the time-weighted index, for what is shown in percent; where nothing was noted down, the curve itself."""
+    if not state.performance:
+        return curve
+    moments, indices = zip(*((one.moment, float(one.index)) for one in state.performance), strict=True)
+    return Curve(moments, indices, includes_open_positions=True)
 
 
 def bitcoin_curve(state: BotSnapshot, curve: Curve, closes: tuple[DailyClose, ...]) -> Curve | None:

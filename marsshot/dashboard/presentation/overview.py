@@ -30,17 +30,13 @@ class AccountSummary:
     worth: Decimal
     started_with: Decimal
     gain: Decimal
+    change: Decimal
     capital: Decimal
     invested: Decimal
     realised: Decimal
     profits: Mapping[str, Decimal | None]
     max_drawdown: float | None
     btc_change: float | None
-
-    @property
-    def change(self) -> Decimal:
-        """Return the gain as a fraction of what it started with."""
-        return self.gain / self.started_with if self.started_with else Decimal(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +57,7 @@ def account_summary(facts: Mapping[str, Any], curve: Curve | None, btc: Curve | 
         worth=Decimal(facts["equity"]),
         started_with=Decimal(facts["capital_started"]),
         gain=Decimal(profit["since_start"]),
+        change=Decimal(facts["gain"]),
         capital=Decimal(facts["capital"]),
         invested=Decimal(facts["positions_worth"]),
         realised=Decimal(facts["realised_profit"]),

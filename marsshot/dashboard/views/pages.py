@@ -9,7 +9,7 @@ from typing import Any
 from flask import Flask, Response, abort, g, jsonify, render_template, request
 
 from marsshot.commands.status_view import daily_update_lines
-from marsshot.dashboard.data.bot_snapshot import BotFiles, BotSnapshot, bitcoin_curve, equity_curve
+from marsshot.dashboard.data.bot_snapshot import BotFiles, BotSnapshot, bitcoin_curve, equity_curve, index_curve
 from marsshot.dashboard.data.log_tail import LEVELS, LogLine, tail_log
 from marsshot.dashboard.data.model_card import REPORTS, report_path
 from marsshot.dashboard.presentation.overview import (
@@ -174,7 +174,7 @@ class Pages:
         drawn = (
             (lambda: equity_chart(curve, btc, trades, g.words, colours))
             if name == "worth"
-            else (lambda: drawdown_chart(curve, g.words, colours))
+            else (lambda: drawdown_chart(index_curve(state, curve), g.words, colours))
         )
         return _cached_chart((name, _theme(), g.words.language, curve, btc, trades), drawn)
 
