@@ -1,0 +1,1 @@
+"""What the strategy comes to over recorded years."""
