@@ -9,7 +9,9 @@ from decimal import Decimal
 from uuid import uuid4
 
 from marsshot.bot.control_files import ControlFiles
+from marsshot.config.settings import Settings
 from marsshot.core.catalog import LocalizedText
+from marsshot.core.domain import Book
 from marsshot.core.errors import TemporaryError
 from marsshot.core.requests import OwnerRequest, RequestKind
 
@@ -53,6 +55,11 @@ def request_sale(control: ControlFiles, symbol: str) -> OwnerRequest:
     """Ask for the sale of one position, whole. Raises TemporaryError."""
     control.clear_reply()
     return _requested(control, RequestKind.SELL, symbol)
+
+
+def excludable_tokens(settings: Settings, book: Book | None) -> set[str]:
+    """Return the tokens that an exclusion may be asked for of: those of the list, those held, those excluded."""
+    return {*settings.tokens_daily, *(book.positions if book else ()), *(book.excluded if book else ())}
 
 
 def request_exclusion(control: ControlFiles, symbol: str) -> OwnerRequest:

@@ -82,7 +82,7 @@ def show_daily_update(settings: Settings, day: date) -> int:
     return 0 if is_done else 1
 
 
-def _running_facts(state: BotState | None, settings: Settings) -> dict[str, Any]:
+def trouble_facts(state: BotState | None, settings: Settings) -> dict[str, Any]:
     """Return what a running bot tells of itself: its lasting troubles, where it does not go by these settings."""
     if state is None:
         return {"troubles": [], "settings_in_force": {}}
@@ -175,17 +175,22 @@ def status_facts(
         "put_off_until": utc_text(seen.put_off_until) if seen.put_off_until else None,
         "plan_under_way": book.plan is not None,
         "paused": paused,
-        "exchange_quiet_until": _quiet_until(book, now),
-        "exchange_quiet_reason": book.exchange_quiet_reason.value if _quiet_until(book, now) else "",
+        **quiet_facts(book, now),
         "open_doubts": [f"{one.side.lower()} {one.symbol} {one.client_order_id}" for one in book.intents.values()],
         "differences": list(book.differences.values()),
-        **_running_facts(running, settings),
+        **trouble_facts(running, settings),
         **running_facts(settings, seen, now, runs=running is not None),
         "positions": {
             symbol: _position_facts(symbol, held, settings.exit_rules, seen)
             for symbol, held in sorted(book.positions.items())
         },
     }
+
+
+def quiet_facts(book: Book, now: datetime) -> dict[str, str | None]:
+    """Return until when the exchange wants no requests, and why."""
+    until = _quiet_until(book, now)
+    return {"exchange_quiet_until": until, "exchange_quiet_reason": book.exchange_quiet_reason.value if until else ""}
 
 
 def _quiet_until(book: Book, now: datetime) -> str | None:

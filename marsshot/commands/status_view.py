@@ -19,10 +19,7 @@ def status_lines(facts: Mapping[str, Any], now: datetime, catalog: Catalog) -> I
     yield from money_lines(facts, catalog)
     yield from running_lines(facts, catalog)
     yield from daily_update_lines(facts, catalog)
-    if facts["exchange_quiet_until"]:
-        key = "banned" if facts["exchange_quiet_reason"] == QuietReason.BAN else "rate_limited"
-        yield catalog.text(f"status.{key}", until=datetime.fromisoformat(facts["exchange_quiet_until"]))
-    yield from _running_bot(facts, catalog)
+    yield from running_bot_lines(facts, catalog)
     for sentence in facts["differences"]:
         yield catalog.text("status.differs", sentence=sentence)
     if not facts["positions"]:
@@ -32,8 +29,11 @@ def status_lines(facts: Mapping[str, Any], now: datetime, catalog: Catalog) -> I
         yield from position_lines(symbol, held, facts["quote_asset"], now, catalog)
 
 
-def _running_bot(facts: Mapping[str, Any], catalog: Catalog) -> Iterator[str]:
+def running_bot_lines(facts: Mapping[str, Any], catalog: Catalog) -> Iterator[str]:
     """Yield what keeps a running bot from seeing or selling, and the settings that it does not take from the file."""
+    if facts["exchange_quiet_until"]:
+        key = "banned" if facts["exchange_quiet_reason"] == QuietReason.BAN else "rate_limited"
+        yield catalog.text(f"status.{key}", until=datetime.fromisoformat(facts["exchange_quiet_until"]))
     for trouble in facts["troubles"]:
         since = datetime.fromisoformat(trouble["since"])
         sentence = catalog.text(f"trouble.status.{trouble['kind']}", subject=trouble["subject"], since=since)

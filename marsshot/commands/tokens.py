@@ -8,7 +8,7 @@ from pathlib import Path
 from marsshot.bot.bootstrap import required_keys
 from marsshot.bot.bot import Bot
 from marsshot.bot.control_files import ControlFiles
-from marsshot.bot.owner_requests import request_exclusion, request_inclusion, request_sale
+from marsshot.bot.owner_requests import excludable_tokens, request_exclusion, request_inclusion, request_sale
 from marsshot.bot.session import ORDER_RESOLUTION_SECONDS
 from marsshot.commands.confirmation import is_confirmed
 from marsshot.commands.controls import RETRYABLE_REASONS
@@ -98,8 +98,7 @@ def exclude(settings: Settings, config: Path, given: str) -> int:
 def refuse_unknown(settings: Settings, symbol: str) -> None:
     """Raise InputError for a token that is in no list and not held: it was mistyped."""
     book = load_state(settings.file(BOOK), settings.mode, Disk())
-    known = {*settings.tokens_daily, *(book.positions if book else ()), *(book.excluded if book else ())}
-    if symbol not in known:
+    if symbol not in excludable_tokens(settings, book):
         raise InputError(LocalizedText("exclude.unknown", symbol=symbol))
 
 

@@ -13,6 +13,7 @@ from flask import Flask, Response, g, make_response, redirect, render_template, 
 from jinja2 import StrictUndefined
 from werkzeug.exceptions import HTTPException
 
+from marsshot.commands.status_view import running_bot_lines
 from marsshot.core.catalog import LANGUAGES, Catalog
 from marsshot.core.foreign_text import printable
 from marsshot.core.reasons import OrderReason
@@ -76,6 +77,9 @@ def _template_globals(
         "knows": g.words.has_key,
         "form": g.words.format_field,
         "day_of": day_of,
+        "moment_of": datetime.fromisoformat,
+        "running_bot_lines": running_bot_lines,
+        "words": g.words,
         "language": g.words.language,
         "languages": LANGUAGES,
         "theme": _theme(),

@@ -1,4 +1,4 @@
-"""Login, logout and the three buttons: the token, the forged form, the confirmation, and what the bot is asked."""
+"""Login, logout and the buttons: the token, the forged form, the confirmation, and what the bot is asked."""
 
 from __future__ import annotations
 
@@ -60,7 +60,15 @@ def owner(dashboard: DashboardHarness) -> DashboardHarness:
 
 
 def asked(folder: Path) -> set[str]:
-    return {file.name for file in folder.iterdir() if file.name.startswith(("PAUSE", "SELL_ALL"))}
+    """Return what is asked for: the control files, those with a name of their own by what stands in them."""
+    requests, unreadable = ControlFiles(some_settings()).owner_requests()
+    assert unreadable == []
+    return {file.name for file in folder.iterdir() if file.name.startswith(("PAUSE", "SELL_ALL"))} | {
+        f"{one.kind} {one.symbol or one.amount}" for one in requests
+    }
+
+
+TOKEN_BUTTONS = ("sell", "exclude", "include", "deposit", "withdraw")
 
 
 # --------------------------------------------------------------------------- login
@@ -214,7 +222,9 @@ def test_a_form_that_the_page_did_not_give_out_does_nothing(
     owner: DashboardHarness, folder: Path, key: str | None
 ) -> None:
     data = {"sure": "yes", "word": "SELL"} | ({} if key is None else {"csrf_token": key})
-    for address in ("/control/pause", "/control/resume", "/control/sell-all", "/logout"):
+    data |= {"symbol": "FET", "amount": "5"}
+    actions = [f"/control/{one}" for one in ("pause", "resume", "sell-all", *TOKEN_BUTTONS)]
+    for address in (*actions, "/logout"):
         assert owner.client.post(address, data=data, base_url=BASE_URL).status_code == 400
     assert asked(folder) == set()
     assert owner.get("/").status_code == 200
@@ -239,7 +249,16 @@ def test_the_csrf_token_changes_with_the_login(dashboard: DashboardHarness) -> N
     assert before not in dashboard.text("/control")
 
 
-@pytest.mark.parametrize("address", ["/control/pause", "/control/resume", "/control/sell-all", "/logout"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/control/pause",
+        "/control/resume",
+        "/control/sell-all",
+        "/logout",
+        *(f"/control/{one}" for one in TOKEN_BUTTONS),
+    ],
+)
 def test_a_button_is_never_pressed_by_a_link(owner: DashboardHarness, folder: Path, address: str) -> None:
     assert owner.get(address).status_code == 405
     assert asked(folder) == set()
@@ -320,6 +339,113 @@ def test_a_disk_that_refuses_is_told(owner: DashboardHarness, folder: Path) -> N
     (folder / "PAUSE.paper").mkdir()
     owner.post("/control/pause", "/control", sure="yes")
     assert "could not be done" in owner.text("/control")
+
+
+# --------------------------------------------------------------------------- one token, money
+
+
+@pytest.mark.parametrize(
+    ("button", "values", "request_made"),
+    [
+        ("sell", {"symbol": "FET", "word": " sell "}, "sell FET"),
+        ("exclude", {"symbol": "FET", "sure": "yes"}, "exclude FET"),
+        ("include", {"symbol": "FET", "sure": "yes"}, "include FET"),
+        ("deposit", {"amount": "200,50", "sure": "yes"}, "deposit 200.50"),
+        ("withdraw", {"amount": "200.50", "sure": "yes"}, "withdraw 200.50"),
+    ],
+)
+def test_a_button_asks_what_its_command_asks(
+    owner: DashboardHarness, folder: Path, button: str, values: dict[str, str], request_made: str
+) -> None:
+    assert owner.post(f"/control/{button}", "/control", **values).headers["Location"] == "/control"
+    assert asked(folder) == {request_made}
+    page = owner.text("/control")
+    assert "The bot is asked." in page
+    assert "The bot is asked." not in owner.text("/control")  # said once
+    for address in ("/", "/log", "/token?symbol=FET"):
+        page = owner.text(address)
+        assert "Asked for: " in page
+        assert "has not taken note yet" in page
+
+
+@pytest.mark.parametrize(
+    ("button", "values", "told"),
+    [
+        ("sell", {"symbol": "FET", "word": "SEL"}, "the word was another one"),
+        ("sell", {"symbol": "FET", "sure": "yes"}, "the word was another one"),
+        ("sell", {"symbol": "OP", "word": "SELL"}, "nothing of OP is held. Held: FET"),
+        ("sell", {"word": "SELL"}, "nothing of  is held"),
+        ("exclude", {"symbol": "FET"}, "the box was not ticked"),
+        ("exclude", {"symbol": "NOSUCH", "sure": "yes"}, "NOSUCH"),
+        ("include", {"symbol": "NOSUCH", "sure": "yes"}, "NOSUCH"),
+        ("deposit", {"amount": "5"}, "the box was not ticked"),
+        ("deposit", {"amount": "1,000", "sure": "yes"}, "1,000"),
+        ("deposit", {"amount": "-5", "sure": "yes"}, "-5"),
+        ("withdraw", {"amount": "0", "sure": "yes"}, "could not be done"),
+        ("withdraw", {"sure": "yes"}, "could not be done"),
+    ],
+)
+def test_what_is_not_confirmed_or_cannot_be_is_not_asked_for(
+    owner: DashboardHarness, folder: Path, button: str, values: dict[str, str], told: str
+) -> None:
+    owner.post(f"/control/{button}", "/control", **values)
+    assert asked(folder) == set()
+    page = owner.text("/control")
+    assert told in page
+    assert "The bot is asked." not in page
+
+
+def test_a_button_on_a_tokens_page_answers_there(owner: DashboardHarness, folder: Path) -> None:
+    page = owner.text("/token?symbol=FET")
+    assert "Sell FET" in page
+    assert "No more purchases of FET" in page
+    answer = owner.post("/control/sell", "/token?symbol=FET", symbol="FET", word="SELL", back="token")
+    assert answer.headers["Location"] == "/token?symbol=FET"
+    assert "The bot is asked." in owner.text("/token?symbol=FET")
+    assert asked(folder) == {"sell FET"}
+
+
+def test_only_what_is_held_can_be_sold(owner: DashboardHarness) -> None:
+    page = owner.text("/token?symbol=OP")
+    assert "Sell OP" not in page
+    assert 'action="/control/exclude"' in page
+    assert "Sell or exclude" in owner.text("/")
+
+
+def test_without_a_token_there_are_no_buttons() -> None:
+    dashboard = open_dashboard()
+    for address in ("/", "/token?symbol=FET"):
+        page = dashboard.text(address)
+        assert "/control/" not in page
+        assert "Sell or exclude" not in page
+    for button in TOKEN_BUTTONS:
+        assert dashboard.client.post(f"/control/{button}", base_url=BASE_URL).status_code in {400, 404}
+
+
+def test_the_bot_does_what_the_buttons_ask_and_answers(folder: Path) -> None:
+    """Forms, request files, a round of the bot at its exchange, the book, the pages."""
+    with open_trading_harness(folder) as harness:
+        harness.add_position("ADA", "300")
+        write_settings(mode="live")
+        dashboard = open_dashboard(address_with_token())
+        dashboard.log_in()
+        dashboard.post("/control/sell", "/control", symbol="ADA", word="SELL")
+        dashboard.post("/control/exclude", "/control", symbol="ADA", sure="yes")
+        dashboard.post("/control/withdraw", "/control", amount="100", sure="yes")
+        dashboard.post("/control/withdraw", "/control", amount="99999", sure="yes")
+        harness.bot().cycle()
+        assert harness.traded() == ["SELL ADA"]
+        page = dashboard.text("/control")
+        assert "has not taken note yet" not in page
+        assert page.count("<li><span") + page.count('class="refused"') == 4
+        assert page.count('class="refused"') == 1  # more than there is
+        assert "You have excluded ADA" in dashboard.text("/token?symbol=ADA")
+        assert "-100.00" in dashboard.text("/performance")
+        stranger = open_dashboard(
+            address_with_token()
+        )  # a dashboard that is started anew knows of no answer of its own
+        stranger.log_in()
+        assert 'class="refused"' not in stranger.text("/control")
 
 
 def test_the_bot_sells_what_the_button_asks_it_to(folder: Path) -> None:

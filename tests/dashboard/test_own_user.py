@@ -141,6 +141,21 @@ def test_its_buttons_pause_sell_and_resume() -> None:
     assert not Path("control/PAUSE.paper").exists()
 
 
+REQUEST_READ = """
+requests, unreadable = ControlFiles(read_settings(Path("config.yaml"))).owner_requests()
+print(unreadable, *(f"{one.kind} {one.symbol or one.amount}" for one in requests))
+ControlFiles(read_settings(Path("config.yaml"))).remove_request(requests[0].request_id)
+"""
+
+
+def test_the_bot_reads_and_takes_away_what_its_buttons_ask_for() -> None:
+    visit('post("/control/deposit", "/control", sure="yes", amount="5")')
+    assert run_as(BOT, REQUEST_READ).strip() == "[] deposit 5"
+    visit('post("/control/sell", "/control", word="SELL", symbol="FET")')
+    assert run_as(BOT, REQUEST_READ).strip() == "[] sell FET"
+    assert list(Path("control").iterdir()) == []
+
+
 def test_it_reads_why_the_bot_paused_and_can_resume() -> None:
     run_as(BOT, PAUSE)
     assert "coins are missing" in visit(PAGES)

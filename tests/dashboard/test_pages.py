@@ -5,11 +5,14 @@ from __future__ import annotations
 import html
 import json
 import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from marsshot.bot.control_files import CommandReply, ControlFiles
+from marsshot.config.changes import plain_settings
+from marsshot.core.domain import QuietReason
 from marsshot.core.reasons import OrderReason, UnsoldReason
 from marsshot.dashboard.presentation.trade_list import ROWS_PER_PAGE
 from marsshot.dashboard.security.access_control import ServerAddress
@@ -643,3 +646,52 @@ def test_without_a_token_there_are_no_buttons() -> None:
         assert "control" not in re.findall(r'href="/(\w+)"', dashboard.text(address))
     assert dashboard.get("/control").status_code == 404
     assert dashboard.get("/login").status_code == 404
+
+
+# --------------------------------------------------------------------------- a running bot's troubles, money moved
+
+
+def write_running_bot(moment: str, **settings: str) -> None:
+    trouble = {"kind": "no_price", "subject": "FET", "since": "2021-02-19T20:00:00Z"}
+    state = {"troubles": [trouble], "settings": plain_settings(some_settings()) | settings, "awaiting_restart": []}
+    Path("heartbeat.paper.json").write_text(json.dumps({"time": moment, "mode": "paper", "pid": 1, **state}))
+
+
+def test_lasting_troubles_and_settings_that_are_not_taken_from_the_file_stand_at_the_top() -> None:
+    write_bot_files()
+    write_running_bot("2021-02-19T23:55:00Z", **{"strategy.check_interval_seconds": "77"})
+    for address in PAGES:
+        told = words_of(open_dashboard().text(address))
+        assert "FET: no price since 2021-02-19 20:00 UTC" in told
+        assert "77" in told
+
+
+def test_what_a_bot_told_that_does_not_run_any_more_stands_no_longer() -> None:
+    write_bot_files()
+    write_running_bot("2021-02-19T23:45:00Z")
+    told = words_of(open_dashboard().text("/"))
+    assert "no sign of life since" in told
+    assert "no price since" not in told
+
+
+def test_the_end_of_a_ban_stands_at_the_top_until_it_is_there() -> None:
+    until = datetime(2021, 2, 20, 0, 30, tzinfo=UTC)
+    write_bot_files()
+    ban = {"exchange_quiet_until_ms": int(until.timestamp() * 1000), "exchange_quiet_reason": QuietReason.BAN}
+    write_book(a_book(**ban))
+    dashboard = open_dashboard()
+    assert "2021-02-20 00:30 UTC" in words_of(dashboard.text("/"))
+    dashboard.wait(timedelta(minutes=30))
+    assert "2021-02-20 00:30 UTC" not in words_of(dashboard.text("/"))
+
+
+def test_what_was_brought_and_taken_stands_among_the_results() -> None:
+    write_bot_files()
+    assert "Deposits and withdrawals" not in open_dashboard().text("/performance")
+    Path("cash_flows.paper.csv").write_text(
+        "time,amount,capital_after\n2021-02-05T10:00:00Z,500,1400\n2021-02-06T10:00:00Z,-120.5,1279.5\n"
+    )
+    told = words_of(open_dashboard().text("/performance"))
+    newest = "2021-02-06 10:00 UTC withdrawn -120.50 1,279.50 2021-02-05 10:00 UTC deposited +500.00 1,400.00"
+    assert newest in told
+    assert "Altogether +379.50 USDT" in told

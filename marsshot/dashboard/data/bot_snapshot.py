@@ -12,9 +12,11 @@ from typing import Any, Literal, TypeVar
 
 from marsshot.bot.control_files import ControlFiles
 from marsshot.bot.journal import LastSeen, PerformancePoint, read_equity, read_last_seen, read_performance
-from marsshot.commands.status import status_facts
+from marsshot.commands.running import HEARTBEAT_TIMEOUT, waiting_requests
+from marsshot.commands.status import quiet_facts, status_facts, trouble_facts
 from marsshot.config.bot_files import (
     BOOK,
+    CASH_FLOWS,
     DECISIONS,
     EQUITY,
     HEARTBEAT,
@@ -24,9 +26,11 @@ from marsshot.config.bot_files import (
 )
 from marsshot.config.loader import read_settings
 from marsshot.config.settings import Settings
-from marsshot.core.domain import Book
+from marsshot.core.domain import Book, CashFlow
 from marsshot.core.errors import InputError
 from marsshot.core.reasons import UnsoldReason
+from marsshot.core.requests import RequestKind
+from marsshot.dashboard.data.asked_requests import AskedRequests, RequestEnd
 from marsshot.dashboard.data.daily_candles import Candle, DailyClose, bitcoin_closes, daily_candles
 from marsshot.dashboard.data.equity_curve import Curve, build_equity_curve, buy_and_hold
 from marsshot.dashboard.data.file_cache import FileCache, read_or_empty
@@ -34,11 +38,12 @@ from marsshot.dashboard.data.model_card import ModelCard, model_facts_path, read
 from marsshot.infra.atomic_files import Disk
 from marsshot.infra.csv_rows import CsvLineError
 from marsshot.infra.fingerprints import content_digest, file_fingerprint
+from marsshot.monitoring.bot_state import read_state
+from marsshot.portfolio.cash_flows_file import read_cash_flows
 from marsshot.portfolio.trades_file import Trade, read_trades, with_trades_of_book
 from marsshot.reporting.decision_records import DecisionRow, parse_decisions, unreadable_line
 from positions_store import load_state
 
-HEARTBEAT_TIMEOUT = timedelta(minutes=10)  # a bot that runs beats once a minute
 SnapshotPart = Literal["facts", "trades", "decisions", "equity", "card"]
 Content = TypeVar("Content")
 
@@ -49,13 +54,19 @@ class BotSnapshot:
 
     facts: as `main.py status` has them; None without a book, or where a file that they need cannot be read. unsold:
     what a sale of everything has left, by token, and why. is_silent: no bot seems to run. last_heartbeat: when
-    it last gave one. faults: one line for each file that could not be read.
+    it last gave one. running: of a running bot its lasting troubles, a ban's end, settings that it does not take from
+    the file. waiting: what is asked for and not taken note of yet; both as `main.py status` has them. ended: how ended
+    what was asked for here. faults: one line for each file that could not be read.
     """
 
     settings: Settings
     book: Book | None
     seen: LastSeen
     facts: Mapping[str, Any] | None
+    running: Mapping[str, Any]
+    waiting: list[dict[str, str]]
+    ended: tuple[RequestEnd, ...]
+    cash_flows: tuple[CashFlow, ...]
     trades: tuple[Trade, ...]
     decisions: tuple[DecisionRow, ...]
     equity: list[tuple[datetime, Decimal]]
@@ -77,6 +88,7 @@ class BotFiles:
         self._config = config
         self._settings = settings
         self._now = now
+        self.asked = AskedRequests()
         self._files = FileCache()
 
     @property
@@ -98,12 +110,23 @@ class BotFiles:
         def part(name: SnapshotPart, file: Path, parse: Callable[[Path], Content], default: Content) -> Content:
             return self._read(faults, file, parse, default) if name in wanted else default
 
+        is_silent = settings.mode != "demo" and (
+            last_heartbeat is None or self._now() - last_heartbeat > HEARTBEAT_TIMEOUT
+        )
+        waiting = waiting_requests(control, book) if book else []
+        is_sale_waiting = control.is_sell_all_requested() or any(one["kind"] == RequestKind.SELL for one in waiting)
         written: tuple[Trade, ...] = part("trades", settings.file(TRADES), _read_trades, ())
         return BotSnapshot(
             settings=settings,
             book=book,
             seen=seen,
             facts=self._facts(book, settings, control, seen) if "facts" in wanted else None,
+            running=self._running(book, settings, seen, is_silent=is_silent),
+            waiting=waiting,
+            ended=self.asked.ended(book),
+            cash_flows=tuple(read_cash_flows(settings.file(CASH_FLOWS), Disk(), book.unwritten_cash_flows))
+            if book
+            else (),
             trades=tuple(with_trades_of_book(written, book)) if "trades" in wanted else (),
             decisions=part("decisions", settings.file(DECISIONS), _read_decisions, ()),
             equity=part("equity", settings.file(EQUITY), _read_equity, []),
@@ -115,9 +138,8 @@ class BotFiles:
             paused=control.paused(),
             sell_all_pending=control.is_sell_all_requested(),
             # While a sale is asked for, an answer is one to an earlier request, which this user may not take away.
-            unsold=answer.left if answer and answer.sold_all and not control.is_sell_all_requested() else {},
-            is_silent=settings.mode != "demo"
-            and (last_heartbeat is None or self._now() - last_heartbeat > HEARTBEAT_TIMEOUT),
+            unsold=answer.left if answer and answer.sold_all and not is_sale_waiting else {},
+            is_silent=is_silent,
             last_heartbeat=last_heartbeat,
             faults=tuple(faults),
         )
@@ -125,7 +147,7 @@ class BotFiles:
     def version(self) -> str:
         """Return what is another text when any of the files has changed."""
         settings = self._settings
-        names = (BOOK, TRADES, DECISIONS, EQUITY, LAST_SEEN, REPLY, HEARTBEAT, settings.logging.file)
+        names = (BOOK, TRADES, CASH_FLOWS, DECISIONS, EQUITY, LAST_SEEN, REPLY, HEARTBEAT, settings.logging.file)
         requests = ControlFiles(settings).paths
         paths = [self._config, *requests, model_facts_path(settings), *(settings.file(name) for name in names)]
         return content_digest(repr([file_fingerprint(path) for path in paths]).encode())[:20]
@@ -159,17 +181,25 @@ class BotFiles:
     def _read_book(self, path: Path) -> Book | None:
         return load_state(path, self._settings.mode, Disk())
 
+    def _running(self, book: Book | None, settings: Settings, seen: LastSeen, *, is_silent: bool) -> Mapping[str, Any]:
+        """Return what there is to tell of a running bot; whether one runs this user cannot ask the book's lock."""
+        if book is None:
+            return {}
+        told = None if is_silent or settings.mode == "demo" else read_state(settings.file(HEARTBEAT))
+        return quiet_facts(book, self._moment(settings, seen)) | trouble_facts(told, settings)
+
+    def _moment(self, settings: Settings, seen: LastSeen) -> datetime:
+        """Return the present moment; the demo has a time of its own."""
+        return (seen.time if settings.mode == "demo" else None) or self._now()
+
     def _facts(
         self, book: Book | None, settings: Settings, control: ControlFiles, seen: LastSeen
     ) -> Mapping[str, Any] | None:
         """Return what `main.py status` says; a file that it cannot read has been told of already."""
         if book is None:
             return None
-        now = self._now()
-        if settings.mode == "demo":
-            now = seen.time or now
         try:
-            facts = status_facts(book, settings, control.paused(), now, seen)
+            facts = status_facts(book, settings, control.paused(), self._moment(settings, seen), seen)
         except (InputError, OSError):
             return None
         return facts | {"pause_reason": control.reason()}

@@ -1,16 +1,31 @@
-"""Login, logout, and the three control actions: they ask as `main.py pause` does."""
+"""Login, logout, and what the owner may ask for: the same requests as those of the command line."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from decimal import Decimal
 
 from flask import Flask, Response, g, make_response, redirect, render_template, request, session, url_for
 
 from marsshot.bot.control_files import ControlFiles
-from marsshot.bot.owner_requests import is_confirmation, request_pause, request_resume, request_sell_all
-from marsshot.core.errors import MarsShotError
+from marsshot.bot.owner_requests import (
+    excludable_tokens,
+    is_confirmation,
+    request_deposit,
+    request_exclusion,
+    request_inclusion,
+    request_pause,
+    request_resume,
+    request_sale,
+    request_sell_all,
+    request_withdrawal,
+)
+from marsshot.core.catalog import LocalizedText
+from marsshot.core.errors import InputError, MarsShotError
+from marsshot.core.requests import OwnerRequest, read_amount
 from marsshot.dashboard.data.bot_snapshot import BotFiles
+from marsshot.dashboard.presentation.overview import build_holdings
 from marsshot.dashboard.security.access_control import token_matches
 from marsshot.dashboard.security.request_security import RequestSecurity
 
@@ -32,6 +47,11 @@ class ControlActions:
             ("/control/pause", "pause", self.pause, "POST"),
             ("/control/resume", "resume", self.resume, "POST"),
             ("/control/sell-all", "sell_all", self.sell_all, "POST"),
+            ("/control/sell", "sell", self.sell, "POST"),
+            ("/control/exclude", "exclude", self.exclude, "POST"),
+            ("/control/include", "include", self.include, "POST"),
+            ("/control/deposit", "deposit", self.deposit, "POST"),
+            ("/control/withdraw", "withdraw", self.withdraw, "POST"),
         ):
             app.add_url_rule(address, name, view, methods=[method])
 
@@ -69,8 +89,17 @@ class ControlActions:
 
     def control(self) -> str:
         """Show what may be done, and once what came of the last button."""
-        told = session.pop("told", ("", ""))
-        return render_template("control.html", page="control", state=self._bot_files.snapshot(), told=told)
+        state = self._bot_files.snapshot()
+        excluded = state.book.excluded if state.book else frozenset()
+        return render_template(
+            "control.html",
+            page="control",
+            state=state,
+            told=pop_message(),
+            holdings=build_holdings(state, state.book) if state.book else [],
+            excludable=sorted(excludable_tokens(state.settings, state.book) - excluded),
+            excluded=sorted(excluded),
+        )
 
     def pause(self) -> Response:
         """Ask for no new buys."""
@@ -85,6 +114,57 @@ class ControlActions:
         if not is_confirmation(request.form.get("word", ""), g.words.text("page.control.word")):
             return _redirect_with_message("page.control.other_word")
         return self._perform(request_sell_all, "page.control.asked")
+
+    def sell(self) -> Response:
+        """Ask for the sale of one position, whole."""
+        if not is_confirmation(request.form.get("word", ""), g.words.text("page.control.word")):
+            return _redirect_with_message("page.control.other_word")
+
+        def act(control: ControlFiles) -> None:
+            symbol, book = request.form.get("symbol", ""), self._bot_files.snapshot().book
+            held = tuple(book.positions) if book else ()
+            if symbol not in held:
+                shown = held or (LocalizedText("log.nothing"),)
+                raise InputError(LocalizedText("sell.not_held", symbol=symbol, held=shown))
+            self._bot_files.asked.remember(request_sale(control, symbol))
+
+        return self._perform(act, "page.control.requested")
+
+    def exclude(self) -> Response:
+        """Ask for no more purchases of a token."""
+        return self._ask_of_token(request_exclusion)
+
+    def include(self) -> Response:
+        """Allow purchases of a token again."""
+        return self._ask_of_token(request_inclusion)
+
+    def _ask_of_token(self, ask: Callable[[ControlFiles, str], OwnerRequest]) -> Response:
+        def act(control: ControlFiles) -> None:
+            symbol, state = request.form.get("symbol", ""), self._bot_files.snapshot()
+            if symbol not in excludable_tokens(state.settings, state.book):
+                raise InputError(LocalizedText("exclude.unknown", symbol=symbol))
+            self._bot_files.asked.remember(ask(control, symbol))
+
+        return self._if_confirmed(act, "page.control.requested")
+
+    def deposit(self) -> Response:
+        """Ask for the capital that the bot may use to grow."""
+        return self._ask_of_money(request_deposit)
+
+    def withdraw(self) -> Response:
+        """Ask for the capital that the bot may use to shrink."""
+        return self._ask_of_money(request_withdrawal)
+
+    def _ask_of_money(self, ask: Callable[[ControlFiles, Decimal], OwnerRequest]) -> Response:
+        def act(control: ControlFiles) -> None:
+            given = request.form.get("amount", "").strip()
+            try:
+                amount = read_amount(given)
+            except ValueError:
+                raise InputError(LocalizedText("money.no_amount", given=given)) from None
+            self._bot_files.asked.remember(ask(control, amount))
+
+        return self._if_confirmed(act, "page.control.requested")
 
     def _if_confirmed(self, act: Callable[[ControlFiles], object], message: str) -> Response:
         if request.form.get("sure") != "yes":
@@ -102,9 +182,17 @@ class ControlActions:
 
 
 def _redirect_with_message(message: str, detail: str = "") -> Response:
-    """Go back to the buttons, to say it there: loading that page anew does nothing again."""
+    """Go back to where the button was, to say it there: loading that page anew does nothing again."""
     session["told"] = (message, detail)
+    if request.form.get("back") == "token":
+        return make_response(redirect(url_for("token", symbol=request.form.get("symbol", "")), 303))
     return redirect_to("control")
+
+
+def pop_message() -> tuple[str, str]:
+    """Return what came of the last button, once: a sentence's key, and the rest in words."""
+    message, detail = session.pop("told") if "told" in session else ("", "")
+    return message, detail
 
 
 def redirect_to(name: str) -> Response:

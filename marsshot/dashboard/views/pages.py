@@ -8,6 +8,7 @@ from typing import Any
 
 from flask import Flask, Response, abort, g, jsonify, render_template, request
 
+from marsshot.bot.owner_requests import excludable_tokens
 from marsshot.commands.status_view import daily_update_lines
 from marsshot.dashboard.data.bot_snapshot import BotFiles, BotSnapshot, bitcoin_curve, equity_curve, index_curve
 from marsshot.dashboard.data.log_tail import LEVELS, LogLine, tail_log
@@ -25,6 +26,7 @@ from marsshot.dashboard.presentation.table_order import parse_order
 from marsshot.dashboard.presentation.time_charts import drawdown_chart, equity_chart, marker_count
 from marsshot.dashboard.presentation.trade_list import TRADE_ORDER_KEYS, listing, parse_filter, parse_page_number
 from marsshot.dashboard.security.request_security import REPORT_CSP
+from marsshot.dashboard.views.control_actions import pop_message
 from marsshot.infra.chart_style import THEMES as COLOURS
 from marsshot.infra.fingerprints import content_digest
 from marsshot.portfolio.trade_statistics import sales_of, statistics_of
@@ -110,6 +112,9 @@ class Pages:
             "token",
             state,
             symbol=symbol,
+            told=pop_message(),
+            excluded=state.book.excluded if state.book else frozenset(),
+            is_known=symbol in excludable_tokens(state.settings, state.book),
             holding=holding,
             candles=shown_candles(self._bot_files.candles(symbol), trades),
             trades=trades[::-1],
