@@ -200,23 +200,28 @@ def _scores(
     """Return the scores of all days of the span, what gave them in words, and the trainings. Raises InputError."""
     from marsshot.backtesting.scoring.daily_scores import DailyScores, refuse_overlap, score_days  # noqa: PLC0415
     from marsshot.backtesting.scoring.walk_forward import WalkForwardPlan, walk_forward  # noqa: PLC0415
-    from marsshot.model.features import AVAILABLE_COLUMNS, features_in  # noqa: PLC0415
-    from marsshot.model.integrity import refuse_other_source  # noqa: PLC0415
+    from marsshot.model.features import AVAILABLE_COLUMNS  # noqa: PLC0415
+    from marsshot.model.integrity import refuse_other_source, refuse_unscaled  # noqa: PLC0415
     from marsshot.model.model_files import load_model  # noqa: PLC0415
+    from marsshot.training.recipes import RECIPES  # noqa: PLC0415
 
-    tokens = request.settings.tokens_daily
+    tokens, scale = request.settings.tokens_daily, request.settings.strategy.score_scale
     if arguments.model is not None:
         model = load_model(arguments.model)
         if arguments.source:
             refuse_other_source(arguments.model, model.facts, arguments.source)
+        refuse_unscaled(arguments.model, model.facts, scale)
         refuse_overlap(model, str(arguments.model), request.first)
-        return DailyScores(score_days(table, tokens, *request.span, model)), f"the fixed model {arguments.model}", []
+        days = score_days(table, tokens, *request.span, model, scale)
+        return DailyScores(days), f"the fixed model {arguments.model}", []
+    recipe = RECIPES[request.settings.training.recipe]
     plan = WalkForwardPlan(
         training=request.settings.training,
         retrain_days=arguments.retrain_days,
         tries=arguments.tries,
         jobs=arguments.jobs,
-        features=features_in(AVAILABLE_COLUMNS, request.dataset.missing_columns),
+        features=recipe.for_file(AVAILABLE_COLUMNS, request.dataset.missing_columns).columns,
+        scale=scale,
         seed=seed,
     )
     with _day_bar(f"training, draw {seed}" if arguments.seeds > 1 else "training", request.span) as on_day:

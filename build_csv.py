@@ -35,6 +35,7 @@ from marsshot.config.bot_files import CONFIG, TRAINING_DATA
 from marsshot.config.data_sources import SOURCE_FACTS
 from marsshot.core.catalog import LocalizedText
 from marsshot.core.errors import InputError, MarsShotError
+from marsshot.core.wording import counted
 from marsshot.infra.atomic_files import replace_file
 from marsshot.infra.csv_text import csv_text
 from marsshot.market_data.bar_cache import DailyBars
@@ -184,12 +185,12 @@ def build(
     except OSError as error:
         raise NothingToWriteError(f"{output}: cannot be written ({error.strerror})") from None
     sys.stdout.write(
-        f"{output}: {len(rows)} rows of {rows['symbol'].nunique()} tokens, "
+        f"{output}: {len(rows)} rows of {counted(rows['symbol'].nunique(), 'token')}, "
         f"{rows['date'].min():%Y-%m-%d} to {rows['date'].max():%Y-%m-%d}, "
         f"{rows['label'].mean():.1%} labelled 1; {source.requests_made} requests\n"
     )
     if left_out:
-        sys.stdout.write("\n".join([f"{len(left_out)} tokens left out:", *left_out, ""]))
+        sys.stdout.write("\n".join([f"{counted(len(left_out), 'token')} left out:", *left_out, ""]))
     sys.stdout.writelines(f"{note}\n" for note in notes)
 
 

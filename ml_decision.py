@@ -20,6 +20,7 @@ from sklearn.exceptions import NotFittedError
 
 from marsshot.config.bot_files import facts_path
 from marsshot.config.settings import Settings
+from marsshot.config.training_settings import ScoreScale
 from marsshot.core.catalog import LocalizedText
 from marsshot.core.decisions import HitBand
 from marsshot.core.domain import Score, Scoring
@@ -31,8 +32,9 @@ from marsshot.market_data.bar_cache import CLOSE, DailyBars
 from marsshot.market_data.base import DailyBarSource
 from marsshot.market_data.daily_bar_sources import open_source, source_kind
 from marsshot.model.features import feature_table, has_features, missing_features, rows_of_day
-from marsshot.model.integrity import refuse_other_source
+from marsshot.model.integrity import refuse_other_source, refuse_unscaled
 from marsshot.model.model_files import LoadedModel, load_model
+from marsshot.model.score_scale import rank_of, table_in
 from marsshot.model.source_checks import impossible_columns, stuck_columns
 
 MARKET = ("BTC", "ETH")  # their daily changes are features of every token
@@ -53,19 +55,20 @@ def get_probabilities(
     Raises TemporaryError when BTC or ETH cannot be had, SourceRefusedError when the source refuses the key or plan.
     """
     today, yesterday = clock.now().date(), clock.now().date() - timedelta(days=1)
+    scale = settings.strategy.score_scale
     fetched, failed = _fetch(symbols, settings, source)
     last_answer_day = clock.now().date()
     histories = {symbol: fetched[symbol] for symbol in symbols if symbol in fetched}
     unusable = _refuse_what_cannot_be(histories, yesterday, settings, source)
     table = feature_table(histories, *(fetched[coin] for coin in MARKET))
-    scored = {score.symbol: score for score in score_rows(rows_of_day(table, yesterday), model)}
+    scored = {score.symbol: score for score in score_rows(rows_of_day(table, yesterday), model, scale)}
     missing = LocalizedText("scores.no_bar", source=settings.source_name, day=yesterday)
     found = failed | scored | unusable
     no_bar = {symbol: Score(symbol, None, missing, temporary=True, reason=DecisionReason.NO_BAR) for symbol in symbols}
     return Scoring(
         today,
         tuple(found.get(symbol, no_bar[symbol]) for symbol in symbols),
-        hit_bands=hit_bands(model),
+        hit_bands=hit_bands(model, scale),
         last_answer_day=last_answer_day,
         btc_closes=_btc_closes(fetched[MARKET[0]], settings, source, today),
     )
@@ -138,21 +141,27 @@ def _refuse_what_cannot_be(
     }
 
 
-def score_rows(rows: pd.DataFrame, model: LoadedModel) -> list[Score]:
+def score_rows(rows: pd.DataFrame, model: LoadedModel, scale: ScoreScale = "raw") -> list[Score]:
     """Score feature rows, of one day or of many, in their order; one that misses a feature gets no probability.
 
-    Raises InputError if the model cannot score.
+    scale: rank puts the share of the model's own out-of-sample scores that lie under it in the probability's place.
+    Raises InputError if the model cannot score, or has no table for that scale.
     """
+    ranks = table_in(model.facts) if scale == "rank" else None
+    if scale == "rank" and ranks is None:
+        raise InputError(LocalizedText("fault.scores.no_scale"))
     complete = has_features(rows, model.features).all(axis=1).to_numpy()
     found = iter(_probabilities(rows[complete], model) if complete.any() else ())
     scores = []
     columns = zip(rows["symbol"], rows["close"].tolist(), complete.tolist(), strict=True)
     for number, (symbol, close, is_complete) in enumerate(columns):
-        probability = Decimal(repr(next(found))) if is_complete else None
+        found_score = next(found) if is_complete else None
+        raw = None if found_score is None else Decimal(repr(found_score))
         unavailable_reason = "" if is_complete else _missing_text(rows.iloc[number], model)
-        scores.append(
-            Score(symbol, probability, unavailable_reason, Decimal(repr(close)), reason=DecisionReason.NO_FEATURE)
-        )
+        score = Score(symbol, raw, unavailable_reason, Decimal(repr(close)), reason=DecisionReason.NO_FEATURE)
+        if ranks is not None and found_score is not None:
+            score = replace(score, probability=rank_of(found_score, ranks), raw=raw)
+        scores.append(score)
     return scores
 
 
@@ -172,10 +181,14 @@ def _probabilities(rows: pd.DataFrame, model: LoadedModel) -> list[float]:
     return [float(value) for value in answer[:, list(model.estimator.classes_).index(1)]]
 
 
-def hit_bands(model: LoadedModel) -> tuple[HitBand, ...]:
-    """Return how often the model was right, by its score, as its facts have it; nothing where they do not say."""
+def hit_bands(model: LoadedModel, scale: ScoreScale = "raw") -> tuple[HitBand, ...]:
+    """Return how often the model was right, by its score, as its facts have it; nothing where they do not say.
+
+    Nothing either where they say it of another scale than this one.
+    """
     hold_out = model.facts.get("hold_out")
-    bands = hold_out.get("bands") if isinstance(hold_out, dict) else None
+    known = isinstance(hold_out, dict) and hold_out.get("scale", "raw") == scale
+    bands = hold_out.get("bands") if known and isinstance(hold_out, dict) else None
     return tuple(known for band in bands if (known := _hit_band(band))) if isinstance(bands, list) else ()
 
 
@@ -204,6 +217,7 @@ def score_tokens(
     notes: list[str] = []
     model = _load_once(model_path, (file_fingerprint(model_path), file_fingerprint(facts_path(model_path))))
     refuse_other_source(model_path, model.facts, settings.data_source)
+    refuse_unscaled(model_path, model.facts, settings.strategy.score_scale)
     scoring = get_probabilities(symbols, settings, clock, open_source(settings, clock, notify or notes.append), model)
     return replace(scoring, notes=tuple(notes))
 

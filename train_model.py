@@ -31,17 +31,20 @@ from marsshot.config.bot_files import CONFIG, MODEL, TRAINING_DATA, candidate_pa
 from marsshot.core.errors import InputError, MarsShotError
 from marsshot.infra.atomic_files import replace_file
 from marsshot.market_data.daily_bar_sources import source_kind
-from marsshot.model.features import features_in, has_features
+from marsshot.model.features import has_features
 from marsshot.model.model_files import save_model
 from marsshot.model.source_checks import SOCIAL
 from marsshot.reporting.model_page import model_page
-from marsshot.reporting.model_report import label_facts, model_facts
+from marsshot.reporting.model_report import Scales, label_facts, model_facts
 from marsshot.reporting.model_table import show
 from marsshot.training import forest_search
 from marsshot.training.dask_cluster import cluster_threads
 from marsshot.training.forest_search import EMBARGO_DAYS, TooLittleDataError
 from marsshot.training.forward_returns import with_forward_returns
+from marsshot.training.out_of_sample import out_of_sample_scores, score_scale_facts
 from marsshot.training.promotion_gate import Comparison, compare_with_old
+from marsshot.training.recipes import RECIPES, Recipe
+from marsshot.training.relative_label import with_relative_label
 from marsshot.training.training_data import read_training_data
 
 MORE_DATA = "make it anew with more: python build_csv.py --days 365"
@@ -87,15 +90,13 @@ def _run(arguments: argparse.Namespace) -> None:
     data = read_training_data(source)
     absent = source_kind(settings).missing_columns
     _refuse_other_source(source, data, settings, absent)
-    features = features_in(data.columns, absent)
+    recipe = RECIPES[settings.training.recipe].for_file(data.columns, absent)
     if absent:
         sys.stdout.write(f"{settings.source_name} has no {', '.join(absent)}: the model is fitted without\n")
-    complete = has_features(data, features)
+    complete = has_features(data, recipe.columns)
     try:
         with cluster_threads(arguments.scheduler) as workers:
-            train(
-                data[["date", "symbol", *features, "label"]], complete.all(axis=1), settings, output, arguments, workers
-            )
+            train(data, complete.all(axis=1), recipe, settings, output, arguments, workers)
     except TooLittleDataError as error:
         empty = ", ".join(name for name in complete.columns.astype(str) if not complete[name].any())
         raise InputError(f"{source}: {error}{f' (none has {empty})' if empty else ''}; {MORE_DATA}") from None
@@ -115,6 +116,7 @@ def _refuse_other_source(path: Path, data: pd.DataFrame, settings: Settings, abs
 def train(
     data: pd.DataFrame,
     complete: pd.Series,
+    recipe: Recipe,
     settings: Settings,
     output: Path,
     arguments: argparse.Namespace,
@@ -124,25 +126,34 @@ def train(
 
     complete: which rows have all features. Raises MarsShotError or TooLittleDataError; then no file in use was touched.
     """
-    rows, features = data[complete].reset_index(drop=True), tuple(data.columns[2:-1])
     training, seed, jobs = settings.training, arguments.seed, arguments.jobs or os.cpu_count() or 1
-    candidates = forest_search.draw_candidates(len(rows), arguments.n_iter or training.n_iter, seed)
+    features, label_days = recipe.columns, training.label_days
+    rows = data[complete].reset_index(drop=True)
+    if training.label == "relative":
+        rows = with_relative_label(rows)
+    candidates = forest_search.draw_candidates(len(rows), arguments.n_iter or training.n_iter, seed, recipe)
     with _bar(candidates, forest_search.estimated_cost) as advance:
         found = forest_search.search_forest(
             rows,
-            features,
-            label_days=training.shift_days,
+            recipe,
+            label_days=label_days,
             candidates=candidates,
             seed=seed,
             jobs=jobs,
             workers=workers,
             on_progress=advance,
         )
-        model = forest_search.fit(rows, features, found.parameters, seed, jobs)
-    frame = with_forward_returns(data, rows.iloc[found.future], found.hold_out_scores, training.shift_days)
-    gap_days = training.shift_days + EMBARGO_DAYS
+        model = forest_search.fit(rows, features, found.parameters, seed, jobs, recipe)
+        of_itself = (features, found.parameters, seed, jobs, recipe, label_days)
+        scale = score_scale_facts(out_of_sample_scores(rows, *of_itself))
+        past_scale = scale
+        if settings.strategy.score_scale == "rank":  # the hold-out is ranked by what was known before it
+            past_scale = score_scale_facts(out_of_sample_scores(rows.iloc[found.past], *of_itself))
+    frame = with_forward_returns(data, rows.iloc[found.future], found.hold_out_scores, label_days)
+    gap_days = label_days + EMBARGO_DAYS
     gate = compare_with_old(output, data, frame, label_facts(settings), gap_days, settings.data_source)
-    facts = model_facts(data, rows, features, settings, found, frame, seed=seed, jobs=jobs)
+    scales = Scales(of_all=scale, of_past=past_scale)
+    facts = model_facts(data, rows, settings, found, frame, scales, seed=seed, jobs=jobs)
     _write_outputs(model, facts, gate, output, is_forced=arguments.force)
 
 

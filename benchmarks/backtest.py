@@ -35,7 +35,7 @@ from benchmarks.synthetic_bars import FIRST, HOURS, write_bars
 from marsshot.backtesting.history.market_history import read_dataset
 from marsshot.backtesting.scoring.daily_scores import full_feature_table
 from marsshot.backtesting.scoring.walk_forward import training_rows_known_on
-from marsshot.config.settings import TrainingSection
+from marsshot.config.training_settings import TrainingSection
 from marsshot.model.features import FEATURES
 from marsshot.model.model_files import save_model
 

@@ -7,6 +7,7 @@ import pickle
 import sys
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,10 @@ from marsshot.model.model_files import load_model
 from marsshot.training import forest_search
 from marsshot.training.cross_validation import PurgedWalkForward, hold_out
 from marsshot.training.day_statistics import day_weights
-from marsshot.training.forest_search import draw_candidates, search_forest, search_space
+from marsshot.training.forest_search import draw_candidates, search_forest
+from marsshot.training.recipes import SEED, SMALL_DATA_ROWS
 
+PLAIN = replace(SEED, columns=FEATURES)
 OURS = ("model.pkl", "model.json", "model_report.html")
 CONFIG = """
 mode: live
@@ -70,10 +73,10 @@ def facts(name: str = "model.json") -> dict[str, Any]:
 
 
 def search(rows: pd.DataFrame, seed: int = 1) -> forest_search.SearchResult:
-    candidates = draw_candidates(len(rows), 4, seed)
+    candidates = draw_candidates(len(rows), 4, seed, PLAIN)
     return search_forest(
         rows,
-        FEATURES,
+        PLAIN,
         label_days=2,
         candidates=candidates,
         seed=seed,
@@ -164,13 +167,13 @@ def test_what_can_be_learnt_is_learnt() -> None:
 
 def test_each_candidate_is_told_of_and_no_candidate_is_drawn_twice() -> None:
     rows, told = some_data(), list[Any]()
-    candidates = draw_candidates(len(rows), 5, 0)
+    candidates = draw_candidates(len(rows), 5, 0, PLAIN)
     search_forest(
-        rows, FEATURES, label_days=2, candidates=candidates, seed=0, jobs=1, workers=None, on_progress=told.append
+        rows, PLAIN, label_days=2, candidates=candidates, seed=0, jobs=1, workers=None, on_progress=told.append
     )
     assert [list(batch) for batch in told] == [[candidate] for candidate in candidates]
-    everything = draw_candidates(100, 10_000, 0)
-    assert len(everything) == np.prod([len(values) for values in search_space(100).values()])
+    everything = draw_candidates(100, 10_000, 0, SEED)
+    assert len(everything) == np.prod([len(values) for values in SEED.search_space(100).values()])
     assert len({str(sorted(candidate.items(), key=str)) for candidate in everything}) == len(everything)
 
 
@@ -218,13 +221,13 @@ def test_the_search_scores_with_every_date_alike() -> None:
 
 
 def test_on_large_data_a_deep_tree_sees_a_quarter_of_the_rows() -> None:
-    space = search_space(forest_search.SMALL_DATA_ROWS + 1)
+    space = SEED.search_space(SMALL_DATA_ROWS + 1)
     assert space["max_samples"] == (0.25,)
     assert set(space["max_depth"]) == {8, 12, None}
 
 
 def test_what_is_sent_to_a_worker_needs_none_of_our_modules() -> None:
-    watched = forest_search._ProgressSearch(forest_search.new_forest(1, 1), search_space(100))
+    watched = forest_search._ProgressSearch(forest_search.new_forest(1, 1), dict(SEED.search_space(100)))
     watched.on_progress = lambda finished: None
     assert b"forest_search" not in pickle.dumps(watched)
 

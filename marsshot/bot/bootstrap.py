@@ -85,7 +85,12 @@ def open_bot(
                 InlineScoringProcess(clock) if one_shot or settings.mode == "demo" else ChildScoringProcess()
             )
             model_selector = ModelSelector(
-                scoring_process, model_path(settings), settings.file(FALLBACK_MODEL), disk, settings.data_source
+                scoring_process,
+                model_path(settings),
+                settings.file(FALLBACK_MODEL),
+                disk,
+                settings.data_source,
+                settings.strategy.score_scale,
             )
             control, journal = ControlFiles(settings, disk), Journal(settings, disk)
             bot = Bot(

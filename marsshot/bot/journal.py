@@ -53,7 +53,7 @@ class Journal:
 
     def __init__(self, settings: Settings, disk: Disk) -> None:
         self._disk = disk
-        self._decisions = AppendOnlyCsv(settings.file(DECISIONS), COLUMNS, disk)
+        self._decisions = AppendOnlyCsv(settings.file(DECISIONS), COLUMNS, disk, former=COLUMNS[:-1])
         self._equity = AppendOnlyCsv(settings.file(EQUITY), EQUITY_COLUMNS, disk, durable=False, former=_COLUMNS_BEFORE)
         self._seen_path = settings.file(LAST_SEEN)
         self._seen = self._begin_with_last_seen()

@@ -12,13 +12,14 @@ from marsshot.bot.scoring_process import ScoringProcess
 from marsshot.config.bot_files import facts_path
 from marsshot.config.data_sources import DataSource
 from marsshot.config.settings import Settings
+from marsshot.config.training_settings import ScoreScale
 from marsshot.core.catalog import LocalizedText
 from marsshot.core.domain import Scoring
 from marsshot.core.errors import InputError
 from marsshot.infra.atomic_files import Disk, replace_atomically
 from marsshot.infra.event_log import log_error, log_info
 from marsshot.infra.fingerprints import Fingerprint, file_fingerprint
-from marsshot.model.integrity import read_verified, refuse_other_source
+from marsshot.model.integrity import read_verified, refuse_other_source, refuse_unscaled
 
 
 class ModelSelector:
@@ -31,12 +32,14 @@ class ModelSelector:
         fallback_path: Path,
         disk: Disk,
         source: DataSource = "lunarcrush",
+        scale: ScoreScale = "raw",
     ) -> None:
         self._process = process
         self._model_path = model_path
         self._fallback_path = fallback_path
         self._disk = disk
         self._source: DataSource = source
+        self._scale: ScoreScale = scale
         self._refused: tuple[Fingerprint | None, ...] = ()  # what was last told of: that file, or that there is none
         self._requested_model: Path | None = None
 
@@ -49,9 +52,16 @@ class ModelSelector:
         """Raise InputError unless there is a model to score with."""
         self._select()
 
+    def _refuse_unfit(self, path: Path) -> None:
+        """Raise InputError where a model does not fit the settings."""
+        facts = read_verified(path)[1]
+        refuse_other_source(path, facts, self._source)
+        refuse_unscaled(path, facts, self._scale)
+
     def scores(self, symbols: Collection[str], settings: Settings) -> Scoring | None:
         """Return the scores, or None while they are being made. Raises as the scoring process does."""
         if not self._process.busy:
+            self._scale = settings.strategy.score_scale  # may change while the bot runs
             self._requested_model = self._select()
             _log_start(len(symbols) + 2, settings)
             self._process.start(list(symbols), settings, self._requested_model)
@@ -74,7 +84,7 @@ class ModelSelector:
 
     def _select(self) -> Path:
         try:
-            refuse_other_source(self._model_path, read_verified(self._model_path)[1], self._source)
+            self._refuse_unfit(self._model_path)
         except InputError as error:
             if not self._is_good(self._fallback_path):
                 raise
@@ -84,7 +94,7 @@ class ModelSelector:
 
     def _is_good(self, path: Path) -> bool:
         try:
-            refuse_other_source(path, read_verified(path)[1], self._source)
+            self._refuse_unfit(path)
         except InputError:
             return False
         return True

@@ -27,11 +27,13 @@ from marsshot.core.domain import Book
 from marsshot.core.errors import InputError
 from marsshot.infra.atomic_files import Disk
 from marsshot.infra.clock import SystemClock
-from marsshot.model.integrity import refuse_other_source
+from marsshot.model.integrity import read_verified, refuse_other_source, refuse_unscaled
+from marsshot.model.threshold_reach import buy_reach, sell_reach
 from positions_store import check_folder, is_locked, load_state
 
 FREE_BYTES_NEEDED = 200_000_000
 STALE_MODEL_AGE = timedelta(days=30)
+SELDOM_REACHED = 0.90  # of the days, from which on a threshold that no token reaches is worth a note
 STYLES = {Level.GOOD: "green", Level.NOTE: "yellow", Level.BAD: "bold red"}
 
 
@@ -86,6 +88,7 @@ def _findings(settings: Settings, catalog: Catalog, *, ask_all: bool) -> Iterato
                 yield from venue_findings(environment, book, capital, catalog, ask_all=ask_all)
         yield from telegram_findings(settings, catalog)
         yield model.result()
+    yield from _thresholds(settings, catalog)
 
 
 def _good(catalog: Catalog, subject: str, text: str) -> Finding:
@@ -191,6 +194,7 @@ def _model(settings: Settings, catalog: Catalog) -> Finding:
     path, subject = model_path(settings), catalog.text("subject.model")
     loaded = load_model(path)
     refuse_other_source(path, loaded.facts, settings.data_source)
+    refuse_unscaled(path, loaded.facts, settings.strategy.score_scale)
     facts = {"file": path, "features": len(loaded.features), "source": settings.source_name}
     try:
         trained = datetime.fromisoformat(str(loaded.facts.get("trained_at")))
@@ -201,3 +205,24 @@ def _model(settings: Settings, catalog: Catalog) -> Finding:
     if age > STALE_MODEL_AGE:
         return Finding(Level.NOTE, subject, text, catalog.text("check.model_remedy"))
     return Finding(Level.GOOD, subject, text)
+
+
+def _thresholds(settings: Settings, catalog: Catalog) -> Iterator[Finding]:
+    """Yield on how many days of the model's hold-out each threshold was reached, where its facts say so."""
+    try:
+        facts = read_verified(model_path(settings))[1]
+    except InputError:
+        return  # told already
+    strategy, subject = settings.strategy, catalog.text("subject.thresholds")
+    for key, reach_of, threshold in (
+        ("buy", buy_reach, strategy.buy_threshold),
+        ("sell", sell_reach, strategy.sell_threshold),
+    ):
+        reach = reach_of(facts, threshold, strategy.score_scale)
+        if reach is None:
+            text = catalog.text("check.reach_unknown", key=f"{key}_threshold", threshold=threshold)
+            yield Finding(Level.NOTE, subject, text, catalog.text("check.reach_remedy"))
+            continue
+        shares = {"none": reach.none, "few": reach.one_or_two, "many": reach.over_half}
+        text = catalog.text(f"check.reach_{key}", threshold=threshold, scale=strategy.score_scale, **shares)
+        yield Finding(Level.NOTE if reach.none >= SELDOM_REACHED else Level.GOOD, subject, text)

@@ -57,7 +57,12 @@ def _draft_plan(environment: Environment) -> tuple[DailyPlan, bool]:
     settings, clock, disk = environment.settings, environment.clock, OverlayDisk()
     store = open_store(settings, clock, settings.file(BOOK), disk)
     model_selector = ModelSelector(
-        InlineScoringProcess(clock), model_path(settings), settings.file(FALLBACK_MODEL), disk, settings.data_source
+        InlineScoringProcess(clock),
+        model_path(settings),
+        settings.file(FALLBACK_MODEL),
+        disk,
+        settings.data_source,
+        settings.strategy.score_scale,
     )
     coinbase = Coinbase(settings.coinbase.base_url)
     try:

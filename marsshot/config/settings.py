@@ -18,6 +18,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, StringCo
 
 from marsshot.config.bot_files import LOG, Mode, file_in_mode, is_free_name
 from marsshot.config.data_sources import SOURCE_FACTS, DataSource
+from marsshot.config.training_settings import ScoreScale, TrainingSection
 from marsshot.config.training_tokens import DEFAULT_TRAINING_TOKENS
 from marsshot.core.catalog import Language, LocalizedText
 from marsshot.core.domain import DailyRules
@@ -240,15 +241,6 @@ class VenueNames(Section):
     binance: Annotated[Ticker | None, BeforeValidator(_given_name)] = None
 
 
-class TrainingSection(Section):
-    """The label and the search."""
-
-    days: Annotated[Whole, Field(ge=36, le=5000)] = 365
-    shift_days: Annotated[Whole, Field(ge=1, le=30)] = 2
-    threshold: Annotated[Number, Field(gt=0, le=10)] = Decimal("0.05")
-    n_iter: Annotated[Whole, Field(ge=1, le=10_000)] = 30
-
-
 class StrategySection(LeverSettings, ExitSettings):
     """The owner's rules, under the owner's names; those of exits and levers stand in core/*_settings.py."""
 
@@ -261,6 +253,7 @@ class StrategySection(LeverSettings, ExitSettings):
     daily_update_minute_utc: Annotated[Whole, Field(ge=0, le=59)] = 30
     max_price_divergence: Annotated[Number, Field(gt=0, le=10)] = Decimal("0.10")
     max_history_divergence: Annotated[Number, Field(gt=0, le=10)] = Decimal("0.50")
+    score_scale: ScoreScale = "raw"
 
 
 class Settings(Section):

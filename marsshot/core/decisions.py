@@ -68,6 +68,7 @@ class Decision:
     told: what a venue or the owner said besides, in words. hit_rate: the share of days on which the model was right
     among the hit_rows days that it had never seen and scored like this one; none where the model does not say.
     quote: the amount of a purchase, what a sale was worth at the price that the decision went by.
+    raw_score: what the model said, where the probability is that on another scale.
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}  # an unknown key in the file is refused
@@ -81,6 +82,7 @@ class Decision:
     hit_rate: Decimal | None = None
     hit_rows: int | None = None
     quote: Decimal | None = None
+    raw_score: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -521,6 +521,7 @@ class Score:
     last_close: Decimal | None = None  # LunarCrush, yesterday's closed bar, USD
     temporary: bool = False  # the source could not answer now; asking again later may help
     reason: DecisionReason = DecisionReason.NOT_SCORED  # without a probability
+    raw: Decimal | None = None  # what the model said, where the probability is that on another scale
 
 
 @dataclass(frozen=True, slots=True)

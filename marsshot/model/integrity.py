@@ -16,9 +16,11 @@ from typing import Any
 from marsshot.config.bot_files import facts_path
 from marsshot.config.data_sources import SOURCE_FACTS, DataSource
 from marsshot.config.settings import Settings
+from marsshot.config.training_settings import ScoreScale
 from marsshot.core.catalog import LocalizedText, with_remedy
 from marsshot.core.errors import InputError
 from marsshot.infra.fingerprints import content_digest
+from marsshot.model.score_scale import table_in
 
 
 def own_or_live_file(settings: Settings, name: str) -> Path:
@@ -59,6 +61,12 @@ def refuse_other_source(path: Path, facts: Mapping[str, Any], source: DataSource
     """Raise InputError if a model was trained on the bars of another source than the one that it is to score."""
     if (trained := source_of(facts)) != source:
         raise model_error("other_source", path, trained=trained, set=source)
+
+
+def refuse_unscaled(path: Path, facts: Mapping[str, Any], scale: ScoreScale) -> None:
+    """Raise InputError if scores are to be ranks and the model, an older one, has no table of them."""
+    if scale == "rank" and table_in(facts) is None:
+        raise model_error("no_scale", path)
 
 
 def _read(path: Path, *, is_code: bool = False) -> bytes:

@@ -30,6 +30,7 @@ class DecisionRow:
     quote: Decimal | None
     reason: str
     detail: str
+    raw_score: Decimal | None = None  # where the probability is a rank
 
 
 def parse_decisions(content: bytes, name: str) -> tuple[DecisionRow, ...]:
@@ -58,4 +59,5 @@ def _decision(row: Cells) -> DecisionRow:
         quote=number_or_none(row.get("quote") or ""),
         reason=row["reason"],
         detail=row["detail"],
+        raw_score=number_or_none(row.get("raw_score") or ""),
     )

@@ -13,7 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from marsshot.core.wording import counted
 from marsshot.model.integrity import source_name
+from marsshot.model.label import what_is_foreseen
 from marsshot.reporting.charts import area, curves, percent
 from marsshot.reporting.html_page import page
 from marsshot.reporting.interval_charts import Dot, labelled_dot_chart, numeric_dot_chart
@@ -39,14 +41,18 @@ def model_page(facts: Facts, name: str) -> str:
 
 
 def _about(facts: Facts) -> str:
-    days, rise = facts["label"]["shift_days"], float(facts["label"]["threshold"])
     return (
         f"Trained {facts['trained_at'][:16].replace('T', ' ')} UTC in {facts['mode']} mode on {facts['rows']:,} rows "
-        f"(daily bars of {source_name(facts)}) of {len(facts['symbols'])} tokens, {facts['first_date']} to "
-        f"{facts['last_date']}. A score says how likely a "
-        f"token is to rise {rise:.1%} or more within {days} days, on a scale where 0.5 is as likely as any; "
-        f"{facts['base_rate']:.1%} of the rows did."
+        f"(daily bars of {source_name(facts)}) of {counted(len(facts['symbols']), 'token')}, {facts['first_date']} to "
+        f"{facts['last_date']}, of which {facts['base_rate']:.1%} {what_is_foreseen(facts['label'])}. A score says how "
+        f"likely that is, on a scale where 0.5 is as likely as any.{_RANKS[facts['hold_out']['scale']]}"
     )
+
+
+_RANKS = {
+    "raw": "",
+    "rank": " A rank is the share of a year of the model's own scores, on dates that it was not fitted on, below one.",
+}
 
 
 def _verdict_list(facts: Facts) -> str:
@@ -132,16 +138,27 @@ def _marks(hold_out: Facts) -> list[tuple[float, str]]:
 def _thresholds(facts: Facts) -> str:
     hold_out, days = facts["hold_out"], facts["label"]["shift_days"]
     buy, sell = hold_out["buy"], hold_out["sell"]
-    names = ("Score", "Rose", "Lift", "Signals a day", "Days: none", "1 or 2", "over half", f"Return, {days} days")
+    is_rank = hold_out["scale"] == "rank"
+    names = (
+        *(("Rank", "Score") if is_rank else ("Score",)),
+        "Rose",
+        "Lift",
+        "Signals a day",
+        "Days: none",
+        "1 or 2",
+        "over half",
+        f"Return, {days} days",
+    )
     compared = ("Days compared", "Return", "Equally volatile", "Difference")
-    rows = [
-        _row(f"under {sell['threshold']} (sell)", sell, "mine"),
+    named = [
+        (f"under {sell['threshold']} (sell)", sell, "mine"),
         *(
-            _row(f"{row['threshold']} or more{_buys(row, buy)}", row, _buys(row, buy) and "mine")
+            (f"{row['threshold']} or more{_buys(row, buy)}", row, "mine" if row is buy else "")
             for row in _steps(hold_out)
         ),
-        _row("top tenth of each day", hold_out["top_tenth"], ""),
+        ("top tenth of each day", {**hold_out["top_tenth"], "raw": None}, ""),
     ]
+    rows = [_row(name, row, kind, is_rank=is_rank) for name, row, kind in named]
     head = "".join(f"<th>{name}</th>" for name in (*names, *compared))
     note = (
         "Days: the share of them on which no token is picked, one or two are, more than half are. "
@@ -165,9 +182,10 @@ def _buys(row: Facts, buy: Facts) -> str:
     return " (buy)" if row is buy else ""
 
 
-def _row(name: str, row: Facts, kind: str) -> str:
+def _row(name: str, row: Facts, kind: str, *, is_rank: bool) -> str:
     cells = [
         name,
+        *([_figure(row["raw"])] if is_rank else []),
         _both(row, "hit_rate", "{:.1%}"),
         _figure(row["lift"], "{:.2f}"),
         f"{row['signals_per_day']:.1f}",
@@ -229,6 +247,7 @@ def _made(facts: Facts) -> str:
     entries = {
         "hold-out": f"{hold_out['first_date']} to {hold_out['last_date']}, {hold_out['note']}",
         "search": f"best of {search['tried']} on the dates before; average precision, oldest first: {folds}",
+        "recipe": f"{facts['recipe']}, label {facts['label'].get('kind', 'rise')}",
         "parameters": _pairs(facts["parameters"]),
         "features": ", ".join(facts["features"]),
         "tokens": ", ".join(facts["symbols"]),

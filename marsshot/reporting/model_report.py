@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import joblib
@@ -20,6 +22,7 @@ from sklearn.metrics import average_precision_score, make_scorer
 from marsshot.core.domain import utc_text
 from marsshot.infra.clock import SystemClock
 from marsshot.model.features import has_features
+from marsshot.model.score_scale import Quantiles, rank_of, score_at, table_in
 from marsshot.training.day_statistics import day_weights
 from marsshot.training.evaluation import by_band, by_threshold, day_by_day, picks, ranking, top_tenth
 from marsshot.training.forest_search import SearchResult
@@ -30,16 +33,26 @@ if TYPE_CHECKING:
     from marsshot.config.settings import Settings
 
 IMPORTANCE_REPEATS = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scales:
+    """The tables of a model's own scores: of the model in the file, and of the one that scored the hold-out."""
+
+    of_all: dict[str, Any] | None
+    of_past: dict[str, Any] | None
+
+
 NOTE = "scored by a forerunner fitted on the dates before; the model in the file is fitted on all rows"
 
 
 def model_facts(
     data: pd.DataFrame,
     rows: pd.DataFrame,
-    features: Sequence[str],
     settings: Settings,
     found: SearchResult,
     frame: pd.DataFrame,
+    scales: Scales,
     *,
     seed: int,
     jobs: int,
@@ -48,7 +61,8 @@ def model_facts(
 
     data: the whole training file; rows: what was learnt from; frame: the hold-out, as with_forward_returns makes it.
     """
-    hold_out = _hold_out_facts(frame, settings)
+    hold_out = _hold_out_facts(frame, settings, scales)
+    features = [str(name) for name in found.past_model.feature_names_in_]
     return {
         "trained_at": utc_text(SystemClock().now()),
         "mode": settings.mode,
@@ -60,8 +74,10 @@ def model_facts(
         "first_date": f"{rows['date'].min():%Y-%m-%d}",
         "last_date": f"{rows['date'].max():%Y-%m-%d}",
         "symbols": sorted(rows["symbol"].unique()),
-        "features": list(features),
+        "features": features,
         "label": label_facts(settings),
+        "recipe": settings.training.recipe,
+        "score_scale": scales.of_all,
         "base_rate": float(rows["label"].mean()),
         "parameters": found.parameters,
         "search": {
@@ -89,12 +105,23 @@ def _versions() -> dict[str, str]:
 
 def label_facts(settings: Settings) -> dict[str, Any]:
     """Return what was to be foreseen."""
-    return {"shift_days": settings.training.shift_days, "threshold": str(settings.training.threshold)}
+    training = settings.training
+    if training.label == "relative":
+        return {"kind": "relative", "shift_days": training.label_days}
+    return {"shift_days": training.shift_days, "threshold": str(training.threshold)}
 
 
-def _hold_out_facts(frame: pd.DataFrame, settings: Settings) -> dict[str, Any]:
-    strategy, scores = settings.strategy, frame["score"].to_numpy()
+def _hold_out_facts(raw: pd.DataFrame, settings: Settings, scales: Scales) -> dict[str, Any]:
+    strategy, table = settings.strategy, table_in({"score_scale": scales.of_past})
+    scale = strategy.score_scale if table is not None else "raw"
+    frame = _ranked(raw, table) if scale == "rank" and table is not None else raw
+    scores = frame["score"].to_numpy()
+
+    def raw_at(threshold: Decimal) -> float | None:
+        return score_at(float(threshold), table) if scale == "rank" and table is not None else None
+
     return {
+        "scale": scale,
         "note": NOTE,
         "rows": len(frame),
         "dates": int(frame["date"].nunique()),
@@ -102,15 +129,28 @@ def _hold_out_facts(frame: pd.DataFrame, settings: Settings) -> dict[str, Any]:
         "last_date": f"{frame['date'].max():%Y-%m-%d}",
         "lowest_score": float(scores.min()),
         "highest_score": float(scores.max()),
-        **ranking(frame, settings.training.shift_days),
-        "buy": {"threshold": str(strategy.buy_threshold), **picks(frame, scores >= float(strategy.buy_threshold))},
-        "sell": {"threshold": str(strategy.sell_threshold), **picks(frame, scores < float(strategy.sell_threshold))},
-        "top_tenth": picks(frame, top_tenth(frame)),
-        "thresholds": by_threshold(frame),
+        **ranking(raw, settings.training.label_days),
+        "buy": {
+            "threshold": str(strategy.buy_threshold),
+            "raw": raw_at(strategy.buy_threshold),
+            **picks(frame, scores >= float(strategy.buy_threshold)),
+        },
+        "sell": {
+            "threshold": str(strategy.sell_threshold),
+            "raw": raw_at(strategy.sell_threshold),
+            **picks(frame, scores < float(strategy.sell_threshold)),
+        },
+        "top_tenth": picks(raw, top_tenth(raw)),
+        "thresholds": [{**row, "raw": raw_at(Decimal(row["threshold"]))} for row in by_threshold(frame)],
         "bands": by_band(frame),
         "days": day_by_day(frame, strategy.buy_threshold),
-        "scores": encode_scores(frame),
+        "scores": encode_scores(raw),
     }
+
+
+def _ranked(frame: pd.DataFrame, table: Quantiles) -> pd.DataFrame:
+    """Return the hold-out with ranks for scores."""
+    return frame.assign(score=[float(rank_of(float(score), table)) for score in frame["score"]])
 
 
 def _importance(

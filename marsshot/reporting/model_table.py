@@ -14,7 +14,9 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
+from marsshot.core.wording import counted
 from marsshot.model.integrity import source_name
+from marsshot.model.label import what_is_foreseen
 from marsshot.reporting.fitting_table import Column, FittingTable
 from marsshot.training.verdict import YARDSTICKS
 
@@ -31,20 +33,21 @@ def show(output: Path, facts: Mapping[str, Any]) -> None:
     console.print()
     console.print(_reach_table(future).render(console.width), highlight=False)
     console.print()
-    rise = f"rose {float(facts['label']['threshold']):.1%} in {facts['label']['shift_days']} days"
+    parameters = ", ".join(f"{name}={value}" for name, value in sorted(facts["parameters"].items()))
     lines = [
         f"Verdict: {facts['verdict']['words']}",
         *(f"Warning: {words}" for words in facts["warnings"]),
-        f"Dates {facts['first_date']} to {facts['last_date']}, {facts['base_rate']:.1%} of the rows {rise}. "
-        f"The hold-out was {future['note']}.",
-        f"Parameters: {', '.join(f'{name}={value}' for name, value in sorted(facts['parameters'].items()))}",
+        f"Dates {facts['first_date']} to {facts['last_date']}; of the rows, {facts['base_rate']:.1%} "
+        f"{what_is_foreseen(facts['label'])}. The hold-out was {future['note']}.",
+        f"Recipe {facts['recipe']}, label {facts['label'].get('kind', 'rise')}. Parameters: {parameters}",
     ]
     sys.stdout.writelines(f"{line}\n" for line in lines)
 
 
 def _ranking_table(output: Path, facts: Mapping[str, Any]) -> FittingTable:
     future, search = facts["hold_out"], facts["search"]
-    title = f"{output}: {facts['rows']} rows of {len(facts['symbols'])} tokens, daily bars of {source_name(facts)}"
+    tokens = counted(len(facts["symbols"]), "token")
+    title = f"{output}: {facts['rows']} rows of {tokens}, daily bars of {source_name(facts)}"
     names = ("average precision", "95 % interval", "ROC AUC")
     table = FittingTable(title, [Column(""), *(Column(name, is_number=True) for name in names)])
     base, score = np.mean(search["base_rates"]), np.mean(search["average_precision"])
@@ -60,7 +63,15 @@ def _ranking_table(output: Path, facts: Mapping[str, Any]) -> FittingTable:
 
 
 def _threshold_table(future: Mapping[str, Any], shift_days: int) -> FittingTable:
-    names = ("score", "per day", "rose", "95 % interval", f"{shift_days}-day\nreturn", "equally\nvolatile", "more")
+    names = (
+        _scale_name(future),
+        "per day",
+        "rose",
+        "95 % interval",
+        f"{shift_days}-day\nreturn",
+        "equally\nvolatile",
+        "more",
+    )
     columns = [Column(name, is_number=True) for name in names]
     table = FittingTable("What a score meant on the hold-out (returns after fees)", columns)
     buy = Decimal(future["buy"]["threshold"])
@@ -73,17 +84,23 @@ def _threshold_table(future: Mapping[str, Any], shift_days: int) -> FittingTable
 
 
 def _reach_table(future: Mapping[str, Any]) -> FittingTable:
-    names = ("score", "no token", "one or two", "over half")
-    table = FittingTable(
-        "On what share of the days a score is reached", [Column(name, is_number=True) for name in names]
-    )
+    names = (_scale_name(future), "raw score", "no token", "one or two", "over half")
+    table = FittingTable("On what share of the days it is reached by", [Column(name, is_number=True) for name in names])
     table.add(f"under {future['sell']['threshold']} (sell)", *_reached(future["sell"]))
+    for row in future["thresholds"][::THRESHOLD_STEP]:
+        if row["rows"] and Decimal(row["threshold"]) != Decimal(future["buy"]["threshold"]):
+            table.add(f"{row['threshold']} or more", *_reached(row))
     table.add(f"{future['buy']['threshold']} or more (buy)", *_reached(future["buy"]))
     return table
 
 
+def _scale_name(future: Mapping[str, Any]) -> str:
+    return "rank" if future["scale"] == "rank" else "score"
+
+
 def _reached(row: Mapping[str, Any]) -> list[str]:
-    return [f"{row[f'days_with_{count}']:.0%}" for count in ("none", "one_or_two", "over_half")]
+    raw = float(row["threshold"]) if row["raw"] is None else row["raw"]
+    return [f"{raw:.3f}", *(f"{row[f'days_with_{count}']:.0%}" for count in ("none", "one_or_two", "over_half"))]
 
 
 def _picked(row: Mapping[str, Any]) -> list[str]:

@@ -131,9 +131,16 @@ def decide_sell(
     """Decide about a held token: sold under the threshold, unless a big gain lets it skip this once."""
 
     def decided(action: Action, reason: DecisionReason, told: str = "", quote: Decimal | None = None) -> Decision:
-        probability = score.probability if score else None
+        probability, raw = _scores_of(score)
         return Decision(
-            symbol=symbol, held=True, probability=probability, action=action, reason=reason, told=told, quote=quote
+            symbol=symbol,
+            held=True,
+            probability=probability,
+            action=action,
+            reason=reason,
+            told=told,
+            quote=quote,
+            raw_score=raw,
         )
 
     if score is None or score.probability is None:
@@ -151,8 +158,16 @@ def decide_buy(symbol: str, score: Score | None, blockers: Blocker | None, rules
     """Decide about a token that is not held: bought from the threshold on."""
 
     def decided(action: Action, reason: DecisionReason, told: str = "") -> Decision:
-        probability = score.probability if score else None
-        return Decision(symbol=symbol, held=False, probability=probability, action=action, reason=reason, told=told)
+        probability, raw = _scores_of(score)
+        return Decision(
+            symbol=symbol,
+            held=False,
+            probability=probability,
+            action=action,
+            reason=reason,
+            told=told,
+            raw_score=raw,
+        )
 
     if score is None or score.probability is None:
         return decided(Action.LEAVE, *_not_scored(score))
@@ -161,6 +176,11 @@ def decide_buy(symbol: str, score: Score | None, blockers: Blocker | None, rules
     if blockers is not None:
         return decided(Action.LEAVE, *blockers)
     return decided(Action.BUY, DecisionReason.AT_BUY_THRESHOLD)
+
+
+def _scores_of(score: Score | None) -> tuple[Decimal | None, Decimal | None]:
+    """Return the score that decides, and the raw one where that is another."""
+    return (None, None) if score is None or score.probability is None else (score.probability, score.raw)
 
 
 def _not_scored(score: Score | None) -> Blocker:

@@ -26,6 +26,7 @@ COLUMNS = (
     "quote",
     "reason",
     "detail",
+    "raw_score",
 )
 
 
@@ -61,9 +62,12 @@ def score_text(decision: Decision) -> LocalizedText:
     """Return the score, and how often the model was right at such scores, in words."""
     if decision.probability is None:
         return LocalizedText("score.none")
+    facts = {"score": decision.probability, "raw": decision.raw_score}
+    is_rank = decision.raw_score is not None
     if decision.hit_rate is None or decision.hit_rows is None:
-        return LocalizedText("score.alone", score=decision.probability)
-    return LocalizedText("score.with_rate", score=decision.probability, rate=decision.hit_rate, rows=decision.hit_rows)
+        return LocalizedText("rank.alone", **facts) if is_rank else LocalizedText("score.alone", **facts)
+    facts |= {"rate": decision.hit_rate, "rows": Decimal(decision.hit_rows)}
+    return LocalizedText("rank.with_rate", **facts) if is_rank else LocalizedText("score.with_rate", **facts)
 
 
 def skip_text(outcome: StepOutcome) -> LocalizedText:
@@ -96,4 +100,5 @@ def csv_row(day: str, time: str, decision: Decision, rules: DailyRules, catalog:
         text(decision.quote),
         decision.reason,
         catalog.render(reason_text(decision, rules)),
+        text(decision.raw_score),
     ]

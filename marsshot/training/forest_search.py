@@ -16,12 +16,17 @@ import numpy as np
 import pandas as pd
 from joblib import parallel_config
 from sklearn import config_context
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.compose import ColumnTransformer
+from sklearn.ensemble import RandomForestClassifier, VotingClassifier
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, make_scorer
 from sklearn.model_selection import ParameterSampler, RandomizedSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from marsshot.training.cross_validation import PurgedWalkForward, Rows, hold_out
 from marsshot.training.day_statistics import Floats, day_weights
+from marsshot.training.recipes import SEED, Recipe, SearchSpace
 
 MIN_DATES = 30
 HOLD_OUT_SHARE = 0.20
@@ -31,29 +36,7 @@ SPLITS = 3
 # More trees only ever steady a forest, so their number is not searched: few compare candidates, many go to work.
 SEARCH_TREES = 20
 FINAL_TREES = 150
-SMALL_DATA_ROWS = 10_000
 BATCH = 4  # candidates per thread that are tried between two looks at the bar: fits differ in length
-
-
-def search_space(rows: int) -> dict[str, Sequence[object]]:
-    """Return the parameters to draw from: large data takes a quarter of the rows per tree.
-
-    Forests of shallow trees rank as well, but give every row a score near 0.5: hardly one would reach the thresholds to
-    buy at and to sell under. What was measured: docs/EXPERIMENTS.md.
-    """
-    if rows <= SMALL_DATA_ROWS:
-        return {
-            "min_samples_leaf": (15, 20, 25, 30, 40),
-            "max_features": (0.5, 0.75, 1.0),
-            "max_samples": (0.5, 0.75, None),
-            "max_depth": (8, 12, None),
-        }
-    return {
-        "min_samples_leaf": (10, 15, 20, 30),
-        "max_features": (0.5, 0.75, 1.0),
-        "max_samples": (0.25,),
-        "max_depth": (8, 12, None),
-    }
 
 
 class TooLittleDataError(ValueError):
@@ -92,9 +75,9 @@ class _ProgressSearch(RandomizedSearchCV):  # type: ignore[misc]
         return RandomizedSearchCV, (self.estimator, self.param_distributions)
 
 
-def draw_candidates(rows: int, n_iter: int, seed: int) -> list[dict[str, Any]]:
+def draw_candidates(rows: int, n_iter: int, seed: int, recipe: Recipe) -> list[dict[str, Any]]:
     """Return the parameters that the search tries; the whole space if n_iter is as large."""
-    space = search_space(rows)
+    space = recipe.search_space(rows)
     size = math.prod(len(values) for values in space.values())
     return list(ParameterSampler(space, min(n_iter, size), random_state=seed))
 
@@ -106,7 +89,7 @@ def estimated_cost(candidate: Mapping[str, Any]) -> float:
 
 def search_forest(
     rows: pd.DataFrame,
-    features: Sequence[str],
+    recipe: Recipe,
     *,
     label_days: int,
     candidates: Sequence[Mapping[str, Any]],
@@ -117,16 +100,19 @@ def search_forest(
 ) -> SearchResult:
     """Search on the past, score the best on the hold-out. rows: date, features and label, by date.
 
-    candidates: what draw_candidates gave. jobs: threads to use. workers: those of a joblib backend that stands
-    already, such as a cluster's; None for this process.
+    candidates: what draw_candidates gave of the recipe. jobs: threads to use. workers: those of a joblib backend that
+    stands already, such as a cluster's; None for this process.
     Raises TooLittleDataError if the rows are too few, or of one class only.
     """
-    dates, labels = rows["date"].to_numpy(), rows["label"].to_numpy()
+    dates, labels, features = rows["date"].to_numpy(), rows["label"].to_numpy(), recipe.columns
     _check_enough(dates, labels)
     past, future = hold_out(dates, HOLD_OUT_SHARE, label_days, EMBARGO_DAYS)
     folds = _folds(dates[past], labels[past], label_days)
     weights = day_weights(dates[past])
-    search = _new_search(len(rows), folds, seed, jobs if workers is None else -1)
+    is_fitted = recipe.fitted_dates(dates[past])
+    forest = new_forest(seed, 1, n_estimators=SEARCH_TREES, monotonic_cst=recipe.monotonic(features))
+    fitted_folds = [(train[is_fitted[train]], test) for train, test in folds]
+    search = _new_search(forest, recipe.search_space(len(rows)), fitted_folds, seed, jobs if workers is None else -1)
     search.candidates, search.on_progress = candidates, on_progress
     search.batch = workers or (1 if jobs == 1 else BATCH * jobs)
     # Threads over fits, and one in each forest: several layers would fight for the cores.
@@ -135,7 +121,7 @@ def search_forest(
         search.fit(rows[list(features)].iloc[past], labels[past], sample_weight=weights, day_weight=weights)
     best = search.best_index_
     parameters = {**search.best_params_, "n_estimators": FINAL_TREES}
-    past_model = fit(rows.iloc[past], features, parameters, seed, jobs)
+    past_model = fit(rows.iloc[past], features, parameters, seed, jobs, recipe)
     return SearchResult(
         parameters=parameters,
         tried=len(search.cv_results_["params"]),
@@ -148,13 +134,15 @@ def search_forest(
     )
 
 
-def _new_search(rows: int, folds: Sequence[tuple[Rows, Rows]], seed: int, jobs: int) -> _ProgressSearch:
+def _new_search(
+    forest: Any, space: SearchSpace, folds: Sequence[tuple[Rows, Rows]], seed: int, jobs: int
+) -> _ProgressSearch:
     """Return a search that weighs every date alike, in the fits and in the score."""
     score = make_scorer(average_precision_score, response_method="predict_proba")
     with config_context(enable_metadata_routing=True):
         return _ProgressSearch(
-            new_forest(seed, 1, n_estimators=SEARCH_TREES).set_fit_request(sample_weight=True),
-            search_space(rows),
+            forest.set_fit_request(sample_weight=True),
+            dict(space),
             scoring=score.set_score_request(sample_weight="day_weight"),
             n_jobs=jobs,
             cv=folds,
@@ -169,16 +157,38 @@ def new_forest(seed: int, jobs: int, **parameters: Any) -> Any:
     return RandomForestClassifier(class_weight="balanced_subsample", random_state=seed, n_jobs=jobs, **parameters)
 
 
-def fit(rows: pd.DataFrame, features: Sequence[str], parameters: Mapping[str, Any], seed: int, jobs: int) -> Any:
-    """Return a forest fitted on features and label, every date alike, set to score with one thread.
+def fit(
+    rows: pd.DataFrame,
+    features: Sequence[str],
+    parameters: Mapping[str, Any],
+    seed: int,
+    jobs: int,
+    recipe: Recipe = SEED,
+) -> Any:
+    """Return a model fitted on features and label, every date alike, set to score with one thread.
 
     That is faster for a few rows.
     """
+    chosen = rows[recipe.fitted_dates(rows["date"].to_numpy())]
+    values, labels, weights = chosen[list(features)], chosen["label"].to_numpy(), day_weights(chosen["date"].to_numpy())
+    forest = new_forest(seed, jobs, monotonic_cst=recipe.monotonic(features), **parameters)
     with parallel_config(backend="threading"):  # one forest stays on this machine, whatever the search runs on
-        forest = new_forest(seed, jobs, **parameters)
-        weights = day_weights(rows["date"].to_numpy())
-        forest.fit(rows[list(features)], rows["label"].to_numpy(), sample_weight=weights)
-    return forest.set_params(n_jobs=None)
+        if recipe.line_on is None or recipe.line_on not in features:
+            return forest.fit(values, labels, sample_weight=weights).set_params(n_jobs=None)
+        with config_context(enable_metadata_routing=True):
+            model = _with_line(forest, recipe.line_on).fit(values, labels, sample_weight=weights)
+    model.estimators_[0].set_params(n_jobs=None)
+    return model.set_params(forest__n_jobs=None)
+
+
+def _with_line(forest: Any, column: str) -> Any:
+    """Return a forest and a logistic line on one column, whose scores are averaged; both are balanced."""
+    line = make_pipeline(
+        ColumnTransformer([("root", FunctionTransformer(np.sqrt), [column])]),
+        StandardScaler().set_fit_request(sample_weight=True),
+        LogisticRegression(class_weight="balanced").set_fit_request(sample_weight=True),
+    )
+    return VotingClassifier([("forest", forest.set_fit_request(sample_weight=True)), ("line", line)], voting="soft")
 
 
 def predict_scores(forest: Any, rows: pd.DataFrame) -> Floats:

@@ -11,7 +11,7 @@ from marsshot.backtesting.request import BacktestRequest
 from marsshot.backtesting.scoring.daily_scores import DailyScores, full_feature_table, refuse_overlap
 from marsshot.backtesting.scoring.walk_forward import Training, WalkForwardPlan, training_rows_known_on, walk_forward
 from marsshot.backtesting.simulation.engine import run
-from marsshot.config.settings import TrainingSection
+from marsshot.config.training_settings import TrainingSection
 from marsshot.core.domain import Score
 from marsshot.core.errors import InputError
 from marsshot.model.model_files import LoadedModel

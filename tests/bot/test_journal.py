@@ -301,6 +301,8 @@ def test_a_line_of_the_log_tells_score_hit_rate_action_and_reason() -> None:
     assert decision_text(a_decision(), DAILY_RULES) == "ADA: score 0.710, buy: 0.70 or more"
     line = decision_text(a_decision(hit_rate=D("0.625"), hit_rows=40), DAILY_RULES)
     assert "of 40 unseen days with such a score, 62.5 % were" in line
+    ranked = decision_text(a_decision(raw_score=D("0.561")), DAILY_RULES)
+    assert ranked == "ADA: rank 0.710 (raw score 0.561), buy: 0.70 or more"
     silent = a_decision(probability=None, action=Action.LEAVE, reason=DecisionReason.NO_BAR)
     expected = "ADA: no score, leave: LunarCrush has no complete bar of yesterday"
     assert decision_text(silent, DAILY_RULES) == expected
@@ -323,7 +325,10 @@ def test_a_row_has_a_cell_for_each_column_and_empty_ones_for_what_is_not_known()
         "quote": "100",
         "reason": "at_buy_threshold",
         "detail": "score de 0,70 ou plus",
+        "raw_score": "",
     }
+    ranked = csv_row("d", "t", a_decision(raw_score=D("0.561")), DAILY_RULES, Catalog("en"))
+    assert ranked[COLUMNS.index("raw_score")] == "0.561"
     empty = csv_row("d", "t", a_decision(probability=None), DAILY_RULES, Catalog("en"))
     assert [empty[COLUMNS.index(name)] for name in ("probability", "hit_rate", "hit_rows", "quote")] == [""] * 4
 
@@ -337,3 +342,12 @@ def test_a_row_of_equity_without_a_zone_or_a_number_is_left_out(tmp_path: Path) 
     path = tmp_path / "equity.csv"
     path.write_text("2026-01-01T00:30:00,1,2,3\n2026-01-02T00:30:00Z,1,2,NaN\n2026-01-03T00:30:00Z,1,2,3\n")
     assert read_equity(path, Disk()) == [(datetime(2026, 1, 3, 0, 30, tzinfo=UTC), Decimal(3))]
+
+
+def test_decisions_of_an_older_version_get_the_column_of_the_raw_score(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text('day,detail\n2026-01-01,"a, b"\n')
+    AppendOnlyCsv(path, ("day", "detail", "raw_score"), Disk(), former=("day", "detail")).append(
+        [("2026-01-03", "c", "0.5")]
+    )
+    assert path.read_text() == 'day,detail,raw_score\n2026-01-01,"a, b"\n2026-01-03,c,0.5\n'

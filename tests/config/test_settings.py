@@ -167,7 +167,9 @@ def test_a_file_with_the_owners_keys_and_a_mode_is_complete(tmp_path: Path) -> N
     assert settings.strategy.daily_update_minute_utc == 30
     assert settings.strategy.max_price_divergence == D("0.10")
     assert settings.strategy.max_history_divergence == D("0.50")
-    assert settings.training.model_dump() == {"days": 365, "shift_days": 2, "threshold": D("0.05"), "n_iter": 30}
+    label = {"days": 365, "shift_days": 2, "threshold": D("0.05"), "label": "rise"}
+    assert settings.training.model_dump() == label | {"n_iter": 30, "recipe": "seed"}
+    assert settings.strategy.score_scale == "raw"
     assert settings.lunarcrush.base_url == "https://lunarcrush.com"
     assert settings.lunarcrush.requests_per_minute == 10
     assert settings.coinbase.base_url == "https://api.coinbase.com"

@@ -13,6 +13,7 @@ import pandas as pd
 
 from marsshot.backtesting.history.market_history import MARKET, Dataset
 from marsshot.config.settings import Settings
+from marsshot.config.training_settings import ScoreScale
 from marsshot.core.domain import Score, Scoring
 from marsshot.core.errors import InputError
 from marsshot.core.reasons import DecisionReason
@@ -69,7 +70,12 @@ def _market_bars(dataset: Dataset, coin: str) -> DailyBars:
 
 
 def score_days(
-    table: pd.DataFrame, tokens: Collection[str], first: date, last: date, model: LoadedModel
+    table: pd.DataFrame,
+    tokens: Collection[str],
+    first: date,
+    last: date,
+    model: LoadedModel,
+    scale: ScoreScale = "raw",
 ) -> dict[date, dict[str, Score]]:
     """Return the scores for the passes from the first to the last day, each from the rows of the day before.
 
@@ -78,7 +84,7 @@ def score_days(
     inside = (table["date"] >= pd.Timestamp(first - DAY)) & (table["date"] <= pd.Timestamp(last - DAY))
     rows = table[inside & table["symbol"].isin(tokens)]
     days: dict[date, dict[str, Score]] = {}
-    for day, score in zip(rows["date"].dt.date.tolist(), score_rows(rows, model), strict=True):
+    for day, score in zip(rows["date"].dt.date.tolist(), score_rows(rows, model, scale), strict=True):
         days.setdefault(day + DAY, {})[score.symbol] = score
     return days
 

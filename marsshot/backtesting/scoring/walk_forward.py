@@ -6,20 +6,23 @@ The search and the fit are forest_search.py's. Parameters are searched once in a
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any
 
 import pandas as pd
 
 from marsshot.backtesting.scoring.daily_scores import DAY, score_days
-from marsshot.config.settings import TrainingSection
+from marsshot.config.training_settings import ScoreScale, TrainingSection
 from marsshot.core.domain import Score
 from marsshot.core.errors import InputError
 from marsshot.model.features import FEATURES, RATIOS, has_features, labelled
 from marsshot.model.model_files import LoadedModel
 from marsshot.training import forest_search
 from marsshot.training.forest_search import TooLittleDataError
+from marsshot.training.out_of_sample import out_of_sample_scores, score_scale_facts
+from marsshot.training.recipes import RECIPES, Recipe
+from marsshot.training.relative_label import with_relative_label
 
 SEARCH_EVERY = 12  # trainings
 SEED = 42
@@ -36,6 +39,12 @@ class WalkForwardPlan:
     jobs: int = 1
     features: tuple[str, ...] = FEATURE_COLUMNS
     seed: int = SEED  # of every draw: the candidates of a search, the forests
+    scale: ScoreScale = "raw"
+
+    @property
+    def recipe(self) -> Recipe:
+        """What the models are made of."""
+        return replace(RECIPES[self.training.recipe], columns=self.features)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +64,8 @@ def training_rows_known_on(
     """Return the labelled rows that `build_csv.py` could have written on this day."""
     past = table[(table["date"] < pd.Timestamp(day)) & (table["date"] >= pd.Timestamp(day - training.days * DAY))]
     rows = labelled(past.reset_index(drop=True), training.shift_days, training.threshold)
+    if training.label == "relative":
+        rows = with_relative_label(rows)
     complete = has_features(rows, features).all(axis=1)
     return rows[complete].reset_index(drop=True)
 
@@ -81,16 +92,13 @@ def walk_forward(
         parameters_searched = len(done) % SEARCH_EVERY == 0
         if parameters_searched:
             parameters = _search(rows, day, plan)
-        model = LoadedModel(
-            forest_search.fit(rows, plan.features, parameters, plan.seed, plan.jobs), {}, plan.features, ""
-        )
         end = min(day + timedelta(days=plan.retrain_days - 1), last)
-        days |= score_days(table, tokens, day, end, model)
+        days |= score_days(table, tokens, day, end, _fitted(rows, parameters, plan), plan.scale)
         done.append(
             Training(
                 day=day,
                 rows=len(rows),
-                last_close=rows["date"].max().date() + plan.training.shift_days * DAY,
+                last_close=rows["date"].max().date() + plan.training.label_days * DAY,
                 parameters=parameters,
                 parameters_searched=parameters_searched,
             )
@@ -100,13 +108,24 @@ def walk_forward(
     return days, done
 
 
+def _fitted(rows: pd.DataFrame, parameters: dict[str, Any], plan: WalkForwardPlan) -> LoadedModel:
+    """Return a model of these rows, with the table of its own scores where these are to be ranks."""
+    estimator = forest_search.fit(rows, plan.features, parameters, plan.seed, plan.jobs, plan.recipe)
+    facts = dict[str, Any]()
+    if plan.scale == "rank":
+        label_days = plan.training.label_days
+        scores = out_of_sample_scores(rows, plan.features, parameters, plan.seed, plan.jobs, plan.recipe, label_days)
+        facts = {"score_scale": score_scale_facts(scores)}
+    return LoadedModel(estimator, facts, plan.features, "")
+
+
 def _search(rows: pd.DataFrame, day: date, plan: WalkForwardPlan) -> dict[str, Any]:
     try:
         return forest_search.search_forest(
             rows,
-            plan.features,
-            label_days=plan.training.shift_days,
-            candidates=forest_search.draw_candidates(len(rows), plan.tries, plan.seed),
+            plan.recipe,
+            label_days=plan.training.label_days,
+            candidates=forest_search.draw_candidates(len(rows), plan.tries, plan.seed, plan.recipe),
             seed=plan.seed,
             jobs=plan.jobs,
             workers=None,
