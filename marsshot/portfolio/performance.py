@@ -45,6 +45,21 @@ def with_cash_flow(book: Book, amount: Decimal, worth: Decimal, now: datetime) -
     return replace(book, capital=capital, performance_base=base, unwritten_cash_flows=flows, worth_top=top)
 
 
+def with_recorded_flows(book: Book, flows: Iterable[CashFlow]) -> Book:
+    """Count the rows of cash_flows.csv that are later than the book: of an older book, or of one made anew.
+
+    What everything was worth at each of them is not known: the index goes on as if they had come at the base's moment.
+    """
+    base = book.performance_base
+    later = sorted((flow for flow in flows if flow.time > base.last_flow_at), key=lambda flow: flow.time)
+    if not later:
+        return book
+    amount = sum((flow.amount for flow in later), ZERO)
+    worth = (book.capital_started if base.worth is None else base.worth) + amount
+    base = replace(base, worth=worth, net_flows=base.net_flows + amount, last_flow_at=later[-1].time)
+    return replace(book, capital=book.capital + amount, performance_base=base, worth_top=None)
+
+
 def _later_than(before: str, now: datetime) -> str:
     """Return the moment as a text that no earlier row has: by that a row that is written already is known."""
     time = utc_text(now)

@@ -11,7 +11,14 @@ from hypothesis import strategies as st
 
 from marsshot.core.decisions import BOUGHT
 from marsshot.core.domain import Book, CashFlow, PlannedBuy, WorthTop
-from marsshot.portfolio.performance import free_capital, index_at, largest_fall, profit_at, with_cash_flow
+from marsshot.portfolio.performance import (
+    free_capital,
+    index_at,
+    largest_fall,
+    profit_at,
+    with_cash_flow,
+    with_recorded_flows,
+)
 from marsshot.portfolio.serialization import book_from_json, book_to_json
 from tests.helpers.builders import a_book, a_plan, buy_intent
 
@@ -104,3 +111,17 @@ def test_what_a_plan_has_set_aside_and_an_order_may_have_spent_is_not_free() -> 
 def test_the_largest_fall_is_the_largest_between_a_top_and_what_came_after(indices: list[Decimal]) -> None:
     by_hand = max(1 - low / top for n, top in enumerate(indices) for low in indices[n:])
     assert largest_fall(indices) == by_hand
+
+
+@given(brought=amounts, taken=amounts)
+def test_recorded_flows_are_counted_once_and_are_no_profit(brought: Decimal, taken: Decimal) -> None:
+    rows = [
+        CashFlow(time="2026-01-02T00:00:00Z", amount=brought, capital_after=D(1000) + brought),
+        CashFlow(time="2026-01-03T00:00:00Z", amount=-taken, capital_after=D(1000) + brought - taken),
+    ]
+    book = with_recorded_flows(a_book(capital=D(1000), capital_started=D(1000)), reversed(rows))
+    assert book.capital == 1000 + brought - taken
+    assert with_recorded_flows(book, rows) == book
+    assert profit_at(book.capital, book) == 0
+    assert book.capital <= 0 or index_at(book.capital, book) == 1
+    assert book.unwritten_cash_flows == ()

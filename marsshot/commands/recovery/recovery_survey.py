@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 
 from marsshot.bot.bootstrap import trading_exchange
-from marsshot.config.bot_files import BOOK, TRADES
+from marsshot.config.bot_files import BOOK, CASH_FLOWS, TRADES
 from marsshot.config.settings import Settings
 from marsshot.core.catalog import LocalizedText
 from marsshot.core.domain import Account, Book, OwnOrder, Position, TradeRow, TradingRules
@@ -24,7 +24,9 @@ from marsshot.infra.clock import Clock
 from marsshot.market_data.bar_cache import CLOSE, DailyBars
 from marsshot.market_data.base import DailyBarSource
 from marsshot.market_data.daily_bar_sources import open_source, source_kind
+from marsshot.portfolio.cash_flows_file import read_cash_flows
 from marsshot.portfolio.ledger import new_book
+from marsshot.portfolio.performance import with_recorded_flows
 from marsshot.portfolio.reconciliation import MARGIN_MS, since_ms
 from marsshot.portfolio.recovery import Recovery, fitted_to_account, orders_unknown_to, replayed
 from marsshot.portfolio.serialization import book_from_json
@@ -74,8 +76,11 @@ def survey(settings: Settings, clock: Clock, base: Book | None, notify: Callable
     notify: is told what is being asked. Raises TemporaryError or AccountTroubleError.
     """
     exchange = trading_exchange(settings, clock, lambda: base or begun)
+    flows = read_cash_flows(settings.file(CASH_FLOWS), Disk())
     begun = new_book(settings.mode, settings.quote_asset, settings.strategy.capital_initial, clock.now())
+    begun = with_recorded_flows(begun, flows)
     if base is not None:
+        base = with_recorded_flows(base, flows)
         exchange.keep_quiet_until(base.exchange_quiet_until_ms, base.exchange_quiet_reason)
     now_ms = exchange.server_ms()  # before the orders: what comes later is looked for by the next comparison
     account, trades = exchange.account(), readable_trades(settings.file(TRADES))

@@ -174,6 +174,28 @@ def test_an_old_book_put_back_catches_up(harness: ProcessHarness, command: Comma
     assert len((harness.folder / "trades.csv").read_text().splitlines()) == 5, "no row is written twice"
 
 
+@pytest.mark.parametrize("has_old_book", [True, False])
+def test_what_the_owner_has_brought_is_counted_once(
+    harness: ProcessHarness, command: Command, *, has_old_book: bool
+) -> None:
+    command("intraday")  # begins the book, with 1000 of the 1500 USDT
+    old = (harness.folder / "bot_state.json").read_bytes()
+    assert command("deposit", "300", "--yes")[0] == 0
+    assert command("withdraw", "20", "--yes")[0] == 0
+    bought_and_sold(harness)
+    if has_old_book:
+        (harness.folder / "bot_state.json").write_bytes(old)
+    else:
+        (harness.folder / "bot_state.json").unlink()
+    code, shown = command("recover", "--yes")
+    assert code == 0, shown
+    assert book_of(harness).capital == harness.market.exchange.free["USDT"] - 220, "220 of the 1500 are the owner's"
+    assert command("recover", "--yes")[0] == 0
+    assert book_of(harness).capital == harness.market.exchange.free["USDT"] - 220, "and not once more"
+    rows = (harness.folder / "cash_flows.csv").read_text().splitlines()
+    assert [row.split(",")[1] for row in rows] == ["amount", "300", "-20"]
+
+
 def test_it_finds_orders_that_resume_has_left_behind(harness: ProcessHarness, command: Command) -> None:
     command("intraday")
     bought_and_sold(harness)
