@@ -56,7 +56,7 @@ def show_status(settings: Settings, *, as_json: bool) -> int:
     if state is None and settings.mode != "demo":  # nobody has the book, however young the last sign of life is
         facts |= {"running": False, "running_since": None, "version": None, "next_check": None}
     if as_json:
-        print(json.dumps(facts, indent=1))  # noqa: T201
+        print(json.dumps(facts | {"scores": _score_facts(settings, now)}, indent=1))  # noqa: T201
         return 0
     catalog = Catalog(settings.language, zone=settings.zone)
     facts |= {
@@ -67,7 +67,21 @@ def show_status(settings: Settings, *, as_json: bool) -> int:
         ],
     }
     _print(status_lines(facts | _why_paused(control, book, catalog), now, catalog))
+    _print(_score_lines(settings, now, catalog))
     return 0
+
+
+def _score_facts(settings: Settings, now: datetime) -> dict[str, Any] | None:
+    from marsshot.reporting.score_report import score_facts  # noqa: PLC0415 - numpy, which the daemon does without
+
+    return score_facts(settings, now.date())
+
+
+def _score_lines(settings: Settings, now: datetime, catalog: Catalog) -> Iterable[str]:
+    from marsshot.reporting.score_report import score_lines  # noqa: PLC0415 - numpy, which the daemon does without
+
+    heading, *lines = score_lines(settings, now.date(), catalog)
+    return ["", heading, *(f"  {line}" for line in lines)]
 
 
 def show_daily_update(settings: Settings, day: date) -> int:

@@ -92,11 +92,12 @@ def share(numbers: NDArray[np.intp], weights: Floats, hits: ArrayLike) -> tuple[
     value, interval = ratio(per_day(numbers, weights * np.asarray(hits)), per_day(numbers, weights))
     if value is None:
         return None, None
-    low, high = _wilson(value, int(np.count_nonzero(weights)))
+    low, high = wilson(value, int(np.count_nonzero(weights)))
     return value, (min(low, *(interval or (low,))), max(high, *(interval or (high,))))
 
 
-def _wilson(value: float, count: int) -> Interval:
+def wilson(value: float, count: float) -> Interval:
+    """Return the interval of a share found in so many independent rows, one or more. Source: as `share`."""
     middle = (value + _Z**2 / (2 * count)) / (1 + _Z**2 / count)
     reach = _Z / (1 + _Z**2 / count) * np.sqrt(value * (1 - value) / count + _Z**2 / (4 * count**2))
     return max(0.0, float(middle - reach)), min(1.0, float(middle + reach))

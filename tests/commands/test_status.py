@@ -590,3 +590,13 @@ def test_sell_all_of_one_mode_is_not_the_others() -> None:
     ControlFiles(some_settings(mode="live")).request_sell_all()
     assert not ControlFiles(some_settings(mode="paper")).is_sell_all_requested()
     assert not ControlFiles(some_settings(mode="demo")).is_sell_all_requested()
+
+
+def test_what_became_of_the_scores_stands_at_the_end(capsys: pytest.CaptureFixture[str]) -> None:
+    saved(a_book())
+    show_status(some_settings(), as_json=False)
+    *_, heading, line = capsys.readouterr().out.splitlines()
+    assert heading == "Scores of 0.70 and more in the last 90 days:"
+    assert line.startswith("  none whose outcome is known yet")
+    show_status(some_settings(), as_json=True)
+    assert json.loads(capsys.readouterr().out)["scores"]["known"] == 0

@@ -311,6 +311,18 @@ def test_a_model_card_that_is_none_is_told_and_the_rest_shown() -> None:
     assert "train_model.py" in told
 
 
+def test_what_became_of_the_scores_is_told_and_told_anew_after_a_pass() -> None:
+    write_bot_files()
+    row = "2021-02-{day},,NOBAR,false,0.9,0.6,50,buy,,x,y"
+    write_decisions(row.format(day=15))
+    dashboard = open_dashboard()
+    assert "a daily bar is missing: 1" in words_of(dashboard.text("/model"))
+    write_decisions(row.format(day=15), row.format(day=16))
+    assert "a daily bar is missing: 2" in words_of(dashboard.text("/model"))
+    write_decisions("2021-02-15,,FET,true,much,,,x,,x,y")
+    assert "What became of the scores cannot be told" in words_of(dashboard.text("/model"))
+
+
 def test_a_report_is_locked_into_a_policy_of_its_own() -> None:
     write_bot_files()
     dashboard = open_dashboard()

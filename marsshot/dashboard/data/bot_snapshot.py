@@ -26,6 +26,7 @@ from marsshot.config.bot_files import (
 )
 from marsshot.config.loader import read_settings
 from marsshot.config.settings import Settings
+from marsshot.core.catalog import Catalog
 from marsshot.core.domain import Book, CashFlow
 from marsshot.core.errors import InputError
 from marsshot.core.reasons import UnsoldReason
@@ -42,6 +43,7 @@ from marsshot.monitoring.bot_state import read_state
 from marsshot.portfolio.cash_flows_file import read_cash_flows
 from marsshot.portfolio.trades_file import Trade, read_trades, with_trades_of_book
 from marsshot.reporting.decision_records import DecisionRow, parse_decisions, unreadable_line
+from marsshot.reporting.score_report import score_lines
 from positions_store import load_state
 
 SnapshotPart = Literal["facts", "trades", "decisions", "equity", "card"]
@@ -90,6 +92,7 @@ class BotFiles:
         self._now = now
         self.asked = AskedRequests()
         self._files = FileCache()
+        self._scores: tuple[object, list[str]] | None = None
 
     @property
     def settings(self) -> Settings:
@@ -163,6 +166,16 @@ class BotFiles:
         if self._settings.mode != "demo" or seen is None:
             return candles
         return tuple(one for one in candles if one.day + timedelta(days=1) <= seen)
+
+    def score_lines(self, catalog: Catalog) -> list[str]:
+        """Return what became of the model's scores; made anew when a pass has written, or what counts has changed."""
+        settings = self._settings
+        seen = read_last_seen(settings.file(LAST_SEEN), Disk()).time if settings.mode == "demo" else None
+        today = (seen or self._now()).date()
+        stamp = (file_fingerprint(settings.file(DECISIONS)), today, catalog.language, settings)
+        if self._scores is None or self._scores[0] != stamp:
+            self._scores = (stamp, score_lines(settings, today, catalog))
+        return self._scores[1]
 
     def _read(self, faults: list[str], path: Path, parse: Callable[[Path], Content], default: Content) -> Content:
         try:

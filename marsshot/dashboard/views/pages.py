@@ -142,7 +142,9 @@ class Pages:
         """Return the model's facts and the reports that there are."""
         state = self._bot_files.snapshot("card")
         reports = [name for name in REPORTS if report_path(state.settings, name)]
-        return render_page("model", state, card=state.card, reports=reports)
+        return render_page(
+            "model", state, card=state.card, reports=reports, scores=self._bot_files.score_lines(g.words)
+        )
 
     def log(self) -> str:
         """Return the end of the log."""
