@@ -155,6 +155,14 @@ def _parser(help_text: Callable[[str], str | None]) -> argparse.ArgumentParser:
     return parser
 
 
+def _days(text: str) -> int:
+    """Read a whole number of days. Raises ValueError, which argparse tells."""
+    days = int(text)
+    if days < 1:
+        raise ValueError
+    return days
+
+
 def _add_request_arguments(command: argparse.ArgumentParser, name: str, help_text: Callable[[str], str | None]) -> None:
     if name in {"sell", "exclude", "include"}:
         command.add_argument("token", metavar="TOKEN", help=help_text("help.option.token"))
@@ -162,6 +170,8 @@ def _add_request_arguments(command: argparse.ArgumentParser, name: str, help_tex
         command.add_argument("amount", metavar="AMOUNT", help=help_text("help.option.amount"))
     if name in {"sell-all", "sell", "deposit", "withdraw", "recover"}:
         command.add_argument("--yes", action="store_true", help=help_text("help.option.yes"))
+    if name == "recover":
+        command.add_argument("--days", type=_days, default=0, metavar="N", help=help_text("help.option.days"))
 
 
 def _add_archive_arguments(command: argparse.ArgumentParser, name: str, help_text: Callable[[str], str | None]) -> None:
@@ -351,7 +361,7 @@ def _notify_test(settings: Settings) -> int:
 def _recover(chosen: argparse.Namespace, settings: Settings) -> int:
     from marsshot.commands.recovery.recover import run_recover  # noqa: PLC0415 - brings what only this command needs
 
-    return run_recover(settings, assume_yes=chosen.yes)
+    return run_recover(settings, assume_yes=chosen.yes, days=chosen.days)
 
 
 def _backup(chosen: argparse.Namespace, settings: Settings, config: Path) -> int:

@@ -52,6 +52,8 @@ def write_content(content: Mapping[str, Any], path: Path) -> None:
 def load_account(exchange: Exchange, path: Path) -> None:
     """Give the exchange the balances and orders of the file. Raises AccountFileError."""
     content = read_content(path)
+    if "venue" in content:
+        raise AccountFileError(f"{path}: the account of another exchange")
     try:
         free = {str(asset): Decimal(amount) for asset, amount in content["free"].items()}
         locked = {str(asset): Decimal(amount) for asset, amount in content["locked"].items()}

@@ -48,6 +48,7 @@ class Exchange:
         self.free.update(balances)
         self.locked.update(dict.fromkeys(balances.keys() - self.locked.keys(), Decimal(0)))
         self.can_trade = True
+        self.fee_rate = FEE_RATE
         self.pay_fees_in_bnb = False
         self.open_client_order_ids: set[str] = set()
         """Ids held by orders still open. Market orders end at once, so only a test ever adds one."""
@@ -153,7 +154,7 @@ class Exchange:
             fee = _fee_amount(value / moment.bnb_price * BNB_FEE_RATE)
             if fee <= self.free.get("BNB", Decimal(0)):
                 return fee, "BNB"
-        return _fee_amount(got[1] * FEE_RATE), got[0]
+        return _fee_amount(got[1] * self.fee_rate), got[0]
 
 
 def check_filters(rules: PairRules, request: MarketOrder, moment: Moment) -> None:

@@ -13,9 +13,13 @@ import signal
 import sys
 from collections.abc import Callable
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from embedded_market.bitvavo.account_file import VENUE as BITVAVO
+from embedded_market.bitvavo.account_file import load_account as load_bitvavo
+from embedded_market.bitvavo.account_file import save_account as save_bitvavo
 from embedded_market.exchange.account_file import AccountFileError, load_account, save_account
 from embedded_market.market import EmbeddedMarket
 from embedded_market.market_data.history import HistoryError, date_of, load_bundled_history, load_history
@@ -34,7 +38,7 @@ def main() -> int:
         return 1
     try:
         market = _market(orders)
-        save = _saver(market, orders["account_file"])
+        save = _saver(market, orders["account_file"], orders["exchange"])
         with MarketServer(market, orders["port"]) as server:
             sys.stdout.write(json.dumps(_ready(market, server)) + "\n")
             sys.stdout.flush()
@@ -83,18 +87,22 @@ def _market(orders: dict[str, Any]) -> EmbeddedMarket:
     return market
 
 
-def _saver(market: EmbeddedMarket, account_file: str | None) -> Callable[[], None]:
+def _saver(market: EmbeddedMarket, account_file: str | None, exchange: str) -> Callable[[], None]:
     if account_file is None:
         return lambda: None
     path = Path(account_file)
+    if exchange == BITVAVO:
+        load, write = partial(load_bitvavo, market.bitvavo.engine), partial(save_bitvavo, market.bitvavo.engine)
+    else:
+        load, write = partial(load_account, market.exchange), partial(save_account, market.exchange)
     if path.exists():
-        load_account(market.exchange, path)
+        load(path)
 
     def save() -> None:
         with market.lock:
-            save_account(market.exchange, market.clock(), path)
+            write(market.clock(), path)
 
-    market.binance.account.on_order = save
+    market.binance.account.on_order = market.bitvavo.account.on_order = save
     return save
 
 

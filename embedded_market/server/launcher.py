@@ -39,7 +39,8 @@ class MarketProcess:
     """Start, feed with time, and end the child. Keys are random per start.
 
     start: unix seconds of the wire. account_file: when given and there, balances, orders and the time are taken from
-    it; it is saved after every order and at a stop. history_file: a CSV instead of the bundled history.
+    it; it is saved after every order and at a stop. history_file: a CSV instead of the bundled history. exchange: whose
+    account that is, binance or bitvavo.
     """
 
     start: float
@@ -48,6 +49,7 @@ class MarketProcess:
     balances: Mapping[str, Decimal] = field(default_factory=lambda: {"USDT": Decimal(10_000)})
     account_file: Path | None = None
     history_file: Path | None = None
+    exchange: str = "binance"
     port: int = 0
     api_key: str = field(default_factory=lambda: secrets.token_hex(32))
     api_secret: str = field(default_factory=lambda: secrets.token_hex(32), repr=False)
@@ -159,6 +161,7 @@ class MarketProcess:
             "balances": {asset: str(amount) for asset, amount in self.balances.items()},
             "account_file": str(self.account_file.resolve()) if self.account_file else None,
             "history_file": str(self.history_file.resolve()) if self.history_file else None,
+            "exchange": self.exchange,
             "port": self.port,
             "api_key": self.api_key,
             "api_secret": self.api_secret,

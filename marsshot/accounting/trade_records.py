@@ -14,7 +14,7 @@ from marsshot.accounting.gains import Movement
 from marsshot.core.catalog import LocalizedText
 from marsshot.core.domain import ZERO, Side
 from marsshot.core.errors import InputError
-from marsshot.portfolio.trades_file import Trade
+from marsshot.portfolio.trades_file import Trade, base_asset_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +76,7 @@ def unreadable_trade(name: str, line: int, quote_asset: str) -> InputError:
 
 
 def _record_of(trade: Trade, quote_asset: str) -> TradeRecord:
-    asset = trade.pair.removesuffix(quote_asset)
+    asset = base_asset_of(trade.pair, quote_asset)
     record = TradeRecord(
         time=trade.time,
         symbol=trade.symbol,

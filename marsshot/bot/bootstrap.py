@@ -5,10 +5,12 @@ Reloads a changed config.yaml when asked to. Holds no rule.
 
 from __future__ import annotations
 
+import secrets as randomness
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from marsshot.bot.bot import Bot
 from marsshot.bot.control_files import ControlFiles
@@ -20,12 +22,11 @@ from marsshot.config.changes import SettingChange, setting_changes, settings_in_
 from marsshot.config.data_sources import SOURCE_FACTS
 from marsshot.config.loader import read_settings
 from marsshot.config.public_copy import write_public_copy
-from marsshot.config.settings import Settings
+from marsshot.config.settings import MAX_OPERATOR_ID, Settings
 from marsshot.core.catalog import Catalog, LocalizedText
 from marsshot.core.domain import Book
 from marsshot.core.errors import InputError
 from marsshot.exchange.base import Exchange
-from marsshot.exchange.binance.exchange import BinanceExchange
 from marsshot.exchange.paper import PaperExchange
 from marsshot.infra.atomic_files import Disk
 from marsshot.infra.background import WorkerPool
@@ -39,6 +40,10 @@ from marsshot.model.integrity import own_or_live_file
 from marsshot.portfolio.ledger import new_book
 from marsshot.portfolio.serialization import refuse_dates_to_come
 from positions_store import Store, check_folder, load_state, writer_lock
+
+if TYPE_CHECKING:
+    from marsshot.exchange.binance.exchange import BinanceExchange
+    from marsshot.exchange.bitvavo.exchange import BitvavoExchange
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,16 +98,18 @@ def open_bot(
                 settings.strategy.score_scale,
             )
             control, journal = ControlFiles(settings, disk), Journal(settings, disk)
+            coinbase = _coinbase(settings)
             bot = Bot(
                 settings=settings,
                 clock=clock,
                 store=store,
                 exchange=trading_exchange(settings, clock, lambda: store.book),
-                coinbase=_coinbase(settings),
+                coinbase=coinbase,
                 scores=model_selector.scores,
                 control=control,
                 journal=journal,
             )
+            bot.daily_updater.dollars_per_unit = coinbase.dollars_per_unit
             reloader = _SettingsReloader(config, bot, apply_overrides, secrets)
             try:
                 yield RunningBot(bot, model_selector, reloader.reload_settings, journal)
@@ -127,16 +134,19 @@ def required_keys(settings: Settings) -> tuple[str, ...]:
     if settings.mode == "demo":
         return ()
     bars = SOURCE_FACTS[settings.data_source].keys
-    return bars if settings.mode == "paper" else (*bars, "binance_api.api_key", "binance_api.api_secret")
+    return bars if settings.mode == "paper" else (*bars, *settings.exchange_facts.keys)
 
 
 def _coinbase(settings: Settings) -> Coinbase:
     # The demo's Coinbase is on this machine and answers at once: more threads would only fight for the processor.
-    return Coinbase(settings.coinbase.base_url, 2 if settings.mode == "demo" else MAX_CONNECTIONS)
+    connections = 2 if settings.mode == "demo" else MAX_CONNECTIONS
+    return Coinbase(settings.coinbase.base_url, connections, settings.exchange_facts.currency)
 
 
 def binance_of(settings: Settings, clock: Clock, worker_pool: WorkerPool | None = None) -> BinanceExchange:
     """Return Binance as these settings name it; paper mode never shows it a key."""
+    from marsshot.exchange.binance.exchange import BinanceExchange  # noqa: PLC0415 - memory: where it is traded at
+
     keys, paper = settings.binance_api, settings.mode == "paper"
     return BinanceExchange(
         api_key="" if paper else keys.api_key.get_secret_value(),
@@ -147,10 +157,43 @@ def binance_of(settings: Settings, clock: Clock, worker_pool: WorkerPool | None 
     )
 
 
+def bitvavo_of(
+    settings: Settings, clock: Clock, operator_id: Callable[[], int], worker_pool: WorkerPool | None = None
+) -> BitvavoExchange:
+    """Return Bitvavo as these settings name it; paper mode never shows it a key."""
+    from marsshot.exchange.bitvavo.exchange import BitvavoExchange  # noqa: PLC0415 - memory: where it is traded at
+
+    keys, paper = settings.bitvavo, settings.mode == "paper"
+    return BitvavoExchange(
+        api_key="" if paper else keys.api_key.get_secret_value(),
+        api_secret="" if paper else keys.api_secret.get_secret_value(),
+        base_url=keys.base_url,
+        clock=clock,
+        operator_id=operator_id,
+        worker_pool=worker_pool,
+    )
+
+
+def exchange_of(
+    settings: Settings,
+    clock: Clock,
+    operator_id: Callable[[], int] = lambda: 0,
+    worker_pool: WorkerPool | None = None,
+) -> Exchange:
+    """Return the exchange of these settings. operator_id: of the orders that are sent or asked for."""
+    if settings.exchange == "bitvavo":
+        return bitvavo_of(settings, clock, operator_id, worker_pool)
+    return binance_of(settings, clock, worker_pool)
+
+
 def trading_exchange(settings: Settings, clock: Clock, book: Callable[[], Book]) -> Exchange:
     """Return what orders of this mode go to. book: what the paper exchange's account holds."""
-    binance = binance_of(settings, clock, None if settings.mode == "demo" else WorkerPool(1, "binance-prices"))
-    return PaperExchange(binance, book) if settings.mode == "paper" else binance
+    pool = None if settings.mode == "demo" else WorkerPool(1, f"{settings.exchange}-prices")
+    market = exchange_of(settings, clock, lambda: book().operator_id, pool)
+    if settings.mode != "paper":
+        return market
+    facts = settings.exchange_facts
+    return PaperExchange(market, book, facts.taker_fee, takes_fee_in_quote=facts.takes_fee_in_quote)
 
 
 def open_store(settings: Settings, clock: Clock, path: Path, disk: Disk) -> Store:
@@ -159,8 +202,9 @@ def open_store(settings: Settings, clock: Clock, path: Path, disk: Disk) -> Stor
     first_start = book is None
     if book is None:
         _refuse_lost_book(path, settings.file(TRADES), disk)
-        book = new_book(settings.mode, settings.quote_asset, settings.strategy.capital_initial, clock.now())
-    if fault := _quote_fault(book, settings):
+        capital = settings.strategy.capital_initial
+        book = new_book(settings.mode, settings.quote_asset, capital, clock.now(), settings.exchange)
+    if fault := book_fault(book, settings):
         raise InputError(LocalizedText("fault.in_file", path=path, fault=fault))
     refuse_dates_to_come(book, clock.now().date(), str(path))
     trades = settings.file(TRADES)
@@ -168,8 +212,10 @@ def open_store(settings: Settings, clock: Clock, path: Path, disk: Disk) -> Stor
     flows = settings.file(CASH_FLOWS)
     store = Store(book, path, trades, disk, lambda text: log_warning("trades.not_written", text), reserve, flows)
     store.keep_reserve()
+    operator_id = operator_id_of(book, settings)
+    if first_start or book.operator_id != operator_id:
+        store.save(replace(book, operator_id=operator_id))
     if first_start:
-        store.save(book)
         log_info("book.new", LocalizedText("log.new_book", capital=book.capital, quote=book.quote_asset, path=path))
     store.write_trades()
     store.write_cash_flows()
@@ -182,7 +228,17 @@ def _refuse_lost_book(path: Path, trades: Path, disk: Disk) -> None:
         raise InputError(LocalizedText("fault.book.lost_beside_trades", path=path, trades=trades))
 
 
-def _quote_fault(book: Book, settings: Settings) -> str:
+def operator_id_of(book: Book, settings: Settings) -> int:
+    """Return the operator id to go by: that of the settings, that of the book, or one drawn now."""
+    if settings.exchange != "bitvavo":
+        return book.operator_id
+    return settings.bitvavo.operator_id or book.operator_id or 1 + randomness.randbelow(MAX_OPERATOR_ID - 1)
+
+
+def book_fault(book: Book, settings: Settings) -> str:
+    """Return why these settings cannot go on with this book; nothing where they can."""
+    if book.exchange != settings.exchange:
+        return LocalizedText("fault.book.other_exchange", counted=book.exchange, set=settings.exchange)
     if book.quote_asset == settings.quote_asset:
         return ""
     return LocalizedText("fault.book.other_quote", counted=book.quote_asset, set=settings.quote_asset)

@@ -31,6 +31,7 @@ from marsshot.exchange.base import Exchange
 from marsshot.infra.clock import Clock
 from marsshot.infra.event_log import log_error, log_file_only, log_info, log_warning
 from marsshot.market_data.coinbase import SpotPrices
+from marsshot.market_data.price_aggregator import PriceSource
 from marsshot.portfolio.gone_pairs import gone_topic
 from marsshot.portfolio.ledger import with_everything_for_sale, with_position
 from marsshot.portfolio.request_outcomes import MoneyFacts
@@ -175,9 +176,10 @@ class Bot:
             if symbol in self.executor.last_errors:
                 found.append(Trouble(TroubleKind.SALE_REFUSED, symbol))
         if self.quiet_seconds_left() > 0:
-            found.append(Trouble(TroubleKind.VENUE_SILENT, "Binance"))
+            found.append(Trouble(TroubleKind.VENUE_SILENT, self.settings.exchange_facts.name))
         if book.positions:
-            found += [Trouble(TroubleKind.NO_ANSWER, venue.value) for venue in self.price_feed.silent_venues]
+            names = {PriceSource.COINBASE: "Coinbase", PriceSource.EXCHANGE: self.settings.exchange_facts.name}
+            found += [Trouble(TroubleKind.NO_ANSWER, names[venue]) for venue in self.price_feed.silent_venues]
         return found
 
     def _keep_room(self) -> None:

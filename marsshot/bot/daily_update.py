@@ -6,7 +6,7 @@ next call does what is left. Rules are daily_plan.py's, orders trade_executor.py
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -25,7 +25,7 @@ from marsshot.bot.reconciler import Reconciler, log_not_compared
 from marsshot.config.settings import Settings
 from marsshot.core.catalog import LocalizedText, catalog_of
 from marsshot.core.decisions import BOUGHT, SOLD, Action, StepOutcome, left_undone
-from marsshot.core.domain import ZERO, Account, Book, DailyPlan, PlannedBuy, Scoring, TradingRules, utc_text
+from marsshot.core.domain import ONE, ZERO, Account, Book, DailyPlan, PlannedBuy, Score, Scoring, TradingRules, utc_text
 from marsshot.core.errors import (
     AccountTroubleError,
     InsufficientBalanceError,
@@ -54,6 +54,7 @@ from trade_executor import TradeExecutor
 
 SCORES_RETRY_INTERVAL = timedelta(minutes=10)
 ORDERS_RETRY_INTERVAL = timedelta(minutes=1)
+FINEST_SHARE = 8  # decimals of a share of the capital, where the exchange takes them
 MAX_CLOCK_ERROR = timedelta(seconds=60)
 
 
@@ -80,6 +81,8 @@ class DailyUpdater:
         journal: Journal | None = None,
         venues_agree: Callable[[str], bool] = lambda symbol: False,
     ) -> None:
+        self.dollars_per_unit: Callable[[], Decimal | None] = lambda: ONE
+        """Of the currency that the exchange's prices are in; None where it cannot be had now."""
         self._store = store
         self._clock = clock
         self._scores = scores
@@ -166,7 +169,7 @@ class DailyUpdater:
         rules = settings.daily_rules
         prices = self._prices(list(book.positions)) if book.positions else {}
         confirmed = [symbol for symbol in book.positions if self._venues_agree(symbol)]
-        scores = without_other_coins(scoring.scores, by_symbol, rules.max_history_divergence, confirmed)
+        scores = self._without_other_coins(scoring.scores, by_symbol, settings, confirmed)
         facts = self._lever_facts(scoring, {**by_symbol, **prices}, settings)
         plan = decide_daily_plan(
             scoring.day,
@@ -184,6 +187,24 @@ class DailyUpdater:
         log_decisions(plan.decisions, rules)
         self._note_decisions(settings)
         return True
+
+    def _without_other_coins(
+        self,
+        scores: Sequence[Score],
+        prices: Mapping[str, Decimal],
+        settings: Settings,
+        confirmed: Collection[str],
+    ) -> Sequence[Score]:
+        """Compare last closes with the exchange's prices, both in dollars where the closes are.
+
+        Where these cannot be converted now, that is said, and the tokens are traded as if they fitted.
+        """
+        rate = ONE if settings.bars_are_in_its_currency else self.dollars_per_unit()
+        if rate is None:
+            log_warning("daily.not_compared", LocalizedText("log.no_rate", currency=settings.exchange_facts.currency))
+            return scores
+        converted = {symbol: price * rate for symbol, price in prices.items()}
+        return without_other_coins(scores, converted, settings.daily_rules.max_history_divergence, confirmed)
 
     def _scoring(self, symbols: Collection[str], executor: TradeExecutor) -> Scoring | None:
         """Return the scores to plan by; None while they are not there, or where they came too late for their date."""
@@ -332,13 +353,14 @@ class DailyUpdater:
         book = self._store.book
         if book.quote_asset in account.unreadable:
             raise TemporaryError(LocalizedText("fault.exchange.odd_balance", asset=book.quote_asset))
-        smallest = {}
+        smallest, precision = {}, FINEST_SHARE
         for buy in self._plan().buys:
             rules = executor.rules_of(buy.symbol)
             if outcome := _left_out(buy.symbol, rules, account, book):
                 book = with_buy_outcome(book, buy.symbol, outcome)
             elif rules is not None:
                 smallest[buy.symbol] = rules.smallest_order(prices.get(buy.symbol))
+                precision = min(precision, rules.quote_precision)
         # What an order in doubt may have spent is not split a second time.
         in_doubt = sum((intent.quote_amount or ZERO for intent in book.intents.values()), ZERO)
         free = account.free.get(book.quote_asset, ZERO)
@@ -347,7 +369,7 @@ class DailyUpdater:
             facts = {"free": free, "quote": book.quote_asset, "counted": book.capital}
             log_warning("daily.free_balance", LocalizedText("log.free_balance", **facts))
         most = most_for_one_token(worth_of(book, prices), settings.lever_rules)
-        plan = allocate_capital(book.plan or self._plan(), capital, smallest, most=most)
+        plan = allocate_capital(book.plan or self._plan(), capital, smallest, precision, most=most)
         self._store.save(replace(book, plan=plan))
 
     def _buy(self, symbol: str, prices: Mapping[str, Decimal], executor: TradeExecutor) -> None:

@@ -78,7 +78,9 @@ def _demo_market(settings: Settings, account_file: Path | None) -> Iterator[Envi
     begin = datetime.combine(DEMO_START, time(0, 5), UTC)
     balances = {settings.quote_asset: settings.strategy.capital_initial}
     try:
-        with MarketProcess(start=begin.timestamp(), balances=balances, account_file=account_file) as market:
+        with MarketProcess(
+            start=begin.timestamp(), balances=balances, account_file=account_file, exchange=settings.exchange
+        ) as market:
             start = datetime.fromtimestamp(market.time, UTC)
             clock = VirtualClock(start, market.set_time)
             apply_overrides = _overrides_for(market)
@@ -96,7 +98,7 @@ def demo_end(start: datetime) -> datetime:
 
 def _overrides_for(market: MarketProcess) -> Callable[[Settings], Settings]:
     def apply_overrides(settings: Settings) -> Settings:
-        """Point the three services at the recorded market."""
+        """Point the services at the recorded market."""
         return settings.model_copy(
             update={
                 "training_tokens": DEMO_TOKENS,
@@ -108,6 +110,13 @@ def _overrides_for(market: MarketProcess) -> Callable[[Settings], Settings]:
                     }
                 ),
                 "coinbase": settings.coinbase.model_copy(update={"base_url": market.url}),
+                "bitvavo": settings.bitvavo.model_copy(
+                    update={
+                        "base_url": market.url,
+                        "api_key": SecretStr(market.api_key),
+                        "api_secret": SecretStr(market.api_secret),
+                    }
+                ),
                 "binance_api": settings.binance_api.model_copy(
                     update={
                         "base_url": market.url,

@@ -164,7 +164,7 @@ class PriceFeed:
                 {symbol: quote.agrees for symbol, quote in quotes.items() if quote.agrees is not None},
                 [symbol for symbol, one in judged.items() if one.standstill is Standstill.REPLACED],
             )
-        is_silent = {PriceSource.COINBASE: not has_coinbase_answered, PriceSource.BINANCE: aggregator.binance_problem}
+        is_silent = {PriceSource.COINBASE: not has_coinbase_answered, PriceSource.EXCHANGE: aggregator.binance_problem}
         self.silent_venues = tuple(venue for venue, silent in is_silent.items() if silent)
 
     def _judged(self, symbol: str, quote: Quote, would_act: WouldAct, balance_of: BalanceOf) -> JudgedQuote:
@@ -219,7 +219,7 @@ def _balances_of(settings: Settings, exchange: Exchange) -> BalanceOf:
     def total(symbol: str) -> Decimal:
         if not account:
             account.append(exchange.account())
-        asset = settings.binance_asset(symbol)
+        asset = settings.exchange_asset(symbol)
         return account[0].total(asset) + account[0].lent.get(asset, ZERO)
 
     return account_balances(total)

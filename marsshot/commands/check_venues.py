@@ -1,4 +1,4 @@
-"""The part of `main.py check` that asks the venues: key, clock, account, every token on all three, orders' sizes.
+"""The part of `main.py check` that asks the venues: clock, account, every token on all three, orders' sizes.
 
 Sends no order; changes nothing but the cache of daily bars.
 """
@@ -10,19 +10,20 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from decimal import Decimal
 
-from marsshot.bot.bootstrap import binance_of
+from marsshot.bot.bootstrap import exchange_of
 from marsshot.bot.environment import Environment
 from marsshot.commands.check_findings import Finding, Level
 from marsshot.commands.check_histories import Histories, fetch_last_closes
+from marsshot.commands.setup.api_key import key_findings
 from marsshot.config.settings import Settings
 from marsshot.core.catalog import Catalog
-from marsshot.core.domain import EXACT, Account, Book, TradingRules
+from marsshot.core.domain import EXACT, ONE, Account, Book, TradingRules
 from marsshot.core.errors import MarsShotError
-from marsshot.exchange.binance.exchange import ApiKeyPermissions, BinanceExchange
+from marsshot.exchange.base import Exchange
 from marsshot.infra.clock import Clock
 from marsshot.market_data.base import NotTrackedError, QuotaSpentError, SourceRefusedError
 from marsshot.market_data.coinbase import Coinbase, MissingPriceReason
-from marsshot.market_data.price_aggregator import Quote, fetch_prices_for_symbols
+from marsshot.market_data.price_aggregator import PriceSource, Quote, fetch_prices_for_symbols
 from marsshot.portfolio.difference_messages import difference_text
 from marsshot.portfolio.reconciliation import balance_differences
 from marsshot.strategy.daily_plan import is_crash
@@ -47,6 +48,7 @@ class VenueData:
     binance: Mapping[str, Decimal]  # Binance's price, by token
     histories: Histories
     account: Account | None
+    dollars_per_unit: Decimal | None  # of the currency of the exchange's prices; 1 where closes are in it too
 
 
 def venue_findings(
@@ -58,28 +60,27 @@ def venue_findings(
     """
     settings = environment.settings
     tokens = list(dict.fromkeys((*(book.positions if book else ()), *settings.tokens_daily)))
-    binance = binance_of(settings, environment.clock)
+    exchange = exchange_of(settings, environment.clock)
     with ThreadPoolExecutor(1) as side_by_side:
         histories = side_by_side.submit(fetch_last_closes, tokens, settings, environment.clock, ask_all=ask_all)
         try:
-            yield _clock(binance, environment.clock, catalog)
+            yield _clock(exchange, environment.clock, catalog)
             account = None
             if settings.mode != "paper":
-                account, finding = _account(binance, settings, catalog)
+                account, finding = _account(exchange, settings, catalog)
                 yield finding
             if settings.mode == "live":
-                yield key_finding(binance, catalog)
-            rules = binance.trading_rules([settings.pair(token) for token in tokens])
-            prices = binance.prices([settings.pair(token) for token in tokens])
-            quotes = _quotes(tokens, settings, binance)
+                yield from key_findings(settings, environment.clock, catalog)
+            rules = exchange.trading_rules([settings.pair(token) for token in tokens])
+            prices = exchange.prices([settings.pair(token) for token in tokens])
+            quotes, rate = _quotes(tokens, settings, exchange)
         except MarsShotError as error:
-            text = " ".join(catalog.render(*error.faults).split())
-            yield Finding(Level.BAD, "Binance", text, catalog.text("check.binance_remedy"))
+            yield _no_answer(error, settings, catalog)
             yield from _unscored_ones(histories.result(), tokens, catalog)
             yield from _daily_bars(histories.result(), tokens, settings, catalog)
             return
         by_token = {token: prices[settings.pair(token)] for token in tokens if settings.pair(token) in prices}
-        venue_data = VenueData(rules, quotes, by_token, histories.result(), account)
+        venue_data = VenueData(rules, quotes, by_token, histories.result(), account, rate)
     yield from _tokens(tokens, venue_data, settings, catalog)
     yield from _daily_bars(venue_data.histories, tokens, settings, catalog)
     if capital is not None:
@@ -88,10 +89,19 @@ def venue_findings(
         yield from _differences(book, venue_data, settings, catalog)
 
 
-def _quotes(tokens: Collection[str], settings: Settings, binance: BinanceExchange) -> Mapping[str, Quote]:
-    coinbase = Coinbase(settings.coinbase.base_url)
+def _no_answer(error: MarsShotError, settings: Settings, catalog: Catalog) -> Finding:
+    text = " ".join(catalog.render(*error.faults).split())
+    return Finding(Level.BAD, settings.exchange_facts.name, text, catalog.text(f"check.{settings.exchange}_remedy"))
+
+
+def _quotes(
+    tokens: Collection[str], settings: Settings, exchange: Exchange
+) -> tuple[Mapping[str, Quote], Decimal | None]:
+    """Return each token's quote, and what a unit of their currency is worth in that of the daily closes."""
+    coinbase = Coinbase(settings.coinbase.base_url, currency=settings.exchange_facts.currency)
     try:
-        return fetch_prices_for_symbols(tokens, settings, coinbase, binance)[0]
+        rate = ONE if settings.bars_are_in_its_currency else coinbase.dollars_per_unit()
+        return fetch_prices_for_symbols(tokens, settings, coinbase, exchange)[0], rate
     finally:
         coinbase.close()
 
@@ -99,8 +109,8 @@ def _quotes(tokens: Collection[str], settings: Settings, binance: BinanceExchang
 # --------------------------------------------------------------------------- Binance: clock, account, key
 
 
-def _clock(binance: BinanceExchange, clock: Clock, catalog: Catalog) -> Finding:
-    error_ms = binance.server_ms() - int(clock.now().timestamp() * 1000)
+def _clock(exchange: Exchange, clock: Clock, catalog: Catalog) -> Finding:
+    error_ms = exchange.server_ms() - int(clock.now().timestamp() * 1000)
     subject = catalog.text("subject.clock")
     if abs(error_ms) <= SMALL_CLOCK_ERROR_MS:
         return Finding(Level.GOOD, subject, catalog.text("check.clock_well", milliseconds=abs(error_ms)))
@@ -109,12 +119,13 @@ def _clock(binance: BinanceExchange, clock: Clock, catalog: Catalog) -> Finding:
     return Finding(Level.BAD, subject, text, catalog.text("check.clock_remedy"))
 
 
-def _account(binance: BinanceExchange, settings: Settings, catalog: Catalog) -> tuple[Account | None, Finding]:
+def _account(exchange: Exchange, settings: Settings, catalog: Catalog) -> tuple[Account | None, Finding]:
     subject = catalog.text("subject.account")
     try:
-        account = binance.account()
+        account = exchange.account()
     except MarsShotError as error:
-        return None, Finding(Level.BAD, subject, catalog.render(error.message), catalog.text("check.account_remedy"))
+        remedy = catalog.text(f"check.account_remedy.{settings.exchange}")
+        return None, Finding(Level.BAD, subject, catalog.render(error.message), remedy)
     return account, account_finding(account, settings, catalog)
 
 
@@ -125,30 +136,6 @@ def account_finding(account: Account, settings: Settings, catalog: Catalog) -> F
         return Finding(Level.BAD, subject, catalog.text("check.no_trade"), catalog.text("check.no_trade_remedy"))
     free = account.free.get(settings.quote_asset, Decimal(0))
     return Finding(Level.GOOD, subject, catalog.text("check.account_well", free=free, quote=settings.quote_asset))
-
-
-def key_finding(binance: BinanceExchange, catalog: Catalog) -> Finding:
-    """Tell what the key may do; where Binance does not say, that is told, and is no fault."""
-    subject = catalog.text("subject.key")
-    try:
-        rights: ApiKeyPermissions | None = binance.api_key_permissions()
-    except MarsShotError:
-        rights = None
-    if rights is None:
-        return Finding(Level.NOTE, subject, catalog.text("check.key_unknown"), catalog.text("check.key_look"))
-    if rights.may_withdraw:
-        return Finding(
-            Level.BAD, subject, catalog.text("check.key_withdraws"), catalog.text("check.key_withdraws_remedy")
-        )
-    if not rights.may_trade:
-        return Finding(
-            Level.BAD, subject, catalog.text("check.key_no_trade"), catalog.text("check.key_no_trade_remedy")
-        )
-    if not rights.is_ip_restricted:
-        return Finding(
-            Level.NOTE, subject, catalog.text("check.key_anywhere"), catalog.text("check.key_anywhere_remedy")
-        )
-    return Finding(Level.GOOD, subject, catalog.text("check.key_well"))
 
 
 # --------------------------------------------------------------------------- the tokens on all three
@@ -203,10 +190,12 @@ def _priced(token: str, venue_data: VenueData, settings: Settings, catalog: Cata
     close = venue_data.histories.closes.get(token)
     if token in venue_data.histories.errors:
         return _unscored(token, venue_data.histories.errors[token], catalog)
+    rate = venue_data.dollars_per_unit
     if (
         close is not None
         and binance is not None
-        and (far := _far_history(token, quote, (close, binance), settings, catalog))
+        and rate is not None
+        and (far := _far_history(token, quote, (close, EXACT.multiply(binance, rate)), settings, catalog))
     ):
         return far
     if quote.price is None:
@@ -219,10 +208,11 @@ def _priced(token: str, venue_data: VenueData, settings: Settings, catalog: Cata
         if close is not None
         else catalog.text("check.not_asked", source=settings.source_name)
     )
-    text = catalog.text("check.token", price=quote.price, source=quote.source, history=history)
+    source = settings.exchange_facts.name if quote.source is PriceSource.EXCHANGE else "Coinbase"
+    text = catalog.text("check.token", price=quote.price, source=source, history=history)
     if not quote.note:
         return Finding(Level.GOOD if close is not None else Level.NOTE, token, text)
-    has_none = quote.source == "Binance" and quote.missing not in COINBASE_TROUBLES
+    has_none = quote.source is PriceSource.EXCHANGE and quote.missing not in COINBASE_TROUBLES
     note = catalog.text("check.only_binance") if has_none else catalog.render(quote.note)
     return Finding(Level.NOTE, token, catalog.text("check.token_noted", text=text, note=note))
 

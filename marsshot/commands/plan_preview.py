@@ -64,7 +64,7 @@ def _draft_plan(environment: Environment) -> tuple[DailyPlan, bool]:
         settings.data_source,
         settings.strategy.score_scale,
     )
-    coinbase = Coinbase(settings.coinbase.base_url)
+    coinbase = Coinbase(settings.coinbase.base_url, currency=settings.exchange_facts.currency)
     try:
         bot = Bot(
             settings=settings,
@@ -75,6 +75,7 @@ def _draft_plan(environment: Environment) -> tuple[DailyPlan, bool]:
             scores=model_selector.scores,
             control=ControlFiles(settings, disk),
         )
+        bot.daily_updater.dollars_per_unit = coinbase.dollars_per_unit
         bot.start()
         plan = None
         for _ in range(2):  # a model that turns out to be broken gives way to the one before

@@ -13,9 +13,10 @@ DataSource = Literal["lunarcrush", "binance"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceFacts:
-    """What people call a source, the keys that it needs, and its pace; None: the settings say."""
+    """What people call a source, what its prices are in, the keys it needs, and its pace; None: the settings say."""
 
     name: str
+    currency: str = "USD"  # of its prices
     keys: tuple[str, ...] = ()
     requests_per_minute: int | None = None
 

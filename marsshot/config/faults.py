@@ -74,7 +74,9 @@ def _dotted_path(location: Sequence[object]) -> str:
 
 
 def _follows_from_another(fault: Any, content: Mapping[str, Any]) -> bool:
-    """Return whether a list is called too short only because its entries are faulty, which is told already."""
+    """Return whether this is called a fault only because of another, which is told already."""
+    if fault["type"] == "default_factory_not_called":  # a default that follows from a key that is faulty
+        return True
     return fault["type"] == "too_short" and bool(_value_at(fault["loc"], content))
 
 

@@ -18,10 +18,11 @@ import yaml
 from pydantic import ValidationError
 
 from marsshot.config.bot_files import KEYS
+from marsshot.config.exchanges import EXCHANGE_FACTS, ExchangeName
 from marsshot.config.faults import displayed_key, fault_lines
 from marsshot.config.keys_file import keys_beside
-from marsshot.config.settings import NOTIFY_VARIABLE, SECRET_VARIABLES, Settings, plain_secret
-from marsshot.core.catalog import LANGUAGES, Language, LocalizedText, catalog_of
+from marsshot.config.settings import DEFAULT_EXCHANGE, NOTIFY_VARIABLE, SECRET_VARIABLES, Settings, plain_secret
+from marsshot.core.catalog import LANGUAGES, Language, LocalizedText, catalog_of, name_exchange
 from marsshot.core.errors import InputError, MarsShotError
 
 # What a tag that does not fit its value, or a number that is far too long, ends with.
@@ -94,7 +95,9 @@ def read_settings(path: Path, changes: Mapping[str, str] | None = None) -> Setti
     content = _read_yaml(path)
     for key, text in (changes or {}).items():
         content = _with_change(content, key.split("."), _parsed(text, key))
-    return check_settings(content, path, {**keys_beside(path.with_name(KEYS)), **os.environ})
+    settings = check_settings(content, path, {**keys_beside(path.with_name(KEYS)), **os.environ})
+    name_exchange(settings.exchange_facts.name)
+    return settings
 
 
 def settings_of_text(text: str, path: Path, environment: Mapping[str, str]) -> Settings:
@@ -174,14 +177,21 @@ def _list_faults(content: Mapping[str, Any]) -> list[str]:
             if n > 1
         ]
     daily = {token for token in _as_list(content.get("tokens_daily")) if isinstance(token, str)}
-    quote = content.get("quote_asset", "USDT")
+    facts = EXCHANGE_FACTS[_exchange_of(content)]
+    quote = content.get("quote_asset", facts.quote_assets[0])
     if isinstance(quote, str) and quote in daily:
         faults.append(LocalizedText("fault.config.quote_in_tokens", quote=quote))
     names = _as_mapping(content.get("symbols"))
-    assets = Counter(str(_as_mapping(names.get(token)).get("binance") or token) for token in daily)
+    assets = Counter(str(_as_mapping(names.get(token)).get(_exchange_of(content)) or token) for token in daily)
     return faults + [
         LocalizedText("fault.config.same_pair", count=n, asset=asset) for asset, n in assets.items() if n > 1
     ]
+
+
+def _exchange_of(content: Mapping[str, Any]) -> ExchangeName:
+    """Return the exchange that the file names; the usual one where it names none that there is."""
+    named = content.get("exchange")
+    return next((name for name in EXCHANGE_FACTS if name == named), DEFAULT_EXCHANGE)
 
 
 def _pair_faults(content: Mapping[str, Any]) -> list[str]:

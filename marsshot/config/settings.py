@@ -10,14 +10,15 @@ import re
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, StringConstraints, ValidationInfo
 
 from marsshot.config.bot_files import LOG, Mode, file_in_mode, is_free_name
 from marsshot.config.data_sources import SOURCE_FACTS, DataSource
+from marsshot.config.exchanges import EXCHANGE_FACTS, ExchangeFacts, ExchangeName
 from marsshot.config.training_settings import ScoreScale, TrainingSection
 from marsshot.config.training_tokens import DEFAULT_TRAINING_TOKENS
 from marsshot.core.catalog import Language, LocalizedText
@@ -30,15 +31,16 @@ SECRET_VARIABLES = {
     "LUNARCRUSH_API_KEY": ("lunarcrush", "api_key"),
     "BINANCE_API_KEY": ("binance_api", "api_key"),
     "BINANCE_API_SECRET": ("binance_api", "api_secret"),
+    "BITVAVO_API_KEY": ("bitvavo", "api_key"),
+    "BITVAVO_API_SECRET": ("bitvavo", "api_secret"),
     "MARSSHOT_PING_URL": ("heartbeat", "ping_url"),
     "TELEGRAM_TOKEN": ("telegram", "token"),
     "TELEGRAM_CHAT_ID": ("telegram", "chat_id"),
 }
 
+DEFAULT_EXCHANGE: ExchangeName = "binance"
+MAX_OPERATOR_ID = 2**53  # what JSON's numbers hold exactly everywhere
 NOTIFY_VARIABLE = "MARSSHOT_NOTIFY"  # URLs with blanks or commas between them; they win over the file's
-
-# Every price is compared in dollars; these are worth one.
-DOLLAR_ASSETS = ("USDT", "USDC", "FDUSD", "USD1")
 
 TELEGRAM_URL = "https://api.telegram.org"
 
@@ -75,10 +77,17 @@ def _timezone(value: str) -> str:
     return value
 
 
-def _dollar_asset(value: str) -> str:
-    if value not in DOLLAR_ASSETS:
-        raise ValueError(LocalizedText("fault.config.needed.dollar", list=DOLLAR_ASSETS))
+def _quote_asset(value: str, info: ValidationInfo) -> str:
+    """Check that the exchange sells for this, and that it is worth one unit of what prices are compared in."""
+    facts = EXCHANGE_FACTS[info.data.get("exchange", DEFAULT_EXCHANGE)]
+    if value not in facts.quote_assets:
+        key = "fault.config.needed.dollar" if len(facts.quote_assets) > 1 else "fault.config.needed.quote"
+        raise ValueError(LocalizedText(key, list=facts.quote_assets, name=facts.name))
     return value
+
+
+def _usual_quote_asset(data: dict[str, Any]) -> str:
+    return EXCHANGE_FACTS[data.get("exchange", DEFAULT_EXCHANGE)].quote_assets[0]
 
 
 def _given_name(value: object) -> object:
@@ -187,6 +196,18 @@ class CoinbaseSection(Section):
     base_url: Origin = "https://api.coinbase.com"
 
 
+class BitvavoSection(Section):
+    """Bitvavo: orders, and the prices that Coinbase's are checked against.
+
+    operator_id: which tells this bot's orders from others' on the account; 0: drawn once, and kept in the book.
+    """
+
+    api_key: Secret = SecretStr("")
+    api_secret: Secret = SecretStr("")
+    base_url: Origin = "https://api.bitvavo.com"
+    operator_id: Annotated[Whole, Field(ge=0, lt=MAX_OPERATOR_ID)] = 0
+
+
 class BinanceSection(Section):
     """Binance spot: orders, and the prices that Coinbase's are checked against."""
 
@@ -239,6 +260,7 @@ class VenueNames(Section):
     lunarcrush: Annotated[CoinName | None, BeforeValidator(_given_name)] = None
     coinbase: Annotated[Ticker | None, BeforeValidator(_given_name)] = None
     binance: Annotated[Ticker | None, BeforeValidator(_given_name)] = None
+    bitvavo: Annotated[Ticker | None, BeforeValidator(_given_name)] = None
 
 
 class StrategySection(LeverSettings, ExitSettings):
@@ -262,7 +284,8 @@ class Settings(Section):
     mode: Mode
     language: Language = "en"
     timezone: Annotated[str, Field(strict=True), AfterValidator(_timezone)] = "UTC"
-    quote_asset: Annotated[Ticker, AfterValidator(_dollar_asset)] = "USDT"
+    exchange: ExchangeName = DEFAULT_EXCHANGE
+    quote_asset: Annotated[Ticker, AfterValidator(_quote_asset)] = Field(default_factory=_usual_quote_asset)
     data_source: DataSource = "lunarcrush"
     tokens_daily: Annotated[tuple[Ticker, ...], Field(min_length=1)]
     training_tokens: Annotated[tuple[Ticker, ...], Field(min_length=1)] = DEFAULT_TRAINING_TOKENS
@@ -272,6 +295,7 @@ class Settings(Section):
     lunarcrush: LunarCrushSection = LunarCrushSection()
     coinbase: CoinbaseSection = CoinbaseSection()
     binance_api: BinanceSection = BinanceSection()
+    bitvavo: BitvavoSection = BitvavoSection()
     logging: LoggingSection = LoggingSection()
     heartbeat: HeartbeatSection = HeartbeatSection()
     notify: tuple[NotifyUrl, ...] = ()
@@ -339,9 +363,29 @@ class Settings(Section):
         """Return Binance's name of a token."""
         return self._venue_name(symbol, "binance")
 
+    def exchange_asset(self, symbol: str) -> str:
+        """Return the name of a token at the exchange that is traded at."""
+        return self._venue_name(symbol, self.exchange)
+
     def pair(self, symbol: str) -> str:
-        """Return the Binance pair a token is traded in."""
-        return f"{self.binance_asset(symbol)}{self.quote_asset}"
+        """Return the pair that a token is traded in."""
+        return self.exchange_facts.pair.format(base=self.exchange_asset(symbol), quote=self.quote_asset)
+
+    @property
+    def dollar_asset(self) -> str:
+        """What prices in dollars are told in at Binance, whatever is traded at."""
+        binance = EXCHANGE_FACTS["binance"].quote_assets
+        return self.quote_asset if self.quote_asset in binance else binance[0]
+
+    @property
+    def bars_are_in_its_currency(self) -> bool:
+        """Whether the source of daily bars tells prices in the currency that the exchange's are in."""
+        return SOURCE_FACTS[self.data_source].currency == self.exchange_facts.currency
+
+    @property
+    def exchange_facts(self) -> ExchangeFacts:
+        """What is known of the exchange that is traded at."""
+        return EXCHANGE_FACTS[self.exchange]
 
     def _venue_name(self, symbol: str, venue: str) -> str:
         names = self.symbols.get(symbol)
@@ -358,6 +402,8 @@ class Settings(Section):
             self.lunarcrush.api_key,
             self.binance_api.api_key,
             self.binance_api.api_secret,
+            self.bitvavo.api_key,
+            self.bitvavo.api_secret,
             self.heartbeat.ping_url,
             *self.notify,
             self.telegram.token,
@@ -379,5 +425,7 @@ class Settings(Section):
             "lunarcrush.api_key": self.lunarcrush.api_key,
             "binance_api.api_key": self.binance_api.api_key,
             "binance_api.api_secret": self.binance_api.api_secret,
+            "bitvavo.api_key": self.bitvavo.api_key,
+            "bitvavo.api_secret": self.bitvavo.api_secret,
         }
         return [key for key in needed if not sections[key].get_secret_value()]

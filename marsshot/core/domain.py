@@ -468,6 +468,8 @@ class Book:
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}  # an unknown key in the file is refused
 
     mode: str
+    exchange: str = "binance"  # books of before there was a second one do not say
+    operator_id: int = 0  # by which the exchange tells this bot's orders from others'; 0: it has none, or not yet
     quote_asset: str
     capital: Decimal  # quote asset that belongs to the bot
     capital_started: Decimal

@@ -1,4 +1,4 @@
-"""The paper exchange: orders are filled here, at Binance's real last price less slippage, under the pair's real rules.
+"""The paper exchange: orders are filled here, at a real last price less slippage, under the pair's real rules.
 
 Prices, trading rules and time come from the market it is given; nothing is ever sent to it. Keeps no account of its
 own: what is free is what the book says, and an order is executed while it is being sent or never.
@@ -7,7 +7,7 @@ own: what is free is what the book says, and an order is executed while it is be
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal
 
 from marsshot.core.catalog import LocalizedText
 from marsshot.core.domain import (
@@ -29,7 +29,6 @@ from marsshot.core.errors import InsufficientBalanceError, RefusedOrderError, Te
 from marsshot.core.reasons import OrderReason, RefusalReason
 from marsshot.exchange.base import Exchange, PricesCallback
 
-TAKER_FEE = Decimal("0.001")  # Binance's standard taker commission, in the asset received
 SLIPPAGE = Decimal("0.0005")  # half the spread and the depth of a small order, as a fraction of the price
 _MIN_UNIT = Decimal("0.00000001")
 
@@ -37,9 +36,13 @@ _MIN_UNIT = Decimal("0.00000001")
 class PaperExchange:
     """An Exchange that simulates its fills."""
 
-    def __init__(self, market: Exchange, book: Callable[[], Book]) -> None:
+    def __init__(
+        self, market: Exchange, book: Callable[[], Book], taker_fee: Decimal, *, takes_fee_in_quote: bool
+    ) -> None:
         self._market = market
         self._book = book
+        self._taker_fee = taker_fee
+        self._takes_fee_in_quote = takes_fee_in_quote  # out of the amount of a purchase; else in the asset received
         self.absence_proof = market.absence_proof
 
     def new_order_id(self, serial: int, reason: OrderReason) -> str:
@@ -81,9 +84,9 @@ class PaperExchange:
             )
         if price is None:
             raise TemporaryError(LocalizedText("fault.exchange.no_price", pair=intent.pair))
-        part = _bought(intent, rules, price) if intent.side is Side.BUY else _sold(intent, rules, price)
+        part = self._bought(intent, rules, price) if intent.side is Side.BUY else self._sold(intent, rules, price)
         _refuse_small(intent, part, price, rules)
-        if intent.side is Side.BUY and part.quote > self._book().capital:
+        if intent.side is Side.BUY and (intent.quote_amount or part.quote) > self._book().capital:
             raise InsufficientBalanceError(LocalizedText("fault.order.paper_too_little"))
         return OrderReport(
             client_order_id=intent.client_order_id,
@@ -115,33 +118,38 @@ class PaperExchange:
         """Return nothing: no order is kept anywhere but in the book."""
         return []
 
+    def _bought(self, intent: Intent, rules: TradingRules, price: Decimal) -> PartFill:
+        paid = (price * (1 + SLIPPAGE)).quantize(_MIN_UNIT)
+        amount = intent.quote_amount or ZERO
+        if self._takes_fee_in_quote:
+            amount /= 1 + self._taker_fee
+        quantity = intent.quantity or floor_to_step(amount / paid, rules.lot_step)
+        quote = (quantity * paid).quantize(_MIN_UNIT)
+        if self._takes_fee_in_quote:
+            fee = (quote * self._taker_fee).quantize(_MIN_UNIT, ROUND_DOWN)
+            return PartFill(paid, quantity, quote, fee, rules.quote_asset)
+        fee = (quantity * self._taker_fee).quantize(_MIN_UNIT)
+        return PartFill(paid, quantity, quote, fee, rules.base_asset)
+
+    def _sold(self, intent: Intent, rules: TradingRules, price: Decimal) -> PartFill:
+        got = (price * (1 - SLIPPAGE)).quantize(_MIN_UNIT)
+        quantity = intent.quantity or ZERO
+        quote = (quantity * got).quantize(_MIN_UNIT)
+        return PartFill(got, quantity, quote, (quote * self._taker_fee).quantize(_MIN_UNIT), rules.quote_asset)
+
     @property
     def quiet_until_ms(self) -> int:
-        """Until when, by our clock, Binance has asked for no requests."""
+        """Until when, by our clock, the market has asked for no requests."""
         return self._market.quiet_until_ms
 
     @property
     def quiet_reason(self) -> QuietReason:
-        """Why Binance has asked for that."""
+        """Why it has asked for that."""
         return self._market.quiet_reason
 
     def keep_quiet_until(self, moment_ms: int, reason: QuietReason) -> None:
-        """Ask Binance nothing before that moment of our clock."""
+        """Ask it nothing before that moment of our clock."""
         self._market.keep_quiet_until(moment_ms, reason)
-
-
-def _bought(intent: Intent, rules: TradingRules, price: Decimal) -> PartFill:
-    paid = (price * (1 + SLIPPAGE)).quantize(_MIN_UNIT)
-    quantity = intent.quantity or floor_to_step((intent.quote_amount or ZERO) / paid, rules.lot_step)
-    fee = (quantity * TAKER_FEE).quantize(_MIN_UNIT)
-    return PartFill(paid, quantity, (quantity * paid).quantize(_MIN_UNIT), fee, rules.base_asset)
-
-
-def _sold(intent: Intent, rules: TradingRules, price: Decimal) -> PartFill:
-    got = (price * (1 - SLIPPAGE)).quantize(_MIN_UNIT)
-    quantity = intent.quantity or ZERO
-    quote = (quantity * got).quantize(_MIN_UNIT)
-    return PartFill(got, quantity, quote, (quote * TAKER_FEE).quantize(_MIN_UNIT), rules.quote_asset)
 
 
 def _refuse_small(intent: Intent, part: PartFill, price: Decimal, rules: TradingRules) -> None:

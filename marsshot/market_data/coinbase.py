@@ -24,6 +24,7 @@ CONNECT_SECONDS, READ_SECONDS = 3.0, 5.0
 MAX_CONNECTIONS = 16
 MAX_BODY_BYTES = 65_536
 OK, NOT_FOUND, TOO_MANY = 200, 404, 429
+DOLLARS = "USD"
 MIN_QUIET_SECONDS, MAX_QUIET_SECONDS = 30.0, 3600.0  # after a 429, whatever Retry-After says
 
 
@@ -55,7 +56,7 @@ NO_ANSWER = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class SpotPrice:
-    """A price in USD that rules can calculate with."""
+    """A price that rules can calculate with, in the currency that was asked for."""
 
     price: Decimal
 
@@ -99,9 +100,10 @@ class SpotPrices(Protocol):
 
 
 class Coinbase:
-    """Public spot prices. Safe for many threads. max_connections: so many requests at once."""
+    """Public spot prices in one currency. Safe for many threads. max_connections: so many requests at once."""
 
-    def __init__(self, base_url: str, max_connections: int = MAX_CONNECTIONS) -> None:
+    def __init__(self, base_url: str, max_connections: int = MAX_CONNECTIONS, currency: str = DOLLARS) -> None:
+        self._currency = currency
         trust: dict[str, Any] = {"ssl_context": shared_ssl_context()} if base_url.startswith("https:") else {}
         self._http = bounded_pool(
             base_url,
@@ -120,12 +122,19 @@ class Coinbase:
 
     def _fetch(self, asset: str, callback: SpotPricesCallback) -> None:
         callback({asset: PriceRequested(monotonic())})
-        callback({asset: self._spot_price(asset)})
+        callback({asset: self._spot_price(asset, self._currency)})
 
-    def _spot_price(self, asset: str) -> SpotAnswer:
+    def dollars_per_unit(self) -> Decimal | None:
+        """Return what a unit of the currency is worth in dollars now; None where that cannot be had."""
+        if self._currency == DOLLARS:
+            return Decimal(1)
+        answer = self._spot_price(self._currency, DOLLARS)
+        return answer.price if isinstance(answer, SpotPrice) else None
+
+    def _spot_price(self, asset: str, currency: str) -> SpotAnswer:
         if (left := self._quiet_until - monotonic()) > 0:
             return MissingPrice(MissingPriceReason.QUIET, ("seconds", left))
-        path = f"/v2/prices/{quote(asset)}-USD/spot"
+        path = f"/v2/prices/{quote(asset)}-{currency}/spot"
         try:
             answer = self._http.urlopen("GET", path, redirect=False, preload_content=False)
             body = _read_in_time(answer)
@@ -139,7 +148,7 @@ class Coinbase:
             self._quiet_until = monotonic() + _quiet_seconds(answer.headers.get("Retry-After", ""))
         if answer.status != OK:
             return MissingPrice(MissingPriceReason.ANSWERED, ("status", answer.status))
-        return read_spot_price(body, asset)
+        return read_spot_price(body, asset, currency)
 
     def cancel_pending(self) -> None:
         """Ask for nothing that has not been asked for yet."""
@@ -170,11 +179,11 @@ def _read_in_time(answer: urllib3.BaseHTTPResponse) -> bytes | None:
     return body
 
 
-def read_spot_price(body: bytes, asset: str) -> SpotAnswer:
+def read_spot_price(body: bytes, asset: str, currency: str = DOLLARS) -> SpotAnswer:
     """Read the price out of an answer's body, or say why there is none to be had."""
     try:
         data = json.loads(body, parse_float=Decimal)["data"]
-        if data.get("base", asset).upper() != asset.upper() or data.get("currency", "USD").upper() != "USD":
+        if data.get("base", asset).upper() != asset.upper() or data.get("currency", currency).upper() != currency:
             return MissingPrice(MissingPriceReason.OTHER_PAIR)
         amount = data["amount"]
         price = amount if isinstance(amount, Decimal) else Decimal(str(amount))

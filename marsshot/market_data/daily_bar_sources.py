@@ -56,7 +56,7 @@ def _open_klines(settings: Settings, clock: Clock, notify: Callable[[str], None]
     base_url = settings.binance_api.data_url
     return BinanceKlines(
         base_url=base_url,
-        quotes=tuple(dict.fromkeys((settings.quote_asset, *QUOTES))),
+        quotes=tuple(dict.fromkeys((settings.dollar_asset, *QUOTES))),
         cache_dir=cache_folder(settings.mode, "binance"),
         clock=clock,
         notify=notify,
@@ -76,7 +76,7 @@ SOURCES: dict[DataSource, SourceKind] = {
         columns=COLUMNS,
         base_url=lambda settings: settings.binance_api.data_url,
         coin=lambda settings, symbol: settings.binance_asset(symbol),
-        cached_coin=lambda settings, symbol: settings.pair(symbol),
+        cached_coin=lambda settings, symbol: f"{settings.binance_asset(symbol)}{settings.dollar_asset}",
         open=_open_klines,
         is_quick=True,
     ),

@@ -40,7 +40,7 @@ class PriceSource(StrEnum):
     """Whose price is gone by."""
 
     COINBASE = "Coinbase"
-    BINANCE = "Binance"
+    EXCHANGE = "exchange"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +67,13 @@ def choose_price(coinbase: SpotAnswer, binance: Decimal | None, max_divergence: 
         if binance is None:
             return Quote(None, note=LocalizedText("price.none", coinbase=coinbase.text), missing=coinbase.reason)
         note = LocalizedText("price.stand_in", coinbase=coinbase.text)
-        return Quote(binance, PriceSource.BINANCE, note, missing=coinbase.reason)
+        return Quote(binance, PriceSource.EXCHANGE, note, missing=coinbase.reason)
     spot = coinbase.price
     if binance is None:
         return Quote(spot, PriceSource.COINBASE, LocalizedText("price.unchecked"))
     if EXACT.abs(EXACT.subtract(spot, binance)) > EXACT.multiply(binance, max_divergence):
         note = LocalizedText("price.strays", percent=max_divergence * 100)
-        return Quote(binance, PriceSource.BINANCE, note, agrees=False, other_price=spot)
+        return Quote(binance, PriceSource.EXCHANGE, note, agrees=False, other_price=spot)
     return Quote(spot, PriceSource.COINBASE, agrees=True)
 
 

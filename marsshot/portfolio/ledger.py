@@ -30,10 +30,11 @@ from marsshot.portfolio.serialization import decimal_text
 _TWELVE_DIGITS = Context(prec=12, rounding=ROUND_HALF_EVEN)
 
 
-def new_book(mode: str, quote_asset: str, capital: Decimal, now: datetime) -> Book:
+def new_book(mode: str, quote_asset: str, capital: Decimal, now: datetime, exchange: str = "binance") -> Book:
     """Return the book of a bot that starts for the first time."""
     return Book(
         mode=mode,
+        exchange=exchange,
         quote_asset=quote_asset,
         capital=capital,
         capital_started=capital,

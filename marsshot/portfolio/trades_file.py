@@ -60,7 +60,7 @@ class Trade:
 
     def fee_in_quote(self, quote_asset: str) -> Decimal:
         """Return the fees that are in quote asset, and those in base asset at the price of this trade."""
-        fees, base = self.fees, self.pair.removesuffix(quote_asset)
+        fees, base = self.fees, base_asset_of(self.pair, quote_asset)
         return fees.get(quote_asset, ZERO) + fees.get(base, ZERO) * self.price
 
 
@@ -99,9 +99,17 @@ def has_our_columns(content: bytes) -> bool:
     return set(map(str.encode, _NEEDED)) <= set(names) and b"\0" not in content
 
 
+_ID = re.compile(rb"ms-[0-9A-Za-z-]+|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")  # ours, or a UUID
+
+
+def base_asset_of(pair: str, quote_asset: str) -> str:
+    """Return what a pair trades: its name is both assets', with or without a mark between them."""
+    return pair.removesuffix(quote_asset).removesuffix("-")
+
+
 def ids_anywhere(content: bytes) -> set[str]:
     """Return what looks like a client order id of ours, whatever form the content has."""
-    return {found.decode() for found in re.findall(rb"ms-[0-9A-Za-z-]+", content)}
+    return {found.decode() for found in _ID.findall(content)}
 
 
 def is_whole_line(line: bytes, in_book: Collection[str]) -> bool:

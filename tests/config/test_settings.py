@@ -398,6 +398,7 @@ BOUNDS: dict[str, tuple[tuple[Any, ...], tuple[Any, ...]]] = {
     "training.threshold": ((D("0.0001"), D(10)), (D(0), D("10.1"))),
     "training.n_iter": ((1, 10_000), (0, 10_001)),
     "lunarcrush.requests_per_minute": ((1, 10_000), (0, 10_001)),
+    "bitvavo.operator_id": ((0, 2**53 - 1), (-1, 2**53)),
     # A further exit rule needs no line here.
     **{f"strategy.{key}": bounds_of(field) for key, field in ExitSettings.model_fields.items()},
 }

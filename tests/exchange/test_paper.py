@@ -10,15 +10,17 @@ from pathlib import Path
 
 import pytest
 
+from marsshot.config.exchanges import EXCHANGE_FACTS
 from marsshot.core.domain import Intent, Side
 from marsshot.core.errors import InsufficientBalanceError, RefusedOrderError, TemporaryError, UnknownOutcomeError
 from marsshot.core.reasons import OrderReason, RefusalReason
-from marsshot.exchange.paper import SLIPPAGE, TAKER_FEE, PaperExchange
+from marsshot.exchange.paper import SLIPPAGE, PaperExchange
 from marsshot.portfolio.trades_file import read_trades
 from tests.helpers.trading_harness import NEW_ORDER, NOON, StubScores, TradingHarness, open_trading_harness
 from trade_executor import TradeExecutor
 
 D = Decimal
+TAKER_FEE = EXCHANGE_FACTS["binance"].taker_fee
 
 
 @pytest.fixture
@@ -31,7 +33,7 @@ def harness(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Trading
 
 @pytest.fixture
 def paper(harness: TradingHarness) -> PaperExchange:
-    return PaperExchange(harness.exchange, lambda: harness.book)
+    return PaperExchange(harness.exchange, lambda: harness.book, TAKER_FEE, takes_fee_in_quote=False)
 
 
 @pytest.fixture

@@ -117,18 +117,18 @@ def test_a_price_that_cannot_be_calculated_with_is_not_usable(amount: str) -> No
     [
         ("1", "Coinbase"),
         ("1.1", "Coinbase"),
-        ("1.10000001", "Binance"),
+        ("1.10000001", "exchange"),
         ("0.9", "Coinbase"),
-        ("0.89999999", "Binance"),
-        ("100", "Binance"),
-        ("0.00000001", "Binance"),
+        ("0.89999999", "exchange"),
+        ("100", "exchange"),
+        ("0.00000001", "exchange"),
     ],
 )
 def test_coinbase_counts_up_to_ten_per_cent_from_binance(spot: str, source: str) -> None:
     quote = choose_price(spot_price(spot), D(1), D("0.10"))
     assert quote.source == source
     assert quote.price == (D(spot) if source == "Coinbase" else 1)
-    assert bool(quote.note) is (source == "Binance")
+    assert bool(quote.note) is (source == "exchange")
 
 
 def test_the_divergence_is_relative_to_binances_price() -> None:
@@ -136,7 +136,7 @@ def test_the_divergence_is_relative_to_binances_price() -> None:
     assert (
         choose_price(spot_price("100"), D("110.1"), D("0.10")).source == "Coinbase"
     )  # 9.2 % of 110.1, though 10.1 % of 100
-    assert choose_price(spot_price("100"), D("111.2"), D("0.10")).source == "Binance"
+    assert choose_price(spot_price("100"), D("111.2"), D("0.10")).source == "exchange"
 
 
 @pytest.mark.parametrize(("limit", "english", "french"), [("0.10", "10.0", "10,0"), ("0.125", "12.5", "12,5")])
@@ -158,7 +158,7 @@ def test_how_far_off_is_too_far_is_told(limit: str, english: str, french: str) -
 )
 def test_where_coinbase_has_none_binances_price_counts_and_is_told(missing: MissingPrice, why: str) -> None:
     assert choose_price(missing, D(2), D("0.10")) == Quote(
-        D(2), PriceSource.BINANCE, f"Coinbase {why}; Binance's price is used", missing=missing.reason
+        D(2), PriceSource.EXCHANGE, f"Coinbase {why}; Binance's price is used", missing=missing.reason
     )
 
 
@@ -175,7 +175,7 @@ def test_with_neither_there_is_no_price() -> None:
 
 
 def test_the_distance_is_not_rounded() -> None:
-    assert choose_price(spot_price("1.10000000000000000000000000000001"), D(1), D("0.10")).source == "Binance"
+    assert choose_price(spot_price("1.10000000000000000000000000000001"), D(1), D("0.10")).source == "exchange"
 
 
 # --------------------------------------------------------------------------- over the wire
@@ -421,9 +421,9 @@ def test_each_token_gets_one_price_and_binance_one_request(stub_server: StubServ
     quotes, trouble = fetch(client, binance, "FET", "OP", "ARB", "AGIX", "LUNA")
     assert {symbol: (quote.price, quote.source) for symbol, quote in quotes.items()} == {
         "FET": (D("1.05"), "Coinbase"),
-        "OP": (D(2), "Binance"),  # 25 % off
+        "OP": (D(2), "exchange"),  # 25 % off
         "ARB": (D(3), "Coinbase"),  # Binance has none
-        "AGIX": (D(4), "Binance"),  # Coinbase has none
+        "AGIX": (D(4), "exchange"),  # Coinbase has none
         "LUNA": (None, None),
     }
     assert trouble == ""

@@ -38,7 +38,7 @@ ALLOWED = {
         "pending_commands": "the end of a file's name",
     },
     "marsshot/portfolio/cash_flows_file.py": {"add_missing_rows": "a row of a CSV file"},
-    "marsshot/commands/check_venues.py": {"venue_findings": "blanks are joined for one line"},
+    "marsshot/commands/check_venues.py": {"_no_answer": "blanks are joined for one line"},
     "marsshot/core/catalog.py": {
         "_text": "blanks are joined for one line",
         "_number": "the two words that go with a number",
@@ -50,9 +50,8 @@ ALLOWED = {
     "marsshot/exchange/bitvavo/responses.py": {"_status": "the name of a state, which is told in several forms"},
     "marsshot/portfolio/trades_file.py": {
         "fees": "a cell of trades.csv",
-        "fee_in_quote": "the name of a pair",
+        "base_asset_of": "the name of a pair",
         "has_our_columns": "the first line of a CSV file",
-        "ids_anywhere": "a CSV file that somebody else has written over",
     },
     "marsshot/market_data/bar_cache.py": {"_parse": "bytes of a cache file"},
     "marsshot/commands/paper_setup/liquid_tokens.py": {

@@ -69,7 +69,7 @@ class BinanceHistory:
         self._public = BinancePublic(data_url)
         files = self._public if is_loopback_origin(data_url) else BinancePublic(HOST)
         self._bulk = BulkKlines(files, Path(CACHE_FOLDER) / "bulk")
-        self._quotes = tuple(dict.fromkeys((settings.quote_asset, *QUOTES)))
+        self._quotes = tuple(dict.fromkeys((settings.dollar_asset, *QUOTES)))
 
     def dataset(self, wanted: Wanted) -> tuple[Dataset, Mapping[str, str]]:
         """Return the bars, and why a token is not among them."""

@@ -97,12 +97,15 @@ def run(
     skip_unchanged_checks: leave out the checks that surely change nothing; what comes of it is the same.
     on_day: hears of each day as it begins.
     """
-    settings = settings.model_copy(update={"mode": "demo"})
+    taker_fee = settings.exchange_facts.taker_fee
+    # Recorded prices are in dollars and pairs in Binance's form; where the owner counts in euros they pass for euros.
+    settings = settings.model_copy(update={"mode": "demo", "exchange": "binance"})
     begin, end = datetime.combine(first, START_OF_DAY, UTC), datetime.combine(last + timedelta(days=1), time(0), UTC)
     clock = VirtualClock(begin)
     capital, quote = settings.strategy.capital_initial, settings.quote_asset
     board = RecordedPrices(dataset)
     matching = new_matching_engine(dataset, quote, capital, first, rules or RecordedPairRules())
+    matching.fee_rate = taker_fee
     disk = InMemoryDisk()
     store = InMemoryStore(new_book("demo", quote, capital, begin), BOOK, TRADES, disk, _warn_not_written)
     bot = Bot(

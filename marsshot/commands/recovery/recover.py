@@ -24,7 +24,7 @@ from positions_store import Store, check_folder, writer_lock
 UNREADABLE_ENDING = ".unreadable"
 
 
-def run_recover(settings: Settings, *, assume_yes: bool) -> int:
+def run_recover(settings: Settings, *, assume_yes: bool, days: int = 0) -> int:
     """Show the book that follows from the exchange, and write it after a yes. Returns 1 where nothing was written.
 
     Raises OperatorNeededError while a bot runs, InputError, TemporaryError or AccountTroubleError.
@@ -32,7 +32,7 @@ def run_recover(settings: Settings, *, assume_yes: bool) -> int:
     catalog, disk = Catalog(settings.language), Disk()
     if settings.mode == "paper":
         raise InputError(LocalizedText("recover.paper"))
-    if settings.mode == "live" and (missing := settings.missing_keys("binance_api.api_key", "binance_api.api_secret")):
+    if settings.mode == "live" and (missing := settings.missing_keys(*settings.exchange_facts.keys)):
         raise InputError(*missing)
     check_folder(settings.file(BOOK))
     with (
@@ -40,7 +40,7 @@ def run_recover(settings: Settings, *, assume_yes: bool) -> int:
         open_environment(settings, keep_account=True) as environment,
     ):
         base = present_book(settings, disk)
-        found = survey(environment.settings, environment.clock, base, lambda line: print(catalog.render(line)))  # noqa: T201
+        found = survey(environment.settings, environment.clock, base, lambda line: print(catalog.render(line)), days)  # noqa: T201
         if not (found.recovery.orders or found.missing_rows or _is_lost(settings, disk)):
             print(catalog.text("recover.nothing_unknown"))  # noqa: T201
             return 0

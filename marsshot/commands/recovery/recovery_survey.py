@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
-from marsshot.bot.bootstrap import trading_exchange
+from marsshot.bot.bootstrap import book_fault, trading_exchange
 from marsshot.config.bot_files import BOOK, CASH_FLOWS, TRADES
 from marsshot.config.settings import Settings
 from marsshot.core.catalog import LocalizedText
@@ -33,6 +33,7 @@ from marsshot.portfolio.serialization import book_from_json
 from marsshot.portfolio.trades_file import Trade, readable_trades
 from risk_manager import with_price_seen
 
+DAY_MS = 86_400_000
 DAILY_REASONS = {OrderReason.DAILY_BUY, OrderReason.DAILY_SELL}
 
 
@@ -58,8 +59,7 @@ def present_book(settings: Settings, disk: Disk) -> Book | None:
         return None
     if book.mode != settings.mode:
         raise InputError(LocalizedText("fault.book.other_mode", path=path, written=book.mode, set=settings.mode))
-    if book.quote_asset != settings.quote_asset:
-        fault = LocalizedText("fault.book.other_quote", counted=book.quote_asset, set=settings.quote_asset)
+    if fault := book_fault(book, settings):
         raise InputError(LocalizedText("fault.in_file", path=path, fault=fault))
     return book
 
@@ -70,14 +70,18 @@ def _readable(settings: Settings, name: str, disk: Disk) -> Book | None:
     return None
 
 
-def survey(settings: Settings, clock: Clock, base: Book | None, notify: Callable[[str], None]) -> Survey:
+def survey(settings: Settings, clock: Clock, base: Book | None, notify: Callable[[str], None], days: int = 0) -> Survey:
     """Ask the exchange for all orders of this bot, and return the book that follows from them.
 
-    notify: is told what is being asked. Raises TemporaryError or AccountTroubleError.
+    notify: is told what is being asked. days: how far to look back; 0: as far as the exchange is usually asked.
+    Raises TemporaryError or AccountTroubleError; InputError where several bots have sent orders.
     """
+    begun = new_book(
+        settings.mode, settings.quote_asset, settings.strategy.capital_initial, clock.now(), settings.exchange
+    )
+    begun = replace(begun, operator_id=settings.bitvavo.operator_id)
     exchange = trading_exchange(settings, clock, lambda: base or begun)
     flows = read_cash_flows(settings.file(CASH_FLOWS), Disk())
-    begun = new_book(settings.mode, settings.quote_asset, settings.strategy.capital_initial, clock.now())
     begun = with_recorded_flows(begun, flows)
     if base is not None:
         base = with_recorded_flows(base, flows)
@@ -87,7 +91,10 @@ def survey(settings: Settings, clock: Clock, base: Book | None, notify: Callable
     symbols = _symbols_to_ask(settings, base, account, [trade.symbol for trade in trades])
     rules = _rules(settings, exchange, symbols)
     notify(LocalizedText("recover.asking", count=len(rules)))
-    orders = [order for known in rules.values() for order in exchange.own_orders(known.pair)]
+    since = now_ms - days * DAY_MS if days else 0
+    orders = [order for known in rules.values() for order in exchange.own_orders(known.pair, since)]
+    if base is None and (sender := _only_sender(orders)):
+        begun = replace(begun, operator_id=sender)
     if under_way := next((order for order in orders if not order.is_final), None):
         raise TemporaryError(LocalizedText("recover.under_way", order=under_way.fill.client_order_id))
     unknown = orders_unknown_to(base or begun, orders, since_ms(base, now_ms) if base else 0)
@@ -101,6 +108,14 @@ def survey(settings: Settings, clock: Clock, base: Book | None, notify: Callable
     recovery = replace(recovery, book=replace(book, unwritten_trades=rows))
     missing = len(rows) - len(recovery.orders)
     return Survey(base=base, recovery=recovery, missing_rows=missing, unread_tops=unread)
+
+
+def _only_sender(orders: Sequence[OwnOrder]) -> int:
+    """Return the operator id that these orders carry; 0 where they carry none. Raises InputError for several."""
+    senders = sorted({order.sender for order in orders if order.sender})
+    if len(senders) > 1:
+        raise InputError(LocalizedText("recover.several_operators", operators=tuple(map(str, senders))))
+    return senders[0] if senders else 0
 
 
 def _rows_to_write(book: Book, rows: Sequence[TradeRow], written: Collection[str]) -> tuple[TradeRow, ...]:
@@ -121,10 +136,10 @@ def _symbols_to_ask(settings: Settings, base: Book | None, account: Account, tra
     """
     named = [*settings.tokens_daily, *settings.symbols, *traded]
     named += base.positions if base else settings.training_tokens
-    token_of = {settings.binance_asset(symbol): symbol for symbol in named}
+    token_of = {settings.exchange_asset(symbol): symbol for symbol in named}
     assets = [asset for asset in account.free if account.total(asset) > 0] + list(account.lent)
     symbols = dict.fromkeys((*named, *(token_of.get(asset, asset) for asset in assets)))
-    return [symbol for symbol in symbols if settings.binance_asset(symbol) != settings.quote_asset]
+    return [symbol for symbol in symbols if settings.exchange_asset(symbol) != settings.quote_asset]
 
 
 def _rules(settings: Settings, exchange: Exchange, symbols: Collection[str]) -> dict[str, TradingRules]:

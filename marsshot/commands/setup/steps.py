@@ -17,7 +17,8 @@ from marsshot.commands.setup.config_text import quoted_text, token_list
 from marsshot.commands.setup.draft import Answer
 from marsshot.config.bot_files import Mode
 from marsshot.config.data_sources import DataSource
-from marsshot.config.settings import DOLLAR_ASSETS, Settings, plain_secret
+from marsshot.config.exchanges import EXCHANGE_FACTS
+from marsshot.config.settings import Settings, plain_secret
 from marsshot.core.catalog import LANGUAGES, LocalizedText
 
 _BLANKS = re.compile(r"[\s\u202f\u00a0']+")  # between the thousands
@@ -136,10 +137,10 @@ STEPS = (
     ),
     Step(
         name="quote",
-        parse=_choice("quote_asset", DOLLAR_ASSETS),
+        parse=_choice("quote_asset", EXCHANGE_FACTS["binance"].quote_assets),
         shown=lambda settings: settings.quote_asset,
         applies=_is_real,
-        choices=DOLLAR_ASSETS,
+        choices=EXCHANGE_FACTS["binance"].quote_assets,
     ),
     Step(
         name="keys",

@@ -13,8 +13,9 @@ from rich.console import Console
 
 from marsshot.bot.bootstrap import binance_of
 from marsshot.commands.check_findings import Finding, Level
-from marsshot.commands.check_venues import account_finding, key_finding
+from marsshot.commands.check_venues import account_finding
 from marsshot.commands.paper_setup.token_search import search_tokens
+from marsshot.commands.setup.api_key import key_finding
 from marsshot.commands.setup.dialog import AccountLook
 from marsshot.config.settings import Settings
 from marsshot.core.catalog import Catalog
@@ -39,7 +40,7 @@ class Venues:
         except TemporaryError:
             raise
         except MarsShotError as error:
-            told, remedy = catalog.render(error.message), catalog.text("check.account_remedy")
+            told, remedy = catalog.render(error.message), catalog.text("check.account_remedy.binance")
             return AccountLook([Finding(Level.BAD, catalog.text("subject.account"), told, remedy)])
         findings = [account_finding(account, settings, catalog), key_finding(binance, catalog)]
         return AccountLook(findings, account.free.get(settings.quote_asset, Decimal(0)))
