@@ -116,7 +116,8 @@ def test_the_shipped_file_has_the_rules_of_the_owner() -> None:
     shipped, seed = read_settings(ROOT / "config.yaml"), some_settings()
     assert shipped.exit_rules == seed.exit_rules
     assert shipped.daily_rules == seed.daily_rules
-    assert shipped.strategy == seed.strategy
+    assert shipped.strategy == seed.strategy.model_copy(update={"max_share_per_token": D("0.20")})
+    assert seed.strategy.max_share_per_token == 1, "a file without the key splits as the seed says"
 
 
 def test_the_shipped_file_names_every_key_there_is() -> None:
