@@ -24,6 +24,7 @@ _REASONS = (
     OrderReason.PARTIAL_TAKE_PROFIT,
     OrderReason.SELL_ALL,
     OrderReason.RECOVERED,
+    OrderReason.SELL_TOKEN,
 )
 _OTHER_REASON = (1 << _REASON_BITS) - 1
 
