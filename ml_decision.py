@@ -31,6 +31,7 @@ from marsshot.infra.fingerprints import Fingerprint, file_fingerprint
 from marsshot.market_data.bar_cache import CLOSE, DailyBars
 from marsshot.market_data.base import DailyBarSource
 from marsshot.market_data.daily_bar_sources import open_source, source_kind
+from marsshot.model.feature_drift import shares_outside
 from marsshot.model.features import feature_table, has_features, missing_features, rows_of_day
 from marsshot.model.integrity import refuse_other_source, refuse_unscaled
 from marsshot.model.model_files import LoadedModel, load_model
@@ -71,6 +72,7 @@ def get_probabilities(
         hit_bands=hit_bands(model, scale),
         last_answer_day=last_answer_day,
         btc_closes=_btc_closes(fetched[MARKET[0]], settings, source, today),
+        drift=shares_outside(table, model.facts.get("feature_borders"), today),
     )
 
 

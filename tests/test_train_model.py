@@ -188,6 +188,8 @@ def test_the_ratios_are_learnt_from_where_the_file_has_them() -> None:
     told = facts()
     assert load_model(Path("model.pkl")).features == tuple(told["features"]) == (*FEATURES, *RATIOS[1:])
     assert told["importance"][0]["feature"] == "turnover" and told["importance"][0]["loses"] > 0.3
+    low, high = told["feature_borders"]["turnover"]
+    assert low < high and "close" not in told["feature_borders"]
 
 
 def test_every_date_weighs_the_same_in_the_fit() -> None:

@@ -225,6 +225,8 @@ class DailyUpdater:
             return None
         if all(score.probability is None for score in scoring.scores):
             raise NoScoresError(no_probability_text(scoring))
+        if self._journal is not None:
+            self._journal.note_drift(scoring.drift)
         return scoring
 
     def _note_decisions(self, settings: Settings) -> None:

@@ -46,6 +46,7 @@ class LastSeen:
     put_off: str = ""
     put_off_until: datetime | None = None
     time: datetime | None = None  # of the last check
+    drift: Mapping[str, float] = field(default_factory=dict)  # as the last scoring has it
 
 
 class Journal:
@@ -135,6 +136,10 @@ class Journal:
         """Keep why today's daily update is postponed; nothing once it is done."""
         self._save_last_seen(replace(self._seen, put_off=why, put_off_until=until))
 
+    def note_drift(self, drift: Mapping[str, float]) -> None:
+        """Keep how far the features have left the training's distribution."""
+        self._save_last_seen(replace(self._seen, drift=drift))
+
     def _save_last_seen(self, seen: LastSeen) -> None:
         if seen == self._seen:
             return
@@ -168,6 +173,7 @@ def _seen_json(seen: LastSeen) -> bytes:
         "prices": {symbol: _price_json(symbol, seen) for symbol in seen.prices},
         "put_off": seen.put_off,
         "put_off_until": utc_text(seen.put_off_until) if seen.put_off_until else None,
+        "drift": dict(seen.drift),
     }
     return f"{json.dumps(content)}\n".encode()
 
@@ -216,7 +222,14 @@ def _last_seen_from(content: bytes) -> LastSeen:
         str(seen["put_off"]),
         moment(seen["put_off_until"]),
         moment(seen["time"]),
+        _drift_from(seen.get("drift")),
     )
+
+
+def _drift_from(content: object) -> dict[str, float]:
+    """Return the shares that can be read: nothing else hangs on them."""
+    shares = content if isinstance(content, dict) else {}
+    return {name: float(one) for name, one in shares.items() if isinstance(one, float | int) and 0 <= one <= 1}
 
 
 def _share_from(text: object) -> Decimal | None:

@@ -536,6 +536,7 @@ class Scoring:
     hit_bands: tuple[HitBand, ...] = ()  # of the model that scored
     last_answer_day: date | None = None  # the UTC date of the last answer that they rest on; None: that of `day`
     btc_closes: tuple[Decimal, ...] = ()  # as many as btc_trend_days asks for, the last one yesterday's; fewer: a gap
+    drift: Mapping[str, float] = field(default_factory=dict)  # by feature: the share outside the training's borders
 
 
 def utc_text(moment: datetime) -> str:

@@ -21,6 +21,7 @@ from sklearn.metrics import average_precision_score, make_scorer
 
 from marsshot.core.domain import utc_text
 from marsshot.infra.clock import SystemClock
+from marsshot.model.feature_drift import training_borders
 from marsshot.model.features import has_features
 from marsshot.model.score_scale import Quantiles, rank_of, score_at, table_in
 from marsshot.training.day_statistics import day_weights
@@ -75,6 +76,7 @@ def model_facts(
         "last_date": f"{rows['date'].max():%Y-%m-%d}",
         "symbols": sorted(rows["symbol"].unique()),
         "features": features,
+        "feature_borders": training_borders(rows, [name for name in features if name in rows]),
         "label": label_facts(settings),
         "recipe": settings.training.recipe,
         "score_scale": scales.of_all,

@@ -48,8 +48,8 @@ class ScoreRecord:
 
     known: those whose outcome is known; of them `rose` did, `share_interval` is that of rose / known. waiting: their
     day is still to come; without_bar: it is over, and no bar tells. promised: the mean of the hit rates that the model
-    had at such scores; None where it told none. by_atr: how many rose of as many tokens with the largest ATR/close of
-    the same days' scored ones.
+    had at such scores, None where it told none; promised_by: as uncertain as a share of so many rows. by_atr: how many
+    rose of as many tokens with the largest ATR/close of the same days' scored ones.
     """
 
     rules: ScoreRules
@@ -57,6 +57,7 @@ class ScoreRecord:
     rose: int = 0
     share_interval: Interval | None = None
     promised: float | None = None
+    promised_by: int = 0
     parting: Parting | None = None
     by_atr: int = 0
     waiting: int = 0
@@ -121,7 +122,7 @@ def score_record(
         picks += mine
         by_atr += _most_volatile(found, histories, len(mine))
     _, interval = _share(picks)
-    promised, parted = _promise(picks)
+    promised, promised_by, parted = _promise(picks)
     return ScoreRecord(
         rules=rules,
         known=len(picks),
@@ -131,6 +132,7 @@ def score_record(
         waiting=waiting,
         without_bar=without_bar,
         promised=promised,
+        promised_by=round(promised_by),
         parting=parted,
     )
 
@@ -160,12 +162,12 @@ def _share(picks: Sequence[_Pick]) -> tuple[float | None, Interval | None]:
     return share(numbers, np.ones(len(picks)), [pick.rose for pick in picks])
 
 
-def _promise(picks: Sequence[_Pick]) -> tuple[float | None, Parting | None]:
-    """Return the mean of the promised hit rates, and how those picks that had one parted from it."""
+def _promise(picks: Sequence[_Pick]) -> tuple[float | None, float, Parting | None]:
+    """Return the mean of the promised hit rates, how many rows that is worth, and how the picks parted from it."""
     with_promise = [(pick, *promise) for pick in picks if (promise := _promise_of(pick.row))]
     rate, interval = _share([pick for pick, *_ in with_promise])
     if rate is None or interval is None:
-        return None, None
+        return None, 0, None
     weights: defaultdict[tuple[float, int], float] = defaultdict(float)
     for _, hit_rate, rows in with_promise:
         weights[hit_rate, rows] += 1 / len(with_promise)
@@ -174,7 +176,7 @@ def _promise(picks: Sequence[_Pick]) -> tuple[float | None, Parting | None]:
     count = 1 / sum(weight**2 / rows for (_, rows), weight in weights.items())
     has_days = len({pick.row.day for pick, *_ in with_promise}) >= MIN_DAYS
     found = parting(rate, interval, promised, wilson(promised, count)) if has_days else None
-    return promised, found
+    return promised, count, found
 
 
 def _promise_of(row: DecisionRow) -> tuple[float, int] | None:

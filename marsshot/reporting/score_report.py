@@ -6,16 +6,18 @@ made of files that a restart finds again.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
 import numpy as np
 
 from marsshot.bot.environment import recorded_candles
-from marsshot.config.bot_files import DECISIONS
+from marsshot.bot.journal import read_last_seen
+from marsshot.config.bot_files import DECISIONS, LAST_SEEN
 from marsshot.config.settings import Settings
-from marsshot.core.catalog import Catalog
+from marsshot.core.catalog import Catalog, LocalizedText
 from marsshot.core.errors import InputError
 from marsshot.infra.atomic_files import Disk
 from marsshot.infra.csv_rows import csv_bytes
@@ -34,6 +36,7 @@ from marsshot.reporting.score_outcomes import (
 from marsshot.strategy.decision_reasons import COLUMNS
 
 _TAIL_BYTES = 16_000_000  # of decisions.csv: 90 days of 500 tokens are less
+MOST_OUTSIDE = 0.10  # of a feature's values: five times what a market like the training's has
 _PRICES = [FIELDS.index(name) for name in ("open", "high", "low", "close")]
 
 
@@ -46,6 +49,8 @@ def read_score_record(settings: Settings, today: date) -> ScoreRecord:
     )
     first = first_day(today)
     decisions = _decisions(settings, first)
+    if settings.training.label != "rise":  # a promise of another kind of hit
+        decisions = tuple(replace(row, hit_rate=None) for row in decisions)
     symbols = {row.symbol for row in decisions if row.probability is not None}
     end = np.datetime64(today, "D")
     bars = {symbol: held for symbol in symbols if (held := _bars(settings, symbol)) is not None}
@@ -70,12 +75,14 @@ def score_facts(settings: Settings, today: date) -> dict[str, Any] | None:
         "within_days": record.rules.days,
         "known": record.known,
         "rose": record.rose,
-        "interval": list(record.share_interval) if record.share_interval else None,
-        "promised": record.promised,
+        "interval": [round(one, 6) for one in record.share_interval] if record.share_interval else None,
+        "promised": None if record.promised is None else round(record.promised, 6),
+        "promised_by_rows": record.promised_by,
         "atr_to_close_rose": record.by_atr,
         "waiting": record.waiting,
         "without_bar": record.without_bar,
         "parting": record.parting,
+        "outside_training": dict(read_last_seen(settings.file(LAST_SEEN), Disk()).drift),
     }
 
 
@@ -88,7 +95,8 @@ def score_lines(settings: Settings, today: date, catalog: Catalog) -> list[str]:
     except OSError as error:
         path = settings.file(DECISIONS)
         return [catalog.text("scores_record.unreadable", why=f"{path}: {error.strerror}")]
-    return [*record_lines(record, catalog), *warning_lines(record, catalog)]
+    drift = read_last_seen(settings.file(LAST_SEEN), Disk()).drift
+    return [*record_lines(record, catalog), *warning_lines(record, drift, catalog)]
 
 
 def record_lines(record: ScoreRecord, catalog: Catalog) -> Iterator[str]:
@@ -111,7 +119,7 @@ def record_lines(record: ScoreRecord, catalog: Catalog) -> Iterator[str]:
         if record.promised is None:
             yield catalog.text("scores_record.no_promise")
         else:
-            yield catalog.text("scores_record.promised", share=record.promised)
+            yield catalog.text("scores_record.promised", share=record.promised, rows=record.promised_by)
         yield catalog.text(
             "scores_record.by_atr", rose=record.by_atr, known=record.known, share=record.by_atr / record.known
         )
@@ -119,10 +127,17 @@ def record_lines(record: ScoreRecord, catalog: Catalog) -> Iterator[str]:
         yield catalog.text("scores_record.without_bar", count=record.without_bar)
 
 
-def warning_lines(record: ScoreRecord, catalog: Catalog) -> Iterator[str]:
-    """Yield a warning where promise and outcome part beyond chance."""
+def warning_lines(record: ScoreRecord, drift: Mapping[str, float], catalog: Catalog) -> Iterator[str]:
+    """Yield a warning where promise and outcome part beyond chance, and one where features have left the training's.
+
+    drift: by feature, the share of the last days' values outside the training's borders.
+    """
     if record.parting:
         yield catalog.text(f"scores_record.{record.parting}")
+    far = sorted((name for name in drift if drift[name] > MOST_OUTSIDE), key=lambda name: -drift[name])
+    if far:
+        shares = tuple(LocalizedText("scores_record.feature", name=name, share=drift[name]) for name in far)
+        yield catalog.text("scores_record.drift", features=shares)
 
 
 def _decisions(settings: Settings, first: date) -> tuple[DecisionRow, ...]:

@@ -11,7 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from marsshot.bot.journal import Journal, read_last_seen
 from marsshot.core.catalog import LANGUAGES, Catalog, Language
+from marsshot.infra.atomic_files import Disk
 from marsshot.market_data.bar_cache import CLOSE, FIELDS, BarCache, CachedBars, DailyBars, cache_folder
 from marsshot.reporting.decision_records import DecisionRow
 from marsshot.reporting.score_outcomes import (
@@ -245,10 +247,20 @@ def test_each_line_is_told(language: Language) -> None:
     if language == "en":
         assert lines[0] == "Scores of 0.70 and more in the last 90 days:"
         assert lines[1].startswith("0 of 16 stood 5.0 % or more higher 2 days on: 0.0 % (95 % interval 0.0 % to ")
-        assert "promised 90.0 %" in lines[2]
+        assert "promised 90.0 %, by 500 rows" in lines[2]
         assert "0 of 16" in lines[3]
         assert "daily bar is missing: 1" in lines[4]
         assert lines[5].startswith("WARNING: fewer rose")
+
+
+def test_a_promise_of_another_label_is_not_compared() -> None:
+    cached("FET", *[1.0] * 20)
+    write_decisions(*(f"{days_ago(n)},,FET,false,0.9,0.9,500,buy,,x,y" for n in range(2, 18)))
+    settings = some_settings()
+    training = settings.training.model_copy(update={"label": "relative"})
+    assert read_score_record(settings, TODAY).parting is Parting.BELOW
+    told = read_score_record(settings.model_copy(update={"training": training}), TODAY)
+    assert (told.known, told.promised, told.parting) == (16, None, None)
 
 
 def test_without_decisions_nothing_is_known_yet() -> None:
@@ -272,3 +284,23 @@ def test_in_the_demo_the_recorded_market_tells() -> None:
     Path("decisions.demo.csv").write_text("\n".join([",".join(COLUMNS), f"{day},,ADA,false,0.9,0.6,50,buy,,x,y", ""]))
     told = read_score_record(some_settings(mode="demo"), day + timedelta(days=5))
     assert (told.known, told.without_bar) == (1, 0)
+
+
+@pytest.mark.parametrize(("share", "warns"), [(0.1000001, True), (0.10, False)])
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_features_that_left_the_training_s_are_warned_of(language: Language, share: float, warns: bool) -> None:
+    journal = Journal(some_settings(), Disk())
+    journal.note_drift({"rsi": share, "turnover": 0.5 if warns else 0.0})
+    journal.note_postponement("x", None)  # what is kept besides takes it not away
+    lines = score_lines(some_settings(), TODAY, Catalog(language))
+    assert any("turnover 50" in line and "rsi 10" in line for line in lines) is warns
+    facts = score_facts(some_settings(), TODAY)
+    assert facts is not None and facts["outside_training"]["rsi"] == share
+
+
+@pytest.mark.parametrize("broken", ["[]", "null", '{"rsi": "much"}', '{"rsi": 7}'])
+def test_a_drift_that_cannot_be_read_is_none(broken: str) -> None:
+    content = f'{{"time": null, "prices": {{}}, "put_off": "x", "put_off_until": null, "drift": {broken}}}'
+    Path("seen.paper.json").write_text(content)
+    seen = read_last_seen(Path("seen.paper.json"), Disk())
+    assert (seen.drift, seen.put_off) == ({}, "x")
