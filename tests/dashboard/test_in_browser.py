@@ -14,6 +14,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
 from marsshot.bot.control_files import ControlFiles
+from marsshot.bot.owner_requests import request_sale
 from marsshot.dashboard.security.access_control import ServerAddress
 from tests.helpers.builders import D, a_book, a_trade, bought_at, some_settings
 from tests.helpers.dashboard_harness import TOKEN, serving, write_book, write_bot_files, write_decisions, write_equity
@@ -151,7 +152,8 @@ def _visits(browser: Browser, address: str) -> Iterator[Visiting]:
 
 # What reaches over the right edge of the page, or of the card that it stands in.
 OVERFLOWING = """() => [...document.querySelectorAll("main *, header *, footer *")].filter((one) => {
-  const box = one.getBoundingClientRect(), room = one.parentElement.closest(".card, body").getBoundingClientRect();
+  const box = one.getBoundingClientRect();
+  const room = one.parentElement.closest(".card, .figures > div, body").getBoundingClientRect();
   return box.width && !one.closest(".unseen, svg, iframe, .chart") && box.right > room.right + 1;
 }).map((one) => one.outerHTML.slice(0, 120))"""
 
@@ -172,6 +174,35 @@ def test_nothing_crosses_a_border_and_nothing_complains(
         dark = page.evaluate("getComputedStyle(document.body).backgroundColor")
         assert (dark == "rgb(18, 22, 28)") == (theme == "dark")
     assert visit.complaints == []
+
+
+@pytest.mark.parametrize("language", ["en", "fr"])
+@pytest.mark.parametrize("width", [360, 1280])
+def test_nothing_crosses_a_border_where_there_are_buttons(owner: Visiting, width: int, language: str) -> None:
+    visit = owner({"width": width, "height": 900})
+    visit.log_in()
+    visit.go(f"prefer?language={language}")
+    Path("cash_flows.paper.csv").write_text("time,amount,capital_after\n2021-02-05T10:00:00Z,1234567.89,12345678.9\n")
+    request_sale(ControlFiles(some_settings()), "FET")
+    for name in ("control", "token?symbol=FET", "token?symbol=OP", "performance", ""):
+        page = visit.go(name)
+        assert page.locator(".notice").count() == 1
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, name
+        assert page.evaluate(OVERFLOWING) == [], name
+    assert visit.complaints == []
+
+
+@pytest.mark.parametrize(("language", "number"), [("en", "1,100.5"), ("fr", "1\u202f100,5")])
+def test_the_axes_write_numbers_as_the_page_does(visiting: Visiting, language: str, number: str) -> None:
+    visit = visiting(DESKTOP)
+    visit.go(f"prefer?language={language}")
+    page = visit.go()
+    drawn(page, "chart-worth")
+    written = page.evaluate(
+        """() => Bokeh.documents.flatMap((one) => [...one._all_models.values()])
+        .filter((one) => one.type === "BasicTickFormatter").map((one) => one.doFormat([1100.5], {})[0])"""
+    )
+    assert set(written) == {number}
 
 
 def test_the_charts_are_drawn(visiting: Visiting) -> None:
@@ -308,6 +339,27 @@ def test_a_wrong_token_is_told_and_at_last_made_to_wait(owner: Visiting) -> None
     expect(page.get_by_text("Too many wrong tokens. Try again in 14 min.")).to_be_visible()
 
 
+def test_the_buttons_of_a_token_and_of_money_ask_and_answer(owner: Visiting) -> None:
+    visit = owner(PHONE)
+    visit.log_in()
+    page = visit.go("control")
+    form = page.locator("form[action='/control/deposit']")
+    form.get_by_role("textbox").fill("200.50")
+    form.get_by_role("button", name="Deposit").click()  # not ticked: the browser holds it back
+    control = ControlFiles(some_settings())
+    assert control.owner_requests()[0] == []
+    form.get_by_label("Yes, the bot may use it").check()
+    form.get_by_role("button", name="Deposit").click()
+    expect(page.get_by_text("Asked for: deposit of 200.5 USDT.")).to_be_visible()
+    visit.go().get_by_role("link", name="Sell or exclude").click()
+    page.get_by_label("Type SELL to confirm").fill("sell")
+    page.get_by_role("button", name="Sell FET").click()
+    expect(page.get_by_text("Asked for: sale of FET.")).to_be_visible()
+    expect(page.get_by_role("heading", name="FET", exact=True).first).to_be_visible()
+    assert {one.kind for one in control.owner_requests()[0]} == {"deposit", "sell"}
+    assert visit.complaints == []
+
+
 def test_the_buttons_pause_resume_and_sell(owner: Visiting, folder: Path) -> None:
     visit = owner(PHONE)
     visit.log_in()
@@ -322,10 +374,12 @@ def test_the_buttons_pause_resume_and_sell(owner: Visiting, folder: Path) -> Non
     page.get_by_role("button", name="Resume").click()
     expect(page.get_by_text("Buying is allowed again.")).to_be_visible()
     assert not (folder / "PAUSE.paper").exists()
-    page.get_by_label("Type SELL to confirm").fill("sell")
+    page.locator("form[action='/control/sell-all']").get_by_label("Type SELL to confirm").fill("sell")
     page.get_by_role("button", name="Sell everything").click()
     expect(page.get_by_text("The bot is asked to sell everything")).to_be_visible()
     assert (folder / "SELL_ALL.paper").exists()
+    expect(page.get_by_text("has not taken note yet")).to_have_count(2)  # nor of the end of the pause
+    ControlFiles(some_settings()).acknowledge_resume()
     ControlFiles(some_settings()).acknowledge_sell_all()
     expect(page.get_by_text("has not taken note yet")).to_have_count(0)
     assert visit.complaints == []

@@ -10,7 +10,7 @@ from typing import Any
 
 import bokeh
 from bokeh.embed import json_item
-from bokeh.models import DatetimeTickFormatter, FixedTicker, NumeralTickFormatter, Range1d
+from bokeh.models import BasicTickFormatter, DatetimeTickFormatter, FixedTicker, Range1d
 from bokeh.plotting import figure
 
 from marsshot.core.catalog import Catalog
@@ -20,7 +20,6 @@ TICKS = 4
 X_AXIS_MARGIN = 0.02  # of the span, at both ends
 MONTH_TICKS_AFTER_DAYS = 400  # a line longer than that has its ticks named by month
 SECONDS_A_DAY = 86_400
-AXIS_NUMBER = "0,0.[000000000000]"  # as many digits behind the point as it takes
 BOKEH_SCRIPT = f"bokeh-{bokeh.__version__}.min.js"
 
 
@@ -54,7 +53,7 @@ def time_figure(first: datetime, last: datetime, words: Catalog, colours: Colour
     plot.xaxis.formatter = DatetimeTickFormatter(
         **dict.fromkeys(("hours", "days", "months", "years"), shown), hourmin=shown, minutes=shown
     )
-    plot.yaxis.formatter = NumeralTickFormatter(format=AXIS_NUMBER, language=words.language)
+    plot.yaxis.formatter = BasicTickFormatter(use_scientific=False)  # dashboard.js gives it the page's language
     for axis in (plot.xaxis, plot.yaxis):
         axis.axis_line_color = None
         axis.major_tick_line_color = None

@@ -68,7 +68,7 @@ def drawdown_chart(curve: Curve, words: Catalog, colours: Colours) -> str:
     plot.varea("x", y1=0, y2="y", source=source, color=colours.bad, alpha=0.3)
     drawn = plot.line("x", "y", source=source, color=colours.bad, width=1.4)
     plot.add_tools(HoverTool(renderers=[drawn], tooltips="@label", mode="vline", line_policy="nearest"))
-    plot.yaxis.formatter = NumeralTickFormatter(format="0 %", language=words.language)
+    plot.yaxis.formatter = NumeralTickFormatter(format="0 %")
     plot.y_range.end = 0
     plot.yaxis.ticker.desired_num_ticks = 3
     return as_json(plot)

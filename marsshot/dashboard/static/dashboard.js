@@ -35,6 +35,13 @@ async function draw(place) {
 
 const drawAll = () => Promise.all([...document.querySelectorAll("[data-chart]")].map(draw));
 
+// Bokeh's script writes numbers on an axis in English alone.
+function writeAxesInPageLanguage() {
+  const numbers = new Intl.NumberFormat(document.documentElement.lang, { maximumFractionDigits: 12 });
+  const Formatter = window.Bokeh?.Models.get("BasicTickFormatter");
+  if (Formatter) Formatter.prototype.doFormat = (ticks) => ticks.map((tick) => numbers.format(tick));
+}
+
 const places = (page) => [...page.querySelectorAll("[data-live], [data-chart]")].map((place) => place.id).join();
 
 // Takes over what is new; charts, forms and reports stay untouched. False: the page has become another one.
@@ -81,6 +88,7 @@ function keepUp() {
 }
 
 document.addEventListener("DOMContentLoaded", () => {
+  writeAxesInPageLanguage();
   drawAll();
   keepUp();
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
