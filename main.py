@@ -56,6 +56,7 @@ COMMANDS = (
     "setup",
     "check",
     "status",
+    "report",
     "sell-all",
     "sell",
     "pause",
@@ -147,6 +148,8 @@ def _parser(help_text: Callable[[str], str | None]) -> argparse.ArgumentParser:
             command.add_argument("--all", action="store_true", help=help_text("help.option.all"))
         if name == "daily":
             command.add_argument("--plan", action="store_true", help=help_text("help.option.plan"))
+        if name == "report":
+            command.add_argument("--week", action="store_true", required=True, help=help_text("help.option.week"))
         _add_request_arguments(command, name, help_text)
         _add_archive_arguments(command, name, help_text)
         if name == "export":
@@ -203,6 +206,7 @@ def _command(chosen: argparse.Namespace, config: Path) -> int:
         "intraday": lambda: run_intraday(settings, lambda: here(_intraday)),
         "check": lambda: _check(settings, ask_all=chosen.all),
         "status": lambda: show_status(settings, as_json=chosen.json),
+        "report": lambda: _report(settings),
         "sell-all": lambda: sell_all(settings, config, assume_yes=chosen.yes),
         "sell": lambda: sell(settings, config, chosen.token, assume_yes=chosen.yes),
         "exclude": lambda: exclude(settings, config, chosen.token),
@@ -350,6 +354,12 @@ def _check(settings: Settings, *, ask_all: bool) -> int:
     from marsshot.commands.check import run_check  # noqa: PLC0415 - brings what only this command needs
 
     return run_check(settings, ask_all=ask_all)
+
+
+def _report(settings: Settings) -> int:
+    from marsshot.commands.report import show_week  # noqa: PLC0415 - brings what only this command needs
+
+    return show_week(settings)
 
 
 def _notify_test(settings: Settings) -> int:

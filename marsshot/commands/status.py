@@ -49,9 +49,9 @@ PROFIT_DAYS = {"7_days": 7, "30_days": 30}
 
 def show_status(settings: Settings, *, as_json: bool) -> int:
     """Print the state of the bot; return 0. Raises InputError where there is no book, or none that can be trusted."""
-    book, seen, now = _load_state(settings)
+    book, seen, now = book_and_moment(settings)
     control = ControlFiles(settings)
-    state = _state_of_running_bot(settings)
+    state = state_of_running_bot(settings)
     facts = status_facts(book, settings, control.paused(), now, seen, state)
     if state is None and settings.mode != "demo":  # nobody has the book, however young the last sign of life is
         facts |= {"running": False, "running_since": None, "version": None, "next_check": None}
@@ -66,8 +66,8 @@ def show_status(settings: Settings, *, as_json: bool) -> int:
             for one in book.intents.values()
         ],
     }
-    _print(status_lines(facts | _why_paused(control, book, catalog), now, catalog))
-    _print(_score_lines(settings, now, catalog))
+    print_lines(status_lines(facts | _why_paused(control, book, catalog), now, catalog))
+    print_lines(_score_lines(settings, now, catalog))
     return 0
 
 
@@ -86,13 +86,13 @@ def _score_lines(settings: Settings, now: datetime, catalog: Catalog) -> Iterabl
 
 def show_daily_update(settings: Settings, day: date) -> int:
     """Print how the requested daily update of a day stands; return 0 if it is done, else 1. Raises InputError."""
-    book, seen, now = _load_state(settings)
+    book, seen, now = book_and_moment(settings)
     control, catalog = ControlFiles(settings), Catalog(settings.language, zone=settings.zone)
     facts = status_facts(book, settings, control.paused(), now, seen)
     is_done = is_daily_update_done(day, book.last_daily_update)
     if not is_done and seen.put_off:
-        _print([catalog.text("beside.daily_waits", why=seen.put_off)])
-    _print(daily_update_lines(facts | _why_paused(control, book, catalog), catalog))
+        print_lines([catalog.text("beside.daily_waits", why=seen.put_off)])
+    print_lines(daily_update_lines(facts | _why_paused(control, book, catalog), catalog))
     return 0 if is_done else 1
 
 
@@ -114,7 +114,7 @@ def trouble_facts(state: BotState | None, settings: Settings) -> dict[str, Any]:
     }
 
 
-def _state_of_running_bot(settings: Settings) -> BotState | None:
+def state_of_running_bot(settings: Settings) -> BotState | None:
     """Return what a bot tells that runs in this folder; the demo's goes by addresses of its own."""
     book = settings.file(BOOK)
     if settings.mode == "demo" or not lock_path(book).exists():
@@ -124,7 +124,7 @@ def _state_of_running_bot(settings: Settings) -> BotState | None:
     return None
 
 
-def _load_state(settings: Settings) -> tuple[Book, LastSeen, datetime]:
+def book_and_moment(settings: Settings) -> tuple[Book, LastSeen, datetime]:
     """Return the book, what the last check saw, and the present moment; the demo has a time of its own."""
     book = load_state(settings.file(BOOK), settings.mode, Disk())
     if book is None:
@@ -133,7 +133,8 @@ def _load_state(settings: Settings) -> tuple[Book, LastSeen, datetime]:
     return book, seen, (seen.time or now) if settings.mode == "demo" else now
 
 
-def _print(lines: Iterable[str]) -> None:
+def print_lines(lines: Iterable[str]) -> None:
+    """Print the lines as they are, however long."""
     shown = terminal()
     for line in lines:
         shown.print(line, style=None, markup=False, highlight=False, soft_wrap=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from marsshot.dashboard.data.daily_candles import Candle, daily_candles
+from marsshot.bot.daily_candles import Candle, daily_candles
 from marsshot.dashboard.presentation.price_chart import MAX_DAYS, shown_candles, shown_levels
 from marsshot.dashboard.presentation.price_levels import build_price_scale
 from marsshot.market_data.bar_cache import FIELDS, BarCache, CachedBars, DailyBars, cache_folder

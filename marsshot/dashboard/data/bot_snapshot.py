@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from marsshot.bot.control_files import ControlFiles
+from marsshot.bot.daily_candles import Candle, DailyClose, bitcoin_closes, daily_candles
 from marsshot.bot.journal import LastSeen, PerformancePoint, read_equity, read_last_seen, read_performance
 from marsshot.commands.running import HEARTBEAT_TIMEOUT, waiting_requests
 from marsshot.commands.status import quiet_facts, status_facts, trouble_facts
@@ -32,7 +33,6 @@ from marsshot.core.errors import InputError
 from marsshot.core.reasons import UnsoldReason
 from marsshot.core.requests import RequestKind
 from marsshot.dashboard.data.asked_requests import AskedRequests, RequestEnd
-from marsshot.dashboard.data.daily_candles import Candle, DailyClose, bitcoin_closes, daily_candles
 from marsshot.dashboard.data.equity_curve import Curve, build_equity_curve, buy_and_hold
 from marsshot.dashboard.data.file_cache import FileCache, read_or_empty
 from marsshot.dashboard.data.model_card import ModelCard, model_facts_path, read_model_card

@@ -13,8 +13,8 @@ from decimal import Decimal
 from itertools import accumulate, pairwise
 from typing import TypeVar
 
+from marsshot.bot.daily_candles import DailyClose
 from marsshot.core.domain import Book
-from marsshot.dashboard.data.daily_candles import DailyClose
 from marsshot.portfolio.trades_file import Trade
 
 Item = TypeVar("Item")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -13,6 +14,7 @@ from marsshot.market_data.bar_cache import CLOSE, FIELDS
 from marsshot.market_data.daily_bar_sources import cached_bars
 
 BTC = "BTC"
+MAX_CLOSE_AGE = timedelta(days=2)  # before a moment whose price it stands for
 _OPEN, _HIGH, _LOW = (FIELDS.index(name) for name in ("open", "high", "low"))
 
 
@@ -58,6 +60,17 @@ def bitcoin_closes(settings: Settings) -> tuple[DailyClose, ...]:
     usable = bars.has_close()
     days = bars.days[usable].astype("datetime64[D]").tolist()
     return tuple(_close(day, price) for day, price in zip(days, bars.values[usable, CLOSE].tolist(), strict=True))
+
+
+def bitcoin_change(closes: Sequence[DailyClose], start: datetime, end: datetime) -> float | None:
+    """Return how far BTC has come between two moments, as a fraction; None where either has no close of its days."""
+    first, last = _close_at(closes, start), _close_at(closes, end)
+    return None if first is None or last is None else last / first - 1
+
+
+def _close_at(closes: Sequence[DailyClose], moment: datetime) -> float | None:
+    known = [one.price for one in closes if moment - MAX_CLOSE_AGE <= one.moment <= moment]
+    return known[-1] if known and known[-1] > 0 else None
 
 
 def _midnight(day: object) -> datetime:
