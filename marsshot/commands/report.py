@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from marsshot.bot.daily_candles import bitcoin_change, bitcoin_closes
 from marsshot.bot.journal import LastSeen, PerformancePoint, parse_moment, positions_worth, read_performance
-from marsshot.commands.status import book_and_moment, print_lines, state_of_running_bot
+from marsshot.commands.status import book_and_moment, print_lines, score_section, state_of_running_bot
 from marsshot.config.bot_files import CASH_FLOWS, EQUITY, TRADES
 from marsshot.config.settings import Settings
 from marsshot.core.catalog import Catalog
@@ -34,6 +34,7 @@ def show_week(settings: Settings) -> int:
         catalog.text(f"trouble.status.{one.kind.value}", subject=one.subject, since=since) for one, since in troubles
     ]
     print_lines(week_lines(week_of(book, settings, seen, now, sentences), catalog))
+    print_lines(score_section(settings, now, catalog))
     return 0
 
 
@@ -86,4 +87,5 @@ def _base(book: Book, settings: Settings, start: datetime) -> PerformancePoint |
             return PerformancePoint(started, ZERO, ONE)
     history = read_performance(settings.file(EQUITY), Disk(), book.capital_started)
     before = [one for one in history if one.moment <= start]
-    return (before[-1:] or history[:1] or [None])[0]
+    found = before[-1:] or history[:1]
+    return found[0] if found else None

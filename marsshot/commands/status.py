@@ -67,7 +67,7 @@ def show_status(settings: Settings, *, as_json: bool) -> int:
         ],
     }
     print_lines(status_lines(facts | _why_paused(control, book, catalog), now, catalog))
-    print_lines(_score_lines(settings, now, catalog))
+    print_lines(score_section(settings, now, catalog))
     return 0
 
 
@@ -77,7 +77,8 @@ def _score_facts(settings: Settings, now: datetime) -> dict[str, Any] | None:
     return score_facts(settings, now.date())
 
 
-def _score_lines(settings: Settings, now: datetime, catalog: Catalog) -> Iterable[str]:
+def score_section(settings: Settings, now: datetime, catalog: Catalog) -> Iterable[str]:
+    """Return the lines of what became of the scores, a blank one before them."""
     from marsshot.reporting.score_report import score_lines  # noqa: PLC0415 - numpy, which the daemon does without
 
     heading, *lines = score_lines(settings, now.date(), catalog)
