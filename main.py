@@ -357,7 +357,7 @@ def _check(settings: Settings, *, ask_all: bool) -> int:
 
 
 def _report(settings: Settings) -> int:
-    from marsshot.commands.report import show_week  # noqa: PLC0415 - brings what only this command needs
+    from marsshot.commands.week.report import show_week  # noqa: PLC0415 - brings what only this command needs
 
     return show_week(settings)
 

@@ -12,14 +12,14 @@ import pytest
 import main
 from marsshot.bot.daily_candles import DailyClose
 from marsshot.bot.journal import EQUITY_COLUMNS, LastSeen
-from marsshot.commands import report
-from marsshot.commands.report import week_of
+from marsshot.commands.week import report
+from marsshot.commands.week.lines import week_lines
+from marsshot.commands.week.report import week_of
 from marsshot.core.catalog import Catalog, Language
 from marsshot.core.domain import Book, TradeRow
 from marsshot.infra.atomic_files import Disk
 from marsshot.portfolio.performance import with_cash_flow
 from marsshot.portfolio.trades_file import csv_rows
-from marsshot.reporting.week import week_lines
 from positions_store import save_state
 from tests.helpers.builders import D, a_book, a_trade, bought_at, seed_content, some_settings
 

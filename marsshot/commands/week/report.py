@@ -10,6 +10,7 @@ from decimal import Decimal
 from marsshot.bot.daily_candles import bitcoin_change, bitcoin_closes
 from marsshot.bot.journal import LastSeen, PerformancePoint, parse_moment, positions_worth, read_performance
 from marsshot.commands.status import book_and_moment, print_lines, score_section, state_of_running_bot
+from marsshot.commands.week.lines import Week, WeekGain, week_lines
 from marsshot.config.bot_files import CASH_FLOWS, EQUITY, TRADES
 from marsshot.config.settings import Settings
 from marsshot.core.catalog import Catalog
@@ -19,7 +20,6 @@ from marsshot.infra.csv_rows import CsvLineError
 from marsshot.portfolio.cash_flows_file import read_cash_flows
 from marsshot.portfolio.performance import index_at, profit_at
 from marsshot.portfolio.trades_file import Trade, read_trades, with_trades_of_book
-from marsshot.reporting.week import Week, WeekGain, week_lines
 
 WEEK = timedelta(days=7)
 

@@ -14,7 +14,7 @@ from decimal import Decimal
 from marsshot.core.catalog import Catalog
 from marsshot.core.domain import ZERO, CashFlow, Position, Side
 from marsshot.portfolio.trade_statistics import by_reason, grouped_statistics, sales_of, statistics_of
-from marsshot.portfolio.trades_file import Trade
+from marsshot.portfolio.trades_file import Trade, base_asset_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,7 +141,7 @@ def _fee_line(trades: Sequence[Trade], quote_asset: str, catalog: Catalog) -> st
         fees = sum((one.fee_in_quote(quote_asset) for one in trades), ZERO)
         for one in trades:
             for asset, amount in one.fees.items():
-                if asset not in {quote_asset, one.pair.removesuffix(quote_asset)}:
+                if asset not in {quote_asset, base_asset_of(one.pair, quote_asset)}:
                     others[asset] = others.get(asset, ZERO) + amount
     except (ValueError, ArithmeticError):
         return catalog.text("week.fees_not_readable")
