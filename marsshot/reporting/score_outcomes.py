@@ -22,6 +22,8 @@ from marsshot.reporting.decision_records import DecisionRow
 from marsshot.training.day_statistics import MIN_DAYS, Interval, day_numbers, share, wilson
 
 WINDOW_DAYS = 90
+_MIN_PROMISE_ROWS = 10  # a promise made of fewer cannot be broken
+_ROUNDING = 1e-9
 _DAY = timedelta(days=1)
 _HIGH, _LOW = FIELDS.index("high"), FIELDS.index("low")
 
@@ -174,8 +176,9 @@ def _promise(picks: Sequence[_Pick]) -> tuple[float | None, float, Parting | Non
     promised = min(1.0, sum(weight * hit_rate for (hit_rate, _), weight in weights.items()))
     # As uncertain as a share of so many rows: each band's own count, in the parts in which the bands were used.
     count = 1 / sum(weight**2 / rows for (_, rows), weight in weights.items())
-    has_days = len({pick.row.day for pick, *_ in with_promise}) >= MIN_DAYS
-    found = parting(rate, interval, promised, wilson(promised, count)) if has_days else None
+    days = len({pick.row.day for pick, *_ in with_promise})
+    says_something = days >= MIN_DAYS and count >= _MIN_PROMISE_ROWS * (1 - _ROUNDING)
+    found = parting(rate, interval, promised, wilson(promised, count)) if says_something else None
     return promised, count, found
 
 

@@ -182,6 +182,12 @@ def test_a_handful_of_scores_warns_of_nothing() -> None:
     assert many(0, 5, "0.6", 1000).parting is Parting.BELOW
 
 
+@pytest.mark.parametrize(("promise_rows", "expected"), [(10, Parting.BELOW), (9, None)])
+def test_a_promise_made_of_a_few_rows_cannot_be_broken(promise_rows: int, expected: Parting | None) -> None:
+    told = many(0, 40, "0.9", promise_rows)
+    assert (told.promised_by, told.parting) == (promise_rows, expected)
+
+
 def test_the_difference_of_two_shares_has_newcombe_s_interval() -> None:
     # Newcombe 1998, table II, method 10: 56/70 less 48/80 is 0.0524 to 0.3339.
     first, second = 56 / 70, 48 / 80
