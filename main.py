@@ -237,7 +237,7 @@ def _run(settings: Settings, config: Path, speed: float | None) -> int:
     use_single_arena()
     with (
         open_session(settings, config, one_shot=False, console=terminal()) as run,
-        notifying(lambda: run.bot.settings),
+        notifying(lambda: run.bot.settings, config),
         _companion(run.bot.settings, config),
         heartbeat_for(run.bot, lambda: _summary(run.bot)) as heartbeat,
     ):

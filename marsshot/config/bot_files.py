@@ -41,6 +41,7 @@ DASHBOARD_TOKEN = "dashboard.token"  # noqa: S105 - a file's name
 DEMO_ACCOUNT = "embedded_market.json"
 EQUITY_CHART = "equity.png"
 TELEGRAM_STATE = "telegram.json"
+WEEKLY = "weekly.json"
 RESERVE = "reserve.bin"  # room for the book when the disk is full
 CACHE_FOLDER = "cache"
 CONTROL_FOLDER = "control"
@@ -102,6 +103,7 @@ BOT_FILES = (
     BotFile(name=EQUITY_CHART, is_private=False),
     BotFile(name=RESERVE),
     BotFile(name=TELEGRAM_STATE),
+    BotFile(name=WEEKLY),
     BotFile(name=CACHE_FOLDER, has_mode=False, is_private=False, is_folder=True),
     BotFile(name=CONTROL_FOLDER, has_mode=False, is_private=False, is_runtime=False, is_folder=True),
     BotFile(name=EXPORT_FOLDER, has_mode=False, is_folder=True),

@@ -25,6 +25,7 @@ TAKEN_UP_UNDER_WAY = (
     "training",
     "heartbeat",
     "notify",
+    "weekly_report",
 )
 
 

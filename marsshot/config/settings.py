@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -41,6 +41,8 @@ SECRET_VARIABLES = {
 DEFAULT_EXCHANGE: ExchangeName = "binance"
 MAX_OPERATOR_ID = 2**53  # what JSON's numbers hold exactly everywhere
 NOTIFY_VARIABLE = "MARSSHOT_NOTIFY"  # URLs with blanks or commas between them; they win over the file's
+
+WeeklyReport = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday", "never"]
 
 TELEGRAM_URL = "https://api.telegram.org"
 
@@ -299,6 +301,7 @@ class Settings(Section):
     logging: LoggingSection = LoggingSection()
     heartbeat: HeartbeatSection = HeartbeatSection()
     notify: tuple[NotifyUrl, ...] = ()
+    weekly_report: WeeklyReport = "monday"
     telegram: TelegramSection = TelegramSection()
 
     @property

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
@@ -29,13 +29,17 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """One message. topic: the same topic is told once an hour; empty: always told."""
+    """One message. topic: the same topic is told once an hour; empty: always told.
+
+    daily_update: the day whose update it tells of: the week's message may be due then.
+    """
 
     title: str
     body: str
     kind: Kind = Kind.INFO
     topic: str = ""
     with_chart: bool = False
+    daily_update: date | None = None
 
 
 PLAIN_TITLE = "MarsShot"
@@ -82,6 +86,7 @@ def _daily(details: Mapping[str, Any], catalog: Catalog) -> Message:
         title=catalog.text("message.daily_title", day=details["day"]),
         body=catalog.text("message.daily", **{name: details[name] for name in ("capital", "asset", "positions")}),
         with_chart=True,
+        daily_update=details["day"],
     )
 
 
@@ -148,6 +153,11 @@ def portfolio_value_text(
     if not before:
         return told
     return f"{told} {catalog.text('message.since_yesterday', change=indices[-1][1] / before[-1] - 1)}"
+
+
+def weekly_message(lines: str, catalog: Catalog) -> Message:
+    """Return the week's message. lines: as `main.py report --week` prints them."""
+    return Message(title=catalog.text("message.weekly_title"), body=lines, with_chart=True)
 
 
 def merged_message(messages: list[Message], dropped: int, catalog: Catalog) -> Message:

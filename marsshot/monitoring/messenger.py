@@ -13,18 +13,28 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from datetime import date
+from functools import partial
 from pathlib import Path
 from time import monotonic
 
 from marsshot.bot.journal import read_equity, read_performance
-from marsshot.config.bot_files import EQUITY
+from marsshot.config.bot_files import EQUITY, WEEKLY
 from marsshot.config.settings import NOTIFY_VARIABLE, SECRET_VARIABLES, Settings
 from marsshot.core.catalog import Catalog, LocalizedText, catalog_of
 from marsshot.core.domain import ZERO
 from marsshot.infra.atomic_files import Disk
 from marsshot.infra.child_processes import module_command, module_environment
 from marsshot.infra.event_log import Secrets, log, log_warning
-from marsshot.monitoring.messages import Message, merged_message, message_of, plain_message, portfolio_value_text
+from marsshot.monitoring.messages import (
+    Message,
+    merged_message,
+    message_of,
+    plain_message,
+    portfolio_value_text,
+    weekly_message,
+)
+from marsshot.monitoring.weekly import is_week_due, note_sent, read_last_sent, week_text
 
 SENDER = module_command("marsshot.monitoring.send_messages", "-W", "ignore")
 SEND_SECONDS = 90.0  # then the child is killed
@@ -72,9 +82,12 @@ def environment_without_keys() -> dict[str, str]:
 class Messenger(logging.Handler):
     """Hears what the bot says and has the thread send what the owner is to know."""
 
-    def __init__(self, settings: Callable[[], Settings], seconds: Callable[[], float] = monotonic) -> None:
+    def __init__(
+        self, settings: Callable[[], Settings], config: Path, seconds: Callable[[], float] = monotonic
+    ) -> None:
         super().__init__(logging.INFO)
         self._settings = settings  # those in use: they may change while the bot runs
+        self._config = config
         self._seconds = seconds
         self._last_sent: dict[str, float] = {}  # by topic
         self._queue: queue.Queue[Message | None] = queue.Queue(MAX_QUEUE)
@@ -115,6 +128,8 @@ class Messenger(logging.Handler):
             if messages:
                 waiting.append(self._delivery(messages))
             waiting = [one for one in waiting[-MAX_QUEUE:] if one.try_send(self._seconds())]
+            if (weekly := self._weekly_delivery(messages)) and weekly.try_send(self._seconds()):
+                waiting.append(weekly)
             if waiting and not self._is_repeat("messages.not_sent"):
                 log_warning(
                     "messages.not_sent", "A service in notify does not take messages; look with: main.py notify-test"
@@ -128,6 +143,22 @@ class Messenger(logging.Handler):
         if message.with_chart and (worth := self._worth_text(equity, settings.quote_asset, catalog)):
             message = replace(message, body=f"{message.body}\n\n{worth}")
         return _Delivery(_without_secrets(message, settings), settings.message_urls, equity)
+
+    def _weekly_delivery(self, messages: list[Message]) -> _Delivery | None:
+        """Return the week's message where it is due after one of these; it counts once a service has taken it."""
+        settings = self._settings()
+        day = max((message.daily_update for message in messages if message.daily_update), default=None)
+        memory = settings.file(WEEKLY)
+        if day is None or not is_week_due(day, settings.weekly_report, read_last_sent(memory)):
+            return None
+        try:
+            message = weekly_message(week_text(self._config), catalog_of(settings.language))
+        except (OSError, subprocess.SubprocessError, ValueError, LookupError) as error:
+            told = "The week's message could not be made; look with: main.py report --week"
+            log_warning("weekly.not_made", told, error=type(error).__name__)
+            return None
+        taken = partial(_remember, memory, day)
+        return _Delivery(_without_secrets(message, settings), settings.message_urls, settings.file(EQUITY), taken)
 
     @staticmethod
     def _worth_text(path: Path, asset: str, catalog: Catalog) -> str:
@@ -160,10 +191,24 @@ def _message(record: logging.LogRecord, settings: Settings) -> Message | None:
         return plain_message(sentence)
 
 
-class _Delivery:
-    """A message on its way to those services that have not taken it yet."""
+def _remember(path: Path, day: date) -> None:
+    try:
+        note_sent(path, day)
+    except OSError as error:
+        told = "The week's message was sent, and may be sent again"
+        log_warning("weekly.not_noted", told, error=type(error).__name__)
 
-    def __init__(self, message: Message, urls: Sequence[str], equity: Path) -> None:
+
+class _Delivery:
+    """A message on its way to those services that have not taken it yet.
+
+    on_taken: what to do once a service has taken it.
+    """
+
+    def __init__(
+        self, message: Message, urls: Sequence[str], equity: Path, on_taken: Callable[[], None] | None = None
+    ) -> None:
+        self._on_taken = on_taken
         self._message = message
         self._urls = list(urls)
         self._equity = equity
@@ -176,6 +221,8 @@ class _Delivery:
             return True
         self.tries, self._due = self.tries + 1, now + TRY_AGAIN_SECONDS
         taken = send(self._urls, self._message, self._equity)
+        if any(taken) and self._on_taken is not None:
+            self._on_taken()
         self._urls = [url for url, done in zip(self._urls, taken, strict=True) if not done]
         return bool(self._urls) and self.tries < MAX_TRIES
 
@@ -186,9 +233,9 @@ def _without_secrets(message: Message, settings: Settings) -> Message:
 
 
 @contextmanager
-def notifying(settings: Callable[[], Settings]) -> Iterator[None]:
+def notifying(settings: Callable[[], Settings], config: Path) -> Iterator[None]:
     """Tell the owner what happens in the block; at its end wait a little for the last message."""
-    messenger = Messenger(settings)
+    messenger = Messenger(settings, config)
     thread = threading.Thread(target=messenger.deliver, name="messenger", daemon=True)
     thread.start()
     log.addHandler(messenger)

@@ -42,6 +42,7 @@ from marsshot.monitoring.send_messages import draw_equity
 from tests.helpers.builders import NOW, PROGRAM, D, a_book, a_fill, a_position, buy_intent, sell_intent, some_settings
 
 EN, FR = Catalog("en"), Catalog("fr")
+CONFIG = Path("config.yaml")
 FILLED: dict[str, Any] = {
     "side": "SELL",
     "symbol": "FET",
@@ -101,7 +102,7 @@ def test_the_daily_pass_is_told_with_the_picture() -> None:
     facts: dict[str, Any] = {"day": date(2026, 1, 31), "capital": D("812.4"), "asset": "USDC", "positions": 3}
     message = told("daily.done", catalog=FR, **facts)
     assert message is not None
-    assert (message.title, message.with_chart) == ("MarsShot, 31/01/2026", True)
+    assert (message.title, message.with_chart, message.daily_update) == ("MarsShot, 31/01/2026", True, facts["day"])
     assert "812,40 USDC ; positions : 3." in message.body
 
 
@@ -188,7 +189,7 @@ class MessengerHarness:
     def __init__(self, **settings: Any) -> None:
         self.seconds = 0.0
         self.settings = some_settings(**{"notify": ["json://127.0.0.1:1/secret"]} | settings)
-        self.messenger = Messenger(lambda: self.settings, lambda: self.seconds)
+        self.messenger = Messenger(lambda: self.settings, Path("config.yaml"), lambda: self.seconds)
 
     def queued(self) -> list[str]:
         bodies = []
@@ -371,7 +372,7 @@ def test_the_daily_message_says_what_everything_is_worth(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     equity_csv(tmp_path).rename("equity.paper.csv")
-    with notifying(lambda: some_settings(notify=["json://one"])):
+    with notifying(lambda: some_settings(notify=["json://one"]), CONFIG):
         log_info("daily.done", "Daily pass", day=date(2026, 1, 2), capital=D(10), asset="USDT", positions=3)
     assert sent[0][1].body.endswith("\n\nEverything together is worth 1,010.50 USDT (+1.0 % since the day before)")
 
@@ -406,7 +407,7 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> Sent:
 
 
 def test_what_comes_together_goes_together_and_the_last_word_is_waited_for(sent: Sent) -> None:
-    with notifying(lambda: some_settings(notify=["json://one", "json://two"])):
+    with notifying(lambda: some_settings(notify=["json://one", "json://two"]), CONFIG):
         log_info("order.filled", "Sold", **FILLED)
         log_info("order.filled", "Sold", **FILLED)
         log_info("bot.stopped", "MarsShot has stopped")
@@ -418,7 +419,7 @@ def test_what_comes_together_goes_together_and_the_last_word_is_waited_for(sent:
 
 def test_no_secret_is_in_a_message(sent: Sent) -> None:
     settings = some_settings(notify=["json://one"], lunarcrush={"api_key": "lunar-secret"})
-    with notifying(lambda: settings):
+    with notifying(lambda: settings, CONFIG):
         log_error("cycle.surprise", "json://one and lunar-secret came up")
     assert "*** and *** came up" in sent[0][1].body
 
@@ -435,7 +436,7 @@ def test_only_who_has_not_taken_it_is_asked_again_and_not_for_ever(sent: Sent) -
 def test_that_messages_are_not_taken_is_logged_once_an_hour(sent: Sent, monkeypatch: pytest.MonkeyPatch) -> None:
     warned: list[str] = []
     monkeypatch.setattr(messenger, "log_warning", lambda event, text: warned.append(f"{event} {text}"))
-    with notifying(lambda: some_settings(notify=["json://broken-secret"])):
+    with notifying(lambda: some_settings(notify=["json://broken-secret"]), CONFIG):
         log_info("control.sell_all", "all")
         _wait_for(lambda: len(sent) == 1)
         log_info("bot.stopped", "MarsShot has stopped")
@@ -458,7 +459,7 @@ def test_a_service_that_hangs_keeps_the_bot_neither_waiting_nor_from_ending(
     forever = threading.Event()
     monkeypatch.setattr(messenger, "send", lambda *_: [forever.wait(60)])
     monkeypatch.setattr(messenger, "FLUSH_SECONDS", 0.1)
-    with notifying(lambda: some_settings(notify=["json://one"])):
+    with notifying(lambda: some_settings(notify=["json://one"]), CONFIG):
         for _ in range(MAX_QUEUE * 2):
             log_info("order.filled", "Sold", **FILLED)
     assert not forever.is_set()
