@@ -17,6 +17,8 @@ import requests
 
 from marsshot.bot.bot import Bot
 from marsshot.bot.daily_update import Progress
+from marsshot.bot.journal import read_last_seen
+from marsshot.config.bot_files import LAST_SEEN
 from marsshot.core.domain import DailyPlan, PlannedBuy, PlannedSell
 from marsshot.core.errors import InputError, StopRequested, TemporaryError, UnknownOutcomeError
 from tests.helpers.trading_harness import (
@@ -400,6 +402,16 @@ def test_scores_that_arrive_after_midnight_are_not_used(harness: TradingHarness)
     bot.daily_updater._scores = lambda symbols: scoring
     assert bot.daily_update() is Progress.WAITING
     assert harness.traded() == []
+
+
+def test_how_far_the_features_have_gone_is_kept_with_the_pass(harness: TradingHarness) -> None:
+    scores = scored(harness, ADA="0.9")
+    bot = harness.bot(scores)
+    scoring = scores(["ADA"], harness.settings)
+    assert scoring is not None
+    bot.daily_updater._scores = lambda symbols: replace(scoring, drift={"rsi": 0.25})
+    run_until_done(harness, bot)
+    assert read_last_seen(harness.settings.file(LAST_SEEN), harness.disk).drift == {"rsi": 0.25}
 
 
 # ------------------------------------------------------------------ interrupted, and carried on
