@@ -55,6 +55,7 @@ def show_status(settings: Settings, *, as_json: bool) -> int:
     facts = status_facts(book, settings, control.paused(), now, seen, state)
     if state is None and settings.mode != "demo":  # nobody has the book, however young the last sign of life is
         facts |= {"running": False, "running_since": None, "version": None, "next_check": None}
+    facts |= {"bitcoin_since_start": _bitcoin_since_start(settings, book.started_at, now)}
     if as_json:
         print(json.dumps(facts | {"scores": _score_facts(settings, now)}, indent=1))  # noqa: T201
         return 0
@@ -69,6 +70,16 @@ def show_status(settings: Settings, *, as_json: bool) -> int:
     print_lines(status_lines(facts | _why_paused(control, book, catalog), now, catalog))
     print_lines(score_section(settings, now, catalog))
     return 0
+
+
+def _bitcoin_since_start(settings: Settings, started_at: str, now: datetime) -> str | None:
+    """Return how far BTC has come since the start, by the closes on this disk; None where they do not tell."""
+    from marsshot.bot.daily_candles import bitcoin_change, bitcoin_closes  # noqa: PLC0415 - numpy, as below
+
+    with suppress(ValueError):
+        change = bitcoin_change(bitcoin_closes(settings), parse_moment(started_at), now)
+        return None if change is None else _fraction(Decimal(change))
+    return None
 
 
 def _score_facts(settings: Settings, now: datetime) -> dict[str, Any] | None:

@@ -74,6 +74,8 @@ def money_lines(facts: Mapping[str, Any], catalog: Catalog) -> Iterator[str]:
         day=date.fromisoformat(facts["started_at"][:10]) if facts["started_at"] else "?",
         quote=quote,
     )
+    if facts.get("bitcoin_since_start") is not None:
+        yield catalog.text("status.bitcoin", change=Decimal(facts["bitcoin_since_start"]))
     if facts["cash_flows"]["flows"]:
         count, moved = len(facts["cash_flows"]["flows"]), Decimal(facts["cash_flows"]["sum"])
         yield catalog.text("status.cash_flows", sum=moved, quote=quote, count=count)

@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
+from marsshot.bot import daily_candles
 from marsshot.bot.control_files import ControlFiles
+from marsshot.bot.daily_candles import DailyClose
 from marsshot.bot.journal import LastSeen
 from marsshot.bot.owner_requests import request_deposit, request_sale
 from marsshot.bot.trouble_tracker import TroubleKind
@@ -600,3 +602,25 @@ def test_what_became_of_the_scores_stands_at_the_end(capsys: pytest.CaptureFixtu
     assert line.startswith("  none whose outcome is known yet")
     show_status(some_settings(), as_json=True)
     assert json.loads(capsys.readouterr().out)["scores"]["known"] == 0
+
+
+@pytest.mark.parametrize(
+    ("started_at", "change", "line"),
+    [
+        ("2021-02-08T12:00:00Z", "-0.050000", "BTC over the same time: -5.0 %"),
+        ("2021-02-01T00:00:00Z", None, ""),  # no close so old is on this disk
+        ("", None, ""),
+    ],
+)
+def test_btc_stands_beside_the_gain_since_the_start(
+    started_at: str, change: str | None, line: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = datetime.now(UTC)
+    closes = (DailyClose(datetime(2021, 2, 8, tzinfo=UTC), 50_000.0), DailyClose(now, 47_500.0))
+    monkeypatch.setattr(daily_candles, "bitcoin_closes", lambda _: closes)
+    saved(a_book(started_at=started_at))
+    show_status(some_settings(), as_json=True)
+    told = json.loads(capsys.readouterr().out)["bitcoin_since_start"]
+    assert (None if told is None else D(told)) == (None if change is None else D(change))
+    show_status(some_settings(), as_json=False)
+    assert [one for one in capsys.readouterr().out.splitlines() if one.startswith("BTC")] == ([line] if line else [])
