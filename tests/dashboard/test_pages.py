@@ -12,7 +12,7 @@ import pytest
 
 from marsshot.bot.control_files import CommandReply, ControlFiles
 from marsshot.config.changes import plain_settings
-from marsshot.core.domain import QuietReason
+from marsshot.core.domain import PerformanceBase, QuietReason
 from marsshot.core.reasons import OrderReason, UnsoldReason
 from marsshot.dashboard.presentation.trade_list import ROWS_PER_PAGE
 from marsshot.dashboard.security.access_control import ServerAddress
@@ -703,6 +703,7 @@ def test_what_was_brought_and_taken_stands_among_the_results() -> None:
     Path("cash_flows.paper.csv").write_text(
         "time,amount,capital_after\n2021-02-05T10:00:00Z,500,1400\n2021-02-06T10:00:00Z,-120.5,1279.5\n"
     )
+    write_book(a_book(performance_base=PerformanceBase(net_flows=D("379.5"))))
     told = words_of(open_dashboard().text("/performance"))
     newest = "2021-02-06 10:00 UTC withdrawn -120.50 1,279.50 2021-02-05 10:00 UTC deposited +500.00 1,400.00"
     assert newest in told
