@@ -332,11 +332,17 @@ def _intraday(run: RunningBot) -> int:
     if bot.store.book.intents:  # once it is known what became of them, look again: what is done is not done twice
         resolve_unknown_orders(bot)
         done = bot.intraday_check()
-    if (second_look := bot.price_feed.second_look_at) is not None:
-        bot.clock.idle(second_look)
+    if bot.price_feed.second_look_at is not None:
+        _wait_for_second_look(bot)
         done = bot.look_again(bot.price_feed.doubted())
     _print_check(bot)
     return 0 if done and not bot.store.book.intents else 1
+
+
+def _wait_for_second_look(bot: Bot) -> None:
+    """Wait until a doubted price is worth another look: a clock rests some seconds at a time."""
+    while (due := bot.price_feed.second_look_at) is not None and bot.clock.now() < due and not bot.clock.stopping:
+        bot.clock.idle(due)
 
 
 def _print_check(bot: Bot) -> None:

@@ -473,6 +473,26 @@ def test_a_check_waits_for_an_order_in_doubt(virtual_harness: VirtualTimeHarness
         assert code == 0
 
 
+def test_a_check_waits_for_the_second_look_although_a_clock_rests_ten_seconds_at_a_time(
+    virtual_harness: VirtualTimeHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    virtual_harness.harness.write_model()
+    with virtual_harness.opened() as run:
+        main._daily(run)
+    virtual_harness.market.faults.add(service="coinbase", match="", times=-1, kind="status", status=404)
+    virtual_harness.market.set_price("ADA", "0.1")  # Binance alone says so, far from the price of the purchase
+    idle, began = virtual_harness.clock.idle, virtual_harness.clock.now()
+
+    def rest(until: datetime) -> None:
+        idle(min(until, virtual_harness.clock.now() + timedelta(seconds=10)))
+
+    monkeypatch.setattr(virtual_harness.clock, "idle", rest)
+    with virtual_harness.opened() as run:
+        assert main._intraday(run) == 0
+        assert not run.bot.store.book.positions
+    assert timedelta(seconds=60) <= virtual_harness.clock.now() - began <= timedelta(seconds=75)
+
+
 @pytest.mark.parametrize("fault", [{"kind": "drop_before"}, {"kind": "status", "status": 500}])
 def test_a_pass_without_lunarcrush_is_not_done(virtual_harness: VirtualTimeHarness, fault: dict[str, Any]) -> None:
     virtual_harness.harness.write_model()
