@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -25,11 +26,12 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(forest_search, "SEARCH_TREES", 4)
     monkeypatch.setattr(forest_search, "FINAL_TREES", 12)
     save_forest(read_dataset(None, None, None, None), FIRST, tmp_path / "model.pkl")
+    shutil.copy(CONFIG, tmp_path / "config.yaml")
     return tmp_path
 
 
 def _run(*arguments: str) -> int:
-    return backtest.main(["--config", str(CONFIG), *arguments])
+    return backtest.main(["--config", "config.yaml", *arguments])
 
 
 class _Page(HTMLParser):

@@ -116,7 +116,7 @@ class ControlFiles:
         return tuple(dict.fromkeys((*self._pause, *self._live_pause)))
 
     def _reason(self, paths: Sequence[Path]) -> str:
-        return one_line(" ".join(line for line in self._lines(paths) if line != BY_DIFFERENCE)).strip()
+        return one_line(" ".join(line for line in self._lines(paths) if line != BY_DIFFERENCE).strip())
 
     def _lines(self, paths: Sequence[Path]) -> list[str]:
         """Return what stands in the first of these files that is there."""

@@ -181,7 +181,7 @@ class PriceJudge:
         self, symbol: str, look: Look, last: LastLook | None, verdict: Doubt | Standstill, quote: Quote
     ) -> JudgedQuote:
         before = last.price if last is not None else look.price
-        source = quote.source or ""
+        source = LocalizedText(f"price_source.{(quote.source or PriceSource.EXCHANGE).name.lower()}")
         if isinstance(verdict, Doubt):
             self._doubts.setdefault(symbol, _OpenDoubt(look.time, look.time + SECOND_LOOK_AFTER))
             note = LocalizedText(f"doubt.{verdict}", source=source, price=look.price, before=before)

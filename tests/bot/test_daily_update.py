@@ -259,7 +259,7 @@ def test_an_account_that_may_not_trade_buys_nothing_and_says_so(harness: Trading
     bot = harness.bot(scored(harness, ADA="0.9"))
     assert bot.daily_update() is Progress.LATER
     assert harness.requests(NEW_ORDER) == 0
-    assert "canTrade" in harness.captured_log.of("daily.later")[0]
+    assert "this account may not trade" in harness.captured_log.of("daily.later")[0]
     harness.market.exchange.can_trade = True  # the owner has looked: the same plan goes on, the same day
     run_until_done(harness, bot)
     assert harness.traded() == ["BUY ADA"]
