@@ -113,6 +113,32 @@ def test_from_data_to_a_score_without_a_key(harness: Harness, capsys: pytest.Cap
     assert "daily bars of Binance" in out and "Binance: every token has a history" in out and "LunarCrush" not in out
 
 
+def test_from_data_to_a_score_on_bitvavos_candles_in_euros(
+    harness: Harness, capsys: pytest.CaptureFixture[str]
+) -> None:
+    at_bitvavo = {"data_source": "bitvavo", "exchange": "bitvavo", "quote_asset": "EUR"}
+    settings = harness.configure(**at_bitvavo)
+    assert settings.bars_are_in_its_currency and required_keys(settings) == ()
+    assert build_csv.main([]) == 0
+    assert train_model.main([]) == 0
+    assert harness.facts()["source"] == "bitvavo"
+    harness.market.faults.add(service="coinbase", match="EUR-USD", kind="status", status=500, times=-1)
+    capsys.readouterr()
+    assert show_plan(settings) == 0
+    out = capsys.readouterr().out
+    assert "by daily bars from Bitvavo" in out and all(f"{token}: score 0." in out for token in TOKENS)
+    run_check(settings)
+    out = capsys.readouterr().out
+    assert "Bitvavo: every token has a history" in out and "another coin" not in out
+    asked = [one.path for one in harness.market.request_log]
+    assert not any(path.endswith("EUR-USD/spot") for path in asked)  # both are in euros: nothing to convert
+    assert not any("/klines" in path or "/public/" in path for path in asked)
+    with pytest.raises(
+        InputError, match=r"was trained on daily bars of bitvavo, config.yaml names data_source: binance"
+    ):
+        show_plan(harness.configure(**{**at_bitvavo, "data_source": "binance"}))
+
+
 def test_a_model_of_one_source_is_refused_with_the_other(
     harness: Harness, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

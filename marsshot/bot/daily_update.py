@@ -81,7 +81,7 @@ class DailyUpdater:
         journal: Journal | None = None,
         venues_agree: Callable[[str], bool] = lambda symbol: False,
     ) -> None:
-        self.dollars_per_unit: Callable[[], Decimal | None] = lambda: ONE
+        self.rate_to: Callable[[str], Decimal | None] = lambda _currency: ONE
         """Of the currency that the exchange's prices are in; None where it cannot be had now."""
         self._store = store
         self._clock = clock
@@ -195,13 +195,14 @@ class DailyUpdater:
         settings: Settings,
         confirmed: Collection[str],
     ) -> Sequence[Score]:
-        """Compare last closes with the exchange's prices, both in dollars where the closes are.
+        """Compare last closes with the exchange's prices, both in the currency of the closes.
 
         Where these cannot be converted now, that is said, and the tokens are traded as if they fitted.
         """
-        rate = ONE if settings.bars_are_in_its_currency else self.dollars_per_unit()
+        rate = ONE if settings.bars_are_in_its_currency else self.rate_to(settings.bars_currency)
         if rate is None:
-            log_warning("daily.not_compared", LocalizedText("log.no_rate", currency=settings.exchange_facts.currency))
+            pair = {"currency": settings.exchange_facts.currency, "other": settings.bars_currency}
+            log_warning("daily.not_compared", LocalizedText("log.no_rate", **pair))
             return scores
         converted = {symbol: price * rate for symbol, price in prices.items()}
         return without_other_coins(scores, converted, settings.daily_rules.max_history_divergence, confirmed)

@@ -48,7 +48,7 @@ class VenueData:
     binance: Mapping[str, Decimal]  # Binance's price, by token
     histories: Histories
     account: Account | None
-    dollars_per_unit: Decimal | None  # of the currency of the exchange's prices; 1 where closes are in it too
+    closes_rate: Decimal | None  # what a unit of the exchange's currency is worth in that of the closes
 
 
 def venue_findings(
@@ -100,7 +100,7 @@ def _quotes(
     """Return each token's quote, and what a unit of their currency is worth in that of the daily closes."""
     coinbase = Coinbase(settings.coinbase.base_url, currency=settings.exchange_facts.currency)
     try:
-        rate = ONE if settings.bars_are_in_its_currency else coinbase.dollars_per_unit()
+        rate = ONE if settings.bars_are_in_its_currency else coinbase.rate_to(settings.bars_currency)
         return fetch_prices_for_symbols(tokens, settings, coinbase, exchange)[0], rate
     finally:
         coinbase.close()
@@ -190,7 +190,7 @@ def _priced(token: str, venue_data: VenueData, settings: Settings, catalog: Cata
     close = venue_data.histories.closes.get(token)
     if token in venue_data.histories.errors:
         return _unscored(token, venue_data.histories.errors[token], catalog)
-    rate = venue_data.dollars_per_unit
+    rate = venue_data.closes_rate
     if (
         close is not None
         and binance is not None

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-DataSource = Literal["lunarcrush", "binance"]
+DataSource = Literal["lunarcrush", "binance", "bitvavo"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,4 +24,5 @@ class SourceFacts:
 SOURCE_FACTS: dict[DataSource, SourceFacts] = {
     "lunarcrush": SourceFacts(name="LunarCrush", keys=("lunarcrush.api_key",)),
     "binance": SourceFacts(name="Binance", requests_per_minute=300),  # a tenth of what an address may ask
+    "bitvavo": SourceFacts(name="Bitvavo", currency="EUR", requests_per_minute=300),  # a third of it
 }

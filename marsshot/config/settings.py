@@ -366,6 +366,11 @@ class Settings(Section):
         """Return Binance's name of a token."""
         return self._venue_name(symbol, "binance")
 
+    def bitvavo_market(self, symbol: str) -> str:
+        """Return Bitvavo's market of a token, whatever is traded at."""
+        facts = EXCHANGE_FACTS["bitvavo"]
+        return facts.pair.format(base=self._venue_name(symbol, "bitvavo"), quote=facts.quote_assets[0])
+
     def exchange_asset(self, symbol: str) -> str:
         """Return the name of a token at the exchange that is traded at."""
         return self._venue_name(symbol, self.exchange)
@@ -383,7 +388,12 @@ class Settings(Section):
     @property
     def bars_are_in_its_currency(self) -> bool:
         """Whether the source of daily bars tells prices in the currency that the exchange's are in."""
-        return SOURCE_FACTS[self.data_source].currency == self.exchange_facts.currency
+        return self.bars_currency == self.exchange_facts.currency
+
+    @property
+    def bars_currency(self) -> str:
+        """What the source of daily bars tells prices in."""
+        return SOURCE_FACTS[self.data_source].currency
 
     @property
     def exchange_facts(self) -> ExchangeFacts:

@@ -28,7 +28,8 @@ _ROW_BYTES = 8 * (1 + len(FIELDS))
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DailyBars:
-    """Closed UTC days of one token, oldest first; NaN is what the source did not say. Prices and amounts in USD."""
+    """Closed UTC days of one token, oldest first; NaN is what the source did not say. Prices and amounts in the
+    source's currency."""
 
     symbol: str
     days: NDArray[np.datetime64]  # datetime64[D], strictly increasing

@@ -30,18 +30,10 @@ from marsshot.market_data.base import (
     UnusableBarsError,
     bars_or_error,
 )
-from marsshot.market_data.binance_public import (
-    BAN,
-    CONNECTIONS,
-    OK,
-    TOO_MANY,
-    Answer,
-    BinancePublic,
-    SilentHostError,
-    refusal_text,
-)
+from marsshot.market_data.binance_public import BAN, BinancePublic, refusal_text
 from marsshot.market_data.cached_history import CachedHistory
 from marsshot.market_data.klines_parser import DAY_MS, OPEN_TIME, bars_from_klines, numbers_of, read_klines
+from marsshot.market_data.public_host import CONNECTIONS, OK, TOO_MANY, Answer, SilentHostError
 from marsshot.market_data.rate_limiter import RequestPacer, requested_delay
 from marsshot.market_data.source_retries import MAX_WAIT_SECONDS, SourceRetries, TryAgainError
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal, InvalidOperation
 from enum import StrEnum
 from functools import partial
 from time import monotonic
@@ -25,6 +25,7 @@ MAX_CONNECTIONS = 16
 MAX_BODY_BYTES = 65_536
 OK, NOT_FOUND, TOO_MANY = 200, 404, 429
 DOLLARS = "USD"
+_RATE = Context(prec=10)  # digits of a rate that is no spot price itself
 MIN_QUIET_SECONDS, MAX_QUIET_SECONDS = 30.0, 3600.0  # after a 429, whatever Retry-After says
 
 
@@ -124,12 +125,18 @@ class Coinbase:
         callback({asset: PriceRequested(monotonic())})
         callback({asset: self._spot_price(asset, self._currency)})
 
-    def dollars_per_unit(self) -> Decimal | None:
-        """Return what a unit of the currency is worth in dollars now; None where that cannot be had."""
-        if self._currency == DOLLARS:
+    def rate_to(self, currency: str) -> Decimal | None:
+        """Return what a unit of the prices' currency is worth in another now; None where that cannot be had.
+
+        One of the two is the dollar.
+        """
+        if self._currency == currency:
             return Decimal(1)
-        answer = self._spot_price(self._currency, DOLLARS)
-        return answer.price if isinstance(answer, SpotPrice) else None
+        is_from_dollars = self._currency == DOLLARS
+        answer = self._spot_price(currency if is_from_dollars else self._currency, DOLLARS)
+        if not isinstance(answer, SpotPrice):
+            return None
+        return _RATE.divide(1, answer.price) if is_from_dollars else answer.price
 
     def _spot_price(self, asset: str, currency: str) -> SpotAnswer:
         if (left := self._quiet_until - monotonic()) > 0:

@@ -14,6 +14,7 @@ from marsshot.infra.clock import Clock
 from marsshot.market_data.bar_cache import FIELDS, BarCache, DailyBars, cache_folder
 from marsshot.market_data.base import DailyBarSource
 from marsshot.market_data.binance_klines import BinanceKlines
+from marsshot.market_data.bitvavo_candles import BitvavoCandles
 from marsshot.market_data.klines_parser import COLUMNS
 from marsshot.market_data.lunarcrush import LunarCrush
 
@@ -64,6 +65,17 @@ def _open_klines(settings: Settings, clock: Clock, notify: Callable[[str], None]
     )
 
 
+def _open_candles(settings: Settings, clock: Clock, notify: Callable[[str], None]) -> DailyBarSource:
+    base_url = settings.bitvavo.base_url
+    return BitvavoCandles(
+        base_url=base_url,
+        cache_dir=cache_folder(settings.mode, "bitvavo"),
+        clock=clock,
+        notify=notify,
+        requests_per_second=None if is_loopback_origin(base_url) else settings.source_requests_per_minute / 60,
+    )
+
+
 SOURCES: dict[DataSource, SourceKind] = {
     "lunarcrush": SourceKind(
         columns=FIELDS,
@@ -78,6 +90,14 @@ SOURCES: dict[DataSource, SourceKind] = {
         coin=lambda settings, symbol: settings.binance_asset(symbol),
         cached_coin=lambda settings, symbol: f"{settings.binance_asset(symbol)}{settings.dollar_asset}",
         open=_open_klines,
+        is_quick=True,
+    ),
+    "bitvavo": SourceKind(
+        columns=COLUMNS,
+        base_url=lambda settings: settings.bitvavo.base_url,
+        coin=lambda settings, symbol: settings.bitvavo_market(symbol),
+        cached_coin=lambda settings, symbol: settings.bitvavo_market(symbol),
+        open=_open_candles,
         is_quick=True,
     ),
 }

@@ -27,13 +27,13 @@ _MICROSECONDS_FROM = 1e14  # in milliseconds that is the year 5138: the bulk fil
 _PLAIN = {str, int, float}  # not bool, which float() would take for a number
 
 
-def read_klines(content: bytes) -> list[Any]:
-    """Return the rows of an answer. Raises ValueError if it is none."""
+def read_klines(content: bytes, fields: int = _FIELDS_NEEDED) -> list[Any]:
+    """Return the rows of an answer, each of so many fields or more. Raises ValueError if it is none."""
     try:
         rows = orjson.loads(content)
     except orjson.JSONDecodeError:
         raise ValueError(LocalizedText("klines.no_json")) from None
-    if not isinstance(rows, list) or not all(isinstance(row, list) and len(row) >= _FIELDS_NEEDED for row in rows):
+    if not isinstance(rows, list) or not all(isinstance(row, list) and len(row) >= fields for row in rows):
         raise ValueError(LocalizedText("klines.no_bars"))
     return rows
 

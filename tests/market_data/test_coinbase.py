@@ -12,6 +12,7 @@ from typing import cast
 
 import pytest
 
+from embedded_market import EmbeddedMarket, MarketServer
 from marsshot.core.catalog import Catalog
 from marsshot.core.errors import TemporaryError
 from marsshot.exchange.base import Exchange, PricesCallback
@@ -490,3 +491,30 @@ def test_a_venue_that_asks_for_silence_is_left_alone(
     assert len(stub_server.asked) == 1
     now = 1060.0
     assert spot_prices(client, ["ADA"]) == {"ADA": spot_price("1.5")}
+
+
+@pytest.mark.parametrize(
+    ("currency", "other", "worth"),
+    [("EUR", "USD", "1.25"), ("USD", "EUR", "0.8"), ("EUR", "EUR", "1"), ("USD", "USD", "1")],
+)
+def test_one_rate_converts_either_way_and_none_is_asked_for_within_a_currency(
+    currency: str, other: str, worth: str
+) -> None:
+    market = EmbeddedMarket()
+    body = answer('"1.25"', base="EUR").decode()
+    market.faults.add(service="coinbase", match="EUR-USD", kind="status", status=200, body=body)
+    with MarketServer(market) as server:
+        prices = Coinbase(server.url, currency=currency)
+        assert prices.rate_to(other) == D(worth)
+        prices.close()
+    assert market.requests["coinbase"] == (currency != other)
+
+
+@pytest.mark.parametrize(("currency", "other"), [("EUR", "USD"), ("USD", "EUR")])
+def test_a_rate_that_cannot_be_had_is_none(currency: str, other: str) -> None:
+    market = EmbeddedMarket()
+    market.faults.add(service="coinbase", match="EUR-USD", kind="status", status=500)
+    with MarketServer(market) as server:
+        prices = Coinbase(server.url, currency=currency)
+        assert prices.rate_to(other) is None
+        prices.close()

@@ -45,7 +45,7 @@ NETWORK: dict[str, set[str]] = {
     },  # the latter to systemd, on this machine
     "urllib3": {
         "marsshot.infra.bounded_http",
-        "marsshot.market_data.binance_public",
+        "marsshot.market_data.public_host",
         "marsshot.market_data.coinbase",
         "marsshot.monitoring.heartbeat",
         "marsshot.monitoring.telegram_api",

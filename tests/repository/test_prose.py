@@ -63,7 +63,7 @@ ALLOWED = {
         ("with_values", "_at_top", "_in_section", "_spaced", "_replaced"), "the text of config.yaml"
     ),
     "marsshot/commands/setup/steps.py": dict.fromkeys(("_tokens", "amount_of"), "what the owner types"),
-    "marsshot/market_data/binance_public.py": {"__init__": "the scheme of an address"},
+    "marsshot/market_data/public_host.py": {"__init__": "the scheme of an address"},
     "marsshot/market_data/coinbase.py": {"__init__": "the scheme of an address"},
     "marsshot/monitoring/telegram_api.py": {"__init__": "the scheme of an address"},
     "marsshot/monitoring/sd_notify.py": {

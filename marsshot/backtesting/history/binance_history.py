@@ -26,9 +26,10 @@ from marsshot.core.errors import InputError, MarsShotError, TemporaryError
 from marsshot.infra.clock import Clock
 from marsshot.market_data.bar_cache import DailyBars
 from marsshot.market_data.base import NotTrackedError, UnusableBarsError
-from marsshot.market_data.binance_public import OK, BinancePublic
+from marsshot.market_data.binance_public import BinancePublic
 from marsshot.market_data.daily_bar_sources import QUOTES, SOURCES, open_source
 from marsshot.market_data.klines_parser import bars_from_klines, numbers_of, read_klines
+from marsshot.market_data.public_host import OK
 
 WARM_UP_DAYS = 60  # of indicators, before the first day that a model learns from
 CONNECTIONS = 8

@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 
 from marsshot.core.errors import MarsShotError, TemporaryError
 from marsshot.infra.atomic_files import replace_file
-from marsshot.market_data.binance_public import NOT_FOUND, OK, BinancePublic, SilentHostError
+from marsshot.market_data.binance_public import BinancePublic
+from marsshot.market_data.public_host import NOT_FOUND, OK, SilentHostError
 
 HOST = "https://data.binance.vision"
 DAY = timedelta(days=1)
