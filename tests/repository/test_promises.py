@@ -13,7 +13,7 @@ from tests.helpers.builders import ROOT
 
 PAGES = {"en": "docs/promises.md", "fr": "docs/promises.fr.md"}
 READMES = {"en": "README.md", "fr": "README.fr.md"}
-SECTIONS = {"2", "7.1", "7.2", "7.3", "7.4", "7.5", "7.6", "8"}
+SECTIONS = {"2", "7.1", "7.2", "7.3", "7.4", "7.5", "7.6", "8", "10"}
 A_TEST = re.compile(r"`(tests/[\w/]+\.py)::(test_\w+)`")
 COLUMNS = 3
 
