@@ -44,6 +44,8 @@ def test_english_is_found() -> None:
 
 def with_value(key: str, value: Any) -> dict[str, Any]:
     content: dict[str, Any] = seed_content()
+    if not key:  # several at once, which do not go together
+        return content | value
     *sections, last = key.split(".")
     within = content
     for section in sections:
@@ -84,6 +86,7 @@ FAULTS: list[tuple[str, Any]] = [
     ("lunarcrush.api_key", "two words"),
     ("lunarcrush.api_key", 7),
     ("quote_asset", "EUR"),
+    ("", {"exchange": "bitvavo", "quote_asset": "USDT"}),
     ("symbols", {"FET": {"binance": None}}),
     ("lunarcrush.base_url", "lunarcrush.com"),
     ("lunarcrush.base_url", "https://lunarcrush.com:port"),
