@@ -45,7 +45,7 @@ def test_english_is_found() -> None:
 def with_value(key: str, value: Any) -> dict[str, Any]:
     content: dict[str, Any] = seed_content()
     if not key:  # several at once, which do not go together
-        return content | value
+        return {**content, **value}
     *sections, last = key.split(".")
     within = content
     for section in sections:
