@@ -28,6 +28,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from marsshot.commands.script import run_script
 from marsshot.config.bot_files import CONFIG, MODEL, TRAINING_DATA, candidate_path, report_path
+from marsshot.core.catalog import CatalogText
 from marsshot.core.errors import InputError, MarsShotError
 from marsshot.infra.atomic_files import replace_file
 from marsshot.market_data.daily_bar_sources import source_kind
@@ -174,9 +175,8 @@ def _write_outputs(model: Any, facts: dict[str, Any], gate: Comparison, output: 
         reason = f"{report}: cannot be written ({error.strerror or error})"
         raise NotTrainedError(f"{reason}; {target} is written and good") from None
     if is_blocked:
-        raise WorseError(
-            f"{gate.explanation}; the old one stays, the new one is {target} (--force replaces the old one)"
-        )
+        told = f"{gate.explanation}; the old one stays, the new one is {target} (--force replaces the old one)"
+        raise WorseError(CatalogText(told))  # a sentence of ours, however long
     if gate.explanation:
         sys.stdout.write(f"{gate.explanation}\n")
     sys.stdout.write(f"{target} is written; open {report} in a browser\n")

@@ -170,7 +170,7 @@ def test_a_token_that_fails_is_left_out_and_named(harness: BuildHarness, capsys:
     assert harness.run() == 0
     assert {row["symbol"] for row in harness.rows()} == {"BTC", "FET"}
     out = capsys.readouterr().out
-    assert "1 tokens left out:" in out and "OP: LunarCrush does not know 4711 (404)" in out
+    assert "1 token left out:" in out and "OP: LunarCrush does not know 4711 (404)" in out
 
 
 def test_tokens_that_cannot_be_had_now_leave_the_old_file_as_it_is(

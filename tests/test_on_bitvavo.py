@@ -156,7 +156,7 @@ def test_the_code_of_an_exchange_that_is_not_used_is_not_loaded(used: str, other
         "import sys; from marsshot.bot import bootstrap; from marsshot.config.loader import check_settings;"
         "from pathlib import Path; from datetime import UTC, datetime; from marsshot.infra.clock import VirtualClock;"
         "import yaml; content = yaml.safe_load(open('config.yaml'));"
-        "content['strategy'] = {k: (v if isinstance(v, int) else __import__('decimal').Decimal(str(v)))"
+        "content['strategy'] = {k: (__import__('decimal').Decimal(str(v)) if isinstance(v, float) else v)"
         " for k, v in content['strategy'].items()};"
         f"content['exchange'] = {used!r}; content['mode'] = 'live'; content.pop('quote_asset', None);"
         "content = {k: v for k, v in content.items() if k in ('mode', 'exchange', 'tokens_daily', 'strategy')};"

@@ -20,7 +20,7 @@ from typing import Any, Literal, get_args
 
 import yaml
 
-from marsshot.core.foreign_text import MAX_SENTENCE, one_line
+from marsshot.core.foreign_text import one_line
 
 Language = Literal["en", "fr"]
 LANGUAGES: tuple[Language, ...] = get_args(Language)
@@ -82,7 +82,7 @@ class Catalog(Formatter):
 
     def _rendered(self, text: str) -> str:
         if not isinstance(text, LocalizedText):
-            return text if isinstance(text, CatalogText) else one_line(self._foreign(text), MAX_SENTENCE)
+            return text if isinstance(text, CatalogText) else one_line(self._foreign(text))
         try:
             return self.text(text.key, **text.values)
         except _CATALOG_ERRORS:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 
 MAX_LENGTH = 300
-MAX_SENTENCE = 4 * MAX_LENGTH  # of a sentence of ours that was put together with such a text, and of nobody knows where
 _CUT = "…"
 _UNREADABLE = "?"
 _READ_AT_MOST = 20 * MAX_LENGTH  # of a text: an answer may have megabytes
@@ -24,7 +23,7 @@ def printable(text: str) -> str:
     return "".join(sign if sign.isprintable() or sign in _BLANK_SIGNS else _UNREADABLE for sign in line)
 
 
-def one_line(text: str, max_length: int = MAX_LENGTH) -> str:
-    """Return a text from outside as one printable line of at most so many characters."""
+def one_line(text: str) -> str:
+    """Return a text from outside as one printable line of at most MAX_LENGTH characters."""
     line = printable(text[:_READ_AT_MOST])
-    return line if len(line) <= max_length else line[: max_length - len(_CUT)] + _CUT
+    return line if len(line) <= MAX_LENGTH else line[: MAX_LENGTH - len(_CUT)] + _CUT
