@@ -26,7 +26,7 @@ from marsshot.core.domain import STANDSTILL, ZERO, Position, QuietReason, Scorin
 from marsshot.core.errors import AccountTroubleError, MarsShotError, TemporaryError
 from marsshot.core.exit_settings import ExitRules
 from marsshot.core.reasons import OrderReason, UnsoldReason
-from marsshot.core.requests import RequestKind
+from marsshot.core.requests import OF_MONEY, RequestKind
 from marsshot.exchange.base import Exchange
 from marsshot.infra.clock import Clock
 from marsshot.infra.event_log import log_error, log_file_only, log_info, log_warning
@@ -146,13 +146,14 @@ class Bot:
         if self.reconciler.awaits_second_reading or self.control.is_resume_requested():
             self.reconcile()
         sell_all_requested = self._is_sell_all_to_be_done()
-        wants_sale = self.carry_out_requests()
+        wants_sale = self._request_taker.carry_out(frozenset(RequestKind) - OF_MONEY)
         # An order in doubt holds back its own token alone: no other exit waits for its look-up.
         was_checked = self._carry_out_exits(sell_all_requested, is_due=wants_sale or self._check_is_due())
         self._watch_absent()
         if self._resolve_unknown():
             is_due = was_checked or bool(self.unsold())  # a sale of everything waits for no check
             self._carry_out_exits(sell_all_requested, is_due=is_due)
+        self._request_taker.carry_out(OF_MONEY)  # these ask the account and prices: no exit waits for that
         if self.daily_is_due() and not self.clock.stopping:
             self.daily_update()
         self.save_quiet_period()

@@ -5,7 +5,7 @@ The book remembers what it has carried out: a request whose file stays is not ca
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from decimal import ROUND_DOWN, Decimal
 
 from marsshot.bot.control_files import ControlFiles
@@ -34,20 +34,24 @@ class RequestTaker:
         self._told = set[str]()
         self.errors: dict[str, MarsShotError] = {}
 
-    def carry_out(self) -> bool:
-        """Carry out what is asked for; return whether a position is to be sold now. Raises StopRequested only.
+    def carry_out(self, kinds: Collection[RequestKind] = frozenset(RequestKind)) -> bool:
+        """Carry out what is asked for of these kinds; return whether a position is to be sold now.
 
         What cannot be carried out or remembered now is left for the next time, and the other requests go on.
+        Raises StopRequested only.
         """
-        self.errors = {}
         try:
             requests, unreadable = self._control.owner_requests()
         except OSError as error:
             log_file_only("control.not_read", f"The requests cannot be read now ({error.strerror})")
+            self.errors = {}
             return False
         for path in unreadable:
             self._tell_once(str(path), LocalizedText("request.unreadable", path=path))
         there = {request.request_id for request in requests}
+        requests = [request for request in requests if request.kind in kinds]
+        left = there - {request.request_id for request in requests}
+        self.errors = {name: error for name, error in self.errors.items() if name in left}
         wants_sale = False
         for request in requests:
             try:

@@ -18,8 +18,9 @@ from marsshot.bot.owner_requests import (
     request_withdrawal,
 )
 from marsshot.core.errors import StopRequested
-from marsshot.core.requests import RequestOutcome
+from marsshot.core.requests import RequestKind, RequestOutcome
 from marsshot.portfolio.performance import index_at
+from marsshot.portfolio.request_outcomes import MoneyFacts
 from marsshot.portfolio.serialization import decimal_text
 from tests.helpers.trading_harness import NEW_ORDER, SimulatedCrash, StubScores, TradingHarness, open_trading_harness
 
@@ -227,6 +228,26 @@ def test_a_deposit_is_at_most_what_the_account_has_beyond_the_book(
     outcome = RequestOutcome.DONE if is_done else RequestOutcome.TOO_MUCH
     assert (answer.outcome, answer.amount) == (outcome, D(10_000) if is_done else D(9000))
     assert len(flows(harness)) == is_done
+
+
+def test_no_exit_waits_for_what_a_deposit_asks_the_venues(
+    harness: TradingHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    harness.add_position("ADA", "300", "100")
+    bot = harness.bot()
+    harness.market.set_price("ADA", "0.1")
+    asked_after: list[list[str]] = []
+    money_facts = bot._request_taker._money_facts
+
+    def recording(kind: RequestKind) -> MoneyFacts:
+        asked_after.append(harness.traded())
+        return money_facts(kind)
+
+    monkeypatch.setattr(bot._request_taker, "_money_facts", recording)
+    request_deposit(control(harness), D(500))
+    bot.cycle()
+    assert asked_after == [["SELL ADA"]]
+    assert waiting() == []
 
 
 @pytest.mark.parametrize(("amount", "is_done"), [("1000", True), ("1000.01", False)])
