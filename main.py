@@ -357,7 +357,7 @@ def _print_check(bot: Bot) -> None:
 
 
 def _check(settings: Settings, *, ask_all: bool) -> int:
-    from marsshot.commands.check import run_check  # noqa: PLC0415 - brings what only this command needs
+    from marsshot.commands.checking.check import run_check  # noqa: PLC0415 - brings what only this command needs
 
     return run_check(settings, ask_all=ask_all)
 

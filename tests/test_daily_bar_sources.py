@@ -17,7 +17,7 @@ import build_csv
 import train_model
 from embedded_market import EmbeddedMarket, MarketServer
 from marsshot.bot.bootstrap import required_keys
-from marsshot.commands.check import run_check
+from marsshot.commands.checking.check import run_check
 from marsshot.commands.plan_preview import show_plan
 from marsshot.config.loader import read_settings
 from marsshot.config.settings import Settings

@@ -38,7 +38,7 @@ ALLOWED = {
         "pending_commands": "the end of a file's name",
     },
     "marsshot/portfolio/cash_flows_file.py": {"add_missing_rows": "a row of a CSV file"},
-    "marsshot/commands/check_venues.py": {"_no_answer": "blanks are joined for one line"},
+    "marsshot/commands/checking/venues.py": {"_no_answer": "blanks are joined for one line"},
     "marsshot/core/catalog.py": {
         "_text": "blanks are joined for one line",
         "_number": "the two words that go with a number",

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from marsshot.bot.bootstrap import binance_of, bitvavo_of
-from marsshot.commands.check_findings import Finding, Level
+from marsshot.commands.checking.findings import Finding, Level
 from marsshot.config.settings import Settings
 from marsshot.core.catalog import Catalog
 from marsshot.core.errors import MarsShotError

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Protocol
 
-from marsshot.commands.check_findings import Finding, Level
+from marsshot.commands.checking.findings import Finding, Level
 from marsshot.commands.setup.draft import Answer, Draft
 from marsshot.commands.setup.steps import STEPS, Look, Step, has_demo_tokens
 from marsshot.config.settings import Settings

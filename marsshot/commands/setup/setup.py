@@ -10,7 +10,7 @@ import getpass
 import os
 from pathlib import Path
 
-from marsshot.commands.check import run_check
+from marsshot.commands.checking.check import run_check
 from marsshot.commands.setup.dialog import Dialog, Screen, World
 from marsshot.commands.setup.draft import Draft, first_draft
 from marsshot.commands.setup.world import Venues

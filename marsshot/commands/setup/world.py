@@ -12,8 +12,8 @@ from decimal import Decimal
 from rich.console import Console
 
 from marsshot.bot.bootstrap import binance_of
-from marsshot.commands.check_findings import Finding, Level
-from marsshot.commands.check_venues import account_finding
+from marsshot.commands.checking.findings import Finding, Level
+from marsshot.commands.checking.venues import account_finding
 from marsshot.commands.paper_setup.token_search import search_tokens
 from marsshot.commands.setup.api_key import key_finding
 from marsshot.commands.setup.dialog import AccountLook

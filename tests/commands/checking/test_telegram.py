@@ -8,8 +8,8 @@ import pytest
 
 from embedded_market.telegram.bot_api import TelegramStandIn
 from embedded_market.telegram.server import TelegramServer
-from marsshot.commands.check_findings import Finding, Level
-from marsshot.commands.check_telegram import telegram_findings
+from marsshot.commands.checking.findings import Finding, Level
+from marsshot.commands.checking.telegram import telegram_findings
 from marsshot.core.catalog import Catalog, Language
 from tests.helpers.builders import some_settings
 

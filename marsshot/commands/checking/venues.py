@@ -12,8 +12,8 @@ from decimal import Decimal
 
 from marsshot.bot.bootstrap import exchange_of
 from marsshot.bot.environment import Environment
-from marsshot.commands.check_findings import Finding, Level
-from marsshot.commands.check_histories import Histories, fetch_last_closes
+from marsshot.commands.checking.findings import Finding, Level
+from marsshot.commands.checking.histories import Histories, fetch_last_closes
 from marsshot.commands.setup.api_key import key_findings
 from marsshot.config.settings import Settings
 from marsshot.core.catalog import Catalog

@@ -14,8 +14,8 @@ import pytest
 import main
 from embedded_market.market_data.history import unix_day
 from marsshot.bot.control_files import ControlFiles
-from marsshot.commands.check import _fault_of_midnight
-from marsshot.commands.check_findings import Level
+from marsshot.commands.checking.check import _fault_of_midnight
+from marsshot.commands.checking.findings import Level
 from marsshot.config.loader import read_settings
 from marsshot.core.catalog import Catalog
 from tests.helpers.process_harness import RECORDED_DAY, ProcessHarness, open_process_harness
@@ -229,7 +229,7 @@ def test_when_binance_is_down_that_is_the_red_line(harness: ProcessHarness, chec
 
 
 def test_a_disk_without_room_is_told(harness: ProcessHarness, check: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("marsshot.commands.check.FREE_BYTES_NEEDED", 10**18)
+    monkeypatch.setattr("marsshot.commands.checking.check.FREE_BYTES_NEEDED", 10**18)
     assert check().lines["disk"][0] == "MEND"
 
 

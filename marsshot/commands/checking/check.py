@@ -16,9 +16,9 @@ from rich.console import Console
 from marsshot.bot.bootstrap import model_path, required_keys
 from marsshot.bot.control_files import ControlFiles
 from marsshot.bot.environment import open_environment
-from marsshot.commands.check_findings import Finding, Level
-from marsshot.commands.check_telegram import telegram_findings
-from marsshot.commands.check_venues import venue_findings
+from marsshot.commands.checking.findings import Finding, Level
+from marsshot.commands.checking.telegram import telegram_findings
+from marsshot.commands.checking.venues import venue_findings
 from marsshot.commands.status import next_daily_update, pause_reason
 from marsshot.config.bot_files import BOOK
 from marsshot.config.settings import Settings

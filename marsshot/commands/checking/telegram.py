@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from marsshot.commands.check_findings import Finding, Level
+from marsshot.commands.checking.findings import Finding, Level
 from marsshot.config.settings import Settings
 from marsshot.core.catalog import Catalog
 from marsshot.core.errors import MarsShotError
