@@ -60,7 +60,8 @@ class OrderTracker:
         self._last_watched_ms = 0  # exchange time at which the orders that were never taken were last asked for
         self.doubled: dict[str, LocalizedText] = {}
         """Orders that were taken for absent and have executed, and so has another in their place: buying must pause."""
-        self._first_unlisted_ms: dict[str, int] = {}  # by client order id: when the lists first did not have it
+        self._last_listed_ms: dict[str, int] = {}  # by client order id: when the lists were last asked for it
+        self._once_unlisted = set[str]()  # client order ids that the lists have not had once
         self._last_told: dict[str, str] = {}  # by client order id: why it could not be looked up
         self.ids_of_gone_pairs: set[str] = set()  # orders that cannot be asked for: their pair is not known any more
 
@@ -170,6 +171,9 @@ class OrderTracker:
             except (TemporaryError, AccountTroubleError) as error:
                 text = LocalizedText("log.still_unknown", symbol=intent.symbol, why=error.message)
                 self._log_once(log_warning, "order.still_unknown", intent, text)
+            except UNFORESEEN as error:
+                text = LocalizedText("log.still_unknown", symbol=intent.symbol, why=f"{type(error).__name__}: {error}")
+                self._log_once(log_error, "order.still_unknown", intent, text)
 
     def _log_once(self, log: Callable[..., None], event: str, intent: Intent, text: str) -> None:
         """Tell what keeps an order in doubt, and again only when it is something else: it is looked up every round."""
@@ -197,15 +201,16 @@ class OrderTracker:
     def _ask_lists(self, intent: Intent, server_ms: int) -> None:
         """Drop an order that the exchange's lists do not have either, as often as they must be asked; book it if so."""
         name, proof = intent.client_order_id, self.exchange.absence_proof
-        first_unlisted_ms = self._first_unlisted_ms.get(name)
-        if first_unlisted_ms is not None and server_ms - first_unlisted_ms < proof.between_lists_ms:
+        last_listed_ms = self._last_listed_ms.get(name)
+        if last_listed_ms is not None and server_ms - last_listed_ms < proof.between_lists_ms:
             return
+        self._last_listed_ms[name] = server_ms
         earliest_ms = min(intent.created_ms, self._first_missed_ms[name]) - LISTS_MARGIN_MS
         report = self.exchange.find_in_lists(intent, earliest_ms)
         if report is not None:
             self._book_outcome(intent, report)
-        elif first_unlisted_ms is None and proof.between_lists_ms:
-            self._first_unlisted_ms[name] = server_ms
+        elif name not in self._once_unlisted and proof.between_lists_ms:
+            self._once_unlisted.add(name)
         else:
             drop = with_absence if proof.watched_for_ms else without_intent
             self._store.save(drop(self._store.book, intent))
@@ -225,11 +230,18 @@ class OrderTracker:
             return
         self._last_watched_ms = now_ms
         for name, absent in list(self._store.book.absent_orders.items()):
-            report = self.exchange.find_order(absent.intent)
+            book = self._store.book
+            is_known = name in book.booked_orders or name in book.left_out_purchases
+            if is_known or now_ms - absent.intent.created_ms > self.exchange.absence_proof.watched_for_ms:
+                self.forget_absent(name)
+                continue
+            try:
+                report = self.exchange.find_order(absent.intent)
+            except PairGoneError as error:  # the others are asked for all the same
+                log_file_only("order.not_watched", error.message, client_order_id=name)
+                continue
             if report is not None and (report.executed_base > 0 or not report.is_final):
                 self._take_up(absent)
-            elif now_ms - absent.intent.created_ms > self.exchange.absence_proof.watched_for_ms:
-                self.forget_absent(name)
 
     def _take_up(self, absent: AbsentOrder) -> None:
         """Let an order that turned up be one in doubt again, to be booked like any other."""

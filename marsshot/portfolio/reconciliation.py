@@ -185,7 +185,8 @@ def _capital_change(order: ExecutedOrder, taken: Decimal, quote_asset: str) -> D
 
 def _is_unknown(order: ExecutedOrder, book: Book) -> bool:
     name = order.client_order_id
-    return order.is_own and name not in book.intents and name not in book.booked_orders
+    # One that was taken for absent is watched by its id, and booked by that when it turns up: not twice.
+    return order.is_own and not any(name in known for known in (book.intents, book.booked_orders, book.absent_orders))
 
 
 def _unknown_order_text(order: ExecutedOrder, symbol: str, kind: DifferenceKind) -> str:

@@ -177,6 +177,12 @@ class BitvavoConnection:
             self._clock.sleep(61 - self.now_ms() / 1000 % 60)
             self.weight_left = None
 
+    def refuse_without_weight(self) -> None:
+        """Raise TemporaryError where the minute's weight is nearly used up: the rest is for orders and prices."""
+        if self.weight_left is not None and self.weight_left < _LEAST_WEIGHT_LEFT:
+            self.weight_left = None  # the next answer tells anew
+            raise TemporaryError(LocalizedText("fault.exchange.weight_used_up"))
+
     def _refuse_while_quiet(self) -> None:
         left_ms = self.quiet_period.milliseconds_left(self.local_ms())
         if left_ms > 0:

@@ -40,7 +40,9 @@ def listed_order_id(connection: BitvavoConnection, intent: Intent, since_ms: int
     trades = list(_rows(connection, "trades", intent.pair, since_ms))
     for row in (*rows, *trades):
         if row.get("clientOrderId") == intent.client_order_id:
-            return str(row["orderId"])
+            if not (order_id := row.get("orderId")):
+                raise OddAnswerError(LocalizedText("fault.exchange.odd_seen_order"))
+            return str(order_id)
     if any(may_be_hidden(row, intent) for row in rows):
         raise UnknownOutcomeError(LocalizedText("fault.exchange.hidden_id", market=intent.pair))
     return None
@@ -48,7 +50,8 @@ def listed_order_id(connection: BitvavoConnection, intent: Intent, since_ms: int
 
 def executed_orders(connection: BitvavoConnection, pair: str, moment_ms: int, operator_id: int) -> list[ExecutedOrder]:
     """Return the account's orders of a market that executed from that exchange time on, oldest first."""
-    rows = reversed(list(_rows(connection, "orders", pair, moment_ms)))
+    earliest_ms = max(moment_ms, connection.now_ms() - LONGEST_LOOK_BACK_DAYS * DAY_MS)
+    rows = reversed(list(_rows(connection, "orders", pair, earliest_ms)))
     found = [read_executed_order(row, operator_id) for row in rows]
     return sorted((one for one in found if one.executed_base > 0), key=lambda one: one.time_ms)
 
@@ -106,13 +109,15 @@ def _rows(
 ) -> Iterator[Row]:
     """Yield the rows of a list from that exchange time on, in windows of a day.
 
-    in_no_hurry: what is asked for minutes on end leaves the weight of a minute to others.
+    in_no_hurry: what is asked for minutes on end waits for the next minute, where a check of prices does not.
     """
     end_ms = connection.now_ms() + _AHEAD_MS
     start_ms = since_ms
     while start_ms < end_ms:
         if in_no_hurry:
             connection.wait_for_weight()
+        else:
+            connection.refuse_without_weight()
         yield from _window(connection, name, pair, start_ms, min(start_ms + DAY_MS - 1, end_ms))
         start_ms += DAY_MS
 

@@ -259,11 +259,13 @@ def may_be_hidden(row: Row, intent: Intent) -> bool:
     if row.get("clientOrderId") is not None or row.get("side") != intent.side.lower():
         return False
     asked = row.get("amount") if intent.quantity is not None else row.get("amountQuote")
-    try:
-        is_equal = read_amount(asked) == (intent.quantity or intent.quote_amount)
-        return is_equal and read_time_ms(row["created"]) >= intent.created_ms - _CLOCK_MARGIN_MS
-    except UNREADABLE:
-        return True
+    if asked is None:  # an order of another kind, such as a limit order for a quantity
+        return False
+    with suppress(*UNREADABLE):
+        if read_time_ms(row["created"]) < intent.created_ms - _CLOCK_MARGIN_MS:
+            return False
+        return read_amount(asked) == (intent.quantity or intent.quote_amount)
+    return True
 
 
 _CLOCK_MARGIN_MS = 5_000

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -24,11 +25,15 @@ from marsshot.core.errors import (
     UnknownOutcomeError,
 )
 from marsshot.core.reasons import OrderReason, RefusalReason
-from marsshot.exchange.bitvavo.responses import read_rules
+from marsshot.exchange.bitvavo import order_lists
+from marsshot.exchange.bitvavo.responses import may_be_hidden, read_rules
 from marsshot.infra import bounded_http
+from marsshot.portfolio.reconciliation import _is_unknown
 from tests.helpers.bitvavo_harness import GET_ORDER, OPERATOR_ID, POST, BitvavoHarness, open_bitvavo_harness
+from tests.helpers.builders import buy_intent
 
 D = Decimal
+SENT_MS = 1_760_000_000_000
 
 
 @pytest.fixture
@@ -420,6 +425,34 @@ def test_an_equal_order_without_an_id_stops_for_the_owner(harness: BitvavoHarnes
     assert harness.book.has_pending_order("ADA"), "an order that may be ours is not taken for absent"
 
 
+@pytest.mark.parametrize(
+    ("row", "is_hidden"),
+    [
+        ({"amountQuote": "100", "created": SENT_MS}, True),
+        ({"amountQuote": "100", "created": SENT_MS - 5_001}, False),
+        ({"amountQuote": "99", "created": SENT_MS}, False),
+        ({"amount": "100", "created": SENT_MS}, False),  # a limit order of the owner's, for a quantity
+        ({"amountQuote": "soon", "created": SENT_MS}, True),
+        ({"amountQuote": "100"}, True),
+    ],
+)
+def test_a_row_without_an_id_may_be_ours_where_it_asks_for_the_same(row: dict[str, Any], *, is_hidden: bool) -> None:
+    intent = replace(buy_intent(), quote_amount=D(100), quantity=None, created_ms=SENT_MS)
+    assert may_be_hidden({"side": "buy", "clientOrderId": None, **row}, intent) is is_hidden
+
+
+def test_a_row_of_ours_that_lacks_bitvavos_id_leaves_the_order_in_doubt(
+    harness: BitvavoHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    harness.fault(POST, "drop_before")
+    with pytest.raises(UnknownOutcomeError):
+        harness.buy()
+    (name,) = harness.book.intents
+    monkeypatch.setattr(order_lists, "_open_orders", lambda *_: [{"clientOrderId": name, "side": "buy"}])
+    harness.resolve_for(120, step=10)
+    assert harness.book.has_pending_order("ADA")
+
+
 def test_a_pair_that_is_gone_leaves_its_order_to_the_balances(harness: BitvavoHarness) -> None:
     harness.fault(POST, "drop_before")
     with pytest.raises(UnknownOutcomeError):
@@ -478,6 +511,30 @@ def test_one_that_turns_up_beside_the_order_in_its_place_is_told_and_not_booked(
     assert harness.book.positions["ADA"].qty == harness.orders[1].filled
     harness.tracker.forget_absent(next(iter(harness.tracker.doubled)))
     assert harness.tracker.doubled == {}
+
+
+def test_one_that_turned_up_is_not_counted_by_the_comparison_too(harness: BitvavoHarness) -> None:
+    an_absent_order_that_executed(harness)
+    harness.wait(3_600)
+    executed = harness.exchange.orders_since("ADA-EUR", 0)
+    assert [order.client_order_id for order in executed] == list(harness.book.absent_orders)
+    assert not [order for order in executed if _is_unknown(order, harness.book)]
+    name = next(iter(harness.book.absent_orders))
+    harness.store.save(replace(harness.book, left_out_purchases={name: D(100)}))  # as `resume` once counted it
+    harness.tracker.watch_absent()
+    assert (harness.book.absent_orders, harness.book.intents) == ({}, {})
+
+
+def test_an_absent_order_whose_market_is_gone_keeps_no_other_unwatched(harness: BitvavoHarness) -> None:
+    an_absent_order_that_executed(harness)
+    (name, gone), *_ = harness.book.absent_orders.items()
+    other = replace(gone, intent=replace(gone.intent, symbol="XYZ", pair="XYZ-EUR", client_order_id="gone"))
+    harness.store.save(replace(harness.book, absent_orders={"gone": other, name: gone}))
+    harness.wait(3_600)
+    harness.tracker.watch_absent()
+    harness.resolve_for(60)
+    assert list(harness.book.absent_orders) == ["gone"]
+    assert "ADA" in harness.book.positions
 
 
 def test_an_absent_order_is_asked_for_five_minutes_apart_and_for_a_day(harness: BitvavoHarness) -> None:
