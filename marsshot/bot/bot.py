@@ -338,6 +338,8 @@ class Bot:
 
     def _note_halts(self) -> None:
         """Note which held tokens' pairs are not traded now, for the price they come back at; exits wait for nothing."""
+        if self.settings.mode == "demo":  # its market halts nothing, and the demo is to be quick
+            return
         held = list(self.store.book.positions)
         try:
             self.executor.load_rules(held)

@@ -249,7 +249,9 @@ class ControlFiles:
                 try:
                     content, _ = self._disk.read_tail(path, _LONGEST_REASON)
                     found.append(request_from_json(path.name.rpartition(".")[2], content.decode("utf-8")))
-                except (PermissionError, IsADirectoryError, ValueError):
+                except FileNotFoundError:
+                    raise
+                except (OSError, ValueError):
                     unreadable.append(path)
         return found, unreadable
 

@@ -183,7 +183,10 @@ class DailyUpdater:
         )
         plan = replace(plan, decided_at=utc_text(self._clock.now()))
         skipped = frozenset(one.symbol for one in plan.decisions if one.action is Action.SKIP_SALE)
-        self._store.save(replace(with_plan(self._store.book, plan, skipped), worth_top=facts.worth_top))
+        top = facts.worth_top
+        if top is not None and top.is_paused and not self._control.paused():  # not written: the next plan tries again
+            top = replace(top, is_paused=False)
+        self._store.save(replace(with_plan(self._store.book, plan, skipped), worth_top=top))
         log_decisions(plan.decisions, rules)
         self._note_decisions(settings)
         return True
@@ -252,7 +255,10 @@ class DailyUpdater:
         top = next_worth_top(book.worth_top, worth, fall, is_buying_paused=bool(self._control.paused()))
         if top is not None and top.is_paused and not (book.worth_top and book.worth_top.is_paused):
             why = LocalizedText("pause.drawdown", worth=worth, top=top.amount, quote=book.quote_asset, fall=fall)
-            self._control.pause(catalog_of(settings.language).render(why))
+            try:
+                self._control.pause(catalog_of(settings.language).render(why))
+            except TemporaryError as error:  # the day's sales wait for no file; this plan buys nothing all the same
+                log_warning("levers.not_paused", error.message)
             log_error("levers.drawdown", why)
         if len(scoring.btc_closes) < (days := settings.lever_rules.btc_trend_days):
             told = LocalizedText("lever.btc_bars", there=len(scoring.btc_closes), days=days)

@@ -58,7 +58,7 @@ class SystemCalls:
         with open(path, "rb", opener=_open_without_waiting) as file:
             before = max(0, file.seek(0, os.SEEK_END) - length)
             file.seek(before)
-            return file.read(), before
+            return file.read(length), before  # no more, of a file that has no end either
 
     def exists(self, path: Path) -> bool:
         """Return whether there is such a file."""

@@ -15,6 +15,7 @@ from marsshot.commands.status import status_facts
 from marsshot.commands.status_view import status_lines
 from marsshot.core.catalog import Catalog
 from marsshot.core.domain import WorthTop
+from marsshot.core.errors import TemporaryError
 from marsshot.core.reasons import OrderReason
 from tests.helpers.trading_harness import (
     NOON,
@@ -153,6 +154,26 @@ def test_a_deep_fall_pauses_buying_once_and_resume_begins_a_new_top(harness: Tra
     assert bot.daily_update() is Progress.DONE
     assert harness.traded() == ["BUY DOT"]
     assert harness.book.worth_top == WorthTop(amount=D(1000))
+
+
+def test_a_pause_that_cannot_be_written_keeps_no_sale_waiting_and_is_tried_again(
+    harness: TradingHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    harness.add_position("DOT", "100", "1000")
+    harness.store.save(replace(harness.book, worth_top=WorthTop(amount=D(50_000))))
+    bot = harness.bot(scored(harness, ADA="0.9", DOT="0.1"), max_drawdown_pause=D("0.3"))
+
+    def refuse(*_: object, **__: object) -> None:
+        raise TemporaryError("no room")
+
+    monkeypatch.setattr(bot.control, "pause", refuse)
+    assert bot.daily_update() is Progress.DONE
+    assert harness.traded() == ["SELL DOT"]
+    monkeypatch.undo()
+    harness.clock.idle(bot.next_daily())
+    bot.daily_update()
+    assert harness.traded() == ["SELL DOT"]
+    assert bot.control.paused()
 
 
 def test_a_smaller_fall_lets_buying_go_on(harness: TradingHarness) -> None:

@@ -105,13 +105,15 @@ def test_a_disk_that_refuses_the_book_leaves_the_request_for_later(harness: Trad
 def test_what_holds_no_request_is_told_once_and_stops_nothing(harness: TradingHarness, content: str) -> None:
     Path(f"REQUEST.{'a' * 32}").write_text(content)
     Path(f"REQUEST.{'b' * 32}").mkdir()
+    Path(f"REQUEST.{'c' * 32}").symlink_to(f"REQUEST.{'c' * 32}")  # a link to itself
+    Path(f"REQUEST.{'d' * 32}").symlink_to("/dev/zero")  # a file without an end
     Path("REQUEST.note").touch()
     request_exclusion(control(harness), "ADA")
     bot = harness.bot()
     bot.cycle()
     bot.cycle()
     assert harness.book.excluded == {"ADA"}
-    assert len(waiting()) == 3
+    assert len(waiting()) == 5
 
 
 def test_another_modes_requests_are_not_this_bots(harness: TradingHarness) -> None:
