@@ -17,7 +17,7 @@ from marsshot.commands.checking.histories import Histories, fetch_last_closes
 from marsshot.commands.setup.api_key import key_findings
 from marsshot.config.settings import Settings
 from marsshot.core.catalog import Catalog
-from marsshot.core.domain import EXACT, ONE, Account, Book, TradingRules
+from marsshot.core.domain import EXACT, ONE, ZERO, Account, Book, TradingRules
 from marsshot.core.errors import MarsShotError
 from marsshot.exchange.base import Exchange
 from marsshot.infra.clock import Clock
@@ -275,6 +275,10 @@ def _sizes(venue_data: VenueData, book: Book | None, capital: Decimal, settings:
     dearest = max(smallest.values())
     facts = {"capital": capital, "count": count, "share": capital / count, "smallest": dearest, "quote": quote}
     text = catalog.text("check.sizes", **facts)
+    worth = capital + sum((held.cost for held in book.positions.values()), ZERO) if book is not None else capital
+    if (most := worth * settings.strategy.max_share_per_token) < dearest <= capital:
+        level = Level.BAD if most < min(smallest.values()) else Level.NOTE
+        return Finding(level, subject, text, catalog.text("check.sizes_share", most=most, quote=quote))
     if capital >= count * dearest:
         return Finding(Level.GOOD, subject, text)
     if capital >= min(smallest.values()) or (book is not None and book.positions):

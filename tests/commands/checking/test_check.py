@@ -305,6 +305,18 @@ def test_capital_that_is_enough_for_some_is_a_note(harness: ProcessHarness, chec
     assert "enough for 1 of them at once" in told
 
 
+@pytest.mark.parametrize(("free", "mark"), [("24.99", "MEND"), ("25", "OK")])
+def test_a_share_that_is_under_the_smallest_order_is_told(
+    harness: ProcessHarness, check: Any, free: str, mark: str
+) -> None:
+    harness.config["strategy"]["max_share_per_token"] = 0.2  # of 25: the smallest order, 5
+    harness.write_config()
+    harness.market.exchange.free["USDT"] = Decimal(free)
+    found, told = check().lines["order sizes"]
+    assert found == mark
+    assert ("max_share_per_token" in told) is (mark == "MEND")
+
+
 def test_capital_that_is_all_in_positions_is_a_note(harness: ProcessHarness, check: Any) -> None:
     main.main(["intraday"])
     harness.add_ada_position()
