@@ -131,7 +131,8 @@ def request_path(request_id: str, mode: Mode) -> Path:
 def request_id_in(name: str, mode: Mode) -> str | None:
     """Return the id of the request that lies in a file of this name; None where it is not one of this mode."""
     beginning, _, request_id = name.rpartition(".")
-    return request_id if beginning == str(file_in_mode(REQUEST, mode)) and is_request_id(request_id) else None
+    # Asked of every file of the folder in every cycle: what says no most quickly comes first.
+    return request_id if is_request_id(request_id) and beginning == str(file_in_mode(REQUEST, mode)) else None
 
 
 def in_every_mode(name: str) -> tuple[Path, ...]:
