@@ -86,17 +86,7 @@ def open_bot(
         try:
             _show_settings(settings)
             store = open_store(settings, clock, book_path, disk)
-            scoring_process: ScoringProcess = (
-                InlineScoringProcess(clock) if one_shot or settings.mode == "demo" else ChildScoringProcess()
-            )
-            model_selector = ModelSelector(
-                scoring_process,
-                model_path(settings),
-                settings.file(FALLBACK_MODEL),
-                disk,
-                settings.data_source,
-                settings.strategy.score_scale,
-            )
+            model_selector = _model_selector(settings, clock, disk, one_shot=one_shot)
             control, journal = ControlFiles(settings, disk), Journal(settings, disk)
             coinbase = _coinbase(settings)
             bot = Bot(
@@ -119,6 +109,20 @@ def open_bot(
                 bot.coinbase.close()
         finally:
             stop_log()
+
+
+def _model_selector(settings: Settings, clock: Clock, disk: Disk, *, one_shot: bool) -> ModelSelector:
+    scoring_process: ScoringProcess = (
+        InlineScoringProcess(clock) if one_shot or settings.mode == "demo" else ChildScoringProcess()
+    )
+    return ModelSelector(
+        scoring_process,
+        model_path(settings),
+        settings.file(FALLBACK_MODEL),
+        disk,
+        settings.data_source,
+        settings.strategy.score_scale,
+    )
 
 
 def _show_settings(settings: Settings) -> None:

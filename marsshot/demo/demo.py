@@ -18,6 +18,7 @@ from marsshot.bot.loop import loop, stopped_by_signals
 from marsshot.config.bot_files import BOOK, CASH_FLOWS, DECISIONS, DEMO_ACCOUNT, EQUITY, EQUITY_CHART, LAST_SEEN, TRADES
 from marsshot.config.settings import Settings
 from marsshot.core.catalog import Catalog, LocalizedText
+from marsshot.core.domain import Book
 from marsshot.demo.recorder import DemoRecorder
 from marsshot.demo.view import DemoView
 from marsshot.infra.atomic_files import Disk, backup_path
@@ -75,17 +76,7 @@ def run_demo(
         recorder.note_day()
         finished, book = recorder.is_over, run.bot.store.book
         log_info("demo.ended", LocalizedText("demo.ends", seconds=monotonic() - begun))
-    summary = Summary(
-        mode=book.mode,
-        quote_asset=book.quote_asset,
-        start_capital=book.capital_started,
-        equity=tuple(read_equity(settings.file(EQUITY), Disk())),
-        indices=tuple(one.index for one in read_performance(settings.file(EQUITY), Disk(), book.capital_started)),
-        points=tuple(recorder.points),
-        trades=tuple(readable_trades(settings.file(TRADES))),
-        tokens=tuple(settings.tokens_daily),
-    )
-    picture = settings.file(EQUITY_CHART)
+    summary, picture = _summary(settings, book, recorder), settings.file(EQUITY_CHART)
     draw_equity(summary, picture, catalog)
     show_summary(summary, console, picture, catalog)
     if not finished:
@@ -93,6 +84,21 @@ def run_demo(
         stopped = catalog.text("demo.stopped", command="python main.py", files=files)
         console.print(stopped, markup=False, highlight=False)
     return 0
+
+
+def _summary(settings: Settings, book: Book, recorder: DemoRecorder) -> Summary:
+    """Return what the run came to, from the files that it has written."""
+    equity = settings.file(EQUITY)
+    return Summary(
+        mode=book.mode,
+        quote_asset=book.quote_asset,
+        start_capital=book.capital_started,
+        equity=tuple(read_equity(equity, Disk())),
+        indices=tuple(one.index for one in read_performance(equity, Disk(), book.capital_started)),
+        points=tuple(recorder.points),
+        trades=tuple(readable_trades(settings.file(TRADES))),
+        tokens=tuple(settings.tokens_daily),
+    )
 
 
 def _remove_old_files(settings: Settings) -> None:
