@@ -6,7 +6,7 @@ import json
 import re
 import threading
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -88,7 +88,9 @@ def serving(server_address: ServerAddress, limits: ConnectionLimits | None = Non
     try:
         yield f"http://{server_address.host}:{server.effective_port}"
     finally:
-        server.trigger.pull_trigger(lambda: server.asyncore.close_all(server._map))
+        # A loop that is awake anyway closes all, the trigger too, before this has pulled it.
+        with suppress(OSError):
+            server.trigger.pull_trigger(lambda: server.asyncore.close_all(server._map))
         thread.join(20)
         server.task_dispatcher.shutdown()
 
