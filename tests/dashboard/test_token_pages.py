@@ -6,13 +6,16 @@ import json
 import re
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from marsshot.bot.daily_candles import Candle, daily_candles
-from marsshot.dashboard.presentation.price_chart import MAX_DAYS, shown_candles, shown_levels
+from marsshot.core.catalog import catalog_of
+from marsshot.dashboard.presentation.price_chart import MAX_DAYS, price_chart, shown_candles, shown_levels
 from marsshot.dashboard.presentation.price_levels import build_price_scale
+from marsshot.infra.chart_style import THEMES
 from marsshot.market_data.bar_cache import FIELDS, BarCache, CachedBars, DailyBars, cache_folder
 from marsshot.portfolio.trades_file import csv_rows, parse_trades
 from tests.helpers.builders import D, a_book, a_trade, bought_at, some_settings
@@ -129,6 +132,57 @@ def test_the_candles_the_trades_and_the_levels_are_in_the_picture() -> None:
         "/chart/price?symbol=FET&theme=dark", headers={"If-None-Match": answer.headers["ETag"]}
     )
     assert again.status_code == 304
+
+
+ROSE = Candle(datetime(2021, 2, 1, tzinfo=UTC), open=1.0, high=1.5, low=0.8, close=1.2)
+FELL = Candle(datetime(2021, 2, 2, tzinfo=UTC), open=1.2, high=1.3, low=0.5, close=0.9)
+LIGHT = THEMES["light"]
+
+
+def drawn_price_chart(**prices: str) -> Any:
+    """Return the description of a day that rose and one that fell, with a trade of each of these sides, at 1 or so."""
+    rows = [a_trade(side, time="2021-02-01T12:00:00Z", side=side, price=D(price)) for side, price in prices.items()]
+    trades = list(parse_trades(csv_rows(rows, header=True)))
+    return json.loads(price_chart([ROSE, FELL], trades, [], catalog_of("en"), LIGHT))["doc"]["roots"][0]["attributes"]
+
+
+def drawn_as(chart: Any, name: str) -> list[dict[str, Any]]:
+    """Return each glyph of this name: its attributes' values, and the labels of what it draws."""
+    sources: dict[str, Any] = {}
+    found: list[dict[str, Any]] = []
+    for renderer in (one["attributes"] for one in chart["renderers"]):
+        source = sources.setdefault(renderer["data_source"]["id"], renderer["data_source"])
+        if renderer["glyph"]["name"] == name:
+            values = {key: told.get("value") for key, told in renderer["glyph"]["attributes"].items()}
+            found.append(values | {"labels": dict(source["attributes"]["data"]["entries"])["label"]})
+    return found
+
+
+def test_a_day_that_rose_is_a_hollow_candle_and_one_that_fell_a_filled_one() -> None:
+    rose, fell = drawn_as(drawn_price_chart(), "VBar")
+    assert [label[:10] for label in rose["labels"] + fell["labels"]] == ["2021-02-01", "2021-02-02"]
+    assert (rose["fill_color"], rose["line_color"]) == (LIGHT.card, LIGHT.good)
+    assert (fell["fill_color"], fell["line_color"]) == (LIGHT.bad, LIGHT.bad)
+
+
+def test_a_purchase_points_up_and_a_sale_down() -> None:
+    marks = drawn_as(drawn_price_chart(BUY="1", SELL="1"), "Scatter")
+    shapes = {mark["marker"]: mark["labels"] for mark in marks}
+    assert shapes == {
+        "triangle": ["2021-02-01 12:00 UTC: bought FET for 100.00 at 1"],
+        "inverted_triangle": ["2021-02-01 12:00 UTC: sold FET for 100.00 at 1"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("prices", "lowest", "highest"), [({}, 0.5, 1.5), ({"BUY": "0.3"}, 0.3, 1.5), ({"SELL": "1.9"}, 0.5, 1.9)]
+)
+def test_the_lowest_and_the_highest_price_are_within_the_picture(
+    prices: dict[str, str], lowest: float, highest: float
+) -> None:
+    shown = drawn_price_chart(**prices)["y_range"]["attributes"]
+    assert lowest * 0.9 < shown["start"] < lowest
+    assert highest < shown["end"] < highest * 1.1
 
 
 def test_a_language_is_chosen_on_a_tokens_page_and_leads_back_to_it() -> None:

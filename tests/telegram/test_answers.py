@@ -6,7 +6,7 @@ import base64
 import json
 import pickle
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -14,19 +14,25 @@ from pathlib import Path
 import pytest
 
 from marsshot.bot.control_files import CommandReply, ControlFiles
+from marsshot.bot.owner_requests import request_sale
+from marsshot.commands.controls import RETRYABLE_REASONS
 from marsshot.commands.status import show_status
 from marsshot.config.loader import read_settings
 from marsshot.config.settings import Settings
 from marsshot.core.catalog import Language
-from marsshot.core.reasons import UnsoldReason
-from marsshot.core.requests import RequestAnswer, RequestKind, RequestOutcome
+from marsshot.core.domain import Book
+from marsshot.core.reasons import OrderReason, UnsoldReason
+from marsshot.core.requests import OwnerRequest, RequestAnswer, RequestKind, RequestOutcome
 from marsshot.infra.atomic_files import Disk
+from marsshot.infra.clock import SystemClock
 from marsshot.monitoring.telegram_process import without_keys
-from marsshot.telegram import token_chart
+from marsshot.portfolio.trades_file import csv_rows
+from marsshot.telegram import actions, token_chart
 from marsshot.telegram.answers import answer, current_settings
 from marsshot.telegram.chat_commands import CONFIRMED, NEEDS_TOKEN, ChatCommand
 from marsshot.telegram.pages import MAX_DECISIONS, Page
 from positions_store import load_state, save_state, writer_lock
+from tests.helpers.builders import D, a_trade
 from tests.helpers.companion_harness import bot_folder, wait_for
 
 HEAD = "day,time,symbol,held,probability,hit_rate,hit_rows,action,quote,reason,detail"
@@ -169,14 +175,43 @@ def test_a_sale_without_a_bot_is_kept_for_its_start_with_buys_stopped_first(sett
     assert control.is_sell_all_requested()
 
 
+SOLD_FET = "Sold: 100 FET for 120.00 USDT at 1.2 (gain +20.00 USDT)"
+IN_DOUBT_OP = "Not sold: OP: an order of it was sent, and its outcome is still being looked up"
+TOO_SMALL_OP = "Not sold: OP: it is under Binance's smallest order"
+MARKED = "It is marked for sale: a running bot tries it at each check, the same command tries it at once"
+
+
+def write_sales(reason: OrderReason, *, new: bool) -> None:
+    """Have trades.csv tell of an older sale of FET, and of one that was just made."""
+    old = a_trade("ms-old", reason=reason, price=D(9), quote=D(900), profit="800")
+    sale = a_trade("ms-new", reason=reason, price=D("1.2"), quote=D(120), profit="20")
+    Path("trades.paper.csv").write_bytes(csv_rows([old, sale] if new else [old], header=True))
+
+
+def sell_fet(reason: OrderReason) -> None:
+    """Do to the files what a bot's sale does."""
+    write_sales(reason, new=True)
+    held = {symbol: one for symbol, one in the_book().positions.items() if symbol != "FET"}
+    save_state(replace(the_book(), positions=held), Path("bot_state.paper.json"), Disk())
+
+
+def the_book() -> Book:
+    book = load_state(Path("bot_state.paper.json"), "paper", Disk())
+    assert book is not None
+    return book
+
+
 @contextmanager
-def a_bot_that_sells(settings: Settings, left: dict[str, tuple[UnsoldReason, str]]) -> Iterator[None]:
+def a_bot_that_sells(
+    settings: Settings, left: dict[str, tuple[UnsoldReason, str]], sell: Callable[[], None] = lambda: None
+) -> Iterator[None]:
     """Hold the book as a running bot does, and answer SELL_ALL."""
     control, ended = ControlFiles(settings), threading.Event()
 
     def run() -> None:
         with writer_lock(Path("bot_state.paper.json")):
             wait_for(lambda: control.is_sell_all_requested() or ended.is_set(), 60.0)
+            sell()
             control.write_reply(CommandReply(paused=True, sold_all=True, left=left))
             control.acknowledge_sell_all()
             ended.wait(60.0)
@@ -197,6 +232,74 @@ def test_a_sale_by_the_running_bot_tells_what_was_not_sold_and_why(settings: Set
     assert "Not sold: OP: it is under Binance's smallest order" in told
 
 
+def test_a_sale_of_everything_tells_what_this_one_sold_and_what_is_left(settings: Settings) -> None:
+    write_sales(OrderReason.SELL_ALL, new=False)
+    left = {"OP": (UnsoldReason.TOO_SMALL, "")}
+    with a_bot_that_sells(settings, left, lambda: sell_fet(OrderReason.SELL_ALL)):
+        told = page(settings, ChatCommand.SELL_ALL).texts
+    assert told[:2] == (SOLD_FET, TOO_SMALL_OP)
+    assert told[2].startswith("What is left is marked for sale")
+
+
+@pytest.mark.parametrize(
+    ("token", "left", "told"),
+    [
+        ("FET", {}, (SOLD_FET,)),
+        ("OP", {"OP": (UnsoldReason.TOO_SMALL, "")}, (TOO_SMALL_OP, MARKED)),
+        *(("OP", {"OP": (reason, "")}, (IN_DOUBT_OP, MARKED)) for reason in sorted(RETRYABLE_REASONS)),
+        ("OP", {}, (IN_DOUBT_OP, MARKED)),
+    ],
+)
+def test_a_sale_of_one_position_tells_what_came_of_it(
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    token: str,
+    left: dict[str, tuple[UnsoldReason, str]],
+    told: tuple[str, ...],
+) -> None:
+    write_sales(OrderReason.SELL_TOKEN, new=False)
+
+    def requested_and_answered(control: ControlFiles, symbol: str) -> OwnerRequest:
+        request = request_sale(control, symbol)
+        if symbol == "FET":
+            sell_fet(OrderReason.SELL_TOKEN)
+        control.write_reply(CommandReply(paused=False, left=left))
+        answer_done(request)
+        return request
+
+    monkeypatch.setattr(actions, "request_sale", requested_and_answered)
+    monkeypatch.setattr(actions, "REPLY_SECONDS", 0.0)
+    with writer_lock(Path("bot_state.paper.json")):
+        assert page(settings, ChatCommand.SELL, token).texts == told
+
+
+def test_a_sale_that_is_still_being_made_is_waited_for(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    control, looked = ControlFiles(settings), list[float]()
+    control.write_reply(CommandReply(paused=False, left={"OP": (UnsoldReason.IN_DOUBT, "")}))
+
+    def sell_meanwhile(_: SystemClock, seconds: float) -> None:
+        looked.append(seconds)
+        control.write_reply(CommandReply(paused=False, left={"OP": (UnsoldReason.TOO_SMALL, "")}))
+
+    monkeypatch.setattr(SystemClock, "sleep", sell_meanwhile)
+    monkeypatch.setattr(actions, "request_sale", lambda *_: a_sale_of_op(control))
+    with writer_lock(Path("bot_state.paper.json")):
+        assert page(settings, ChatCommand.SELL, "OP").texts == (TOO_SMALL_OP, MARKED)
+    assert len(looked) == 1
+
+
+def a_sale_of_op(control: ControlFiles) -> OwnerRequest:
+    request = OwnerRequest(request_id="op", kind=RequestKind.SELL, symbol="OP")
+    control.write_request(request)
+    answer_done(request)
+    return request
+
+
+def answer_done(request: OwnerRequest) -> None:
+    answers = {request.request_id: RequestAnswer(outcome=RequestOutcome.DONE, time_ms=0)}
+    save_state(replace(the_book(), answered_requests=answers), Path("bot_state.paper.json"), Disk())
+
+
 def test_one_position_is_asked_about_with_its_worth_and_asked_of_the_bot(settings: Settings) -> None:
     asked = page(settings, ChatCommand.SELL, "OP", is_question=True)
     assert asked.texts == (
@@ -210,24 +313,34 @@ def test_one_position_is_asked_about_with_its_worth_and_asked_of_the_bot(setting
     assert (request.kind, request.symbol) == (RequestKind.SELL, "OP")
 
 
-@pytest.mark.parametrize("command", [ChatCommand.EXCLUDE, ChatCommand.INCLUDE])
-def test_what_the_running_bot_answers_is_told(settings: Settings, command: ChatCommand) -> None:
-    control = ControlFiles(settings)
+@pytest.mark.parametrize(
+    ("command", "kind", "sentence"),
+    [
+        (
+            ChatCommand.EXCLUDE,
+            RequestKind.EXCLUDE,
+            "No more purchases of FET; its exits go on. Allow them again with: python main.py include FET",
+        ),
+        (ChatCommand.INCLUDE, RequestKind.INCLUDE, "Purchases of FET are allowed again"),
+    ],
+)
+def test_what_the_running_bot_answers_is_told(
+    settings: Settings, command: ChatCommand, kind: RequestKind, sentence: str
+) -> None:
+    control, requests = ControlFiles(settings), list[OwnerRequest]()
 
     def answered() -> None:
         wait_for(lambda: bool(control.owner_requests()[0]), 60.0)
-        ((request,), _) = control.owner_requests()
-        book = load_state(Path("bot_state.paper.json"), "paper", Disk())
-        assert book is not None
-        answers = {request.request_id: RequestAnswer(outcome=RequestOutcome.DONE, time_ms=0)}
-        save_state(replace(book, answered_requests=answers), Path("bot_state.paper.json"), Disk())
+        requests.extend(control.owner_requests()[0])
+        answer_done(requests[0])
 
     with a_bot_that_sells(settings, {}):
         thread = threading.Thread(target=answered)
         thread.start()
         told = text(settings, command, "FET")
         thread.join()
-    assert "urchases of FET" in told
+    assert [(one.kind, one.symbol) for one in requests] == [(kind, "FET")]
+    assert told == sentence
 
 
 def test_a_token_that_is_in_no_list_is_not_excluded(settings: Settings) -> None:
