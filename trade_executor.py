@@ -17,6 +17,7 @@ from marsshot.core.errors import (
     UNFORESEEN,
     AccountTroubleError,
     InsufficientBalanceError,
+    MarketClosedError,
     MarsShotError,
     RefusedOrderError,
     StopRequested,
@@ -99,13 +100,13 @@ class TradeExecutor:
         if rules is None:
             raise RefusedOrderError(LocalizedText("fault.order.no_pair", pair=self.pair_of(symbol)))
         if not rules.tradable:
-            raise RefusedOrderError(rules.unavailable_reason)
+            raise MarketClosedError(rules.unavailable_reason)
         return rules
 
     def _order(self, symbol: str, side: Side, reason: OrderReason, rules: TradingRules, **amount: Decimal) -> Fill:
         try:
             return self.orders.place(symbol, side, reason, rules, **amount)
-        except RefusedOrderError:
+        except (RefusedOrderError, MarketClosedError):
             self._rules.pop(rules.pair, None)  # the filters may have changed
             raise
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from marsshot.backtesting.analysis.run_statistics import run_statistics  # noqa:
 from marsshot.backtesting.request import BacktestRequest, read_request  # noqa: E402
 from marsshot.backtesting.scoring.daily_scores import DailyScores, full_feature_table  # noqa: E402
 from marsshot.backtesting.scoring.walk_forward import SEED, WalkForwardPlan, walk_forward  # noqa: E402
-from marsshot.backtesting.simulation.engine import run  # noqa: E402
+from marsshot.backtesting.simulation.engine import RunResult, run  # noqa: E402
 from marsshot.config.loader import read_settings  # noqa: E402
 from marsshot.model.features import AVAILABLE_COLUMNS, features_in  # noqa: E402
 
@@ -42,13 +42,34 @@ LEVERS = {
 
 def main() -> int:
     """Draw, run, print."""
-    arguments = _arguments()
+    request, seeds = read_arguments(__doc__)
+    for seed, scores in drawn_scores(request, seeds):
+        for name, changes in LEVERS.items():
+            run_result = run_with(request, scores, changes)
+            line = {"seed": seed, "levers": name, **_statistics(run_result, request.settings.tokens_daily)}
+            sys.stdout.write(f"{json.dumps(line)}\n")
+            sys.stdout.flush()
+    return 0
+
+
+def read_arguments(description: str | None) -> tuple[BacktestRequest, range]:
+    """Read the command line: what is run, and the seeds of the draws."""
+    parser = argparse.ArgumentParser(description=description.splitlines()[0] if description else None)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--rules", type=Path)
+    parser.add_argument("--seeds", type=int, default=4)
+    arguments = parser.parse_args()
     request = read_request(
         CONFIG, changes={}, tokens=TRADED, data=arguments.data, rules=arguments.rules, first=FIRST, last=LAST
     )
+    return request, range(SEED, SEED + arguments.seeds)
+
+
+def drawn_scores(request: BacktestRequest, seeds: range) -> Iterator[tuple[int, DailyScores]]:
+    """Yield the scores of the models of each seed."""
     table = full_feature_table(request.dataset)
     learnt_from = [token for token in request.training_tokens if token in LARGE]
-    for seed in range(SEED, SEED + arguments.seeds):
+    for seed in seeds:
         plan = WalkForwardPlan(
             training=request.settings.training,
             retrain_days=365,
@@ -59,26 +80,17 @@ def main() -> int:
         )
         tokens = request.settings.tokens_daily
         days, _ = walk_forward(table, tokens, learnt_from, request.span, plan, lambda _training: None)
-        for name, changes in LEVERS.items():
-            line = {"seed": seed, "levers": name, **_run(request, DailyScores(days), changes)}
-            sys.stdout.write(f"{json.dumps(line)}\n")
-            sys.stdout.flush()
-    return 0
+        yield seed, DailyScores(days)
 
 
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--rules", type=Path)
-    parser.add_argument("--seeds", type=int, default=4)
-    return parser.parse_args()
-
-
-def _run(request: BacktestRequest, scores: DailyScores, changes: dict[str, str]) -> dict[str, object]:
+def run_with(request: BacktestRequest, scores: DailyScores, changes: Mapping[str, str]) -> RunResult:
+    """Run the nine tokens with these settings changed. changes: YAML by key."""
     settings = read_settings(CONFIG, {"tokens_daily": f"[{TRADED}]", "symbols": "{}", **changes})
-    one = replace(request, settings=settings)
-    run_result = run(settings, one.dataset, scores, *one.span, one.rules)
-    statistics = run_statistics(run_result, settings.tokens_daily)
+    return run(settings, request.dataset, scores, *request.span, request.rules)
+
+
+def _statistics(run_result: RunResult, tokens: Sequence[str]) -> dict[str, object]:
+    statistics = run_statistics(run_result, tokens)
     years: dict[int, list[float]] = {}
     for point in run_result.points[:-1]:
         years.setdefault(point.moment.year, []).append(point.equity)

@@ -29,6 +29,7 @@ from marsshot.core.domain import ONE, ZERO, Account, Book, DailyPlan, PlannedBuy
 from marsshot.core.errors import (
     AccountTroubleError,
     InsufficientBalanceError,
+    MarketClosedError,
     MarsShotError,
     RefusedOrderError,
     StopRequested,
@@ -54,6 +55,7 @@ from trade_executor import TradeExecutor
 
 SCORES_RETRY_INTERVAL = timedelta(minutes=10)
 ORDERS_RETRY_INTERVAL = timedelta(minutes=1)
+CLOSED_MARKET_RETRY_INTERVAL = timedelta(minutes=10)
 FINEST_SHARE = 8  # decimals of a share of the capital, where the exchange takes them
 MAX_CLOCK_ERROR = timedelta(seconds=60)
 
@@ -107,8 +109,8 @@ class DailyUpdater:
             return self._execute_plan(settings, executor)
         except StopRequested:
             raise
-        except AccountTroubleError as error:
-            return self._postpone(SCORES_RETRY_INTERVAL, error.message, log_error)
+        except MarketClosedError as error:
+            return self._postpone(CLOSED_MARKET_RETRY_INTERVAL, error.message, log_warning)
         except TemporaryError as error:
             return self._postpone(ORDERS_RETRY_INTERVAL, error.message, log_warning)
         except MarsShotError as error:
@@ -296,8 +298,8 @@ class DailyUpdater:
     def _execute_plan(self, settings: Settings, executor: TradeExecutor) -> Progress:
         to_sell = [step.symbol for step in self._plan().sells if not step.outcome]
         prices = self._prices(to_sell) if to_sell else {}
-        _for_each_symbol(to_sell, lambda symbol: self._sell(symbol, prices, executor))
-        if any(not sell.outcome for sell in self._plan().sells):
+        closed = _for_each_symbol(to_sell, lambda symbol: self._sell(symbol, prices, executor))
+        if any(not sell.outcome and sell.symbol not in closed for sell in self._plan().sells):
             return Progress.WAITING
         to_buy = [step.symbol for step in self._plan().buys if not step.outcome]
         if to_buy and self._reconciler.is_due:
@@ -308,9 +310,12 @@ class DailyUpdater:
         found = self._binance_prices([*to_buy, *self._store.book.positions], executor) if to_buy else {}
         if not self._plan().shared_out:
             self._allocate_capital(found, settings, executor)
-        _for_each_symbol(to_buy, lambda symbol: self._buy(symbol, found, executor))
-        if any(not buy.outcome for buy in self._plan().buys):
+        closed |= _for_each_symbol(to_buy, lambda symbol: self._buy(symbol, found, executor))
+        if any(not buy.outcome and buy.symbol not in closed for buy in self._plan().buys):
             return Progress.WAITING
+        if closed:  # the rest of the plan is done; these are tried again until their date ends
+            why = next(iter(closed.values())).message
+            raise MarketClosedError(LocalizedText("log.about", subject=tuple(closed), told=why))
         self._finish(settings)
         return Progress.DONE
 
@@ -444,16 +449,23 @@ class DailyUpdater:
         )
 
 
-def _for_each_symbol(symbols: Collection[str], work: Callable[[str], None]) -> None:
-    """Do the work for each token; what is in one's way now does not stop the others, and is raised at the end."""
+def _for_each_symbol(symbols: Collection[str], work: Callable[[str], None]) -> dict[str, MarketClosedError]:
+    """Do the work for each token; what is in one's way now does not stop the others, and is raised at the end.
+
+    Returns the tokens whose pair takes no orders now: nothing else waits for these.
+    """
     in_the_way: TemporaryError | None = None
+    closed: dict[str, MarketClosedError] = {}
     for symbol in symbols:
         try:
             work(symbol)
+        except MarketClosedError as error:
+            closed[symbol] = error
         except TemporaryError as error:
             in_the_way = in_the_way or error
     if in_the_way is not None:
         raise in_the_way
+    return closed
 
 
 def _left_out(symbol: str, rules: TradingRules | None, account: Account, book: Book) -> StepOutcome | None:

@@ -68,6 +68,10 @@ class PairGoneError(TemporaryError):
     """The exchange does not know the pair any more: what became of its orders, only the balances can tell."""
 
 
+class MarketClosedError(TemporaryError):
+    """The pair takes no orders now. Nothing happened; the order may be sent again later, other pairs go on."""
+
+
 class RefusedOrderError(MarsShotError):
     """The exchange refused this order; nothing happened. Leave the token, go on with the others."""
 

@@ -309,6 +309,47 @@ def test_a_refused_sale_does_not_stop_the_pass(harness: TradingHarness) -> None:
     assert harness.book.positions["ADA"].qty == 300
 
 
+def test_a_sale_on_a_closed_market_waits_for_it_and_nothing_else_waits_for_the_sale(harness: TradingHarness) -> None:
+    harness.add_position("ADA", "300")
+    harness.add_position("LINK", "300")
+    harness.market.set_status("ADAUSDT", "HALT")
+    bot = harness.bot(scored(harness, ADA="0.1", LINK="0.1", DOT="0.9"))
+    before = harness.clock.now()
+    assert bot.daily_update() is Progress.LATER
+    assert harness.traded() == ["SELL LINK", "BUY DOT"]
+    assert bot.daily_updater.not_before == before + timedelta(minutes=10)
+    assert "ADA" in harness.captured_log.of("daily.later")[0]
+    assert not bot.daily_is_done()
+    harness.market.set_status("ADAUSDT", "TRADING")
+    run_until_done(harness, bot)
+    assert harness.traded() == ["SELL LINK", "BUY DOT", "SELL ADA"]
+    harness.assert_consistent()
+
+
+def test_a_purchase_on_a_closed_market_keeps_its_amount_until_it_trades(harness: TradingHarness) -> None:
+    buys = tuple(PlannedBuy(symbol=one, probability="0.9", amount=D(300), left=D(300)) for one in ("ADA", "DOT"))
+    harness.store.save(replace(harness.book, plan=DailyPlan(day=TODAY, buys=buys, shared_out=True)))
+    harness.market.set_status("ADAUSDT", "HALT")
+    harness.open()
+    bot = harness.bot()
+    assert bot.daily_update() is Progress.LATER
+    assert bought(harness) == {"DOT": D(300)}
+    harness.market.set_status("ADAUSDT", "TRADING")
+    run_until_done(harness, bot)
+    assert bought(harness) == {"ADA": D(300), "DOT": D(300)}
+
+
+def test_a_sale_that_waits_for_its_market_is_dropped_with_its_date(harness: TradingHarness) -> None:
+    harness.add_position("ADA", "300")
+    harness.market.set_status("ADAUSDT", "HALT")
+    bot = harness.bot(scored(harness, ADA="0.1"))
+    assert bot.daily_update() is Progress.LATER
+    harness.clock.idle(harness.clock.now() + timedelta(days=1))
+    bot.daily_update()
+    assert "ADA" in harness.captured_log.of("daily.dropped")[0]
+    assert harness.traded() == []
+
+
 def test_an_account_in_trouble_is_told_and_the_pass_is_tried_again_later(harness: TradingHarness) -> None:
     harness.add_position("ADA", "300")
     refusal = '{"code":-2015,"msg":"Invalid API-key, IP, or permissions for action."}'

@@ -14,6 +14,7 @@ from marsshot.core.errors import (
     AccountTroubleError,
     ClockRefusedError,
     InsufficientBalanceError,
+    MarketClosedError,
     MarsShotError,
     RefusedOrderError,
     TemporaryError,
@@ -32,6 +33,7 @@ _RETRY_LATER_CODES = {-1003, -1015, -1034, -1099}
 _ACCOUNT_CODES = {-1002, -1022, -2008, -2014, -2015}  # what each means stands in the catalogue under fault.binance.key
 _ACCOUNT_TEXTS = ("action is disabled", "action disabled", "may not place or cancel", "trading is not enabled")
 _SMALLEST_ORDER_FILTER = "NOTIONAL"
+_CLOSED_TEXT = "Market is closed"
 PAUSE_SECONDS = {429: 60.0, 418: 120.0}  # where Binance does not say how long: a minute's limit, the shortest ban
 HTTP_FORBIDDEN, HTTP_TEAPOT, HTTP_LEGAL, HTTP_SERVER_ERROR = 403, 418, 451, 500
 
@@ -43,14 +45,13 @@ def order_error(status: int, code: int, text: str, retry_after: float | None = N
     shared = _error_of_any_request(status, code, text, retry_after)
     if shared is not None:
         return shared
+    told = LocalizedText("fault.exchange.refused_order", text=text, code=code)
     if "insufficient balance" in text:
-        return InsufficientBalanceError(LocalizedText("fault.exchange.refused_order", text=text, code=code))
+        return InsufficientBalanceError(told)
     if any(part in text.lower() for part in _ACCOUNT_TEXTS):
         return AccountTroubleError(LocalizedText("fault.exchange.no_trade", text=text, code=code))
     if code < 0:
-        return RefusedOrderError(
-            LocalizedText("fault.exchange.refused_order", text=text, code=code), _refusal_reason(text)
-        )
+        return MarketClosedError(told) if _CLOSED_TEXT in text else RefusedOrderError(told, _refusal_reason(text))
     return UnknownOutcomeError(LocalizedText("fault.exchange.answered_bare", status=status))
 
 

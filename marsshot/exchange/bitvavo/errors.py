@@ -14,6 +14,7 @@ from marsshot.core.errors import (
     AccountTroubleError,
     ClockRefusedError,
     InsufficientBalanceError,
+    MarketClosedError,
     MarsShotError,
     RefusedOrderError,
     TemporaryError,
@@ -31,7 +32,8 @@ _RANGE_CODES = frozenset({210, 211, 213, 215, 422, 429})  # 429: too many decima
 _BELOW_MINIMUM_CODES = frozenset({212, 217})
 _INSUFFICIENT_BALANCE = 216
 _ENGINE_REFUSALS = frozenset({219, 230, 231, *range(234, 240)})
-_MARKET_STATE_CODES = frozenset({*range(423, 427), 431})  # halted, cancel only, auction, auction matching
+_CLOSED_MARKET_CODES = frozenset(range(423, 427))  # halted, cancel only, auction
+_AUCTION_MATCHING = 431
 _KEY_CODES = frozenset({*range(300, 304), *range(305, 313)})  # each has its words under fault.bitvavo.key
 _ACCOUNT_CODES = frozenset(range(313, 323))
 _RATE_CODES = frozenset({103, 104, 105, 110})
@@ -61,13 +63,16 @@ def order_error(refusal: Refusal) -> MarsShotError:
         return shared
     if status == HTTP_UNAVAILABLE and code in _OVERLOADED_CODES:
         return TemporaryError(answered(refusal), _OVERLOAD_SECONDS)
-    is_refusal_of_order = status == HTTP_BAD_REQUEST and code in (
-        _PARAMETER_CODES | _RANGE_CODES | _BELOW_MINIMUM_CODES | _ENGINE_REFUSALS | _MARKET_STATE_CODES
-    )
     told = LocalizedText("fault.exchange.refused_order", text=refusal.text, code=code)
+    is_closed = (status == HTTP_BAD_REQUEST and code in _CLOSED_MARKET_CODES) or (
+        status == HTTP_CONFLICT and code == _AUCTION_MATCHING
+    )
+    if is_closed:
+        return MarketClosedError(told)
+    is_refusal = code in (_PARAMETER_CODES | _RANGE_CODES | _BELOW_MINIMUM_CODES | _ENGINE_REFUSALS)
     if status == HTTP_BAD_REQUEST and code == _INSUFFICIENT_BALANCE:
         return InsufficientBalanceError(told)
-    if is_refusal_of_order or (status == HTTP_CONFLICT and code in _MARKET_STATE_CODES):
+    if status == HTTP_BAD_REQUEST and is_refusal:
         is_small = code in _BELOW_MINIMUM_CODES
         return RefusedOrderError(told, RefusalReason.BELOW_MINIMUM if is_small else RefusalReason.OTHER)
     return UnknownOutcomeError(answered(refusal))

@@ -9,6 +9,7 @@ from marsshot.core.errors import (
     AccountTroubleError,
     ClockRefusedError,
     InsufficientBalanceError,
+    MarketClosedError,
     MarsShotError,
     RefusedOrderError,
     TemporaryError,
@@ -18,10 +19,21 @@ from marsshot.core.reasons import RefusalReason
 from marsshot.exchange.bitvavo.errors import Refusal, order_error, read_error
 from marsshot.exchange.quiet_period import RateLimitError
 
-REFUSED = [102, *range(200, 207), 210, 211, 213, 215, 219, 230, 231, *range(234, 240), 422, 429, *range(423, 427)]
+REFUSED = [102, *range(200, 207), 210, 211, 213, 215, 219, 230, 231, *range(234, 240), 422, 429]
 ACCOUNT = [300, 301, 302, 303, *range(305, 323)]
 UNKNOWN = [(503, 108), (503, 109), (503, 419), (500, 101), (500, 400), (400, 400), (400, 220), (502, 0), (500, 0)]
 MORE_UNKNOWN = [(599, 7), (400, 999), (404, 240), (404, 0), (403, 0), (301, 0), (403, 999), (409, 999), (503, 205)]
+OFF_THE_TABLE = [
+    (400, 431),
+    (409, 423),
+    (503, 425),
+    (400, 209),
+    (400, 214),
+    (400, 218),
+    (400, 232),
+    (400, 233),
+    (400, 421),
+]
 
 
 def refusal(status: int, code: int, seconds: float | None = None) -> Refusal:
@@ -47,8 +59,11 @@ def test_too_little_money_is_told_apart() -> None:
     assert type(order_error(refusal(400, 216))) is InsufficientBalanceError
 
 
-def test_a_market_that_matches_its_auction_refuses_with_a_conflict() -> None:
-    assert type(order_error(refusal(409, 431))) is RefusedOrderError
+@pytest.mark.parametrize(("status", "code"), [(400, 423), (400, 424), (400, 425), (400, 426), (409, 431)])
+def test_a_market_that_takes_no_orders_now_may_take_this_one_later(status: int, code: int) -> None:
+    error = order_error(refusal(status, code))
+    assert type(error) is MarketClosedError
+    assert "its words" in str(error)
 
 
 @pytest.mark.parametrize("of_answer", [order_error, read_error])
@@ -85,7 +100,7 @@ def test_an_engine_that_is_overloaded_has_taken_nothing(code: int) -> None:
     assert error.retry_after_seconds == 1.0
 
 
-@pytest.mark.parametrize(("status", "code"), UNKNOWN + MORE_UNKNOWN)
+@pytest.mark.parametrize(("status", "code"), UNKNOWN + MORE_UNKNOWN + OFF_THE_TABLE)
 def test_everything_else_may_have_happened(status: int, code: int) -> None:
     assert type(order_error(refusal(status, code))) is UnknownOutcomeError
 
