@@ -38,7 +38,7 @@ from marsshot.commands.tokens import exclude, include, sell
 from marsshot.config.bot_files import CONFIG
 from marsshot.config.loader import language_of, localized_error, read_settings
 from marsshot.config.settings import Settings
-from marsshot.config.working_folder import folder_of_config, refuse_book_left_behind
+from marsshot.config.working_folder import folder_of_config, named_config, refuse_book_left_behind
 from marsshot.core.catalog import Catalog, Language, LocalizedText, catalog_of
 from marsshot.core.errors import InputError, MarsShotError, StopRequested
 from marsshot.infra.argparse_texts import argparse_in
@@ -80,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that lacks a character shows another, and no traceback
     given = sys.argv[1:] if arguments is None else arguments
-    language = language_of(_config_of(given))
+    language = language_of(named_config(given))
     with argparse_in(language):
         chosen = _parser(_help_texts(given, language)).parse_args(given)
     with folder_of_config(chosen, Path(getattr(chosen, "config", CONFIG))) as config:
@@ -112,13 +112,6 @@ def _exit_code(chosen: argparse.Namespace, config: Path) -> int:
 def _catalog(config: Path) -> Catalog:
     """Return the words of the language that config.yaml names: it may be the very file that is faulty."""
     return catalog_of(language_of(config))
-
-
-def _config_of(given: Sequence[str]) -> Path:
-    """Return the settings that are named, before anything else of the command line is read."""
-    finder = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    finder.add_argument("--config", nargs="?")
-    return Path(finder.parse_known_args(given)[0].config or CONFIG)
 
 
 def _help_texts(given: Sequence[str], language: Language) -> Callable[[str], str | None]:

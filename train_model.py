@@ -26,9 +26,9 @@ import pandas as pd
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from marsshot.commands.script import run_script
+from marsshot.commands.script import read_arguments, run_script
 from marsshot.config.bot_files import CONFIG, MODEL, TRAINING_DATA, candidate_path, report_path
-from marsshot.core.catalog import CatalogText
+from marsshot.core.catalog import Catalog, LocalizedText, catalog_of, with_remedy
 from marsshot.core.errors import InputError, MarsShotError
 from marsshot.infra.atomic_files import replace_file
 from marsshot.market_data.daily_bar_sources import source_kind
@@ -43,15 +43,15 @@ from marsshot.training.dask_cluster import cluster_threads
 from marsshot.training.forest_search import EMBARGO_DAYS, TooLittleDataError
 from marsshot.training.forward_returns import with_forward_returns
 from marsshot.training.out_of_sample import out_of_sample_scores, score_scale_facts
-from marsshot.training.promotion_gate import Comparison, compare_with_old
+from marsshot.training.promotion_gate import Comparison, compare_with_old, gate_text
 from marsshot.training.recipes import RECIPES, Recipe
 from marsshot.training.relative_label import with_relative_label
 from marsshot.training.training_data import read_training_data
 
-MORE_DATA = "make it anew with more: python build_csv.py --days 365"
-
 if TYPE_CHECKING:
     from marsshot.config.settings import Settings
+
+MAX_SEED = 2**32 - 1
 
 
 class NotTrainedError(MarsShotError):
@@ -64,20 +64,25 @@ class WorseError(MarsShotError):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the script; return its exit code."""
-    return run_script("train_model.py", _run, _arguments(argv))
+    return run_script("train_model.py", _run, read_arguments(argv, _parser))
 
 
-def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Train the model on training_data.csv.")
-    parser.add_argument("--config", type=Path, default=Path(CONFIG), help="settings (default: config.yaml)")
-    parser.add_argument("--input", type=Path, help="rows to learn (default: training_data.csv, with the mode's name)")
-    parser.add_argument("--output", type=Path, help="file to write (default: model.pkl, with the mode's name)")
-    parser.add_argument("--n-iter", type=int, help="settings of the forest to try (default: training.n_iter)")
-    parser.add_argument("--jobs", type=int, help="processor cores to use (default: all)")
-    parser.add_argument("--scheduler", help="Dask scheduler to spread the search over, such as tcp://10.0.0.5:8786")
-    parser.add_argument("--seed", type=int, default=42, help="the same data and seed give the same model (default: 42)")
-    parser.add_argument("--force", action="store_true", help="replace the old model even if the new one is worse")
-    return parser.parse_args(argv)
+def _parser(catalog: Catalog) -> argparse.ArgumentParser:
+    def text(option: str) -> str:
+        return catalog.text(f"script.train_model.{option}")
+
+    parser = argparse.ArgumentParser(prog="train_model.py", description=text("description"))
+    add = parser.add_argument
+    path, number = catalog.text("script.metavar.path"), catalog.text("script.metavar.number")
+    add("--config", metavar=path, type=Path, default=Path(CONFIG), help=catalog.text("script.config"))
+    add("--input", metavar=path, type=Path, help=text("input"))
+    add("--output", metavar=path, type=Path, help=text("output"))
+    add("--n-iter", metavar=number, type=int, help=text("n_iter"))
+    add("--jobs", metavar=number, type=int, help=catalog.text("script.jobs"))
+    add("--scheduler", metavar=catalog.text("script.metavar.address"), help=text("scheduler"))
+    add("--seed", metavar=number, type=int, default=42, help=text("seed"))
+    add("--force", action="store_true", help=text("force"))
+    return parser
 
 
 def _run(arguments: argparse.Namespace) -> None:
@@ -87,31 +92,33 @@ def _run(arguments: argparse.Namespace) -> None:
     _check_numbers(arguments)
     output = arguments.output or settings.file(MODEL)
     _check_output(output)
+    catalog = catalog_of(settings.language)
     source = arguments.input or settings.file(TRAINING_DATA)
     data = read_training_data(source)
     absent = source_kind(settings).missing_columns
     _refuse_other_source(source, data, settings, absent)
     recipe = RECIPES[settings.training.recipe].for_file(data.columns, absent)
     if absent:
-        sys.stdout.write(f"{settings.source_name} has no {', '.join(absent)}: the model is fitted without\n")
+        without = catalog.text("training.does_without", source=settings.source_name, columns=tuple(absent))
+        sys.stdout.write(f"{without}\n")
     complete = has_features(data, recipe.columns)
     try:
         with cluster_threads(arguments.scheduler) as workers:
             train(data, complete.all(axis=1), recipe, settings, output, arguments, workers)
     except TooLittleDataError as error:
-        empty = ", ".join(name for name in complete.columns.astype(str) if not complete[name].any())
-        raise InputError(f"{source}: {error}{f' (none has {empty})' if empty else ''}; {MORE_DATA}") from None
+        empty = tuple(name for name in complete.columns.astype(str) if not complete[name].any())
+        none_has = LocalizedText("training.fault.none_has", columns=empty) if empty else ""
+        fault = LocalizedText("training.fault.too_little", path=source, why=error.args[0], empty=none_has)
+        raise InputError(with_remedy(fault, LocalizedText("training.remedy.more_data"))) from None
 
 
 def _refuse_other_source(path: Path, data: pd.DataFrame, settings: Settings, absent: Sequence[str]) -> None:
     """Raise InputError if the rows are not of the source that the settings name."""
     scores = data[[name for name in SOCIAL if name in data.columns]].notna().to_numpy()
     if bool(absent) == bool(scores.any()):
-        other = "has" if absent else "has not"
-        raise InputError(
-            f"{path}: {other} the columns {', '.join(SOCIAL)}: these are not the rows of {settings.source_name} "
-            "(data_source); make it anew with: python build_csv.py"
-        )
+        fault = "has_social" if absent else "has_no_social"
+        told = LocalizedText(f"training.fault.{fault}", path=path, columns=SOCIAL, source=settings.source_name)
+        raise InputError(with_remedy(told, LocalizedText("training.remedy.data")))
 
 
 def train(
@@ -133,7 +140,8 @@ def train(
     if training.label == "relative":
         rows = with_relative_label(rows)
     candidates = forest_search.draw_candidates(len(rows), arguments.n_iter or training.n_iter, seed, recipe)
-    with _bar(candidates, forest_search.estimated_cost) as advance:
+    catalog = catalog_of(settings.language)
+    with _bar(candidates, forest_search.estimated_cost, catalog) as advance:
         found = forest_search.search_forest(
             rows,
             recipe,
@@ -155,48 +163,60 @@ def train(
     gate = compare_with_old(output, data, frame, label_facts(settings), gap_days, settings.data_source)
     scales = Scales(of_all=scale, of_past=past_scale)
     facts = model_facts(data, rows, settings, found, frame, scales, seed=seed, jobs=jobs)
-    _write_outputs(model, facts, gate, output, is_forced=arguments.force)
+    _write_outputs(model, facts, gate, output, catalog, is_forced=arguments.force)
 
 
-def _write_outputs(model: Any, facts: dict[str, Any], gate: Comparison, output: Path, *, is_forced: bool) -> None:
+def _write_outputs(
+    model: Any, facts: dict[str, Any], gate: Comparison, output: Path, catalog: Catalog, *, is_forced: bool
+) -> None:
     """Write the model, or the candidate, with its report, and show it. Raises WorseError, NotTrainedError."""
     is_blocked = gate.keeps_old and not is_forced
     target = candidate_path(output) if is_blocked else output
-    facts = {**facts, "gate": {"words": gate.explanation, "is_forced": is_forced, "figures": gate.figures}}
+    kept = {"reason": gate.reason, "values": dict(gate.values), "is_forced": is_forced, "figures": gate.figures}
+    facts = {**facts, "gate": kept}
     try:
         save_model(model, facts, target)
     except OSError as error:
-        raise NotTrainedError(f"{target}: cannot be written ({error.strerror or error})") from None
-    show(target, facts)
+        raise NotTrainedError(_not_written("not_written", target, error)) from None
+    show(target, facts, catalog)
     report = report_path(target)
     try:
-        replace_file(report, model_page(facts, target.name).encode())
+        replace_file(report, model_page(facts, target.name, catalog).encode())
     except OSError as error:
-        reason = f"{report}: cannot be written ({error.strerror or error})"
-        raise NotTrainedError(f"{reason}; {target} is written and good") from None
+        raise NotTrainedError(_not_written("report_not_written", report, error, model=target)) from None
+    told = gate_text(gate.reason, gate.values) if gate.reason else ""
     if is_blocked:
-        told = f"{gate.explanation}; the old one stays, the new one is {target} (--force replaces the old one)"
-        raise WorseError(CatalogText(told))  # a sentence of ours, however long
-    if gate.explanation:
-        sys.stdout.write(f"{gate.explanation}\n")
-    sys.stdout.write(f"{target} is written; open {report} in a browser\n")
+        raise WorseError(LocalizedText("training.stays", told=told, candidate=target))
+    if told:
+        sys.stdout.write(f"{catalog.render(told)}\n")
+    sys.stdout.write(f"{catalog.text('training.written', path=target, report=report)}\n")
+
+
+def _not_written(fault: str, path: Path, error: OSError, **values: object) -> LocalizedText:
+    return LocalizedText(f"training.fault.{fault}", path=path, why=str(error.strerror or error), **values)
 
 
 @contextmanager
 def _bar(
-    candidates: Sequence[Mapping[str, Any]], estimated_cost: Callable[[Mapping[str, Any]], float]
+    candidates: Sequence[Mapping[str, Any]], estimated_cost: Callable[[Mapping[str, Any]], float], catalog: Catalog
 ) -> Iterator[Callable[[Sequence[Mapping[str, Any]]], None]]:
     """Show candidates and time left while the block runs; yields what tells it of finished candidates."""
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[done]} of {task.fields[of]}"))
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[progress]}"))
+    of, tried, fitting = len(candidates), catalog.text("training.tried"), catalog.text("training.fitting")
     # Forests differ in size, so the bar counts work, not candidates; the speed is that of the whole run.
     with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), speed_estimate_period=1e9) as bar:
-        work = sum(map(estimated_cost, candidates))
-        task = bar.add_task("forests tried", total=work, done=0, of=len(candidates))
+        progress = catalog.text("training.progress", done=0, of=of)
+        task = bar.add_task(tried, total=sum(map(estimated_cost, candidates)), done=0, progress=progress)
 
         def advance(finished: Sequence[Mapping[str, Any]]) -> None:
             done = bar.tasks[0].fields["done"] + len(finished)
-            description = "fitting the best" if done == len(candidates) else "forests tried"
-            bar.update(task, advance=sum(map(estimated_cost, finished)), done=done, description=description)
+            bar.update(
+                task,
+                advance=sum(map(estimated_cost, finished)),
+                done=done,
+                progress=catalog.text("training.progress", done=done, of=of),
+                description=fitting if done == of else tried,
+            )
 
         yield advance
 
@@ -205,16 +225,19 @@ def _check_numbers(arguments: argparse.Namespace) -> None:
     for name in ("n_iter", "jobs"):
         value = getattr(arguments, name)
         if value is not None and value < 1:
-            raise InputError(f"--{name.replace('_', '-')}: {value} is not allowed; it must be 1 or more")
-    if not 0 <= arguments.seed < 2**32:
-        raise InputError(f"--seed: {arguments.seed} is not allowed; it must be from 0 to 4294967295")
+            raise InputError(
+                LocalizedText("script.fault.under_one", option=f"--{name.replace('_', '-')}", given=str(value))
+            )
+    if not 0 <= arguments.seed <= MAX_SEED:
+        given, limits = str(arguments.seed), {"first": "0", "last": str(MAX_SEED)}
+        raise InputError(LocalizedText("script.fault.out_of_range", option="--seed", given=given, **limits))
 
 
 def _check_output(output: Path) -> None:
     if output.is_dir() or output.suffix == ".json":
-        raise InputError(f"--output: {output} cannot be the model's name; give a file such as model.pkl")
+        raise InputError(LocalizedText("training.fault.model_name", path=output))
     if not output.parent.is_dir() or not os.access(output.parent, os.W_OK):
-        raise InputError(f"--output: nothing can be written in {output.parent}; make the directory first")
+        raise InputError(LocalizedText("script.fault.no_folder", folder=output.parent))
 
 
 if __name__ == "__main__":

@@ -6,14 +6,21 @@ Changes the working directory for the length of a block, and nothing on the disk
 from __future__ import annotations
 
 import os
-from argparse import Namespace
-from collections.abc import Collection, Iterator
+from argparse import ArgumentParser, Namespace
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import chdir, contextmanager
 from pathlib import Path
 
-from marsshot.config.bot_files import BOOK, Mode, file_in_mode
+from marsshot.config.bot_files import BOOK, CONFIG, Mode, file_in_mode
 from marsshot.core.catalog import LocalizedText
 from marsshot.core.errors import InputError
+
+
+def named_config(given: Sequence[str]) -> Path:
+    """Return the settings that are named, before anything else of the command line is read."""
+    finder = ArgumentParser(add_help=False, allow_abbrev=False)
+    finder.add_argument("--config", nargs="?")
+    return Path(finder.parse_known_args(given)[0].config or CONFIG)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""What the owner reads, in the language that he has chosen: one catalogue, locales/en.yaml and locales/fr.yaml.
+"""What the owner reads, in the language that he has chosen: one catalogue, locales/en and locales/fr, a file a subject.
 
 A sentence is asked for by its key; numbers, days and moments in it get the language's form. What goes wrong deep in the
 program is a LocalizedText: English by itself, as bot.log and the book want it, and told in another language at the
@@ -91,6 +91,10 @@ class Catalog(Formatter):
     def has_key(self, key: str) -> bool:
         """Return whether there is such a key."""
         return key in self._texts
+
+    def show(self, value: object, form: str = "") -> str:
+        """Return a value by itself, as it would stand in a sentence: `{x:form}`."""
+        return CatalogText(self.format_field(value, form))
 
     def format_field(self, value: Any, format_spec: str) -> str:
         """Return a value in the language's form."""
@@ -239,9 +243,11 @@ def _rounded(price: Decimal) -> Decimal:
 @cache
 def load_texts(language: Language) -> Mapping[str, str]:
     """Return the catalogue of a language: `status.paused` is the key of `paused` under `status`."""
-    content = yaml.load((FOLDER / f"{language}.yaml").read_text(encoding="utf-8"), Loader=_LOADER)  # noqa: S506 - safe
-    command = one_line(os.environ.get(COMMAND_VARIABLE, ""))
-    return {key: with_command_name(text, command) for key, text in _flatten(content, "")}
+    command, texts = one_line(os.environ.get(COMMAND_VARIABLE, "")), dict[str, str]()
+    for path in (FOLDER / f"{language}.yaml", *sorted((FOLDER / language).glob("*.yaml"))):
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER)  # noqa: S506 - safe
+        texts |= {key: with_command_name(text, command) for key, text in _flatten(content, "")}
+    return texts
 
 
 def with_command_name(text: str, command: str) -> str:

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from html import escape
 
 import numpy as np
 from numpy.typing import NDArray
+
+from marsshot.core.catalog import Catalog
 
 Floats = NDArray[np.float64]
 
@@ -26,11 +29,12 @@ def curves(
     title: str,
     moments: Sequence[datetime],
     lines: Mapping[str, tuple[str, Floats]],
-    text: Callable[[float], str],
+    form: str,
+    catalog: Catalog,
     *,
     height: int = 320,
 ) -> str:
-    """Return a picture of lines, each with its class and values; the first is drawn on top."""
+    """Return a picture of lines, each with its class and values; the first is drawn on top. form: of the axis."""
     low = min(float(values.min()) for _, values in lines.values())
     high = max(float(values.max()) for _, values in lines.values())
     is_log = low > 0 and high / low >= LOG_FROM
@@ -40,7 +44,7 @@ def curves(
         f'<path class="line {kind}" d="{_path(moments, values, scale)}"/>'
         for kind, values in reversed(list(lines.values()))
     ]
-    return picture(title, height, [*_axes(moments, marks, scale, text, height), *drawn])
+    return picture(title, height, [*_axes(moments, marks, scale, height, _Labels(form, catalog)), *drawn])
 
 
 def area(
@@ -48,15 +52,19 @@ def area(
     moments: Sequence[datetime],
     values: Floats,
     kinds: Sequence[tuple[str, int]],
-    text: Callable[[float], str],
+    form: str,
+    catalog: Catalog,
     *,
     height: int = 170,
 ) -> str:
-    """Return a picture of the area between a curve and 0. kinds: each part's class and its first value's number."""
+    """Return a picture of the area between a curve and 0.
+
+    kinds: each part's class and its first value's number. form: of the axis.
+    """
     low, high = min(0.0, float(values.min())), max(0.0, float(values.max()))
     scale = _scale(low, high, height, is_log=False)
     marks, base = ticks(low, high, about=3), scale(0.0)
-    parts = _axes(moments, marks, scale, text, height)
+    parts = _axes(moments, marks, scale, height, _Labels(form, catalog))
     for (kind, first), end in zip(kinds, [*(first for _, first in kinds[1:]), len(values) - 1], strict=True):
         edges = [_across(moments, moments[number]) for number in (first, end)]
         edge = _path(moments, values, scale, first, end)
@@ -81,16 +89,6 @@ def line(x1: float, x2: float, y1: float, y2: float, kind: str) -> str:
 def label(x: float, y: float, anchor: str, text: str) -> str:
     """Return a text; anchor: whether it starts, ends or has its middle at x."""
     return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
-
-
-def percent(value: float) -> str:
-    """Return a share as an axis shows it."""
-    return f"{value:.0%}"
-
-
-def amount(value: float) -> str:
-    """Return an amount of money as an axis shows it."""
-    return f"{value:,.0f}"
 
 
 def picture(title: str, height: int, parts: Sequence[str]) -> str:
@@ -128,25 +126,39 @@ def _across(moments: Sequence[datetime], moment: datetime) -> float:
     return LEFT + (WIDTH - LEFT - RIGHT) * share
 
 
+@dataclass(frozen=True, slots=True)
+class _Labels:
+    """How numbers and months are called in a picture."""
+
+    form: str
+    catalog: Catalog
+
+    def number(self, value: float) -> str:
+        return self.catalog.show(value, self.form)
+
+    def month(self, moment: datetime) -> str:
+        return f"{self.catalog.text(f'month.{moment.month}')} {moment.year}"
+
+
 def _axes(
     moments: Sequence[datetime],
     marks: Sequence[float],
     scale: Callable[[float], float],
-    text: Callable[[float], str],
     height: int,
+    labels: _Labels,
 ) -> list[str]:
     parts = []
     for mark in marks:
         at = scale(mark)
-        parts += [line(LEFT, WIDTH - RIGHT, at, at, "grid"), label(LEFT - 8, at + 5, "end", text(mark))]
-    for moment, name in _months(moments):
+        parts += [line(LEFT, WIDTH - RIGHT, at, at, "grid"), label(LEFT - 8, at + 5, "end", labels.number(mark))]
+    for moment in _months(moments):
         at = _across(moments, moment)
-        parts += [line(at, at, TOP, height - BOTTOM, "grid"), label(at, height - 12, "middle", name)]
+        parts += [line(at, at, TOP, height - BOTTOM, "grid"), label(at, height - 12, "middle", labels.month(moment))]
     return parts
 
 
-def _months(moments: Sequence[datetime], most: int = 6) -> list[tuple[datetime, str]]:
-    """Return beginnings of months inside the span, at most so many, evenly spaced, and their names."""
+def _months(moments: Sequence[datetime], most: int = 6) -> list[datetime]:
+    """Return beginnings of months inside the span, at most so many, evenly spaced."""
     first, last = moments[0], moments[-1]
     inside = [
         first.replace(year=year, month=month, day=1, hour=0, minute=0)
@@ -156,7 +168,7 @@ def _months(moments: Sequence[datetime], most: int = 6) -> list[tuple[datetime, 
     air = (last - first) * EDGE
     inside = [moment for moment in inside if first + air <= moment <= last - air]
     step = next((step for step in MONTHS_BETWEEN_TICKS if len(inside) <= step * most), MONTHS_BETWEEN_TICKS[-1])
-    return [(moment, f"{moment:%b %Y}") for moment in inside if (moment.year * 12 + moment.month - 1) % step == 0]
+    return [moment for moment in inside if (moment.year * 12 + moment.month - 1) % step == 0]
 
 
 def ticks(low: float, high: float, about: int = 5) -> list[float]:

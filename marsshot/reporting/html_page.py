@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
+from marsshot.core.catalog import Language
 from marsshot.infra.chart_style import FONT, THEMES
 
 _COLOURS = (
@@ -31,7 +32,7 @@ p { margin: 0 0 10px; }
   padding: 12px 16px; margin-top: 16px; }
 .fine { color: var(--good); background: var(--card); border-left: 4px solid; border-radius: 6px;
   padding: 12px 16px; margin-top: 16px; }
-.warn ul { margin: 0; padding-left: 18px; }
+.warn ul, .fine ul { margin: 0; padding-left: 18px; }
 .scroll { overflow-x: auto; }
 .tall { max-height: 520px; overflow: auto; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; font-size: .92rem; }
@@ -74,10 +75,10 @@ dd { margin: 0; overflow-wrap: anywhere; }
 )
 
 
-def page(title: str, body: str) -> str:
+def page(title: str, body: str, language: Language) -> str:
     """Return a whole page. body: markup."""
     return (
-        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        f'<!DOCTYPE html>\n<html lang="{language}"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{escape(title)}</title><style>{STYLE}</style></head>\n<body><main>{body}</main></body></html>\n"
     )

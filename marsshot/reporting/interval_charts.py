@@ -5,10 +5,11 @@ Takes numbers and labels, returns markup with every label escaped. Knows nothing
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 
+from marsshot.core.catalog import Catalog
 from marsshot.reporting.charts import BOTTOM, LEFT, RIGHT, TOP, WIDTH, label, line, picture, ticks
 
 NAMES = 250  # room for the names of rows
@@ -45,13 +46,14 @@ class _PlotArea:
     def up(self, value: float) -> float:
         return HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * value / self.top
 
-    def axes(self, text: Callable[[float], str]) -> Iterator[str]:
+    def axes(self, form: str, catalog: Catalog) -> Iterator[str]:
         for value in ticks(0.0, self.top):
             yield line(LEFT, WIDTH - RIGHT, self.up(value), self.up(value), "grid")
-            yield label(LEFT - 8, self.up(value) + 5, "end", text(value))
+            yield label(LEFT - 8, self.up(value) + 5, "end", catalog.show(value, form))
         for number in ticks(*self.span):
             at_edge = number > self.span[1] - 0.05 * (self.span[1] - self.span[0])  # there is no room for half a number
-            yield label(self.across(number), HEIGHT - 12, "end" if at_edge else "middle", f"{number:.1f}")
+            anchor = "end" if at_edge else "middle"
+            yield label(self.across(number), HEIGHT - 12, anchor, catalog.show(number, ".1f"))
 
     def mark(self, number: float, word: str) -> str:
         at, is_right = self.across(number), number > sum(self.span) / 2
@@ -73,20 +75,21 @@ def numeric_dot_chart(
     title: str,
     dots: Sequence[tuple[float, Dot]],
     span: tuple[float, float],
-    text: Callable[[float], str],
+    form: str,
+    catalog: Catalog,
     *,
     level: float,
     marks: Sequence[tuple[float, str]] = (),
     curve: Sequence[tuple[float, float]] = (),
 ) -> str:
-    """Return a picture of dots over numbers from span[0] to span[1].
+    """Return a picture of dots over numbers from span[0] to span[1]. form: of the values at the side.
 
     level: a height at which a line goes across; marks: numbers at which a line goes up, with a word; curve: points of
     a quiet line, of which only what fits the dots is drawn.
     """
     plane = _PlotArea(span, 1.1 * max([level, *(end for _, dot in dots for end in dot.ends)]) or 1.0)
     parts = [
-        *plane.axes(text),
+        *plane.axes(form, catalog),
         line(LEFT, WIDTH - RIGHT, plane.up(level), plane.up(level), "level"),
         *(plane.mark(number, word) for number, word in marks),
         plane.curve(curve),
@@ -95,8 +98,11 @@ def numeric_dot_chart(
     return picture(title, HEIGHT, parts)
 
 
-def labelled_dot_chart(title: str, dots: Sequence[tuple[str, Dot]], text: Callable[[float], str], *, zero: bool) -> str:
-    """Return a picture of dots in rows, each beside its name. zero: whether 0 belongs to it, with a bar from there."""
+def labelled_dot_chart(title: str, dots: Sequence[tuple[str, Dot]], form: str, catalog: Catalog, *, zero: bool) -> str:
+    """Return a picture of dots in rows, each beside its name.
+
+    form: of the values below. zero: whether 0 belongs to it, with a bar from there.
+    """
     ends = [end for _, dot in dots for end in dot.ends] + ([0.0] if zero else [])
     low, high = min(ends), max(ends)
     air = 0.06 * ((high - low) or abs(high) or 1.0)
@@ -109,7 +115,7 @@ def labelled_dot_chart(title: str, dots: Sequence[tuple[str, Dot]], text: Callab
     parts = []
     for mark in ticks(low, high, about=4):
         parts.append(line(across(mark), across(mark), TOP, height - BOTTOM, "grid"))
-        parts.append(label(across(mark), height - 12, "middle", text(mark)))
+        parts.append(label(across(mark), height - 12, "middle", catalog.show(mark, form)))
     for number, (name, dot) in enumerate(dots):
         at = TOP + ROW * (number + 0.5)
         parts.append(label(NAMES - 12, at + 6, "end", name))

@@ -44,9 +44,6 @@ class Scales:
     of_past: dict[str, Any] | None
 
 
-NOTE = "scored by a forerunner fitted on the dates before; the model in the file is fitted on all rows"
-
-
 def model_facts(
     data: pd.DataFrame,
     rows: pd.DataFrame,
@@ -124,7 +121,6 @@ def _hold_out_facts(raw: pd.DataFrame, settings: Settings, scales: Scales) -> di
 
     return {
         "scale": scale,
-        "note": NOTE,
         "rows": len(frame),
         "dates": int(frame["date"].nunique()),
         "first_date": f"{frame['date'].min():%Y-%m-%d}",

@@ -20,6 +20,7 @@ from time import sleep
 from typing import TYPE_CHECKING, Any
 from zipfile import ZipFile
 
+from marsshot.core.catalog import LocalizedText
 from marsshot.core.errors import InputError, MarsShotError
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def cluster_threads(scheduler: str | None) -> Iterator[int | None]:
     try:
         from distributed import Client  # noqa: PLC0415 - for --scheduler only
     except ImportError:
-        raise InputError(f"--scheduler: the package distributed is not installed; {INSTALL}") from None
+        raise InputError(LocalizedText("training.cluster.not_installed", remedy=INSTALL)) from None
     from joblib import parallel_config  # noqa: PLC0415
 
     with _muted_distributed_logs():
@@ -106,18 +107,25 @@ def _check(scheduler: str) -> None:
     try:
         found = asyncio.run(asyncio.wait_for(_versions(scheduler), REPLY_TIMEOUT_SECONDS))
     except (ValueError, TypeError) as error:
-        raise InputError(f"--scheduler: {scheduler} is no address such as tcp://10.0.0.5:8786 ({error})") from None
+        raise InputError(LocalizedText("training.cluster.no_address", scheduler=scheduler, why=str(error))) from None
     except (OSError, MemoryError):  # what is no scheduler may announce more bytes than any memory holds
-        raise ClusterError(f"--scheduler: no scheduler answers at {scheduler}; start it or mend the address") from None
+        raise ClusterError(LocalizedText("training.cluster.no_answer", scheduler=scheduler)) from None
     if not found["Python"]:
-        raise ClusterError(f"--scheduler: {scheduler} has no workers; start some: dask worker {scheduler}")
+        raise ClusterError(LocalizedText("training.cluster.no_workers", scheduler=scheduler))
     ours = {"Python": _first_two(platform.python_version_tuple())} | {name: version(name) for name in MATCHED_PACKAGES}
     for name, workers in found.items():
         for worker, theirs in workers.items():
             if theirs != ours[name]:
-                has = f"has no {name}" if isinstance(theirs, Exception) else f"has {name} {theirs}"
-                needs = f"it needs Python {ours['Python']} and there: {INSTALL}"
-                raise ClusterError(f"--scheduler: worker {worker} {has}, here it is {ours[name]}; {needs}")
+                values = {
+                    "worker": worker,
+                    "name": name,
+                    "here": ours[name],
+                    "release": ours["Python"],
+                    "remedy": INSTALL,
+                }
+                if isinstance(theirs, Exception):
+                    raise ClusterError(LocalizedText("training.cluster.worker_lacks", **values))
+                raise ClusterError(LocalizedText("training.cluster.worker_differs", there=theirs, **values))
 
 
 def _first_two(parts: Sequence[str]) -> str:
@@ -170,7 +178,4 @@ def _abort_on_lost_worker(scheduler: str, client: Client) -> Iterator[None]:
     except (KeyboardInterrupt, CancelledError, TimeoutError, CommClosedError, KilledWorker) as error:
         if isinstance(error, KeyboardInterrupt) and not lost.is_set():
             raise
-        raise ClusterError(
-            f"--scheduler: {scheduler} or one of its workers was lost in the middle of the work; "
-            "no file was changed, run it again"
-        ) from None
+        raise ClusterError(LocalizedText("training.cluster.lost", scheduler=scheduler)) from None

@@ -24,6 +24,7 @@ from sklearn.model_selection import ParameterSampler, RandomizedSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
+from marsshot.core.catalog import LocalizedText
 from marsshot.training.cross_validation import PurgedWalkForward, Rows, hold_out
 from marsshot.training.day_statistics import Floats, day_weights
 from marsshot.training.recipes import SEED, Recipe, SearchSpace
@@ -204,11 +205,11 @@ def predict_scores(forest: Any, rows: pd.DataFrame) -> Floats:
 def _check_enough(dates: Any, labels: Any) -> None:
     found = len(np.unique(dates))
     if not found:
-        raise TooLittleDataError("no row has all features")
+        raise TooLittleDataError(LocalizedText("training.fault.no_row"))
     if found < MIN_DATES:
-        raise TooLittleDataError(f"{found} dates have all features, at least {MIN_DATES} are needed")
+        raise TooLittleDataError(LocalizedText("training.fault.few_dates", dates=found, needed=MIN_DATES))
     if len(np.unique(labels)) == 1:
-        raise TooLittleDataError(f"every row has the label {labels[0]}, both 0 and 1 are needed")
+        raise TooLittleDataError(LocalizedText("training.fault.one_label", label=int(labels[0])))
 
 
 def _folds(dates: Any, labels: Any, label_days: int) -> list[tuple[Rows, Rows]]:
@@ -220,4 +221,4 @@ def _folds(dates: Any, labels: Any, label_days: int) -> list[tuple[Rows, Rows]]:
             continue
         if all(len(np.unique(labels[side])) == 2 for fold in folds for side in fold):  # noqa: PLR2004 - 0 and 1
             return folds
-    raise TooLittleDataError("too few rows are labelled 1 (or 0) to search on")
+    raise TooLittleDataError(LocalizedText("training.fault.few_labels"))

@@ -8,13 +8,16 @@ after its last one it scores itself. Decides only; writes no file.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import date
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from marsshot.core.catalog import LocalizedText
 from marsshot.core.errors import InputError
 from marsshot.model.features import has_features
 from marsshot.model.integrity import source_of
@@ -32,22 +35,52 @@ from marsshot.training.forest_search import predict_scores
 MIN_DATES = 14
 
 
+class GateReason(StrEnum):
+    """Why the old model stays or goes; the sentences stand in the catalogue under `gate`."""
+
+    UNREADABLE = "unreadable"
+    OTHER_SOURCE = "other_source"
+    OTHER_LABEL = "other_label"
+    LACKS_COLUMNS = "lacks_columns"
+    FEW_DATES = "few_dates"
+    CLEARLY_WORSE = "clearly_worse"
+    NOT_CLEARLY_WORSE = "not_clearly_worse"
+    CLEARLY_WORSE_AND_LEARNT_NOTHING = "clearly_worse_and_learnt_nothing"
+    LEARNT_NOTHING = "learnt_nothing"
+
+
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Whether the old model stays, and why, in a sentence; figures is what model.json keeps of it."""
+    """Whether the old model stays, and why: a reason and its values, none where there is no old one.
+
+    figures: what model.json keeps of it.
+    """
 
     keeps_old: bool
-    explanation: str
+    reason: GateReason | None = None
+    values: Mapping[str, Any] = field(default_factory=dict)
     figures: dict[str, Any] | None = None
+
+
+def gate_text(reason: str, values: Mapping[str, Any]) -> LocalizedText:
+    """Return the sentence of a comparison, or of what model.json keeps of one."""
+    return LocalizedText(f"gate.{reason}", **{name: _for_sentence(name, value) for name, value in values.items()})
+
+
+def _for_sentence(name: str, value: Any) -> Any:
+    """Return a value as its sentence wants it: JSON has neither days nor tuples."""
+    if name == "first":
+        return date.fromisoformat(value)
+    return tuple(value) if isinstance(value, list) else value
 
 
 def encode_scores(frame: pd.DataFrame) -> dict[str, str]:
     """Return the scores of each date of a hold-out, for model.json: "ADA 0.4123 BNB 0.3312 ..."."""
     return {
-        f"{date:%Y-%m-%d}": " ".join(
-            f"{symbol} {score:.4f}" for symbol, score in zip(day["symbol"], day["score"], strict=True)
+        f"{day:%Y-%m-%d}": " ".join(
+            f"{symbol} {score:.4f}" for symbol, score in zip(rows["symbol"], rows["score"], strict=True)
         )
-        for date, day in frame.groupby("date")
+        for day, rows in frame.groupby("date")
     }
 
 
@@ -68,27 +101,31 @@ def compare_with_old(
     and the old one does not.
     """
     if not path.exists():
-        return Comparison(False, "")
+        return Comparison(False)
     try:
         old = load_model(path)
     except InputError as error:
-        return Comparison(False, f"The old model could not be compared and is replaced. {error}")
-    if source_of(old.facts) != source or old.facts.get("label", label) != label:
-        what = "daily bars of another source" if source_of(old.facts) != source else "another label"
-        return Comparison(False, f"{path}: the old model was trained on {what} and is replaced.")
-    if absent := [name for name in old.features if name not in data.columns]:
-        return Comparison(
-            False, f"{path}: the old model wants {', '.join(absent)}, which is not in the file, and is replaced."
-        )
+        return Comparison(False, GateReason.UNREADABLE, {"why": error.message})
+    here = {"path": str(path)}
+    if why := _not_comparable(old, data, label, source):
+        return Comparison(False, why[0], {**here, **why[1]})
     both = _scored_by_both(old, data, frame, gap_days)
     dates = both["date"].nunique()
     if dates < MIN_DATES or both["label"].nunique() < 2:  # noqa: PLR2004 - 0 and 1
-        return Comparison(
-            False,
-            f"{path}: replaced without a comparison: there are {dates} dates that neither model was fitted on, "
-            f"{MIN_DATES} with both labels are needed.",
-        )
+        return Comparison(False, GateReason.FEW_DATES, {**here, "dates": dates, "needed": MIN_DATES})
     return _judge(path, both)
+
+
+def _not_comparable(
+    old: LoadedModel, data: pd.DataFrame, label: Mapping[str, Any], source: str
+) -> tuple[GateReason, dict[str, Any]] | None:
+    """Return why the old model cannot score these rows, with its values; None where it can."""
+    if source_of(old.facts) != source:
+        return GateReason.OTHER_SOURCE, {}
+    if old.facts.get("label", label) != label:
+        return GateReason.OTHER_LABEL, {}
+    absent = [name for name in old.features if name not in data.columns]
+    return (GateReason.LACKS_COLUMNS, {"columns": absent}) if absent else None
 
 
 def _judge(path: Path, both: pd.DataFrame) -> Comparison:
@@ -96,15 +133,19 @@ def _judge(path: Path, both: pd.DataFrame) -> Comparison:
     low, high = _interval_of_more(both, "score", "old_score")
     atr_low, atr_high = _interval_of_more(both, "score", "atr_to_close")
     has_learnt_nothing = atr_high < 0 and not _interval_of_more(both, "old_score", "atr_to_close")[1] < 0
-    stays = high < 0 or has_learnt_nothing
-    explanation = (
-        f"the new model is {'clearly' if high < 0 else 'not clearly'} worse than the old one: average precision "
-        f"{own:.3f} against {other:.3f} on {both['date'].nunique()} dates from {both['date'].min():%Y-%m-%d} on that "
-        f"neither was fitted on, 95 % interval of the difference {low:+.3f} to {high:+.3f}; ATR/close alone has "
-        f"{atr:.3f}{', clearly more than the new one, not than the old one' if has_learnt_nothing else ''}"
-    )
+    is_worse, dates = high < 0, int(both["date"].nunique())
+    values = {
+        "path": str(path),
+        "own": own,
+        "other": other,
+        "dates": dates,
+        "first": f"{both['date'].min():%Y-%m-%d}",
+        "low": low,
+        "high": high,
+        "atr": atr,
+    }
     figures = {
-        "dates": int(both["date"].nunique()),
+        "dates": dates,
         "new_average_precision": own,
         "old_average_precision": other,
         "new_has_more": own - other,
@@ -115,7 +156,16 @@ def _judge(path: Path, both: pd.DataFrame) -> Comparison:
         "new_has_more_than_atr_low": atr_low,
         "new_has_more_than_atr_high": atr_high,
     }
-    return Comparison(stays, f"{path}: {explanation}", figures)
+    reason = _REASONS[is_worse, has_learnt_nothing]
+    return Comparison(is_worse or has_learnt_nothing, reason, values, figures)
+
+
+_REASONS = {  # by whether the new one is clearly worse, and whether it has learnt nothing
+    (False, False): GateReason.NOT_CLEARLY_WORSE,
+    (True, False): GateReason.CLEARLY_WORSE,
+    (True, True): GateReason.CLEARLY_WORSE_AND_LEARNT_NOTHING,
+    (False, True): GateReason.LEARNT_NOTHING,
+}
 
 
 def _precision(both: pd.DataFrame, column: str) -> float:
@@ -165,10 +215,10 @@ def _record(facts: Mapping[str, Any]) -> Iterator[tuple[tuple[str, str], float]]
     """Yield what encode_scores wrote; what cannot be read counts as not there."""
     hold_out = facts.get("hold_out")
     record = hold_out.get("scores") if isinstance(hold_out, dict) else None
-    for date, line in record.items() if isinstance(record, dict) else ():
-        explanation = str(line).split()
-        for symbol, score in zip(explanation[::2], explanation[1::2], strict=False):
+    for day, line in record.items() if isinstance(record, dict) else ():
+        words = str(line).split()
+        for symbol, score in zip(words[::2], words[1::2], strict=False):
             try:
-                yield (date, symbol), float(score)
+                yield (day, symbol), float(score)
             except ValueError:
                 return

@@ -12,10 +12,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from marsshot.core.catalog import LocalizedText, with_remedy
 from marsshot.core.errors import InputError
 from marsshot.model.features import AVAILABLE_COLUMNS, FEATURES, features_in
 
-REMEDY = "make it anew with: python build_csv.py"
 _FIRST_LINE = 2  # the header is line 1
 
 
@@ -26,20 +26,22 @@ def read_training_data(path: Path) -> pd.DataFrame:
     """
     text = _read_text(path)
     if missing := [name for name in ("date", "symbol", *FEATURES, "label") if name not in text.columns]:
-        raise InputError(f"{path}: has no column {', '.join(missing)}; {REMEDY}")
+        raise _refusal("column_missing", path, columns=tuple(missing))
     if unknown := [name for name in text.columns if name not in ("date", "symbol", *AVAILABLE_COLUMNS, "label")]:
-        raise InputError(f"{path}: has an unknown column {', '.join(unknown)[:80]}; take it out, or {REMEDY}")
+        columns = ", ".join(unknown)[:80]
+        remedy = LocalizedText("training.remedy.data")
+        raise InputError(LocalizedText("training.fault.column_unknown", path=path, columns=columns, remedy=remedy))
     if text.empty:
-        raise InputError(f"{path}: has no rows; {REMEDY}")
+        raise _refusal("no_rows", path)
     rows = pd.DataFrame({"date": _dates(path, text["date"]), "symbol": text["symbol"]})
     numbers = {name: _numbers(path, text[name]) for name in AVAILABLE_COLUMNS if name in text.columns}
     rows = rows.assign(**{name: numbers[name] for name in features_in(text.columns)})
     rows["label"] = _labels(path, text["label"])
-    _refuse_first(path, ~text["symbol"].str.fullmatch(r"\S+"), text["symbol"], "a ticker is needed")
+    _refuse_first(path, ~text["symbol"].str.fullmatch(r"\S+"), text["symbol"], "ticker")
     twice = rows.duplicated(["date", "symbol"])
-    _refuse_first(path, twice, text["symbol"] + " of " + text["date"], "each token and day may stand there once")
+    _refuse_first(path, twice, text["symbol"] + " " + text["date"], "once")
     backwards = rows["date"] < rows.groupby("symbol")["date"].shift()
-    _refuse_first(path, backwards, text["date"], "the days of a token must be in order")
+    _refuse_first(path, backwards, text["date"], "order")
     return rows.sort_values(["date", "symbol"], ignore_index=True)
 
 
@@ -49,18 +51,18 @@ def _read_text(path: Path) -> pd.DataFrame:
             warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header would be cut
             return pd.read_csv(path, dtype=str, keep_default_na=False, index_col=False, encoding="utf-8-sig")
     except FileNotFoundError:
-        raise InputError(f"{path}: there is no such file; {REMEDY}") from None
+        raise _refusal("no_file", path) from None
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); {REMEDY}") from None
+        raise _refusal("unreadable", path, why=str(error.strerror)) from None
     except pd.errors.EmptyDataError:
-        raise InputError(f"{path}: is empty; {REMEDY}") from None
+        raise _refusal("empty", path) from None
     except (pd.errors.ParserError, pd.errors.ParserWarning, ValueError):
-        raise InputError(f"{path}: is not a table of comma separated values in UTF-8; {REMEDY}") from None
+        raise _refusal("no_csv", path) from None
 
 
 def _dates(path: Path, column: pd.Series) -> pd.Series:
     dates = pd.to_datetime(column, format="%Y-%m-%d", errors="coerce")
-    _refuse_first(path, dates.isna(), column, "a date such as 2024-12-31 is needed")
+    _refuse_first(path, dates.isna(), column, "date")
     return dates
 
 
@@ -69,15 +71,15 @@ def _numbers(path: Path, column: pd.Series) -> NDArray[np.float64]:
     try:
         numbers = filled.to_numpy(dtype=object).astype(np.float64)
     except ValueError:
-        _refuse_first(path, ~filled.map(_is_number), column, "a number is needed")
+        _refuse_first(path, ~filled.map(_is_number), column, "number")
         raise
-    _refuse_first(path, np.isinf(numbers), column, "a finite number is needed")
+    _refuse_first(path, np.isinf(numbers), column, "finite")
     return numbers
 
 
 def _labels(path: Path, column: pd.Series) -> NDArray[np.int64]:
     numbers = _numbers(path, column)
-    _refuse_first(path, ~np.isin(numbers, (0, 1)), column, "0 or 1 is needed")
+    _refuse_first(path, ~np.isin(numbers, (0, 1)), column, "label")
     return numbers.astype(np.int64)
 
 
@@ -90,11 +92,25 @@ def _is_number(text: str) -> bool:
 
 
 def _refuse_first(path: Path, wrong: pd.Series | NDArray[np.bool_], shown: pd.Series, wanted: str) -> None:
-    """Raise InputError about the first wrong row, if there is one."""
+    """Raise InputError about the first wrong row, if there is one. wanted: what is needed there, by its key."""
     places = np.flatnonzero(wrong)
     if len(places):
         first = int(places[0])
-        others = f" ({len(places)} such lines)" if len(places) > 1 else ""
-        value = str(shown.iloc[first])[:40]
-        line = first + _FIRST_LINE
-        raise InputError(f"{path}, line {line}: {shown.name or 'row'} {value!r}: {wanted}{others}; {REMEDY}")
+        others = LocalizedText("training.fault.such_lines", count=len(places)) if len(places) > 1 else ""
+        raise _refusal(
+            "odd_line",
+            path,
+            line=first + _FIRST_LINE,
+            column=str(shown.name) if shown.name else LocalizedText("training.wanted.row"),
+            value=repr(str(shown.iloc[first])[:40]),
+            wanted=LocalizedText(f"training.wanted.{wanted}"),
+            others=others,
+        )
+
+
+def _refusal(fault: str, path: Path, **values: object) -> InputError:
+    return InputError(
+        with_remedy(
+            LocalizedText(f"training.fault.{fault}", path=path, **values), LocalizedText("training.remedy.data")
+        )
+    )

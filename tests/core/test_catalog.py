@@ -8,6 +8,7 @@ import errno
 import os
 import pickle
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -17,6 +18,7 @@ from string import Formatter
 from zoneinfo import ZoneInfo
 
 import pytest
+import yaml
 
 from marsshot.core.catalog import (
     FOLDER,
@@ -91,8 +93,12 @@ def test_the_systems_errors_have_words_of_ours(number: int) -> None:
     assert os.strerror(number) not in Catalog("fr").render(sentence)
 
 
-def test_the_folder_holds_one_file_for_each_language() -> None:
-    assert {path.stem for path in FOLDER.iterdir()} == set(LANGUAGES)
+def test_every_language_has_the_same_files_and_no_key_stands_in_two() -> None:
+    for language in LANGUAGES:
+        files = [FOLDER / f"{language}.yaml", *(FOLDER / language).iterdir()]
+        assert {path.name for path in files[1:]} == {path.name for path in (FOLDER / "en").iterdir()}
+        sections = [name for path in files for name in yaml.safe_load(path.read_text(encoding="utf-8"))]
+        assert len(sections) == len(set(sections))
 
 
 # --------------------------------------------------------------------------- the catalogue and the program agree
@@ -306,9 +312,8 @@ def test_where_a_catalogue_is_out_of_reach_the_english_one_does(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert catalog_of("fr").language == "fr"
-    english = (FOLDER / "en.yaml").read_text(encoding="utf-8")
+    shutil.copytree(FOLDER, tmp_path, dirs_exist_ok=True)
     (tmp_path / "fr.yaml").write_text("pause: {set: [no sentence", encoding="utf-8")
-    (tmp_path / "en.yaml").write_text(english, encoding="utf-8")
     stopped = LocalizedText("fault.stopped")
     load_texts.cache_clear()
     monkeypatch.setattr("marsshot.core.catalog.FOLDER", tmp_path)

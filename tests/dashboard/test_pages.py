@@ -294,13 +294,22 @@ def test_the_model_card_tells_the_facts() -> None:
 
 def test_the_verdict_on_the_model_and_its_warnings_are_told() -> None:
     write_bot_files()
-    a_model(
-        verdict={"edge": False, "words": f"No better than chance. {HTML_INJECTION}"}, warnings=["Few rows scored 0.70."]
-    )
+    reasons = [{"kind": "no_edge"}, {"kind": "few_dates", "dates": 12, "needed": HTML_INJECTION}]
+    warning = {"kind": "never_bought", "threshold": "0.7", "dates": 12, "score": 0.61}
+    a_model(verdict={"edge": False, "reasons": reasons}, warnings=[warning])
     page = open_dashboard().text("/model")
-    assert "No better than chance" in page
+    assert "No edge." in page
+    assert "12 dates are too few" in page
     assert ESCAPED in page
-    assert "Few rows scored 0.70." in page
+    assert "the bot would never have bought" in page
+
+
+def test_the_verdict_of_an_older_version_is_told_without_its_prose() -> None:
+    write_bot_files()
+    a_model(verdict={"edge": False, "words": "No edge. It ..."}, warnings=["buy_threshold 0.7: never."])
+    page = open_dashboard().text("/model")
+    assert "By its report it has no edge." in page
+    assert "buy_threshold 0.7: never." in page
 
 
 def test_a_model_card_that_is_none_is_told_and_the_rest_shown() -> None:

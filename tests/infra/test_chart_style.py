@@ -26,7 +26,7 @@ def test_report_and_dashboard_have_the_same_colours(theme: str) -> None:
 
 def test_every_colour_that_a_page_uses_is_given() -> None:
     given = THEMES["light"].as_css()
-    for used in {part.split(")")[0] for part in page("t", "b").split("var(--")[1:]}:
+    for used in {part.split(")")[0] for part in page("t", "b", "en").split("var(--")[1:]}:
         assert f"--{used}:" in given
 
 

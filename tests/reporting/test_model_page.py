@@ -12,11 +12,13 @@ import numpy as np
 import pytest
 
 from marsshot.config.bot_files import report_path
+from marsshot.core.catalog import Catalog
 from marsshot.market_data.bar_cache import FIELDS, DailyBars
 from marsshot.model.features import feature_table, labelled
 from marsshot.reporting.interval_charts import Dot, labelled_dot_chart, numeric_dot_chart
 from marsshot.reporting.model_page import model_page
 from marsshot.training import forest_search
+from marsshot.training.verdict import verdict_text
 from tests.test_train_model import CONFIG, facts, run, some_data, write
 
 
@@ -68,28 +70,31 @@ def test_the_page_tells_what_the_facts_say_and_opens_offline(told: dict[str, Any
     ):
         assert title in words
     future = told["hold_out"]
-    assert told["verdict"]["words"] in words and "No edge." in words
+    verdict = verdict_text(told["verdict"]["reasons"])
+    assert all(sentence in words for sentence in verdict) and verdict[0] == "No edge."
     assert f"{future['average_precision']:.3f}" in words and f"{future['base_rate']:.3f}" in words
     for row in future["thresholds"]:
-        assert f"{row['threshold']} or more" in words
-    assert text.count("<td>0.55 or more") == 1  # the settings say 0.55, as a threshold of the table does
+        assert f"from {row['threshold']}" in words
+    assert text.count("from 0.55<") == 1  # the settings say 0.55, as a threshold of the table does
     assert all(name in words for name in told["features"])
 
 
 def test_what_comes_from_outside_is_escaped(told: dict[str, Any]) -> None:
     nasty = "<script>alert(1)</script>"
-    text = model_page(told | {"symbols": [nasty], "warnings": [nasty]}, nasty)
+    warned = [{"kind": "never_bought", "threshold": nasty, "dates": 20, "score": 0.5}]
+    text = model_page(told | {"symbols": [nasty], "warnings": warned}, nasty, Catalog("en"))
     assert nasty not in text and text.count("&lt;script&gt;") >= 3
 
 
 @pytest.mark.parametrize("missing", ["volatility_alone", "atr_alone", "chance"])
 def test_baselines_that_could_not_be_measured_are_left_out(told: dict[str, Any], missing: str) -> None:
     nothing = told["hold_out"] | {missing: None, "average_precision": None, "roc_auc": None}
-    assert "<svg" in model_page(told | {"hold_out": nothing}, "model.pkl")
+    assert "<svg" in model_page(told | {"hold_out": nothing}, "model.pkl", Catalog("en"))
 
 
 def test_a_threshold_that_never_bought_is_told_at_the_top(told: dict[str, Any]) -> None:
-    warned = model_page(told | {"warnings": ["buy_threshold 0.9: the bot would never have bought."]}, "model.pkl")
+    warning = {"kind": "never_bought", "threshold": "0.9", "dates": 20, "score": 0.5}
+    warned = model_page(told | {"warnings": [warning]}, "model.pkl", Catalog("en"))
     assert warned.index("never have bought") < warned.index("Beside what needs no model")
 
 
@@ -117,7 +122,7 @@ def parts(svg: str, kind: str) -> list[ElementTree.Element]:
 def test_dots_stand_higher_where_the_value_is_larger() -> None:
     dots = [(0.2, Dot(0.1, 0.05, 0.2)), (0.8, Dot(0.4, None, None))]
     svg = numeric_dot_chart(
-        "T", dots, (0.0, 1.0), "{:.1f}".format, level=0.3, marks=[(0.7, "buy <")], curve=[(0, 0), (1, 9)]
+        "T", dots, (0.0, 1.0), ".1f", Catalog("en"), level=0.3, marks=[(0.7, "buy <")], curve=[(0, 0), (1, 9)]
     )
     low, high = parts(svg, "dot")
     assert float(high.get("cy", "")) < float(low.get("cy", "")) and float(high.get("cx", "")) > float(low.get("cx", ""))
@@ -127,11 +132,16 @@ def test_dots_stand_higher_where_the_value_is_larger() -> None:
 
 
 def test_rows_have_their_names_and_bars_from_zero() -> None:
-    svg = labelled_dot_chart("T", [("rsi", Dot(0.02, 0.01, 0.03)), ("atr", Dot(-0.01, -0.02, 0.0))], str, zero=True)
+    svg = labelled_dot_chart(
+        "T", [("rsi", Dot(0.02, 0.01, 0.03)), ("atr", Dot(-0.01, -0.02, 0.0))], "", Catalog("en"), zero=True
+    )
     more, less = (float(beam.get("x2", "")) - float(beam.get("x1", "")) for beam in parts(svg, "beam"))
     assert more == pytest.approx(-2 * less, abs=0.2) and more > 0
     assert [name in svg for name in (">rsi<", ">atr<")] == [True, True]
-    assert parts(labelled_dot_chart("T", [("all the same", Dot(0.0, 0.0, 0.0))], str, zero=False), "beam") == []
+    assert (
+        parts(labelled_dot_chart("T", [("all the same", Dot(0.0, 0.0, 0.0))], "", Catalog("en"), zero=False), "beam")
+        == []
+    )
 
 
 # ------------------------------------------------------------------------------------------ a market without memory
@@ -150,7 +160,7 @@ def test_on_a_pure_random_walk_the_report_says_no_edge(
     table = feature_table({token.symbol: token for token in tokens}, tokens[0], tokens[1])
     write(labelled(table, 2, Decimal("0.05")))
     assert run() == 0
-    assert facts()["verdict"]["edge"] is False and facts()["verdict"]["words"].startswith("No edge.")
+    assert facts()["verdict"]["edge"] is False and facts()["verdict"]["reasons"][0] == {"kind": "no_edge"}
     assert "No edge." in Path("model_report.html").read_text()
 
 

@@ -18,7 +18,7 @@ from marsshot.training.forward_returns import (
     trailing_volatility,
     with_forward_returns,
 )
-from marsshot.training.verdict import verdict, warnings
+from marsshot.training.verdict import verdict, verdict_text, warning_text, warnings
 
 DAYS = pd.date_range("2024-01-01", periods=40)
 RISE = {"shift_days": 2, "threshold": "0.05"}
@@ -202,13 +202,13 @@ def test_on_a_random_walk_there_is_no_edge_even_for_scores_that_know_the_volatil
     volatility = rows.groupby("symbol")["close"].transform(lambda closes: np.log(closes).diff().std()).to_numpy()
     for scores in (noise, volatility):
         told = verdict(hold_out_of(rows, scores)[1], RISE)
-        assert told["edge"] is False and told["words"].startswith("No edge.")
+        assert told["edge"] is False and told["reasons"][0] == {"kind": "no_edge"}
 
 
 def test_scores_that_know_the_future_have_an_edge() -> None:
     rows, scores = walk(200, 30, seed=0, signal=0.5)
     told = verdict(hold_out_of(rows, scores)[1], RISE)
-    assert told["edge"] is True and told["words"].startswith("An edge on these 60 dates.")
+    assert told["edge"] is True and verdict_text(told["reasons"])[0] == "An edge on these 60 dates."
 
 
 BESIDE = {"average_precision": 0.25, "model_has_more": 0.06, "model_has_more_low": 0.01, "model_has_more_high": 0.1}
@@ -240,7 +240,7 @@ WITH_AN_EDGE: dict[str, Any] = {
         ({"more_than_base_rate_low": 0.0}, "not certain to rank better than the base rate of 0.200"),
         ({"average_precision": 0.30}, "Chance may do as well"),
         ({"average_precision_low": 0.20}, "Chance may do as well"),
-        ({"top_tenth": {"more_than_equally_volatile_low": 0.0}}, "Its top tenth of each day earned +2.00%"),
+        ({"top_tenth": {"more_than_equally_volatile_low": 0.0}}, "Its top tenth of each day earned +2.00 %"),
         ({"chance": None}, "cannot be set beside"),
         ({"atr_alone": None}, "cannot be set beside"),
         ({"average_precision_low": None}, "cannot be set beside"),
@@ -255,12 +255,13 @@ def test_each_of_the_conditions_is_needed(change: dict[str, Any], said: str) -> 
     if facts["top_tenth"]["more_than_equally_volatile"] is None:
         facts["top_tenth"] = dict.fromkeys(facts["top_tenth"])
     told = verdict(facts, RISE)
-    assert told["edge"] is False and said in told["words"]
+    assert told["edge"] is False and said in " ".join(verdict_text(told["reasons"]))
 
 
 def test_an_edge_beside_other_tokens_is_called_no_profit() -> None:
     told = verdict(WITH_AN_EDGE, {"kind": "relative", "shift_days": 7})
-    assert told["words"].startswith("A relative edge") and "it loses with the market" in told["words"]
+    words = " ".join(verdict_text(told["reasons"]))
+    assert words.startswith("A relative edge") and "it loses with the market" in words
 
 
 @pytest.mark.parametrize(
@@ -269,13 +270,13 @@ def test_an_edge_beside_other_tokens_is_called_no_profit() -> None:
         (0, 10, ["buy_threshold 0.7: the bot would never have bought"]),
         (1, 89, []),
         (89, 1, []),
-        (90, 10, ["buy_threshold 0.7: the bot would have bought everything (90% a day)"]),
-        (10, 90, ["sell_threshold 0.3: the bot would have sold everything daily (90% a day)"]),
+        (90, 10, ["buy_threshold 0.7: the bot would have bought everything (90 % a day)"]),
+        (10, 90, ["sell_threshold 0.3: the bot would have sold everything daily (90 % a day)"]),
         (10, 0, ["sell_threshold 0.3: the bot would never have sold by it"]),
     ],
 )
 def test_thresholds_that_cannot_be_meant_are_warned_of(buys: int, sells: int, said: list[str]) -> None:
     facts = {"rows": 100, "dates": 20, "highest_score": 0.69, "lowest_score": 0.31}
     facts |= {"buy": {"rows": buys, "threshold": "0.7"}, "sell": {"rows": sells, "threshold": "0.3"}}  # type: ignore[dict-item]
-    found = warnings(facts)
+    found = warning_text(warnings(facts))
     assert len(found) == len(said) and all(line.startswith(start) for line, start in zip(found, said, strict=True))

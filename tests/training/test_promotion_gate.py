@@ -13,7 +13,7 @@ import pytest
 from marsshot.model.features import FEATURES
 from marsshot.model.model_files import save_model
 from marsshot.training import forest_search
-from marsshot.training.promotion_gate import MIN_DATES, compare_with_old, encode_scores
+from marsshot.training.promotion_gate import MIN_DATES, Comparison, compare_with_old, encode_scores, gate_text
 from tests.test_train_model import CONFIG, facts, run, some_data, write
 
 LABEL = {"shift_days": 2, "threshold": "0.05"}
@@ -45,20 +45,25 @@ def noise(data: pd.DataFrame) -> Any:
     return np.random.default_rng(5).random(len(data))
 
 
+def explained(found: Comparison) -> str:
+    assert found.reason is not None
+    return gate_text(found.reason, found.values)
+
+
 DATA = some_data(dates=60, tokens=20).assign(label=lambda rows: (rows["rsi"] > 0.7).astype(int))
 GOOD = DATA["rsi"].to_numpy()
 
 
 def test_without_an_old_model_there_is_nothing_to_compare() -> None:
     found = compare_with_old(Path("model.pkl"), DATA, hold_out(DATA, GOOD), LABEL, 3)
-    assert (found.keeps_old, found.explanation) == (False, "")
+    assert (found.keeps_old, found.reason) == (False, None)
 
 
 def test_an_old_model_is_judged_by_its_record_where_the_dates_are_the_same() -> None:
     record = {"hold_out": {"scores": encode_scores(hold_out(DATA, GOOD))}, "last_date": "2024-02-29", "label": LABEL}
     old_model(DATA, record)
     worse = compare_with_old(Path("model.pkl"), DATA, hold_out(DATA, noise(DATA)), LABEL, 3)
-    assert worse.keeps_old and "the new model is clearly worse than the old one" in worse.explanation
+    assert worse.keeps_old and "the new model is clearly worse than the old one" in explained(worse)
     assert worse.figures is not None and worse.figures["dates"] == 20
     assert worse.figures["old_average_precision"] == pytest.approx(1.0, abs=1e-3)
     assert worse.figures["new_has_more_high"] < 0
@@ -71,9 +76,9 @@ def test_after_its_training_an_old_model_is_asked_itself() -> None:
     worse = compare_with_old(Path("model.pkl"), DATA, hold_out(DATA, noise(DATA)), LABEL, 3)
     # From 10 February on, less the three days that the last training row and its label reach.
     assert worse.keeps_old and worse.figures is not None
-    assert worse.figures["dates"] == 17 and "on 17 dates from 2024-02-13 on" in worse.explanation
+    assert worse.figures["dates"] == 17 and "on 17 dates from 2024-02-13 on" in explained(worse)
     better = compare_with_old(Path("model.pkl"), DATA, hold_out(DATA, GOOD), LABEL, 3)
-    assert not better.keeps_old and "not clearly worse" in better.explanation
+    assert not better.keeps_old and "not clearly worse" in explained(better)
 
 
 @pytest.mark.parametrize(("last_date", "dates"), [("2024-02-12", MIN_DATES), ("2024-02-13", MIN_DATES - 1)])
@@ -82,13 +87,13 @@ def test_too_few_fair_dates_are_no_reason_to_stay(last_date: str, dates: int) ->
     found = compare_with_old(Path("model.pkl"), DATA, hold_out(DATA, noise(DATA)), LABEL, 3)
     assert found.keeps_old is (dates >= MIN_DATES)
     if dates < MIN_DATES:
-        assert f"there are {dates} dates that neither model was fitted on" in found.explanation
+        assert f"there are {dates} dates that neither model was fitted on" in explained(found)
 
 
 def test_dates_that_the_old_model_was_fitted_on_prove_nothing() -> None:
     old_model(DATA, {"last_date": "2024-02-29", "label": LABEL})
     found = compare_with_old(Path("model.pkl"), DATA, hold_out(DATA, noise(DATA)), LABEL, 3)
-    assert not found.keeps_old and "there are 0 dates" in found.explanation
+    assert not found.keeps_old and "there are 0 dates" in explained(found)
 
 
 @pytest.mark.parametrize(
@@ -103,14 +108,14 @@ def test_dates_that_the_old_model_was_fitted_on_prove_nothing() -> None:
 def test_an_old_model_that_cannot_be_compared_is_replaced_and_that_is_said(told: dict[str, Any], said: str) -> None:
     old_model(DATA, told)
     found = compare_with_old(Path("model.pkl"), DATA, hold_out(DATA, noise(DATA)), LABEL, 3)
-    assert not found.keeps_old and said in found.explanation
+    assert not found.keeps_old and said in explained(found)
 
 
 def test_an_old_model_that_is_broken_is_replaced_and_that_is_said() -> None:
     Path("model.pkl").write_text("what")
     Path("model.json").write_text("{}")
     found = compare_with_old(Path("model.pkl"), DATA, hold_out(DATA, GOOD), LABEL, 3)
-    assert not found.keeps_old and found.explanation.startswith("The old model could not be compared and is replaced.")
+    assert not found.keeps_old and explained(found).startswith("The old model could not be compared and is replaced.")
 
 
 def test_an_old_model_of_columns_that_the_file_lacks_is_replaced() -> None:
@@ -118,7 +123,7 @@ def test_an_old_model_of_columns_that_the_file_lacks_is_replaced() -> None:
     forest = forest_search.fit(wide, (*FEATURES, "turnover"), {"n_estimators": 2}, 1, 1)
     save_model(forest, {"label": LABEL}, Path("model.pkl"))
     found = compare_with_old(Path("model.pkl"), DATA, hold_out(DATA, GOOD), LABEL, 3)
-    assert not found.keeps_old and "wants turnover, which is not in the file" in found.explanation
+    assert not found.keeps_old and "wants turnover, which is not in the file" in explained(found)
 
 
 # ------------------------------------------------------------------------------------------ the command
@@ -151,7 +156,7 @@ def test_a_clearly_worse_model_is_a_candidate_and_the_reason_is_the_last_line(
     assert "Verdict:" in out
     last = err.splitlines()[-1]
     assert last.startswith("model.pkl: the new model is clearly worse than the old one: average precision 0.")
-    assert last.endswith("the old one stays, the new one is model.candidate.pkl (--force replaces the old one)")
+    assert last.endswith("The old one stays, the new one is model.candidate.pkl (--force replaces the old one)")
 
 
 def test_force_replaces_it(capsys: pytest.CaptureFixture[str]) -> None:
@@ -159,5 +164,5 @@ def test_force_replaces_it(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("--force") == 0
     assert Path("model.pkl").read_bytes() != before["model.pkl"] and not Path("model.candidate.pkl").exists()
     told = json.loads(Path("model.json").read_text())["gate"]
-    assert told["is_forced"] is True and "clearly worse" in told["words"]
+    assert told["is_forced"] is True and told["reason"].startswith("clearly_worse")
     assert "clearly worse" in capsys.readouterr().out

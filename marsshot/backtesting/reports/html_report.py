@@ -22,12 +22,13 @@ from marsshot.backtesting.reports.terminal_report import (
     spread_rows,
 )
 from marsshot.backtesting.result import BacktestResult
-from marsshot.core.catalog import LocalizedText
+from marsshot.core.catalog import Catalog, LocalizedText
 from marsshot.core.domain import Side
 from marsshot.portfolio.trades_file import Trade
-from marsshot.reporting.charts import amount, area, bar, curves, percent
+from marsshot.reporting.charts import area, bar, curves
 from marsshot.reporting.html_page import heat, page
 
+_ENGLISH = Catalog("en")
 TEXT_COLUMNS = 4  # the first columns of a trade, the others are amounts
 
 
@@ -50,7 +51,7 @@ def report_page(result: BacktestResult) -> str:
         _figures(result),
         _trades(result),
     ]
-    return page(title, "\n".join(parts))
+    return page(title, "\n".join(parts), "en")
 
 
 def _spread(result: BacktestResult) -> str:
@@ -108,7 +109,7 @@ def _equity(result: BacktestResult) -> str:
     statistics = result.statistics
     kinds = dict(zip(statistics.curves, ("own", "other", "quiet"), strict=False))
     lines = {name: (kinds[name], curve) for name, curve in statistics.curves.items()}
-    drawn = curves("Worth over time", statistics.moments, lines, amount)
+    drawn = curves("Worth over time", statistics.moments, lines, ",.0f", _ENGLISH)
     key = "".join(f'<span><i class="{kind}"></i>{escape(name)}</span>' for name, kind in kinds.items())
     note = "One value a day, after the daily pass. Doing nothing is shown without any costs."
     return _card(f"Worth in {result.quote_asset}", f'<p class="key">{key}</p>{drawn}<p class="soft">{note}</p>')
@@ -116,12 +117,14 @@ def _equity(result: BacktestResult) -> str:
 
 def _drawdown(result: BacktestResult) -> str:
     falls = -drawdowns(result.statistics.equity)
-    return _card("Under the highest so far", area("Falls", result.statistics.moments, falls, [("bad", 0)], percent))
+    return _card(
+        "Under the highest so far", area("Falls", result.statistics.moments, falls, [("bad", 0)], ".0%", _ENGLISH)
+    )
 
 
 def _exposure(result: BacktestResult) -> str:
     shares = result.statistics.exposure
-    return _card("Share in tokens", area("Exposure", result.statistics.moments, shares, [("own", 0)], percent))
+    return _card("Share in tokens", area("Exposure", result.statistics.moments, shares, [("own", 0)], ".0%", _ENGLISH))
 
 
 def _months(result: BacktestResult) -> str:
@@ -219,4 +222,4 @@ def _signed(value: float) -> str:
 
 
 def _percent(value: float) -> str:
-    return "-" if value != value else percent(value)  # noqa: PLR0124 - NaN is not itself
+    return "-" if value != value else f"{value:.0%}"  # noqa: PLR0124 - NaN is not itself

@@ -21,7 +21,7 @@ def sweep_page(found: SweepResult) -> str:
         _heat_map_section(found),
         _cells_section(found),
     ]
-    return page(title, "\n".join(parts))
+    return page(title, "\n".join(parts), "en")
 
 
 def _heat_map_section(found: SweepResult) -> str:

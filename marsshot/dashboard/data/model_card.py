@@ -9,9 +9,11 @@ from pydantic import AliasChoices, BaseModel, Field, ValidationError
 
 from marsshot.config.bot_files import BACKTEST_FOLDER, BACKTEST_REPORT, MODEL_FACTS, MODEL_REPORT
 from marsshot.config.settings import Settings
+from marsshot.core.catalog import LocalizedText
 from marsshot.core.errors import InputError
 from marsshot.dashboard.data.file_cache import read_or_empty
 from marsshot.model.integrity import own_or_live_file, source_name
+from marsshot.training.verdict import verdict_text, warning_text
 
 REPORTS = ("model", "backtest")
 
@@ -35,11 +37,17 @@ class HoldOut(BaseModel):
     sell: ThresholdResult | None = None
 
 
+class Finding(BaseModel, extra="allow"):
+    """Something that the figures show: the end of its sentence's key, and its values."""
+
+    kind: str
+
+
 class Verdict(BaseModel):
-    """Whether the model is better than what needs none, in words."""
+    """Whether the model is better than what needs none, and why; of an older version's file no reasons are known."""
 
     edge: bool
-    words: str
+    reasons: tuple[Finding, ...] = ()
 
 
 class ModelCard(BaseModel):
@@ -48,13 +56,27 @@ class ModelCard(BaseModel):
     trained_at: datetime
     source: str = "lunarcrush"
     verdict: Verdict | None = None
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Finding | str, ...] = ()  # prose, in an older version's file
     rows: int
     symbols: tuple[str, ...]
     first_date: date
     last_date: date
     base_rate: float
     hold_out: HoldOut
+
+    @property
+    def verdict_sentences(self) -> list[LocalizedText]:
+        """Whether there is an edge, and why."""
+        if self.verdict is None:
+            return []
+        reasons = verdict_text(one.model_dump() for one in self.verdict.reasons)
+        return reasons or [LocalizedText("retrain.edge" if self.verdict.edge else "retrain.no_edge")]
+
+    @property
+    def warning_sentences(self) -> list[str]:
+        """What its thresholds would have done that cannot be meant."""
+        found = [one.model_dump() for one in self.warnings if isinstance(one, Finding)]
+        return [*(one for one in self.warnings if isinstance(one, str)), *warning_text(found)]
 
     @property
     def source_name(self) -> str:
