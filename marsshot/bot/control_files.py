@@ -227,8 +227,7 @@ class ControlFiles:
             return [
                 place / name
                 for place in self._places
-                for name in sorted(self._disk.names(place))
-                if request_id_in(name, self._mode)
+                for name in sorted(name for name in self._disk.names(place) if request_id_in(name, self._mode))
             ]
         return []
 

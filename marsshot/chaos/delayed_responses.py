@@ -11,8 +11,9 @@ from collections.abc import Callable, Collection
 from datetime import datetime
 from functools import partial
 from itertools import count
-from typing import TypeVar
+from typing import Any, TypeVar
 
+from marsshot.chaos.direct_session import DirectSession
 from marsshot.chaos.fault_schedule import FaultSchedule
 from marsshot.chaos.skewed_clock import SkewedClock
 from marsshot.exchange.base import PricesCallback
@@ -118,7 +119,11 @@ class SimulatedInbox(Inbox[Item]):
 class SimulatedBinance(BinanceExchange):
     """Binance, asked for prices at once; the answer comes at once or delayed."""
 
-    delayed_responses: DelayedResponses
+    def __init__(self, session: DirectSession, delayed_responses: DelayedResponses, **how: Any) -> None:
+        super().__init__(**how)
+        session.headers.update(self._client.session.headers)
+        self._client.session = session
+        self.delayed_responses = delayed_responses
 
     def request_prices(self, pairs: Collection[str], callback: PricesCallback) -> None:
         """Ask for the last prices; `callback` is told them, or why there are none, at once or later."""

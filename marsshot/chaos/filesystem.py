@@ -32,9 +32,9 @@ class SimulatedFilesystem(SystemCalls):
 
     def __init__(self, fault_schedule: FaultSchedule) -> None:
         self._faults = fault_schedule
-        self._names: dict[Path, _File] = {}
-        self._durable_names: dict[Path, _File] = {}
-        self._changes: list[Callable[[dict[Path, _File]], None]] = []  # of names, since the folder was last synced
+        self._names: dict[str, _File] = {}
+        self._durable_names: dict[str, _File] = {}
+        self._changes: list[Callable[[dict[str, _File]], None]] = []  # of names, since the folder was last synced
         self._open: dict[int, _File | None] = {}  # None: the folder
         self._next_descriptor = 3
         self._files_made = 0
@@ -47,9 +47,7 @@ class SimulatedFilesystem(SystemCalls):
 
     def read(self, path: Path) -> bytes:
         """Return what programs see."""
-        if path not in self._names:
-            raise FileNotFoundError(errno.ENOENT, "No such file or directory", str(path))
-        return self._names[path].visible
+        return self._named(path).visible
 
     def read_tail(self, path: Path, length: int) -> tuple[bytes, int]:
         """Return the end of what programs see."""
@@ -59,11 +57,11 @@ class SimulatedFilesystem(SystemCalls):
 
     def exists(self, path: Path) -> bool:
         """Return whether there is such a name."""
-        return path in self._names
+        return path.name in self._names
 
     def names(self, folder: Path) -> list[str]:
         """Return the names of what lies in a folder."""
-        return [path.name for path in self._names if path.parent == folder]
+        return [] if folder.name else list(self._names)
 
     def size(self, path: Path) -> int:
         """Return a file's length."""
@@ -71,9 +69,7 @@ class SimulatedFilesystem(SystemCalls):
 
     def modified_ns(self, path: Path) -> int:
         """Return a number that no other file of this run has."""
-        if path not in self._names:
-            raise FileNotFoundError(errno.ENOENT, "No such file or directory", str(path))
-        return self._names[path].serial
+        return self._named(path).serial
 
     def free_bytes(self, folder: Path) -> int:
         """Return how much can still be written."""
@@ -81,16 +77,17 @@ class SimulatedFilesystem(SystemCalls):
 
     def open(self, path: Path, flags: int) -> int:
         """Open, make, or empty a file; or open the folder."""
-        if path == Path() or path == Path("/"):
+        name = path.name
+        if not name:
             return self._descriptor_of(None)
-        self._faults.crash_point(f"open {path.name}")
-        if path not in self._names:
+        self._faults.crash_point(f"open {name}")
+        if name not in self._names:
             if not flags & os.O_CREAT:
                 raise FileNotFoundError(errno.ENOENT, "No such file or directory", str(path))
             self._fail_if_due(path)
             file = self._new_file()
-            self._change(lambda names: names.__setitem__(path, file))
-        file = self._names[path]
+            self._change(lambda names: names.__setitem__(name, file))
+        file = self._names[name]
         if flags & os.O_TRUNC:
             file.visible, file.synced_length = b"", 0
         return self._descriptor_of(file)
@@ -149,15 +146,15 @@ class SimulatedFilesystem(SystemCalls):
         self._faults.crash_point(f"rename to {target.name}", weight=2)
         if self._is_failing():
             self._fail(f"rename to {target.name}")
-        self._change(lambda names: names.__setitem__(target, names.pop(source)))
-        self.on_rename(target, self._names[target].visible)
+        before, after = source.name, target.name
+        self._change(lambda names: names.__setitem__(after, names.pop(before)))
+        self.on_rename(target, self._names[after].visible)
 
     def remove(self, path: Path) -> None:
         """Take a name away."""
         self._faults.crash_point(f"remove {path.name}")
-        if path not in self._names:
-            raise FileNotFoundError(errno.ENOENT, "No such file or directory", str(path))
-        self._change(lambda names: names.pop(path, None))
+        self._named(path)
+        self._change(lambda names: names.pop(path.name, None))
 
     # ------------------------------------------------------------------ what the world does
 
@@ -166,12 +163,12 @@ class SimulatedFilesystem(SystemCalls):
         file = self._new_file()
         file.visible = file.durable = content
         file.synced_length = len(content)
-        self._names[path] = self._durable_names[path] = file
+        self._names[path.name] = self._durable_names[path.name] = file
 
     def take(self, path: Path) -> None:
         """Take a file away as another program does."""
-        self._names.pop(path, None)
-        self._durable_names.pop(path, None)
+        self._names.pop(path.name, None)
+        self._durable_names.pop(path.name, None)
 
     def fill(self, room: int | None) -> None:
         """Let other programs take the disk but for so many bytes; None: let them go again."""
@@ -202,7 +199,12 @@ class SimulatedFilesystem(SystemCalls):
 
     # ------------------------------------------------------------------ within
 
-    def _change(self, change: Callable[[dict[Path, _File]], object]) -> None:
+    def _named(self, path: Path) -> _File:
+        if (file := self._names.get(path.name)) is None:
+            raise FileNotFoundError(errno.ENOENT, "No such file or directory", str(path))
+        return file
+
+    def _change(self, change: Callable[[dict[str, _File]], object]) -> None:
         change(self._names)
         self._changes.append(lambda names: _apply_if_possible(change, names))
 
@@ -237,7 +239,7 @@ class SimulatedFilesystem(SystemCalls):
         raise OSError(number, os.strerror(number))
 
 
-def _apply_if_possible(change: Callable[[dict[Path, _File]], object], names: dict[Path, _File]) -> None:
+def _apply_if_possible(change: Callable[[dict[str, _File]], object], names: dict[str, _File]) -> None:
     """Replay a change of names as far as it still makes sense."""
     try:
         change(names)

@@ -11,11 +11,9 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 import requests
-from requests.adapters import BaseAdapter
 
 from embedded_market.binance.api import BinanceApi
 from embedded_market.exchange.matching import Exchange
@@ -40,8 +38,8 @@ CALM_AFTER_A_WICK = timedelta(hours=1)
 MAX_LAG_SECONDS = 25.0  # until a look-up, or its trades, know of an order
 
 
-class SimulatedTransport(BaseAdapter):
-    """A requests transport without a network. Keeps what arrived, for the invariants."""
+class SimulatedTransport:
+    """A network that is none. Keeps what arrived, for the invariants."""
 
     def __init__(
         self,
@@ -51,7 +49,6 @@ class SimulatedTransport(BaseAdapter):
         fault_schedule: FaultSchedule,
         price_lies: PriceLies,
     ) -> None:
-        super().__init__()
         self._binance = binance
         self._exchange = exchange
         self._clock = clock
@@ -71,12 +68,8 @@ class SimulatedTransport(BaseAdapter):
         """Forget what the last process was told: it cannot have passed it on."""
         self._backoff_until = None
 
-    def close(self) -> None:
-        """Do nothing."""
-
-    def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
+    def send(self, arriving: Request) -> requests.Response:
         """Carry one request to the exchange and its answer back, or let either be lost."""
-        arriving = _to_server_request(request)
         key = (arriving.method, arriving.path)
         self._faults.crash_point(f"before {arriving.method} {arriving.path}", weight=5 if key == ORDER else 1)
         if key == ORDER:
@@ -99,7 +92,7 @@ class SimulatedTransport(BaseAdapter):
             raise answer
         if "Retry-After" in answer.headers:
             self._start_backoff(float(answer.headers["Retry-After"]))
-        return _response(request, answer)
+        return _response(answer)
 
     # ------------------------------------------------------------------ the exchange's side
 
@@ -238,24 +231,10 @@ class SimulatedTransport(BaseAdapter):
         return True
 
 
-def _to_server_request(request: requests.PreparedRequest) -> Request:
-    parts = urlsplit(request.url or "")
-    body = request.body or b""
-    return Request(
-        method=str(request.method),
-        path=str(parts.path),
-        query=str(parts.query),
-        headers={name.lower(): str(value) for name, value in request.headers.items()},
-        body=body.encode() if isinstance(body, str) else bytes(body),
-    )
-
-
-def _response(request: requests.PreparedRequest, answer: HttpAnswer) -> requests.Response:
+def _response(answer: HttpAnswer) -> requests.Response:
     response = requests.Response()
     response.status_code = answer.status
     response.headers.update(answer.headers)
     response.encoding = "utf-8"
     response._content = answer.body
-    response.request = request
-    response.url = request.url or ""
     return response

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 
-from marsshot.chaos.simulation import CAPITAL, KEY, SECRET, TOKENS, URL, Simulation
+from marsshot.chaos.simulation import CAPITAL, TOKENS, Simulation
 from marsshot.core.domain import Book, OwnOrder, TradingRules
 from marsshot.exchange.binance.exchange import BinanceExchange
 from marsshot.portfolio.ledger import new_book
@@ -22,9 +22,7 @@ ZERO = Decimal(0)
 
 def faults_of_recovery(simulation: Simulation, saved: list[bytes]) -> Iterator[str]:
     """Yield how the recovered books differ from what is there. saved: every book of the run, oldest first."""
-    exchange = BinanceExchange(
-        api_key=KEY, api_secret=SECRET, base_url=URL, clock=simulation.clock, transport=simulation.transport
-    )
+    exchange = simulation.new_exchange()
     pairs = {simulation.settings.pair(token): token for token in TOKENS}
     rules = {pairs[pair]: known for pair, known in exchange.trading_rules(pairs).items()}
     orders = [order for pair in pairs for order in exchange.own_orders(pair)]

@@ -28,6 +28,7 @@ from marsshot.bot.loop import loop
 from marsshot.bot.price_feed import PriceFeed
 from marsshot.bot.price_judge import last_looks_of
 from marsshot.chaos.delayed_responses import DelayedResponses, SimulatedBinance, SimulatedInbox
+from marsshot.chaos.direct_session import DirectSession
 from marsshot.chaos.fault_schedule import FaultSchedule, SimulatedCrash
 from marsshot.chaos.filesystem import SimulatedFilesystem
 from marsshot.chaos.network import SimulatedTransport
@@ -121,10 +122,7 @@ class Simulation:
     def _run_process(self) -> None:
         store = open_store(self.settings, self.clock, Path(BOOK), self.disk)
         self.delayed_responses = delayed_responses = DelayedResponses(self.clock, self.fault_schedule)
-        exchange = SimulatedBinance(
-            api_key=KEY, api_secret=SECRET, base_url=URL, clock=self.clock, transport=self.transport
-        )
-        exchange.delayed_responses = delayed_responses
+        exchange = self.new_exchange()
         journal = Journal(self.settings, self.disk)
         bot = Bot(
             settings=self.settings,
@@ -153,6 +151,12 @@ class Simulation:
         loop(bot, lambda: None, after_cycle=self._has_time_left)
         if self.fault_schedule.event_counts["disk fault"] > faults:
             self.transport.start_anew()  # a disk that refused may have kept the silence from the next process
+
+    def new_exchange(self) -> SimulatedBinance:
+        """Return Binance as a process of the bot sees it."""
+        session = DirectSession(URL, self.transport.send)
+        keys = {"api_key": KEY, "api_secret": SECRET}
+        return SimulatedBinance(session, self.delayed_responses, base_url=URL, clock=self.clock, **keys)
 
     def _has_time_left(self) -> bool:
         return self.clock.true_now < self.end + RECOVERY_PERIOD

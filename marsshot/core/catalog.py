@@ -16,7 +16,7 @@ from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from string import Formatter
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import yaml
 
@@ -40,13 +40,19 @@ _SIGNIFICANT_DIGITS = 6  # digits of a price
 _MAX_IN_SECONDS, _MAX_IN_MINUTES, _MAX_IN_HOURS = 90, 90, 48
 
 
+@cache
+def _parts(template: str) -> tuple[tuple[str, str | None, str], ...]:
+    """Return a sentence's parts: what stands before a value, the value's name, its form; without one at the end."""
+    return tuple((literal, name, form or "") for literal, name, form, _conversion in Formatter().parse(template))
+
+
 class CatalogText(str):
     """A text that the catalogue has made: its own words, and values as one printable line each. Others are foreign."""
 
     __slots__ = ()
 
 
-class Catalog(Formatter):
+class Catalog:
     """The texts of one language. zone: whose time stands beside UTC; None for UTC alone."""
 
     def __init__(
@@ -67,7 +73,12 @@ class Catalog(Formatter):
         to give it.
         Raises KeyError for a key or a value that is missing: a mistake in the program, which the tests look for.
         """
-        return CatalogText(self.vformat(self._texts[key], (), _names | values))
+        named = _names | values
+        parts = (
+            literal if name is None else literal + self.format_field(named[name], form)
+            for literal, name, form in _parts(self._texts[key])
+        )
+        return CatalogText("".join(parts))
 
     def render(self, *texts: str) -> str:
         """Return the texts, a line each: sentences of the catalogue in this language, any other text on one line.
@@ -96,17 +107,17 @@ class Catalog(Formatter):
         """Return a value by itself, as it would stand in a sentence: `{x:form}`."""
         return CatalogText(self.format_field(value, form))
 
-    def format_field(self, value: Any, format_spec: str) -> str:
+    def format_field(self, value: object, form: str) -> str:
         """Return a value in the language's form."""
         if isinstance(value, str | tuple):
-            return self._text(value, format_spec)
+            return self._text(value, form)
         if isinstance(value, date):
             return self._day(value)
         if isinstance(value, timedelta):
             return self._duration(value)
         if isinstance(value, Decimal | float | int) and not isinstance(value, bool):
-            return self._number(value, format_spec)
-        return one_line(format(value, format_spec))
+            return self._number(value, form)
+        return one_line(format(value, form))
 
     def _text(self, value: str | tuple[str, ...], form: str) -> str:
         if isinstance(value, tuple):

@@ -44,7 +44,8 @@ def book_to_json(book: Book) -> str:
 
 def _plain(value: Any) -> Any:
     """Return a value of the book as JSON has it: amounts as texts, dates in ISO form, sets in order."""
-    if value is None or isinstance(value, str | int):  # texts of an enumeration and truth values among them
+    # What most of a book is comes first; texts of an enumeration are texts, truth values whole numbers.
+    if value is None or isinstance(value, str | int):
         return value
     if isinstance(value, Decimal):
         return decimal_text(value)
@@ -54,7 +55,13 @@ def _plain(value: Any) -> Any:
         return [_plain(one) for one in (sorted(value) if isinstance(value, frozenset) else value)]
     if isinstance(value, Mapping):
         return {str(key): _plain(one) for key, one in value.items()}
-    return {one.name: _plain(getattr(value, one.name)) for one in fields(value)}
+    kind: Any = type(value)
+    return {name: _plain(getattr(value, name)) for name in _field_names(kind)}
+
+
+@cache
+def _field_names(kind: Any) -> tuple[str, ...]:
+    return tuple(one.name for one in fields(kind))
 
 
 def book_from_json(text: str, name: str) -> Book:

@@ -30,6 +30,7 @@ NETWORK: dict[str, set[str]] = {
     "http": {"marsshot.infra.bounded_http"},
     "httpx": set(),
     "requests": {
+        "marsshot.chaos.direct_session",
         "marsshot.chaos.network",
         "marsshot.exchange.binance.connection",
         "marsshot.exchange.binance.exchange",

@@ -12,8 +12,6 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
-from requests.adapters import BaseAdapter
-
 from marsshot.core.catalog import LocalizedText
 from marsshot.core.domain import (
     Account,
@@ -81,12 +79,11 @@ class BinanceExchange:
         api_secret: str,
         base_url: str,
         clock: Clock,
-        transport: BaseAdapter | None = None,
         worker_pool: WorkerPool | None = None,
     ) -> None:
-        shared = SharedContextAdapter() if transport is None and base_url.startswith("https:") else None
+        shared = SharedContextAdapter() if base_url.startswith("https:") else None
         self._connection = BinanceConnection(
-            api_key=api_key, api_secret=api_secret, base_url=base_url, clock=clock, transport=transport or shared
+            api_key=api_key, api_secret=api_secret, base_url=base_url, clock=clock, transport=shared
         )
         self._client = self._connection.client
         self._worker_pool = worker_pool

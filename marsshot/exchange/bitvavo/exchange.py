@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from decimal import Decimal
 
-from requests.adapters import BaseAdapter
-
 from marsshot.core.catalog import LocalizedText
 from marsshot.core.domain import (
     Account,
@@ -72,12 +70,11 @@ class BitvavoExchange:
         base_url: str,
         clock: Clock,
         operator_id: Callable[[], int],
-        transport: BaseAdapter | None = None,
         worker_pool: WorkerPool | None = None,
     ) -> None:
-        shared = SharedContextAdapter() if transport is None and base_url.startswith("https:") else None
+        shared = SharedContextAdapter() if base_url.startswith("https:") else None
         self._connection = BitvavoConnection(
-            api_key=api_key, api_secret=api_secret, base_url=base_url, clock=clock, transport=transport or shared
+            api_key=api_key, api_secret=api_secret, base_url=base_url, clock=clock, transport=shared
         )
         self._operator_id = operator_id
         self._worker_pool = worker_pool
