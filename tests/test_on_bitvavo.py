@@ -131,7 +131,7 @@ def test_recover_asks_which_bot_it_is_for_where_several_have_traded(harness: Pro
     harness.write_config()
     for name in ("bot_state.json", "bot_state.json.bak", "trades.csv"):
         (harness.folder / name).unlink(missing_ok=True)
-    code, _, error = harness.run("recover", "--yes")
+    code, _, error = harness.run("recover", "--yes", "--days", "2")
     assert code == 2
     assert "77" in error
 

@@ -33,7 +33,14 @@ async function draw(place) {
   place.dataset.drawn = "yes";
 }
 
-const drawAll = () => Promise.all([...document.querySelectorAll("[data-chart]")].map(draw));
+// One drawing after the other: Bokeh complains when the place it draws in is taken away from it.
+let drawing = Promise.resolve();
+
+function drawAll() {
+  const places = () => Promise.all([...document.querySelectorAll("[data-chart]")].map(draw));
+  drawing = drawing.catch(() => {}).then(places);
+  return drawing;
+}
 
 // Bokeh's script writes numbers on an axis in English alone.
 function writeAxesInPageLanguage() {
