@@ -72,7 +72,7 @@ types:
 	$(BIN)/mypy --strict .
 
 tests:
-	$(BIN)/pytest -n auto --dist worksteal
+	env -u PYTHONDONTWRITEBYTECODE $(BIN)/pytest -n auto --dist worksteal
 
 chaos: install
 	$(BIN)/python chaos.py --runs 10000

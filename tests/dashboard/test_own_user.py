@@ -29,18 +29,21 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can try wha
 SHOW_SETTINGS = 'write_public_copy(read_settings(Path("config.yaml")), Disk())'
 PAUSE = 'ControlFiles(read_settings(Path("config.yaml"))).pause("coins are missing")'
 RESUME = 'ControlFiles(read_settings(Path("config.yaml"))).resume()'
-BEGIN = """
-import os, re, sys
-from datetime import UTC, datetime
+BOT_PROGRAM = """
+import os, sys
 from pathlib import Path
 from marsshot.bot.control_files import ControlFiles
 from marsshot.config.loader import read_settings
 from marsshot.config.public_copy import write_public_copy
+from marsshot.infra.atomic_files import Disk
+"""
+LOAD_PAGES = """
+import re
+from datetime import UTC, datetime
 from marsshot.dashboard.app import create_app, warm_up
 from marsshot.dashboard.data.bot_snapshot import BotFiles
 from marsshot.dashboard.security.access_control import ServerAddress
-from marsshot.infra.atomic_files import Disk
-user, group, umask, token = int(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3], 8), sys.argv[4]
+token = sys.argv[4]
 def open_pages(config):
     now = lambda: datetime(2021, 2, 20, tzinfo=UTC)
     bot_files = BotFiles(config, read_settings(config), now)
@@ -57,12 +60,14 @@ def log_in():
 client = open_pages(Path("config.yaml"))  # while still root, to load what is loaded late
 log_in()
 get("/")
-os.umask(umask)
-os.setgroups([])
-os.setgid(group)
-os.setuid(user)
 """
-VISIT = """
+BECOME_USER = """
+os.umask(int(sys.argv[3], 8))
+os.setgroups([])
+os.setgid(int(sys.argv[2]))
+os.setuid(int(sys.argv[1]))
+"""
+OPEN_PAGES = """
 client = open_pages(Path("config.public.yaml"))
 log_in()
 """
@@ -88,7 +93,7 @@ def folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     path.chmod(0o750)
     CONTROL_FOLDER.chmod(0o770)
     Path("config.yaml").chmod(0o600)
-    run_as(BOT, SHOW_SETTINGS)
+    bot(SHOW_SETTINGS)
     yield path
     shutil.rmtree(outer)
 
@@ -97,8 +102,8 @@ def run_as(user: int, program: str) -> str:
     """Run a program as another user, once all that it needs is loaded: Python may be out of that user's reach."""
     umask = "077" if user == DASHBOARD else "027"
     done = subprocess.run(
-        [sys.executable, "-c", BEGIN + program, str(user), str(GROUP), umask, TOKEN],
-        env=os.environ | {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"},
+        [sys.executable, "-c", BOT_PROGRAM + program, str(user), str(GROUP), umask, TOKEN],
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         check=False,
@@ -108,7 +113,11 @@ def run_as(user: int, program: str) -> str:
 
 
 def visit(program: str) -> str:
-    return run_as(DASHBOARD, VISIT + program)
+    return run_as(DASHBOARD, LOAD_PAGES + BECOME_USER + OPEN_PAGES + program)
+
+
+def bot(program: str) -> str:
+    return run_as(BOT, BECOME_USER + program)
 
 
 def test_it_shows_all_of_the_bots_files_and_no_key() -> None:
@@ -120,54 +129,72 @@ def test_it_shows_all_of_the_bots_files_and_no_key() -> None:
 
 
 def test_the_file_with_the_keys_is_closed_to_it() -> None:
-    told = visit("try:\n    print(open('config.yaml').read())\nexcept PermissionError:\n    print('closed')")
-    assert told.strip() == "closed"
+    attempt = "try:\n    print(open('config.yaml').read())\nexcept PermissionError:\n    print('closed')"
+    assert run_as(DASHBOARD, BECOME_USER + attempt).strip() == "closed"
 
 
-@pytest.mark.parametrize("file", ["bot_state.paper.json", "trades.paper.csv", "config.public.yaml", "PAUSE"])
-def test_it_can_neither_change_nor_remove_nor_make_a_file_of_the_bots(file: str) -> None:
-    for attempt in (f"open({file!r}, 'a')", f"Path({file!r}).unlink()", f"Path({file!r}).rename('control/taken')"):
-        said = f"try:\n    {attempt}\n    print('done')\nexcept OSError as error:\n    print(error.strerror)"
-        assert visit(said).strip() in {"Permission denied", "No such file or directory"}, attempt
+ATTEMPTS = """
+for name in ("bot_state.paper.json", "trades.paper.csv", "config.public.yaml", "PAUSE"):
+    for attempt in (lambda: open(name, "a"), Path(name).unlink, lambda: Path(name).rename("control/taken")):
+        try:
+            attempt()
+            print(name, "done")
+        except OSError as error:
+            print(name, error.strerror)
+"""
+
+
+def test_it_can_neither_change_nor_remove_nor_make_a_file_of_the_bots() -> None:
+    told = run_as(DASHBOARD, BECOME_USER + ATTEMPTS).splitlines()
+    absent = {f"PAUSE {why}" for why in ("Permission denied", "No such file or directory")}
+    assert len(told) == 12
+    assert set(told[:9]) == {
+        f"{name} Permission denied" for name in ("bot_state.paper.json", "trades.paper.csv", "config.public.yaml")
+    }
+    assert told[9] == "PAUSE Permission denied"
+    assert set(told[10:]) <= absent
 
 
 def test_its_buttons_pause_sell_and_resume() -> None:
-    visit(PRESS.format(action="pause"))
-    assert Path("control/PAUSE.paper").stat().st_uid == DASHBOARD
-    visit(PRESS.format(action="sell-all"))
-    assert Path("control/SELL_ALL.paper").exists()
-    Path("control/SELL_ALL.paper").unlink()
-    visit(PRESS.format(action="resume"))
-    assert not Path("control/PAUSE.paper").exists()
+    files = 'print({path.name: path.stat().st_uid for path in sorted(Path("control").iterdir())})'
+    sold = 'Path("control/SELL_ALL.paper").unlink()'
+    steps = [
+        f'post("/control/{step}", "/control", sure="yes", word="SELL")' for step in ("pause", "sell-all", "resume")
+    ]
+    program = "; ".join((steps[0], files, steps[1], files, sold, steps[2], files))
+    paused, selling, resumed = visit(program).splitlines()
+    assert paused == str({"PAUSE.paper": DASHBOARD})
+    assert selling == str({"PAUSE.paper": DASHBOARD, "SELL_ALL.paper": DASHBOARD})
+    assert resumed == "{}"
 
 
-REQUEST_READ = """
-requests, unreadable = ControlFiles(read_settings(Path("config.yaml"))).owner_requests()
-print(unreadable, *(f"{one.kind} {one.symbol or one.amount}" for one in requests))
-ControlFiles(read_settings(Path("config.yaml"))).remove_request(requests[0].request_id)
+READ_REQUESTS = """
+control = ControlFiles(read_settings(Path("config.yaml")))
+requests, unreadable = control.owner_requests()
+print(unreadable, sorted(f"{one.kind} {one.symbol or one.amount}" for one in requests))
+for one in requests:
+    control.remove_request(one.request_id)
 """
 
 
 def test_the_bot_reads_and_takes_away_what_its_buttons_ask_for() -> None:
-    visit('post("/control/deposit", "/control", sure="yes", amount="5")')
-    assert run_as(BOT, REQUEST_READ).strip() == "[] deposit 5"
-    visit('post("/control/sell", "/control", word="SELL", symbol="FET")')
-    assert run_as(BOT, REQUEST_READ).strip() == "[] sell FET"
+    deposit = 'post("/control/deposit", "/control", sure="yes", amount="5")'
+    visit(f'{deposit}; post("/control/sell", "/control", word="SELL", symbol="FET")')
+    assert bot(READ_REQUESTS).strip() == "[] ['deposit 5', 'sell FET']"
     assert list(Path("control").iterdir()) == []
 
 
 def test_it_reads_why_the_bot_paused_and_can_resume() -> None:
-    run_as(BOT, PAUSE)
-    assert "coins are missing" in visit(PAGES)
-    visit(PRESS.format(action="resume"))
+    bot(PAUSE)
+    assert "coins are missing" in visit(f"{PAGES}; {PRESS.format(action='resume')}")
     assert not Path("control/PAUSE.paper").exists()
 
 
 def test_the_bot_adds_its_reason_to_a_pause_of_the_dashboards_and_ends_it() -> None:
     visit(PRESS.format(action="pause"))
-    run_as(BOT, PAUSE)
+    bot(PAUSE)
     assert Path("control/PAUSE.paper").read_text() == "coins are missing\n"
-    run_as(BOT, RESUME)
+    bot(RESUME)
     assert not Path("control/PAUSE.paper").exists()
 
 
