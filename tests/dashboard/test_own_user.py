@@ -165,7 +165,7 @@ def test_its_buttons_pause_sell_and_resume() -> None:
     paused, selling, resumed = visit(program).splitlines()
     assert paused == str({"PAUSE.paper": DASHBOARD})
     assert selling == str({"PAUSE.paper": DASHBOARD, "SELL_ALL.paper": DASHBOARD})
-    assert resumed == "{}"
+    assert resumed == str({"RESUME.paper": DASHBOARD})
 
 
 READ_REQUESTS = """
