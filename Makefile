@@ -1,6 +1,7 @@
 # make run   the whole job on the recorded market: data, model, months of trading
 # make paper today's market without a key: data, model, dashboard, a bot that trades on paper
 # make test  what CI runs: ruff, import-linter, mypy --strict, pytest
+# make test-slow the tests that take long: whole programs at length, each safeguard taken away
 # make dashboard  the bot in a browser: http://127.0.0.1:8377
 # make chaos 10,000 seeded disasters: is anything lost or doubled?
 # make docs  the guides' tables of settings, from the catalogue
@@ -15,9 +16,10 @@ SHELL := /bin/bash
 PYTHON ?=
 VENV := .venv
 BIN := $(VENV)/bin
+PYTEST = env -u PYTHONDONTWRITEBYTECODE $(BIN)/pytest -n auto --dist worksteal
 PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
 
-.PHONY: help run paper dashboard install install-dev test lint types tests chaos bench lock docs pictures format clean
+.PHONY: help run paper dashboard install install-dev test test-slow lint types tests chaos bench lock docs pictures format clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -72,7 +74,10 @@ types:
 	$(BIN)/mypy --strict .
 
 tests:
-	env -u PYTHONDONTWRITEBYTECODE $(BIN)/pytest -n auto --dist worksteal
+	$(PYTEST)
+
+test-slow: install-dev
+	$(PYTEST) -m slow
 
 chaos: install
 	$(BIN)/python chaos.py --runs 10000

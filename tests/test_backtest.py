@@ -76,6 +76,7 @@ def test_the_report_asks_for_nothing_from_outside(folder: Path) -> None:
     assert "prefers-color-scheme: dark" in text
 
 
+@pytest.mark.slow
 def test_without_a_model_the_walk_is_told_on_the_way(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert _run(*SPAN, *CHANGES, "--tries", "1", "--retrain-days", "6", "--jobs", "1") == 0
     told = capsys.readouterr()
@@ -83,6 +84,7 @@ def test_without_a_model_the_walk_is_told_on_the_way(folder: Path, capsys: pytes
     assert "2 models, each trained on closes before its day only" in told.out
 
 
+@pytest.mark.slow
 def test_a_sweep_prints_its_table_and_what_to_make_of_the_best(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -139,6 +141,7 @@ def test_a_run_in_which_nothing_is_bought_is_a_result(folder: Path, capsys: pyte
     assert (folder / "backtest/trades.csv").read_text().count("\n") == 1, "the header alone"
 
 
+@pytest.mark.slow
 def test_several_draws_begin_with_their_spread_and_show_the_one_in_the_middle(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

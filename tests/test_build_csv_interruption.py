@@ -45,6 +45,7 @@ def start() -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGKILL])
 def test_a_stop_costs_no_request_but_the_one_that_was_under_way(
     market: StubLunarCrushOfToday, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop: signal.Signals

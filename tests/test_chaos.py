@@ -94,6 +94,7 @@ def test_nobody_lies_of_a_token_that_has_become_another_coin() -> None:
 # --------------------------------------------------------------------------- one safeguard less
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sabotage", SABOTAGES, ids=lambda sabotage: sabotage.__name__)
 def test_a_missing_safeguard_is_found(
     sabotage: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch

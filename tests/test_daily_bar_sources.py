@@ -113,6 +113,7 @@ def test_from_data_to_a_score_without_a_key(harness: Harness, capsys: pytest.Cap
     assert "daily bars of Binance" in out and "Binance: every token has a history" in out and "LunarCrush" not in out
 
 
+@pytest.mark.slow
 def test_from_data_to_a_score_on_bitvavos_candles_in_euros(
     harness: Harness, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -139,6 +140,7 @@ def test_from_data_to_a_score_on_bitvavos_candles_in_euros(
         show_plan(harness.configure(**{**at_bitvavo, "data_source": "binance"}))
 
 
+@pytest.mark.slow
 def test_a_model_of_one_source_is_refused_with_the_other(
     harness: Harness, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

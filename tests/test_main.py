@@ -203,6 +203,7 @@ def talk_to_the_daemon(harness: ProcessHarness) -> None:
     assert not (harness.folder / "SELL_ALL").exists()
 
 
+@pytest.mark.slow
 def test_the_daemon_by_the_side_of_other_commands(harness: ProcessHarness) -> None:
     """It makes the pass of the day, holds its book alone, hears pause and sell-all, and ends at SIGTERM."""
     harness.write_model()
@@ -280,6 +281,7 @@ def stop_when_all_hangs(harness: ProcessHarness, *command: str) -> tuple[int, st
     return process.returncode, out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("question", ["/api/v3/time", "/api/v3/exchangeInfo", "/api/v3/account"])
 def test_a_daemon_that_binance_does_not_answer_at_its_start_ends_when_told_to(
     harness: ProcessHarness, question: str
@@ -291,6 +293,7 @@ def test_a_daemon_that_binance_does_not_answer_at_its_start_ends_when_told_to(
     assert "MarsShot has stopped; no order is on its way" in out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("question", [QUERY_ORDER, TRADES])
 def test_a_daemon_that_is_stopped_over_the_look_up_of_an_order_leaves_it_to_the_next_start(
     harness: ProcessHarness, question: str
@@ -308,6 +311,7 @@ def test_a_daemon_that_is_stopped_over_the_look_up_of_an_order_leaves_it_to_the_
     assert harness.traded() == ["BUY ADA"]
 
 
+@pytest.mark.slow
 def test_an_order_that_takes_long_is_waited_for_and_booked_however_often_the_bot_is_told_to_stop(
     harness: ProcessHarness,
 ) -> None:
@@ -335,6 +339,7 @@ def test_an_order_that_takes_long_is_waited_for_and_booked_however_often_the_bot
     assert harness.book()["intents"] == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("command", "service", "question"),
     [

@@ -60,6 +60,7 @@ def test_the_daily_update_buys_for_euros_to_the_cent(harness: ProcessHarness) ->
     assert harness.run("status")[0] == 0
 
 
+@pytest.mark.slow
 def test_an_operator_id_of_the_settings_wins_and_stands_in_the_book(harness: ProcessHarness) -> None:
     harness.config["bitvavo"]["operator_id"] = 77
     harness.write_config()
@@ -68,6 +69,7 @@ def test_an_operator_id_of_the_settings_wins_and_stands_in_the_book(harness: Pro
     assert harness.market.bitvavo.engine.orders[0].request.operator_id == 77
 
 
+@pytest.mark.slow
 def test_without_a_rate_the_closes_are_not_compared_and_the_token_is_bought(harness: ProcessHarness) -> None:
     harness.market.faults.add(service="coinbase", match="EUR-USD", kind="status", times=-1, status=500)
     assert "not compared" in a_day(harness)
@@ -80,6 +82,7 @@ def test_another_coin_of_the_name_is_found_out_in_dollars(harness: ProcessHarnes
     assert harness.market.bitvavo.engine.orders == []
 
 
+@pytest.mark.slow
 def test_a_book_of_one_exchange_is_refused_by_the_other(harness: ProcessHarness) -> None:
     a_day(harness)
     harness.config["exchange"] = "binance"
@@ -119,6 +122,7 @@ def test_recover_finds_its_orders_without_a_book(harness: ProcessHarness) -> Non
     assert after["operator_id"] == before["operator_id"]
 
 
+@pytest.mark.slow
 def test_recover_asks_which_bot_it_is_for_where_several_have_traded(harness: ProcessHarness) -> None:
     a_day(harness)
     (harness.folder / "bot_state.json").unlink()

@@ -114,6 +114,7 @@ def test_the_model_can_be_loaded_and_its_facts_say_what_it_is(capsys: pytest.Cap
     assert out.splitlines()[-1] == "model.pkl is written; open model_report.html in a browser"
 
 
+@pytest.mark.slow
 def test_the_same_data_and_seed_give_the_same_model_whether_sorted_by_date_or_by_token() -> None:
     write(some_data())
     run()
@@ -125,6 +126,7 @@ def test_the_same_data_and_seed_give_the_same_model_whether_sorted_by_date_or_by
     assert Path("other.pkl").read_bytes() != first
 
 
+@pytest.mark.slow
 def test_several_threads_give_the_same_scores() -> None:
     write(some_data())
     run()

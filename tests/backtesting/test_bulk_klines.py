@@ -155,6 +155,7 @@ def test_a_file_without_a_checksum_is_not_trusted(harness: Harness) -> None:
 # --------------------------------------------------------------------------- a backtest over it
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(400)
 def test_a_backtest_fetches_what_it_needs_leaves_out_what_it_cannot_have_and_trades_on_five_minute_bars(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

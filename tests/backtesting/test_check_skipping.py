@@ -135,6 +135,7 @@ def _both(
     stop=st.sampled_from(("0.02", "0.3", "0.99")),
     partial=st.sampled_from(("0.03", "0.5", "500")),
 )
+@pytest.mark.slow
 def test_leaping_changes_nothing(seed: int, hourly: bool, swing: float, capital: str, stop: str, partial: str) -> None:
     leaping, plodding = _both(seed, hourly=hourly, swing=swing, capital=capital, stop=stop, partial=partial)
     assert leaping.trades_csv == plodding.trades_csv
@@ -143,6 +144,7 @@ def test_leaping_changes_nothing(seed: int, hourly: bool, swing: float, capital:
     assert leaping.book.positions == plodding.book.positions
 
 
+@pytest.mark.slow
 def test_such_runs_see_every_rule() -> None:
     reasons = set[str]()
     for seed in range(12):

@@ -39,7 +39,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 LEVERS = {"max_share_per_token": "0.3", "btc_trend_days": "20", "cooldown_days": "2", "max_drawdown_pause": "0.2"}
 
 
-@pytest.mark.parametrize("levers", [{}, LEVERS], ids=["without levers", "with levers"])
+@pytest.mark.parametrize(
+    "levers", [pytest.param({}, marks=pytest.mark.slow), LEVERS], ids=["without levers", "with levers"]
+)
 def test_demo_and_backtest_trade_alike_to_the_last_digit(folder: Path, levers: dict[str, str]) -> None:
     content = yaml.safe_load((folder / "config.yaml").read_text())
     content["strategy"] |= {key: yaml.safe_load(value) for key, value in levers.items()}

@@ -15,6 +15,7 @@ DATA = ROOT.parent / "shared" / "data"
 RULES = DATA / "D_binance" / "exchangeInfo_prod_20230908_full.json.gz"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not RULES.exists(), reason="needs the recorded bars in ../shared/data")
 def test_twelve_days_of_real_bars_are_traded_alike_with_and_without_leaps() -> None:
     backtest_request = read_request(

@@ -72,6 +72,7 @@ def _no_workers_left() -> Iterator[None]:
     get_reusable_executor().shutdown(wait=True)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_no_workers_left")
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_every_cell_is_the_run_of_its_settings(backtest_request: BacktestRequest, jobs: int) -> None:

@@ -200,6 +200,7 @@ def test_a_running_bot_sells_everything_and_the_command_shows_it(
     assert daemon.poll() is None
 
 
+@pytest.mark.slow
 def test_two_sell_alls_at_once_sell_once_and_both_tell(harness: ProcessHarness, daemon: Any) -> None:
     both = [harness.start("sell-all", "--yes") for _ in range(2)]
     outs = [process.communicate(timeout=60)[0] for process in both]
@@ -216,6 +217,7 @@ def test_a_bot_that_dies_in_the_middle_is_stood_in_for(harness: ProcessHarness, 
     assert harness.traded() == ["SELL ADA"], "what became of the order was looked up, not sent again"
 
 
+@pytest.mark.slow
 def test_what_the_running_bot_cannot_sell_is_told_with_its_reason(
     harness: ProcessHarness, daemon: Any, command: Any
 ) -> None:
@@ -226,6 +228,7 @@ def test_what_the_running_bot_cannot_sell_is_told_with_its_reason(
     assert pending(harness) == {"ADA": OrderReason.SELL_ALL}
 
 
+@pytest.mark.slow
 def test_touching_pause_is_heard_within_seconds(harness: ProcessHarness, daemon: Any, command: Any) -> None:
     assert command("resume").out.splitlines()[1] == "Le robot en marche en a pris note"
     control = ControlFiles(_settings(harness))

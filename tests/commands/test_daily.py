@@ -50,6 +50,7 @@ def test_the_running_bot_makes_the_pass_and_the_command_shows_it(
     assert out.splitlines()[0].endswith("bought ADA"), "nothing is asked for"
 
 
+@pytest.mark.slow
 def test_a_pass_that_has_to_wait_is_told_with_its_reason(
     harness: ProcessHarness, daemon: subprocess.Popen[str]
 ) -> None:
@@ -78,6 +79,7 @@ def test_a_bot_that_ends_for_good_takes_the_request_with_it(
     assert not (harness.folder / DAILY).exists()
 
 
+@pytest.mark.slow
 def test_a_bot_that_comes_back_makes_the_pass(harness: ProcessHarness, daemon: subprocess.Popen[str]) -> None:
     daemon.send_signal(signal.SIGSTOP)
     command = harness.start("daily")

@@ -168,6 +168,7 @@ def paper(tmp_path: Path) -> Iterator[Paper]:
         yield here
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(400)
 def test_one_command_leads_from_a_clone_to_a_trading_bot_and_the_second_goes_on(paper: Paper) -> None:
     with paper.started() as process:

@@ -145,6 +145,7 @@ def test_a_bot_that_dies_in_the_middle_is_stood_in_for(harness: ProcessHarness, 
     assert harness.traded() == ["SELL ADA"], "what became of the order was looked up, not sent again"
 
 
+@pytest.mark.slow
 def test_what_the_running_bot_cannot_sell_is_told_each_time(harness: ProcessHarness, daemon: Any, command: Any) -> None:
     harness.market.exchange.pairs["ADAUSDT"].permitted = False
     for _ in range(2):

@@ -210,6 +210,7 @@ def test_blank_lines_put_nothing_off() -> None:
         wait_until(is_over, 5)
 
 
+@pytest.mark.slow
 def test_an_answer_that_nobody_takes_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """Waitress waits for ever for a socket that cannot be written to, to close it."""
     small = (socket.SOL_SOCKET, socket.SO_SNDBUF, 16_384)
@@ -230,6 +231,7 @@ def test_requests_sent_before_their_turn_hold_no_thread() -> None:
         assert read_to_the_end(greedy[0]).count(b"HTTP/1.1 200 OK") == 1
 
 
+@pytest.mark.slow
 def test_a_connection_that_is_kept_open_serves_again_and_closes_when_idle() -> None:
     page = b"GET /login HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
     limits = ConnectionLimits(request_seconds=1, idle_seconds=3)

@@ -121,6 +121,7 @@ def test_daily_and_intraday_go_on_where_the_demo_stopped(folder: Path) -> None:
     assert set(after["positions"]) >= set(before["positions"])
 
 
+@pytest.mark.slow
 def test_checks_that_are_left_out_change_neither_a_trade_nor_the_equity_curve(folder: Path) -> None:
     skipping = _trades(folder), (folder / "equity.demo.csv").read_bytes()
     config = folder / "config.yaml"
@@ -155,6 +156,7 @@ def test_a_demo_shows_its_signs_of_life_in_real_time(lived: tuple[Path, str]) ->
     assert abs(datetime.now(UTC) - beat) < timedelta(hours=1)
 
 
+@pytest.mark.slow
 def test_a_demo_can_be_slowed_down(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(demo, "DEMO_DAYS", 1)
     begun = monotonic()

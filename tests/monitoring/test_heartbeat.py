@@ -366,6 +366,7 @@ def test_the_program_is_ready_alive_and_stopping(
     assert daemon.wait(20) == 0
 
 
+@pytest.mark.slow
 def test_a_loop_that_hangs_falls_silent_and_a_new_start_takes_over(
     harness: ProcessHarness, systemd: socket.socket, daemon: subprocess.Popen[bytes]
 ) -> None:
@@ -381,6 +382,7 @@ def test_a_loop_that_hangs_falls_silent_and_a_new_start_takes_over(
     assert (code, error) == (0, "")
 
 
+@pytest.mark.slow
 def test_a_process_that_is_frozen_falls_silent(systemd: socket.socket, daemon: subprocess.Popen[bytes]) -> None:
     hear(systemd, b"WATCHDOG=1")
     daemon.send_signal(signal.SIGSTOP)

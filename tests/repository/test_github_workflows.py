@@ -170,6 +170,7 @@ def commit_job(checkout: Path, artifact: set[str]) -> tuple[JobRun, Path]:
     return JobRun(PIPELINE, "commit", clone, {"github.ref_name": "main"}).run(), clone
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(900)  # several steps, each with a limit of its own
 def test_the_pipeline_trains_hands_out_and_commits(checkout: Path, market: MarketProcess) -> None:
     job = train_job(checkout, market.lunarcrush_key, left_out=())

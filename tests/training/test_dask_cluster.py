@@ -97,6 +97,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_the_cluster_finds_the_model_that_this_machine_finds(place: Path, scheduler: str) -> None:
     assert run("--output", "alone.pkl") == 0
     with workers(scheduler, place, count=2) as pids:
@@ -115,6 +116,7 @@ def test_without_a_scheduler_the_work_stays_here() -> None:
         assert set(Parallel(n_jobs=1)(delayed(os.getpid)() for _ in range(2))) == {os.getpid()}
 
 
+@pytest.mark.slow
 def test_a_lost_worker_ends_the_run_with_one_line(place: Path, scheduler: str) -> None:
     """What it held is lost with it, and joblib would wait for ever for what cannot be calculated any more."""
     Path("model.pkl").write_text("the old one")

@@ -196,6 +196,7 @@ def test_where_nothing_rose_nothing_is_ranked() -> None:
 # ------------------------------------------------------------------------------------------ verdict
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(6))
 def test_on_a_random_walk_there_is_no_edge_even_for_scores_that_know_the_volatility(seed: int) -> None:
     rows, noise = walk(200, 30, seed)

@@ -159,6 +159,7 @@ def test_a_clearly_worse_model_is_a_candidate_and_the_reason_is_the_last_line(
     assert last.endswith("The old one stays, the new one is model.candidate.pkl (--force replaces the old one)")
 
 
+@pytest.mark.slow
 def test_force_replaces_it(capsys: pytest.CaptureFixture[str]) -> None:
     before = old_one_that_is_far_better()
     assert run("--force") == 0

@@ -146,6 +146,7 @@ def test_each_row_of_the_last_year_is_scored_by_a_model_that_knew_nothing_near_i
     assert honest[inside].equals(again[inside]) and not honest[~inside].equals(again[~inside])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_on_a_random_walk_there_is_no_edge(seed: int) -> None:
     assert trained(market(seed=seed))["verdict"]["edge"] is False
