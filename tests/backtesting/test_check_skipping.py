@@ -135,7 +135,6 @@ def _both(
     stop=st.sampled_from(("0.02", "0.3", "0.99")),
     partial=st.sampled_from(("0.03", "0.5", "500")),
 )
-@pytest.mark.slow
 def test_leaping_changes_nothing(seed: int, hourly: bool, swing: float, capital: str, stop: str, partial: str) -> None:
     leaping, plodding = _both(seed, hourly=hourly, swing=swing, capital=capital, stop=stop, partial=partial)
     assert leaping.trades_csv == plodding.trades_csv

@@ -14,7 +14,10 @@ from typing import Any
 
 import pytest
 import yaml
+from flask import Flask
 from flask.testing import FlaskClient
+from jinja2 import BytecodeCache
+from jinja2.bccache import Bucket
 from werkzeug.test import TestResponse
 
 from marsshot.config.loader import read_settings
@@ -31,6 +34,25 @@ from tests.helpers.builders import D, a_book, a_trade, bought_at, seed_content
 TOKEN = "a-token-of-forty-three-characters-or-so-0123"
 BASE_URL = "http://127.0.0.1:8377"
 START = datetime(2021, 2, 1, tzinfo=UTC)
+
+
+class CompiledTemplates(BytecodeCache):
+    """The templates as compiled for the first app of this process: compiling took most of each test's time."""
+
+    def __init__(self) -> None:
+        self._code: dict[str, bytes] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        """Take what was compiled before; the key and checksum in it tell another template."""
+        if bucket.key in self._code:
+            bucket.bytecode_from_string(self._code[bucket.key])
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        """Keep what has been compiled."""
+        self._code[bucket.key] = bucket.bytecode_to_string()
+
+
+Flask.jinja_options = {**Flask.jinja_options, "bytecode_cache": CompiledTemplates()}
 
 
 @dataclass
