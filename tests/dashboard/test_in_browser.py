@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
 from marsshot.bot.control_files import ControlFiles
@@ -196,6 +197,29 @@ def test_nothing_crosses_a_border_where_there_are_buttons(owner: Visiting, langu
         assert page.locator(".notice").count() == 1
         check_borders(page, name)
     assert visit.complaints == []
+
+
+def check_access(page: Page, name: str) -> None:
+    """Let axe-core look for what keeps people with a screen reader, a keyboard or weak eyes out."""
+    for theme in BACKGROUNDS:
+        page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
+        violations = Axe().run(page).response["violations"]
+        told = [f"{one['id']}: {node['html'][:150]}" for one in violations for node in one["nodes"]]
+        assert told == [], (name, theme)
+
+
+@pytest.mark.parametrize("name", ["", *(pytest.param(name, marks=pytest.mark.slow) for name in PAGES[1:])])
+def test_everybody_can_use_the_pages(visiting: Visiting, name: str) -> None:
+    check_access(visiting().go(name), name)
+
+
+@pytest.mark.slow
+def test_everybody_can_use_the_login_and_the_buttons(owner: Visiting) -> None:
+    visit = owner(PHONE)
+    check_access(visit.go(), "login")
+    visit.log_in()
+    for name in ("control", "token?symbol=FET", "performance"):
+        check_access(visit.go(name), name)
 
 
 @pytest.mark.parametrize(("language", "number"), [("en", "1,100.5"), ("fr", "1\u202f100,5")])
