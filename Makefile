@@ -3,7 +3,7 @@
 # make test  what CI runs: ruff, import-linter, mypy --strict, pytest
 # make test-slow the tests that take long: whole programs at length, each safeguard taken away
 # make dashboard  the bot in a browser: http://127.0.0.1:8377
-# make chaos 10,000 seeded disasters: is anything lost or doubled?
+# make chaos 10,000 seeded disasters at each exchange: is anything lost or doubled?
 # make docs  the guides' tables of settings, from the catalogue
 # make pictures  the READMEs' pictures, of a demo in either language: needs Chromium, takes some minutes
 # make lock  the exact releases and their hashes anew, from requirements/*.in; UPGRADE=--upgrade for newer ones
@@ -81,6 +81,7 @@ test-slow: install-dev
 
 chaos: install
 	$(BIN)/python chaos.py --runs 10000
+	$(BIN)/python chaos.py --runs 10000 --exchange bitvavo
 
 BENCHMARKS := price_check daily_bar_sources daily_update daemon growth build_csv backtest demo scaling dashboard
 TRAINING_DATA ?= training_data.csv

@@ -1,10 +1,10 @@
 """Puts the bot through seeded disasters and counts what it lost or doubled: nothing, if all is well.
 
-    python chaos.py [--runs N] [--seed S] [--jobs N] [--only SEED]
+    python chaos.py [--exchange NAME] [--runs N] [--seed S] [--jobs N] [--only SEED]
 
 Each run is some days of market, faults and deaths in one process, all drawn from its seed: the wire loses, delays,
 refuses and garbles, prices come late or never, the disk fills up, the clock jumps, the process dies at any write, sync
-or request, the power fails. The bot is the real one, with its real python-binance client; only wire, disk and clock are
+or request, the power fails. The bot is the real one, with the exchange's real client; only wire, disk and clock are
 handed in, and the inbox that prices arrive in. A run that ends badly is replayed alone, with everything the bot said,
 by --only SEED. No network, no keys, no files.
 """
@@ -24,12 +24,14 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from time import monotonic
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from marsshot.chaos.run import SeedResult, run_seed
+from marsshot.config.exchanges import EXCHANGE_FACTS, ExchangeName
 
 MAX_SHOWN = 10  # bad runs that are named, at the most
 SEEDS_PER_BATCH = 8  # runs that a worker takes at once
@@ -65,19 +67,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the script; return 0 if nothing was lost, doubled or done against a rule, 1 otherwise."""
     chosen = _parser().parse_args(arguments)
     if chosen.only is not None:
-        return _replay(chosen.only)
+        return _replay(chosen.only, chosen.exchange)
     begun, tally = monotonic(), Tally()
     try:
-        for result in _all_runs(range(chosen.seed, chosen.seed + chosen.runs), chosen.jobs):
+        seeds = range(chosen.seed, chosen.seed + chosen.runs)
+        for result in _all_runs(seeds, chosen.exchange, chosen.jobs):
             tally.add(result)
     except KeyboardInterrupt:
         sys.stderr.write("stopped before the end; what follows is of the runs so far\n")
-    sys.stdout.write("".join(f"{line}\n" for line in summary(tally, monotonic() - begun)))
+    sys.stdout.write("".join(f"{line}\n" for line in summary(tally, chosen.exchange, monotonic() - begun)))
     return 1 if tally.bad or not tally.runs else 0
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="chaos.py", description="Seeded disasters: is anything lost or doubled?")
+    parser.add_argument("--exchange", choices=sorted(EXCHANGE_FACTS), default="binance", help="(default: binance)")
     parser.add_argument("--runs", type=_at_least_one, default=1000, help="how many (default: 1000)")
     parser.add_argument("--seed", type=int, default=0, help="of the first run; each further one adds 1 (default: 0)")
     parser.add_argument(
@@ -93,7 +97,7 @@ def _at_least_one(text: str) -> int:
     return int(text)
 
 
-def _all_runs(seeds: range, jobs: int) -> Iterator[SeedResult]:
+def _all_runs(seeds: range, exchange: ExchangeName, jobs: int) -> Iterator[SeedResult]:
     columns = (TextColumn("disasters"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with (
         # Ctrl-C reaches every process of the terminal; this one ends the others.
@@ -101,32 +105,33 @@ def _all_runs(seeds: range, jobs: int) -> Iterator[SeedResult]:
         Progress(*columns, console=Console(stderr=True)) as bar,
     ):
         task = bar.add_task("", total=len(seeds))
-        for result in pool.imap_unordered(run_seed, seeds, chunksize=SEEDS_PER_BATCH):
+        for result in pool.imap_unordered(partial(run_seed, exchange=exchange), seeds, chunksize=SEEDS_PER_BATCH):
             bar.advance(task)
             yield result
 
 
-def summary(tally: Tally, seconds: float) -> list[str]:
+def summary(tally: Tally, exchange: ExchangeName, seconds: float) -> list[str]:
     """Return what there is to say of all runs, the bad ones first."""
     lines = []
     for result in sorted(tally.bad, key=lambda one: one.seed)[:MAX_SHOWN]:
         lines.append(f"seed {result.seed}: {'; '.join(result.violations.lines()[:3])}")
-        lines.append(f"  replay it with: python chaos.py --only {result.seed}")
+        lines.append(f"  replay it with: python chaos.py --exchange {exchange} --only {result.seed}")
     if len(tally.bad) > MAX_SHOWN:
         lines.append(f"... and {len(tally.bad) - MAX_SHOWN} more bad runs")
     deaths = tally.event_counts["kill"] + tally.event_counts["power cut"]
     faults = {kind: n for kind, n in tally.event_counts.most_common() if kind not in {"death", "kill", "power cut"}}
     return [
         *lines,
-        f"{tally.runs} runs, {tally.process_starts} lives of the bot, {tally.orders} orders executed",
+        f"{tally.runs} runs at {EXCHANGE_FACTS[exchange].name}, {tally.process_starts} lives of the bot, "
+        f"{tally.orders} orders executed",
         f"{deaths} deaths ({tally.event_counts['kill']} kills, {tally.event_counts['power cut']} power cuts)",
         f"{sum(faults.values())} faults ({', '.join(f'{kind} {n}' for kind, n in faults.items())})",
         f"losses {tally.losses}, doubles {tally.duplicates}, other breaches {tally.breaches}; {seconds:.0f} seconds",
     ]
 
 
-def _replay(seed: int) -> int:
-    result = run_seed(seed, verbose=True)
+def _replay(seed: int, exchange: ExchangeName) -> int:
+    result = run_seed(seed, exchange=exchange, verbose=True)
     ending = result.violations.lines() or ["nothing lost, nothing doubled, no rule broken"]
     sys.stdout.write("".join(f"{line}\n" for line in (*result.timeline, *ending)))
     return 0 if result.violations.is_clean else 1

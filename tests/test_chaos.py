@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -15,8 +14,9 @@ import pytest
 import chaos
 from marsshot.chaos.price_lies import LIE_LASTS, PriceLies
 from marsshot.chaos.run import run_seed
+from marsshot.config.exchanges import EXCHANGE_FACTS, ExchangeName
 from tests.helpers.builders import ROOT
-from tests.helpers.sabotages import SABOTAGES
+from tests.helpers.sabotages import FOUND_AT_ONCE, Sabotage, noticed_at
 
 ENOUGH = 400  # seeds after which a sabotage must have been found
 
@@ -24,15 +24,28 @@ ENOUGH = 400  # seeds after which a sabotage must have been found
 # --------------------------------------------------------------------------- the real thing
 
 
-@pytest.mark.parametrize("first", range(0, 60, 10))
-def test_nothing_is_lost_or_doubled(first: int) -> None:
-    for seed in range(first, first + 10):
-        result = run_seed(seed)
-        assert result.violations.lines() == [], f"python chaos.py --only {seed}"
+def _assert_clean(exchange: ExchangeName, seeds: range) -> None:
+    for seed in seeds:
+        result = run_seed(seed, exchange=exchange)
+        assert result.violations.lines() == [], f"python chaos.py --exchange {exchange} --only {seed}"
 
 
-def test_a_seed_is_a_run_that_can_be_had_again() -> None:
-    one, other = run_seed(7, verbose=True), run_seed(7, verbose=True)
+@pytest.mark.parametrize("first", [0, 10])
+@pytest.mark.parametrize("exchange", EXCHANGE_FACTS)
+def test_nothing_is_lost_or_doubled(exchange: ExchangeName, first: int) -> None:
+    _assert_clean(exchange, range(first, first + 10))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("first", range(20, 120, 20))
+@pytest.mark.parametrize("exchange", EXCHANGE_FACTS)
+def test_nothing_is_lost_or_doubled_in_many_runs(exchange: ExchangeName, first: int) -> None:
+    _assert_clean(exchange, range(first, first + 20))
+
+
+@pytest.mark.parametrize("exchange", EXCHANGE_FACTS)
+def test_a_seed_is_a_run_that_can_be_had_again(exchange: ExchangeName) -> None:
+    one, other = run_seed(5, exchange=exchange, verbose=True), run_seed(5, exchange=exchange, verbose=True)
     assert one.timeline == other.timeline
     assert any(line.startswith("bot, ") for line in one.timeline)
     assert any(line.startswith("death") for line in one.timeline)
@@ -40,7 +53,7 @@ def test_a_seed_is_a_run_that_can_be_had_again() -> None:
 
 def test_the_runs_see_every_kind_of_trouble() -> None:
     tally = chaos.Tally()
-    for seed in range(60, 80):
+    for seed in range(60, 75):
         tally.add(run_seed(seed))
     kinds = "kill, power cut, wire fault, order fault, price fault, score fault, disk fault, clock jump, signal, owner"
     kinds += ", late price"
@@ -54,10 +67,11 @@ def _chaos(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
 
 
-def test_the_command_counts_and_says_so() -> None:
-    done = _chaos("--runs", "12", "--seed", "500", "--jobs", "2")
+@pytest.mark.parametrize(("arguments", "name"), [((), "Binance"), (("--exchange", "bitvavo"), "Bitvavo")])
+def test_the_command_counts_and_says_so(arguments: tuple[str, ...], name: str) -> None:
+    done = _chaos("--runs", "4", "--seed", "500", "--jobs", "2", *arguments)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.startswith("12 runs, ")
+    assert done.stdout.startswith(f"4 runs at {name}, ")
     assert "losses 0, doubles 0, other breaches 0; " in done.stdout
 
 
@@ -68,7 +82,7 @@ def test_one_seed_is_told_as_a_story() -> None:
     assert done.stdout.endswith("nothing lost, nothing doubled, no rule broken\n")
 
 
-@pytest.mark.parametrize("arguments", [["--runs", "0"], ["--jobs", "-1"], ["--only", "x"], ["--runs", "many"]])
+@pytest.mark.parametrize("arguments", [["--runs", "0"], ["--jobs", "-1"], ["--only", "x"], ["--exchange", "kraken"]])
 def test_wrong_usage_is_told_in_a_line(arguments: list[str]) -> None:
     done = _chaos(*arguments)
     assert done.returncode == 2
@@ -94,10 +108,27 @@ def test_nobody_lies_of_a_token_that_has_become_another_coin() -> None:
 # --------------------------------------------------------------------------- one safeguard less
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("sabotage", SABOTAGES, ids=lambda sabotage: sabotage.__name__)
-def test_a_missing_safeguard_is_found(
-    sabotage: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch
+def _is_found(exchange: ExchangeName) -> bool:
+    return any(not run_seed(seed, exchange=exchange).violations.is_clean for seed in range(ENOUGH))
+
+
+@pytest.mark.parametrize("exchange", EXCHANGE_FACTS)
+@pytest.mark.parametrize("sabotage", FOUND_AT_ONCE, ids=lambda sabotage: sabotage.__name__)
+def test_a_missing_safeguard_is_found_at_once(
+    sabotage: Sabotage, exchange: ExchangeName, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sabotage(monkeypatch)
-    assert any(not run_seed(seed).violations.is_clean for seed in range(ENOUGH))
+    assert _is_found(exchange)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("exchange", "sabotage"),
+    [(exchange, one) for exchange in EXCHANGE_FACTS for one in noticed_at(exchange)],
+    ids=lambda one: getattr(one, "__name__", one),
+)
+def test_a_missing_safeguard_is_found(
+    exchange: ExchangeName, sabotage: Sabotage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sabotage(monkeypatch)
+    assert _is_found(exchange)

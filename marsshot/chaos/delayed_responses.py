@@ -7,24 +7,21 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 from itertools import count
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from marsshot.chaos.direct_session import DirectSession
 from marsshot.chaos.fault_schedule import FaultSchedule
 from marsshot.chaos.skewed_clock import SkewedClock
-from marsshot.exchange.base import PricesCallback
-from marsshot.exchange.binance.exchange import BinanceExchange
 from marsshot.infra.background import Inbox
 
 Item = TypeVar("Item")
 # Within a venue's fair chance, after it, when the round is long over; or never.
 DELAYS_SECONDS = (0.1, 0.3, 0.7, 0.9, 3.0, 8.0, 16.0, None)
 MAX_WAIT_SECONDS = 60.0  # no look at prices may take so long
-BINANCE = "Binance"
+EXCHANGE = "the exchange"
 
 
 class DelayedResponses:
@@ -35,7 +32,7 @@ class DelayedResponses:
         self._faults = fault_schedule
         self._pending: list[tuple[float, int, Callable[[], None]]] = []
         self._numbers = count()
-        self._asked: dict[str, tuple[int, datetime]] = {}  # by asset, or Binance: the last question's number and time
+        self._asked: dict[str, tuple[int, datetime]] = {}  # by asset, or EXCHANGE: the last question
         self._answered_after: dict[
             str, float
         ] = {}  # of what the last question has been answered, and after how much waiting
@@ -84,7 +81,7 @@ class DelayedResponses:
 
     def seconds_held_up(self, asset: str) -> float:
         """Return how long the bot has waited for other prices since both venues told that of this asset."""
-        both = [self._answered_after.get(asset), self._answered_after.get(BINANCE)]
+        both = [self._answered_after.get(asset), self._answered_after.get(EXCHANGE)]
         return self.waited_seconds - max(told for told in both if told is not None) if None not in both else 0.0
 
     def _deliver(self, what: str, number: int, tell: Callable[[], None]) -> None:
@@ -114,17 +111,3 @@ class SimulatedInbox(Inbox[Item]):
     def seconds(self) -> float:
         """Return a time that only goes forward."""
         return self._delayed.seconds
-
-
-class SimulatedBinance(BinanceExchange):
-    """Binance, asked for prices at once; the answer comes at once or delayed."""
-
-    def __init__(self, session: DirectSession, delayed_responses: DelayedResponses, **how: Any) -> None:
-        super().__init__(**how)
-        session.headers.update(self._client.session.headers)
-        self._client.session = session
-        self.delayed_responses = delayed_responses
-
-    def request_prices(self, pairs: Collection[str], callback: PricesCallback) -> None:
-        """Ask for the last prices; `callback` is told them, or why there are none, at once or later."""
-        super().request_prices(pairs, lambda said: self.delayed_responses.schedule(BINANCE, partial(callback, said)))

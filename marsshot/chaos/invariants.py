@@ -13,10 +13,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from embedded_market.exchange.orders import Order
 from marsshot.chaos.monitor import BOOK, Monitor
 from marsshot.chaos.restored_books import faults_of_recovery
 from marsshot.chaos.simulation import STANDSTILL, TOKENS, Simulation
+from marsshot.chaos.venues.base import VenueOrder
 from marsshot.chaos.violations import Violations
 from marsshot.config import bot_files
 
@@ -41,7 +41,7 @@ class InvariantChecker:
         ]
         if simulation.transport.requests_during_backoff:
             found.others.append(
-                f"{simulation.transport.requests_during_backoff} requests though Binance had asked for silence"
+                f"{simulation.transport.requests_during_backoff} requests though the exchange had asked for silence"
             )
         if simulation.passes_by_a_wrong_clock:
             found.others.append(f"{simulation.passes_by_a_wrong_clock} passes begun by a clock that was wrong")
@@ -50,9 +50,7 @@ class InvariantChecker:
         except (OSError, ValueError) as error:
             found.losses.append(f"there is no book at the end: {error}")
             return found
-        executed = {
-            order.client_order_id: order for order in simulation.exchange.orders.values() if order.executed_quantity
-        }
+        executed = {order.client_order_id: order for order in simulation.venue.orders() if order.base}
         self._check_trade_rows(executed)
         self._check_balances(book, list(executed.values()))
         self._check_plans(executed)
@@ -63,7 +61,7 @@ class InvariantChecker:
             found.losses += faults_of_recovery(simulation, self._monitor.saved_books)
         return found
 
-    def _check_trade_rows(self, executed: dict[str, Order]) -> None:
+    def _check_trade_rows(self, executed: dict[str, VenueOrder]) -> None:
         content = (
             self._simulation.filesystem.read(TRADES).decode() if self._simulation.filesystem.exists(TRADES) else ""
         )
@@ -79,33 +77,35 @@ class InvariantChecker:
         for row in rows:
             order = executed.get(row["client_order_id"])
             if order is not None and _row_of_order(order) != _row_as_written(row):
-                self.violations.others.append(f"trades.csv has {_row_as_written(row)}, Binance {_row_of_order(order)}")
+                self.violations.others.append(
+                    f"trades.csv has {_row_as_written(row)}, the exchange {_row_of_order(order)}"
+                )
 
-    def _check_balances(self, book: dict[str, Any], executed: list[Order]) -> None:
+    def _check_balances(self, book: dict[str, Any], executed: list[VenueOrder]) -> None:
         """Hold every balance against owner's and bot's shares, to the last digit."""
-        for asset, there in self._simulation.exchange.free.items():
+        venue = self._simulation.venue
+        for asset, there in (dict.fromkeys(TOKENS, ZERO) | venue.free).items():
             held = book["positions"].get(asset)
+            if held and STANDSTILL in held["said"] and self._simulation.owner.has_traded(asset):
+                continue  # he has not resumed: what is his of the new coins is not known any more
             bots = (Decimal(held["qty"]) if held else ZERO) + Decimal(book["dust"].get(asset, "0"))
             owners = self._simulation.owner.owned.get(asset, ZERO)
-            if asset == "USDT":
+            if asset == venue.money:
                 bots = Decimal(book["capital_usdt"])
-            if asset == "BNB":
-                owners -= sum(
-                    (fill.commission for order in executed for fill in order.fills if fill.commission_asset == "BNB"),
-                    ZERO,
-                )
+            if asset == venue.fee_coin:
+                owners -= sum((order.fees.get(asset, ZERO) for order in executed), ZERO)
             if there != owners + bots:
                 what = "has lost" if there < owners + bots else "has gained"
                 self.violations.losses.append(
                     f"{asset}: the account {what} {abs(there - owners - bots)} against the book"
                 )
 
-    def _check_plans(self, executed: dict[str, Order]) -> None:
+    def _check_plans(self, executed: dict[str, VenueOrder]) -> None:
         spent: dict[tuple[str, str], Decimal] = defaultdict(Decimal)
         for name, order in executed.items():
             intent = self._monitor.intents.get(name)
             if intent is not None and intent["side"] == "BUY" and intent["day"]:
-                spent[intent["day"], intent["symbol"]] += order.executed_quote
+                spent[intent["day"], intent["symbol"]] += order.spent(self._simulation.venue.money)
         for key, amount in spent.items():
             if amount > self._monitor.planned.get(key, ZERO):
                 self.violations.duplicates.append(
@@ -113,9 +113,11 @@ class InvariantChecker:
                 )
         for key, outcome in self._monitor.outcomes.items():
             if outcome == "bought" and not spent.get(key):
-                self.violations.losses.append(f"{key[1]}: the book says bought on {key[0]}, Binance knows of nothing")
+                self.violations.losses.append(
+                    f"{key[1]}: the book says bought on {key[0]}, the exchange knows of nothing"
+                )
 
-    def _check_partial_sales(self, executed: dict[str, Order]) -> None:
+    def _check_partial_sales(self, executed: dict[str, VenueOrder]) -> None:
         """Hold all partial sales between two purchases of a token against a fifth of what was held at the first."""
         first_held: dict[str, Decimal] = {}
         sold: dict[str, Decimal] = defaultdict(Decimal)
@@ -129,7 +131,7 @@ class InvariantChecker:
                 sold.pop(symbol, None)
             elif intent["reason"] == "partial_take_profit":
                 first_held.setdefault(symbol, Decimal(intent["held"]))
-                sold[symbol] += order.executed_quantity
+                sold[symbol] += order.base
                 if sold[symbol] > first_held[symbol] / 5:
                     self.violations.duplicates.append(
                         f"{symbol}: {sold[symbol]} of {first_held[symbol]} sold as partial"
@@ -149,7 +151,7 @@ class InvariantChecker:
                 f"no daily pass on {today:%Y-%m-%d}, the last was {book['last_daily_update']}"
             )
         for symbol, held in book["positions"].items():
-            self._check_position(symbol, held, self._simulation.board.price(symbol, 0))
+            self._check_position(symbol, held, self._simulation.venue.price(symbol))
 
     def _check_position(self, symbol: str, held: dict[str, Any], price: Decimal) -> None:
         """Nothing is held that a rule has told to sell, where it is large enough for an order."""
@@ -158,30 +160,26 @@ class InvariantChecker:
             if not any(self._simulation.owner.has_traded(token) for token in TOKENS):
                 self.violations.others.append(f"{symbol} stands still, and the owner has resumed")
             return
-        rules = self._simulation.exchange.pairs[f"{symbol}USDT"].rules
-        quantity = min(Decimal(held["qty"]), rules.max_market_quantity)
-        if quantity // rules.lot_step * rules.lot_step * price < ABOVE_ANY_MINIMUM:
+        step = self._simulation.venue.lot_step(symbol)
+        quantity = min(Decimal(held["qty"]), self._simulation.venue.most_at_once(symbol))
+        if quantity // step * step * price < ABOVE_ANY_MINIMUM:
             return
         if price <= Decimal(held["entry_price"]) / 2:
             self.violations.others.append(f"{symbol} stands at {price}, under its stop-loss, and is still held")
         if held["trailing_armed"] and price <= Decimal(held["max_price"]) * Decimal("0.7"):
             self.violations.others.append(f"{symbol} stands at {price}, under its trailing stop, and is still held")
-        part = Decimal(held["qty"]) / 5 // rules.lot_step * rules.lot_step * price
+        part = Decimal(held["qty"]) / 5 // step * step * price
         if not held["partial_sold"] and part >= ABOVE_ANY_MINIMUM and price >= Decimal(held["entry_price"]) * 2:
             self.violations.others.append(f"{symbol} has doubled, and no part of it was sold")
 
 
-def _row_of_order(order: Order) -> tuple[str, ...]:
-    fees: dict[str, Decimal] = defaultdict(Decimal)
-    for fill in order.fills:
-        if fill.commission:
-            fees[fill.commission_asset] += fill.commission
+def _row_of_order(order: VenueOrder) -> tuple[str, ...]:
     return (
-        "BUY" if order.request.is_buy else "SELL",
-        _plain(order.executed_quantity),
-        _plain(order.executed_quote),
-        "+".join(sorted(fees)),
-        "+".join(_plain(fees[asset]) for asset in sorted(fees)),
+        "BUY" if order.is_buy else "SELL",
+        _plain(order.base),
+        _plain(order.quote),
+        "+".join(sorted(order.fees)),
+        "+".join(_plain(order.fees[asset]) for asset in sorted(order.fees)),
     )
 
 

@@ -17,7 +17,7 @@ from marsshot.chaos.violations import Violations
 from marsshot.config import bot_files
 
 BOOK, SEEN = Path(bot_files.BOOK), Path(bot_files.LAST_SEEN)
-# A rule goes by Coinbase's price while that is within a tenth of Binance's, so the true one may be off by as much.
+# A rule goes by Coinbase's price while that is within a tenth of the exchange's, so the true one may be off by as much.
 PRICE_TOLERANCE = Decimal("1.12")
 MAX_PAUSE_UNSEEN_SECONDS = 300.0  # an amount that takes several orders is bought whole
 FULL_EXITS = ("stop_loss", "trailing_stop")
@@ -41,7 +41,7 @@ class Monitor:
         self._before: dict[str, Any] = {"positions": {}}
         self._judged_plans: set[tuple[str, str]] = set()
         self._sold_at: dict[str, datetime] = {}  # when a token was last sold by a rule that the true price asks for
-        self._wick_at: dict[str, datetime] = {}  # when Binance last printed nonsense of a token
+        self._wick_at: dict[str, datetime] = {}  # when the exchange last printed nonsense of a token
         self._fooled: set[str] = set()  # tokens whose top may be one venue's nonsense, rightly believed
         self._last_seen: dict[str, datetime] = {}  # when a check last went by a price of a token, by any run
         simulation.transport.on_order_sent = self._on_order_sent
@@ -64,7 +64,7 @@ class Monitor:
 
     def _check_purchase(self, intent: dict[str, Any], book: dict[str, Any]) -> None:
         symbol, plan = intent["symbol"], book["plan"]
-        if Decimal(intent["quote_amount"]) > self._simulation.owner.bots_share("USDT"):
+        if Decimal(intent["quote_amount"]) > self._simulation.owner.bots_share(self._simulation.venue.money):
             self.violations.losses.append(f"{symbol}: {intent['quote_amount']} of the owner's money spent")
         if self._simulation.owner.seconds_paused(self._simulation.clock.true_now) > MAX_PAUSE_UNSEEN_SECONDS:
             self.violations.others.append(f"{symbol} bought though buying was paused")
@@ -182,11 +182,11 @@ class Monitor:
 
     def _check_capital(self, book: dict[str, Any]) -> None:
         """Hold the capital against what of the account's money is the bot's, purchases in doubt given back."""
-        capital, there = Decimal(book["capital_usdt"]), self._simulation.owner.bots_share("USDT")
+        capital, there = Decimal(book["capital_usdt"]), self._simulation.owner.bots_share(self._simulation.venue.money)
         for name, intent in book["intents"].items():
-            order = self._simulation.exchange.find(intent["pair"], None, name)
+            order = self._simulation.venue.find(intent["pair"], name)
             if order is not None and intent["side"] == "BUY":
-                there += order.executed_quote
+                there += order.spent(self._simulation.venue.money)
         if capital < 0:
             self.violations.losses.append(f"the capital is {capital}")
         if capital > there:
@@ -204,7 +204,7 @@ class Monitor:
             scores = self._simulation.scores[date.fromisoformat(plan["day"])]
             self.violations.others += faults_of_decisions(self._before, plan, scores, highest)
         elif plan["shared_out"] and before is not None and not before["shared_out"]:
-            self.violations.others += faults_of_amounts(book, self._simulation.exchange.free["USDT"])
+            self.violations.others += faults_of_amounts(book, self._simulation.venue.free[self._simulation.venue.money])
 
     def on_restart(self) -> None:
         """Take the book that is there after a death as the one before the next."""

@@ -10,13 +10,11 @@ from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 
-from embedded_market.exchange.matching import Exchange
-from embedded_market.market_data.price_board import PriceBoard
 from marsshot.chaos.fault_schedule import FaultSchedule
 from marsshot.chaos.filesystem import SimulatedFilesystem
+from marsshot.chaos.venues.base import Venue
 from marsshot.config.bot_files import DAILY, PAUSE, RESUME, SELL_ALL
 
-MONEY = "USDT"
 OWN_MONEY = Decimal(500)
 ZERO = Decimal(0)
 _CENT = Decimal("0.01")
@@ -27,15 +25,13 @@ class Owner:
 
     def __init__(
         self,
-        exchange: Exchange,
+        venue: Venue,
         filesystem: SimulatedFilesystem,
-        board: PriceBoard,
         fault_schedule: FaultSchedule,
         tokens: Collection[str],
     ) -> None:
-        self._exchange = exchange
+        self._venue = venue
         self._filesystem = filesystem
-        self._board = board
         self._faults = fault_schedule
         self._tokens = tuple(tokens)
         self._borrowed = ZERO
@@ -43,17 +39,17 @@ class Owner:
         self.owned: dict[str, Decimal] = {}
         self.has_asked_to_sell_all = False
         self._paused_since: datetime | None = None
-        self._add(MONEY, OWN_MONEY)
+        self._add(venue.money, OWN_MONEY)
         if self._faults.choose((True, False)):
             self._add("ADA", Decimal("77.7"))
-        if self._faults.choose((True, False, False)):
-            exchange.pay_fees_in_bnb = True
-            self._add("BNB", self._faults.choose((Decimal("0.003"), Decimal(5))))
+        if venue.fee_coin and self._faults.choose((True, False, False)):
+            venue.pay_fees_in_coin()
+            self._add(venue.fee_coin, self._faults.choose((Decimal("0.003"), Decimal(5))))
         self._activity = self._faults.choose((0.0, 0.05, 0.3))  # how often he trades
 
     def bots_share(self, asset: str) -> Decimal:
         """Return what of an asset is the bot's by now, whatever its book says."""
-        there = self._exchange.free.get(asset, ZERO) + self._exchange.free.get(f"LD{asset}", ZERO)
+        there = self._venue.free.get(asset, ZERO) + self._venue.lent(asset)
         return there - self.owned.get(asset, ZERO)
 
     def has_traded(self, asset: str) -> bool:
@@ -66,7 +62,7 @@ class Owner:
 
     def exchange_coins(self, token: str, rate: int) -> None:
         """Let the account have so many new coins for each old one, his own among them; he trades no more of it."""
-        self._exchange.free[token] *= rate
+        self._venue.free[token] *= rate
         if token in self.owned:
             self.owned[token] *= rate
         self.avoided.add(token)
@@ -91,31 +87,41 @@ class Owner:
 
     def settle(self) -> None:
         """Bring back what he has taken from the bot, or lent."""
-        self._add(MONEY, self._borrowed)
+        self._add(self._venue.money, self._borrowed)
         self._borrowed = ZERO
         for token in self._tokens:
-            if lent := self._exchange.free.get(f"LD{token}", ZERO):
-                self._exchange.move_to_earn(token, -lent)
+            if lent := self._venue.lent(token):
+                self._venue.lend(token, -lent)
 
     def answer(self, now: datetime, standing: Collection[str]) -> None:
         """Resume after the bot has told him that tokens stand still, when he has seen it."""
-        if standing and not self._borrowed and (self._faults.is_fault_free or self._faults.chance(0.3)):
+        if (
+            standing
+            and not self._borrowed
+            and not self._has_hidden_coins()
+            and (self._faults.is_fault_free or self._faults.chance(0.3))
+        ):
             self._faults.record_event("owner", f"resumes, for {', '.join(standing)} at {now:%H:%M}")
             self._filesystem.take(Path(PAUSE))
             self._filesystem.put(Path(RESUME), b"")
             self._paused_since = None
 
+    def _has_hidden_coins(self) -> bool:
+        """Return whether coins of the bot's are where it cannot see them: resumed, it would write them off."""
+        return not self._venue.shows_lent_coins and any(map(self._venue.lent, self._tokens))
+
     def _lend(self) -> None:
-        """Move coins of the bot's to Simple Earn, or take all back."""
+        """Move coins of the bot's to where they cannot be sold, or take all back."""
         token = self._faults.choose(self._tokens)
-        if lent := self._exchange.free.get(f"LD{token}", ZERO):
-            self._exchange.move_to_earn(token, -lent)
+        if lent := self._venue.lent(token):
+            self._venue.lend(token, -lent)
         elif (bots := self.bots_share(token)) > 0:
-            part = bots / self._faults.choose((1, 2))
-            self._exchange.move_to_earn(token, part)
+            self._venue.lend(token, bots / self._faults.choose(self._venue.parts_lent))
         self._faults.record_event("owner", f"lends {token}, or takes it back")
 
     def _pause_or_resume(self, now: datetime) -> None:
+        if self._filesystem.exists(Path(PAUSE)) and self._has_hidden_coins():
+            return  # it may be the bot's, which misses them
         if self._filesystem.exists(Path(PAUSE)):
             self._filesystem.take(Path(PAUSE))
             self._paused_since = None
@@ -128,7 +134,7 @@ class Owner:
         token = self._faults.choose(self._tokens)
         if token in self.avoided:
             return
-        price = self._board.price(token, 0)
+        price = self._venue.price(token)
         amount = Decimal(self._faults.choose((3, 40, 250)))
         if (bots := self.bots_share(token)) > 0:  # more could be taken for an exchange of coins
             amount = min(amount, (bots / 50).quantize(_CENT, rounding="ROUND_DOWN"))
@@ -138,10 +144,10 @@ class Owner:
         if self.owned.get(token, ZERO) > 0 and self._faults.chance(0.5):
             amount = min(amount, self.owned[token])
             self._add(token, -amount)
-            self._add(MONEY, (amount * price).quantize(_CENT))
+            self._add(self._venue.money, (amount * price).quantize(_CENT))
             self._faults.record_event("owner", f"sells {amount} {token}")
-        elif cost <= self.owned[MONEY] - 1:
-            self._add(MONEY, -cost)
+        elif cost <= self.owned[self._venue.money] - 1:
+            self._add(self._venue.money, -cost)
             self._add(token, amount)
             self._faults.record_event("owner", f"buys {amount} {token}")
 
@@ -149,18 +155,23 @@ class Owner:
         """Bring money, take his own, or take the bot's and bring it back later."""
         kind = self._faults.choose(("deposit", "withdrawal", "loan"))
         if kind == "deposit":
-            self._add(MONEY, Decimal(self._faults.choose((20, 300, 5000))))
-        elif kind == "withdrawal" and self.owned[MONEY] > 0:
-            self._add(MONEY, -(self.owned[MONEY] * Decimal(self._faults.choose((1, 3, 10))) / 10).quantize(_CENT))
+            self._add(self._venue.money, Decimal(self._faults.choose((20, 300, 5000))))
+        elif kind == "withdrawal" and self.owned[self._venue.money] > 0:
+            self._add(
+                self._venue.money,
+                -(self.owned[self._venue.money] * Decimal(self._faults.choose((1, 3, 10))) / 10).quantize(_CENT),
+            )
         elif self._borrowed:
             self.settle()
         else:
             share = Decimal(self._faults.choose((5, 9, 10))) / 10
-            self._borrowed = max(self._exchange.free[MONEY] * share, ZERO).quantize(_CENT, rounding="ROUND_DOWN")
-            self._add(MONEY, -self._borrowed)
-        self._faults.record_event("owner", f"{kind}, {self._exchange.free[MONEY]} are left")
+            self._borrowed = max(self._venue.free[self._venue.money] * share, ZERO).quantize(
+                _CENT, rounding="ROUND_DOWN"
+            )
+            self._add(self._venue.money, -self._borrowed)
+        self._faults.record_event("owner", f"{kind}, {self._venue.free[self._venue.money]} are left")
 
     def _add(self, asset: str, amount: Decimal) -> None:
         """Move an asset of his into the account, or out of it."""
-        self._exchange.free[asset] = self._exchange.free.get(asset, ZERO) + amount
+        self._venue.free[asset] = self._venue.free.get(asset, ZERO) + amount
         self.owned[asset] = self.owned.get(asset, ZERO) + amount

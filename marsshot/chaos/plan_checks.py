@@ -59,7 +59,7 @@ def faults_of_amounts(book: Rows, free: Decimal) -> Iterator[str]:
         yield f"the shares differ: {', '.join(map(str, amounts))}"
     if (total := sum(amounts, Decimal(0))) > capital:
         yield f"{total} shared out, {capital} may be spent"
-    if amounts and total < capital - _CENT:
+    if amounts and total < capital - _CENT * len(amounts):
         yield f"{total} shared out of {capital}"
     left_out = [one for one in buys if one["outcome"] and one["outcome"].get("skip_reason") == "too_little_money"]
     if left_out and capital / (len(amounts) + 1) >= ABOVE_ANY_MINIMUM:

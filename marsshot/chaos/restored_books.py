@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 
-from marsshot.chaos.simulation import CAPITAL, TOKENS, Simulation
+from marsshot.chaos.simulation import CAPITAL, START, TOKENS, Simulation
 from marsshot.core.domain import Book, OwnOrder, TradingRules
-from marsshot.exchange.binance.exchange import BinanceExchange
+from marsshot.exchange.base import Exchange
 from marsshot.portfolio.ledger import new_book
 from marsshot.portfolio.reconciliation import since_ms
 from marsshot.portfolio.recovery import fitted_to_account, orders_unknown_to, replayed
@@ -25,27 +25,26 @@ def faults_of_recovery(simulation: Simulation, saved: list[bytes]) -> Iterator[s
     exchange = simulation.new_exchange()
     pairs = {simulation.settings.pair(token): token for token in TOKENS}
     rules = {pairs[pair]: known for pair, known in exchange.trading_rules(pairs).items()}
-    orders = [order for pair in pairs for order in exchange.own_orders(pair)]
+    first_ms = int(START.timestamp() * 1000)
+    orders = [order for pair in pairs for order in exchange.own_orders(pair, first_ms)]
     step = max(1, len(saved) // EARLIER_BOOKS)
     for number, content in enumerate(saved[::step]):
         book = book_from_json(content.decode(), "an earlier book")
         told = f"recovered from book {number * step + 1} of {len(saved)}"
         unknown = orders_unknown_to(book, orders, since_ms(book, exchange.now_ms()))
         yield from _faults_of(told, _recovered(book, unknown, rules, exchange), simulation)
-    begun = new_book("live", "USDT", CAPITAL, simulation.clock.now())
+    begun = new_book("live", simulation.venue.money, CAPITAL, simulation.clock.now(), simulation.venue.exchange)
     unknown = orders_unknown_to(begun, orders, 0)
     yield from _faults_of("recovered without a book", _recovered(begun, unknown, rules, exchange), simulation)
 
 
-def _recovered(
-    book: Book, unknown: Sequence[OwnOrder], rules: Mapping[str, TradingRules], exchange: BinanceExchange
-) -> Book:
+def _recovered(book: Book, unknown: Sequence[OwnOrder], rules: Mapping[str, TradingRules], exchange: Exchange) -> Book:
     recovery = replayed(book, unknown, rules, {}, Decimal("0.2"))
     return fitted_to_account(recovery, exchange.account(), rules).book
 
 
 def _faults_of(told: str, book: Book, simulation: Simulation) -> Iterator[str]:
-    there = simulation.owner.bots_share("USDT")
+    there = simulation.owner.bots_share(simulation.venue.money)
     if book.capital != there:
         yield f"{told}: the capital is {book.capital}, of which {there} are there"
     for token in TOKENS:

@@ -11,6 +11,8 @@ from marsshot.chaos.invariants import InvariantChecker
 from marsshot.chaos.monitor import Monitor
 from marsshot.chaos.simulation import Simulation
 from marsshot.chaos.violations import Violations
+from marsshot.config.exchanges import EXCHANGE_FACTS, ExchangeName
+from marsshot.core.catalog import name_exchange
 from marsshot.core.errors import MarsShotError
 from marsshot.infra.event_log import log
 
@@ -27,20 +29,22 @@ class SeedResult:
     timeline: list[str] = field(default_factory=list)
 
 
-def run_seed(seed: int, *, verbose: bool = False) -> SeedResult:
+def run_seed(seed: int, *, exchange: ExchangeName = "binance", verbose: bool = False) -> SeedResult:
     """Run the simulation of one seed. verbose: keep the bot's log lines in the timeline, between the faults."""
-    simulation = Simulation(seed)
+    simulation = Simulation(seed, exchange)
     monitor = Monitor(simulation)
     ear = _LogCapture(simulation.fault_schedule if verbose else None)
     level, propagates = log.level, log.propagate
     log.setLevel(logging.INFO if verbose else logging.ERROR)
     log.propagate = False
     log.addHandler(ear)
+    name_exchange(EXCHANGE_FACTS[exchange].name)
     try:
         simulation.run(monitor.on_restart)
     except MarsShotError as error:
         monitor.violations.losses.append(f"the bot cannot start any more: {error}")
     finally:
+        name_exchange(EXCHANGE_FACTS["binance"].name)
         log.removeHandler(ear)
         log.setLevel(level)
         log.propagate = propagates
@@ -50,7 +54,7 @@ def run_seed(seed: int, *, verbose: bool = False) -> SeedResult:
         seed,
         violations,
         simulation.fault_schedule.event_counts,
-        len(simulation.exchange.orders),
+        len(simulation.venue.orders()),
         simulation.process_starts,
         simulation.fault_schedule.timeline,
     )

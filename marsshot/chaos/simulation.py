@@ -14,10 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from embedded_market.binance.api import BinanceApi
 from embedded_market.coinbase.api import CoinbaseApi
-from embedded_market.exchange.matching import Exchange
-from embedded_market.exchange.pair_rules import PairRules
 from embedded_market.market_data.history import load_bundled_history
 from embedded_market.market_data.price_board import PriceBoard
 from marsshot.bot.bootstrap import open_store
@@ -27,7 +24,7 @@ from marsshot.bot.journal import Journal
 from marsshot.bot.loop import loop
 from marsshot.bot.price_feed import PriceFeed
 from marsshot.bot.price_judge import last_looks_of
-from marsshot.chaos.delayed_responses import DelayedResponses, SimulatedBinance, SimulatedInbox
+from marsshot.chaos.delayed_responses import DelayedResponses, SimulatedInbox
 from marsshot.chaos.direct_session import DirectSession
 from marsshot.chaos.fault_schedule import FaultSchedule, SimulatedCrash
 from marsshot.chaos.filesystem import SimulatedFilesystem
@@ -36,11 +33,15 @@ from marsshot.chaos.owner import Owner
 from marsshot.chaos.price_lies import PriceLies
 from marsshot.chaos.skewed_clock import SkewedClock
 from marsshot.chaos.spot_prices import SimulatedCoinbase
+from marsshot.chaos.venues import venue_of
+from marsshot.chaos.venues.base import URL
 from marsshot.config.bot_files import BOOK, CONFIG, LAST_SEEN, RESUME
+from marsshot.config.exchanges import ExchangeName
 from marsshot.config.loader import check_settings
 from marsshot.config.settings import Settings
 from marsshot.core.domain import Score, Scoring
 from marsshot.core.errors import StopRequested, TemporaryError
+from marsshot.exchange.base import Exchange
 from marsshot.infra.atomic_files import Disk
 
 TOKENS = ("ADA", "DOT", "LINK", "LTC")
@@ -48,8 +49,6 @@ START = datetime(2021, 2, 15, 21, 0, tzinfo=UTC)
 RECOVERY_PERIOD = timedelta(hours=3)  # at the end nothing goes wrong any more, and all must come right
 CAPITAL = Decimal(1000)
 MAX_CLOCK_ERROR = timedelta(seconds=60)  # by a clock that is further off no daily pass is made
-KEY, SECRET = "k" * 64, "s" * 64
-URL = "http://127.0.0.1:9"
 PRICE_FACTORS = (
     Decimal("0.45"),
     Decimal("0.7"),
@@ -68,19 +67,18 @@ HIGHEST, LOWEST = Decimal(30), Decimal("0.02")
 class Simulation:
     """Everything around the bot, made from one seed."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, exchange: ExchangeName) -> None:
         self.fault_schedule = FaultSchedule(seed)
         self.filesystem = SimulatedFilesystem(self.fault_schedule)
         self.disk = Disk(self.filesystem)
-        self.board = PriceBoard(load_bundled_history(), 0, 0)
+        board = PriceBoard(load_bundled_history(), 0, 0)
         self.end = START + timedelta(hours=self.fault_schedule.choose((8, 20, 30, 54)))
-        self.exchange = Exchange(self._rules(), {"USDT": CAPITAL})
-        self.owner = Owner(self.exchange, self.filesystem, self.board, self.fault_schedule, TOKENS)
+        self.venue = venue_of(exchange, board, self.fault_schedule, TOKENS, CAPITAL)
+        self.owner = Owner(self.venue, self.filesystem, self.fault_schedule, TOKENS)
         self.clock = SkewedClock(START, self.fault_schedule, self._on_clock_advance)
-        api = BinanceApi(self.board, self.exchange, (KEY, SECRET))
         self.price_lies = PriceLies()
-        self.transport = SimulatedTransport(api, self.exchange, self.clock, self.fault_schedule, self.price_lies)
-        self.coinbase_api = CoinbaseApi(self.board, frozenset(self.fault_schedule.choose(((), ("LTC",)))))
+        self.transport = SimulatedTransport(self.venue, self.clock, self.fault_schedule, self.price_lies)
+        self.coinbase_api = CoinbaseApi(board, frozenset(self.fault_schedule.choose(((), ("LTC",)))))
         self.scores: dict[date, dict[str, str | None]] = {}
         self._past_prices: dict[str, list[tuple[datetime, Decimal]]] = {}  # prices of before, and until when they stood
         self.highest_prices: dict[str, Decimal] = {}  # the true price of each token, ever
@@ -130,7 +128,7 @@ class Simulation:
             store=store,
             exchange=exchange,
             coinbase=SimulatedCoinbase(
-                self.coinbase_api, self.board, self.clock, self.fault_schedule, delayed_responses, self.price_lies
+                self.coinbase_api, self.venue, self.clock, self.fault_schedule, delayed_responses, self.price_lies
             ),
             scores=self.score,
             control=ControlFiles(self.settings, self.disk),
@@ -152,11 +150,9 @@ class Simulation:
         if self.fault_schedule.event_counts["disk fault"] > faults:
             self.transport.start_anew()  # a disk that refused may have kept the silence from the next process
 
-    def new_exchange(self) -> SimulatedBinance:
-        """Return Binance as a process of the bot sees it."""
-        session = DirectSession(URL, self.transport.send)
-        keys = {"api_key": KEY, "api_secret": SECRET}
-        return SimulatedBinance(session, self.delayed_responses, base_url=URL, clock=self.clock, **keys)
+    def new_exchange(self) -> Exchange:
+        """Return the exchange as a process of the bot sees it."""
+        return self.venue.connect(DirectSession(URL, self.transport.send), self.delayed_responses, self.clock)
 
     def _has_time_left(self) -> bool:
         return self.clock.true_now < self.end + RECOVERY_PERIOD
@@ -177,9 +173,8 @@ class Simulation:
             "daily_update_hour_utc": self.fault_schedule.choose((0, 0, 4)),
         }
         services = {"coinbase": {"base_url": URL}, "lunarcrush": {"api_key": "lunar", "base_url": URL}}
-        keys = {"api_key": KEY, "api_secret": SECRET, "base_url": URL}
-        content = {"mode": "live", "tokens_daily": list(TOKENS), "strategy": strategy, "binance_api": keys}
-        return check_settings(content | services, Path(CONFIG), {})
+        content = {"mode": "live", "tokens_daily": list(TOKENS), "strategy": strategy}
+        return check_settings(content | services | self.venue.settings(), Path(CONFIG), {})
 
     # ------------------------------------------------------------------ scores
 
@@ -224,7 +219,7 @@ class Simulation:
         self._answer_standstills(now)
         for token in TOKENS:
             if token not in self.redenominated and self.fault_schedule.chance(0.5):
-                price = self.board.price(token, 0) * self.fault_schedule.choose(PRICE_FACTORS)
+                price = self.venue.price(token) * self.fault_schedule.choose(PRICE_FACTORS)
                 self._set_price(token, min(max(price, LOWEST), HIGHEST))
         self.owner.act(now)
         if self.fault_schedule.chance(0.02):
@@ -264,7 +259,7 @@ class Simulation:
                 price = (last[token] / EXCHANGE_RATE).quantize(Decimal("0.0001"))
                 self.fault_schedule.record_event("redenomination", f"{token}, from now on at {price}")
                 self.owner.exchange_coins(token, EXCHANGE_RATE)
-                self.board.set_price(token, format(price, "f"))
+                self.venue.set_price(token, price)
                 self._past_prices.pop(token, None)
                 self.redenominated.add(token)
                 self._unnoticed.add(token)
@@ -273,7 +268,7 @@ class Simulation:
     def _may_be_exchanged(self, token: str, book: dict[str, Any]) -> bool:
         held = book["positions"].get(token)
         under_way = {one["symbol"] for one in book["intents"].values()}
-        largest = self.exchange.pairs[f"{token}USDT"].rules.max_market_quantity
+        largest = self.venue.most_at_once(token)
         return (
             held is not None
             and held["exit_pending"] is None
@@ -282,7 +277,7 @@ class Simulation:
             and token not in (under_way | self.redenominated | book["dust"].keys())
             and token not in {sell["symbol"] for sell in (book["plan"] or {}).get("sells", ()) if not sell["outcome"]}
             and self._is_owners_share_known(token)
-            and not self.exchange.free.get(f"LD{token}")
+            and not self.venue.lent(token)
             and Decimal(held["qty"]) * EXCHANGE_RATE < largest
             and Decimal(held["qty"]) == self.owner.bots_share(token)
         )
@@ -303,34 +298,14 @@ class Simulation:
         """Return the true prices of a token since the bot has last asked for it."""
         asked = self.delayed_responses.asked(token)
         gone = [price for until, price in self._past_prices.get(token, ()) if asked is not None and until > asked]
-        return [*gone, self.board.price(token, 0)]
+        return [*gone, self.venue.price(token)]
 
     def _set_price(self, token: str, price: Decimal) -> None:
         price = price.quantize(Decimal("0.0001"))
         if token in self.highest_prices:
-            self._past_prices.setdefault(token, []).append((self.clock.true_now, self.board.price(token, 0)))
-        self.board.set_price(token, format(price, "f"))
+            self._past_prices.setdefault(token, []).append((self.clock.true_now, self.venue.price(token)))
+        self.venue.set_price(token, price)
         self.highest_prices[token] = max(self.highest_prices.get(token, price), price)
-
-    # ------------------------------------------------------------------ the exchange
-
-    def _rules(self) -> list[PairRules]:
-        coins = (*TOKENS, "BNB")
-        return [self._rules_of(coin) for coin in coins]
-
-    def _rules_of(self, coin: str) -> PairRules:
-        step = self.fault_schedule.choose((Decimal(1), Decimal("0.01"), Decimal("0.001")))
-        return PairRules(
-            symbol=f"{coin}USDT",
-            base=coin,
-            quote="USDT",
-            tick=Decimal("0.0001"),
-            lot_step=step,
-            max_quantity=step * 900_000_000,
-            max_market_quantity=Decimal(self.fault_schedule.choose((150, 3_000_000, 3_000_000))),
-            min_notional=Decimal(self.fault_schedule.choose((5, 10))),
-            legacy_notional=self.fault_schedule.choose((True, False)),
-        )
 
 
 def _score(symbol: str, probability: str | None) -> Score:

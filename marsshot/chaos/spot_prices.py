@@ -11,11 +11,12 @@ from functools import partial
 
 from embedded_market.coinbase.api import CoinbaseApi
 from embedded_market.http_messages import Request
-from embedded_market.market_data.price_board import PriceBoard
 from marsshot.chaos.delayed_responses import DelayedResponses
 from marsshot.chaos.fault_schedule import FaultSchedule
 from marsshot.chaos.price_lies import PriceLies
 from marsshot.chaos.skewed_clock import SkewedClock
+from marsshot.chaos.venues.base import Venue
+from marsshot.config.exchanges import EXCHANGE_FACTS
 from marsshot.market_data.coinbase import (
     MissingPrice,
     MissingPriceReason,
@@ -34,14 +35,15 @@ class SimulatedCoinbase:
     def __init__(
         self,
         api: CoinbaseApi,
-        board: PriceBoard,
+        venue: Venue,
         clock: SkewedClock,
         fault_schedule: FaultSchedule,
         delayed_responses: DelayedResponses,
         price_lies: PriceLies,
     ) -> None:
         self._api = api
-        self._board = board
+        self._venue = venue
+        self._currency = EXCHANGE_FACTS[venue.exchange].currency
         self._clock = clock
         self._faults = fault_schedule
         self._delayed = delayed_responses
@@ -67,15 +69,16 @@ class SimulatedCoinbase:
             if text == IMPLAUSIBLE and not self._price_lies.try_to_lie(asset, "Coinbase", self._clock.true_now):
                 text = None
             if text == IMPLAUSIBLE:
-                text = format(self._board.price(asset, 0).scaleb(self._implausible_exponent(asset)), "f")
+                text = format(self._venue.price(asset).scaleb(self._implausible_exponent(asset)), "f")
             if text is None:
                 return MissingPrice(MissingPriceReason.LATE)
-            body = json.dumps({"data": {"amount": text, "base": asset, "currency": "USD"}}).encode()
-            return read_spot_price(body, asset)
-        request = Request("GET", f"/v2/prices/{asset}-USD/spot", "", {}, b"")
+            body = json.dumps({"data": {"amount": text, "base": asset, "currency": self._currency}}).encode()
+            return read_spot_price(body, asset, self._currency)
+        request = Request("GET", f"/v2/prices/{asset}-{self._currency}/spot", "", {}, b"")
         response = self._api.handle(request, self._clock.true_now.timestamp())
-        is_known = response.status == 200  # noqa: PLR2004
-        return read_spot_price(response.body, asset) if is_known else MissingPrice(MissingPriceReason.UNKNOWN)
+        if response.status != 200:  # noqa: PLR2004
+            return MissingPrice(MissingPriceReason.UNKNOWN)
+        return read_spot_price(response.body, asset, self._currency)
 
     def _implausible_exponent(self, asset: str) -> int:
         """Return how many powers of ten a price is to be off; never nearly as many as the last time."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Callable
 from typing import NamedTuple
 from uuid import UUID
 
@@ -36,11 +37,13 @@ class OrderIdContent(NamedTuple):
     reason: OrderReason | None
 
 
-def new_order_id(operator_id: int, serial: int, reason: OrderReason) -> str:
-    """Return a UUID that was never used."""
+def new_order_id(
+    operator_id: int, serial: int, reason: OrderReason, draw: Callable[[int], int] = secrets.randbits
+) -> str:
+    """Return a UUID that was never used. draw: so many random bits."""
     number = _REASONS.index(reason) if reason in _REASONS else _OTHER_REASON
     told = (serial % (1 << _SERIAL_BITS)) << _REASON_BITS | number
-    content = told << _RANDOM_BITS | secrets.randbits(_RANDOM_BITS)
+    content = told << _RANDOM_BITS | draw(_RANDOM_BITS)
     return str(_uuid(content << _CHECK_BITS | _check(content, operator_id)))
 
 

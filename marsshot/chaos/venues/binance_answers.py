@@ -1,4 +1,4 @@
-"""Error responses of Binance: status, body, headers; and what no answer looks like to a client.
+"""Error responses of Binance: status, body, headers.
 
 Codes and texts are Binance's own (errors.md of its API documentation). Values only.
 """
@@ -6,18 +6,10 @@ Codes and texts are Binance's own (errors.md of its API documentation). Values o
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+
+from marsshot.chaos.venues.base import HttpAnswer
 
 HTML = b"<html><body><h1>503 Service Temporarily Unavailable</h1></body></html>"
-
-
-@dataclass(frozen=True, slots=True)
-class HttpAnswer:
-    """One HTTP response, before `requests` has made an object of it."""
-
-    status: int
-    body: bytes
-    headers: dict[str, str] = field(default_factory=dict)
 
 
 def error_answer(code: int, text: str, status: int = 400, **headers: str) -> HttpAnswer:
@@ -62,4 +54,3 @@ AMBIGUOUS_RESPONSES = (
     error_answer(-1007, "Timeout waiting for response from backend server. Send status unknown.", 504),
     error_answer(-1008, "Server is currently overloaded with other requests. Please try again in a few minutes.", 503),
 )
-CONNECTION_FAILURES = ("time-out", "cut", "truncated")
