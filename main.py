@@ -189,6 +189,8 @@ def _speed(text: str) -> float:
 def _command(chosen: argparse.Namespace, config: Path) -> int:
     settings = read_settings(config)
     refuse_book_left_behind(settings.mode)
+    if settings.money_notice and not getattr(chosen, "json", False):
+        print(catalog_of(settings.language).render(settings.money_notice))  # noqa: T201
 
     def here(work: Callable[[RunningBot], int]) -> int:
         return run_once(settings, config, work, terminal())

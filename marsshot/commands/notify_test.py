@@ -9,7 +9,7 @@ from marsshot.config.settings import NOTIFY_VARIABLE, Settings
 from marsshot.core.catalog import Catalog, LocalizedText
 from marsshot.core.errors import InputError
 from marsshot.monitoring.messages import Message
-from marsshot.monitoring.messenger import send
+from marsshot.monitoring.messenger import message_to_send, send
 
 
 def run_notify_test(settings: Settings) -> int:
@@ -20,7 +20,7 @@ def run_notify_test(settings: Settings) -> int:
     message = Message(title=catalog.text("message.test_title"), body=catalog.text("message.test"), with_chart=True)
     failed = 0
     for number, address in enumerate(settings.message_urls, start=1):
-        (taken,) = send([address], message, settings.file(EQUITY))
+        (taken,) = send([address], message_to_send(message, settings), settings.file(EQUITY))
         failed += not taken
         facts = {"number": number, "scheme": urlsplit(address).scheme}
         print(catalog.text("notify_test.taken" if taken else "notify_test.not_taken", **facts))  # noqa: T201

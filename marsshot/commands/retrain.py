@@ -10,7 +10,7 @@ from pathlib import Path
 from marsshot.config.settings import Settings
 from marsshot.core.catalog import catalog_of
 from marsshot.infra.child_processes import PROJECT, module_environment
-from marsshot.monitoring.messenger import send
+from marsshot.monitoring.messenger import message_to_send, send
 from marsshot.training.retraining import retrain, retraining_message
 
 GIVES_WAY = 19  # the lowest priority that there is: prices and exits go first
@@ -23,7 +23,7 @@ def run_retrain(settings: Settings, config: Path) -> int:
     message = retraining_message(done, catalog_of(settings.language))
     print(message.body, file=sys.stderr if done.exit_code else sys.stdout, flush=True)
     if settings.message_urls:
-        send(settings.message_urls, message, None)
+        send(settings.message_urls, message_to_send(message, settings), None)
     return done.exit_code
 
 

@@ -50,7 +50,7 @@ def running_bot_lines(facts: Mapping[str, Any], catalog: Catalog) -> Iterator[st
 def money_lines(facts: Mapping[str, Any], catalog: Catalog) -> Iterator[str]:
     """Yield the lines about what everything is worth and has gained."""
     quote = facts["quote_asset"]
-    yield catalog.text("status.mode", mode=facts["mode"])
+    yield catalog.text("status.mode", mode=catalog.text(f"mode_name.{facts['mode']}"))
     yield catalog.text(
         "status.equity",
         equity=Decimal(facts["equity"]),

@@ -12,7 +12,9 @@ from typing import Literal, get_args
 from marsshot.core.requests import is_request_id
 from marsshot.infra.atomic_files import BACKUP_ENDING, SCRATCH_ENDING
 
-Mode = Literal["demo", "paper", "live"]
+SettableMode = Literal["demo", "paper", "live"]
+Mode = Literal[SettableMode, "test"]
+"""What config.yaml may say, and `live` at a host whose money is play money: its files are kept apart from real ones."""
 
 CONFIG = "config.yaml"
 PUBLIC_CONFIG = "config.public.yaml"
@@ -57,7 +59,7 @@ _LONGEST_NAME = 200  # bytes: room for the mode's name and for what is put behin
 class BotFile:
     """One file, or folder, of the bot.
 
-    has_mode: demo and paper put their name into it. is_private: made readable by its owner only. is_backed_up: belongs
+    has_mode: all modes but live put their name into it. is_private: readable by its owner only. is_backed_up: belongs
     into an archive of what could not be made again. is_runtime: a run of the program makes it. is_reserved: nothing
     else may be written there, the log for one.
     """
@@ -118,7 +120,7 @@ _BESIDE = (BACKUP_ENDING, SCRATCH_ENDING, LOCK_ENDING)  # what lies beside a fil
 
 
 def file_in_mode(name: str, mode: Mode) -> Path:
-    """Return the path of a file in this mode: demo and paper put their name before the last ending."""
+    """Return the path of a file in this mode: all but live put their name before the last ending."""
     path = Path(name)
     return path if mode == "live" or name in _WITHOUT_MODE else path.with_name(f"{path.stem}.{mode}{path.suffix}")
 
@@ -136,7 +138,7 @@ def request_id_in(name: str, mode: Mode) -> str | None:
 
 
 def in_every_mode(name: str) -> tuple[Path, ...]:
-    """Return the paths that a file has in the three modes, each once."""
+    """Return the paths that a file has in the modes, each once."""
     return tuple(dict.fromkeys(file_in_mode(name, mode) for mode in get_args(Mode)))
 
 

@@ -19,7 +19,8 @@ class ExchangeFacts:
     name: as people call it. quote_assets: what tokens may be bought with, the usual one first; all are worth one unit
     of `currency`, in which prices are compared. pair: how it calls a pair. keys: what trading needs of config.yaml.
     taker_fee: of a market order, for paper mode and the backtest; taken in quote asset, out of the amount of a
-    purchase, or in the asset that is received.
+    purchase, or in the asset that is received. test_hosts: where all money is play money; they have the calls
+    that trade, and no others. hosts_with_own_prices: those of them that do not follow the real market.
     """
 
     name: str
@@ -29,6 +30,8 @@ class ExchangeFacts:
     keys: tuple[str, ...]
     taker_fee: Decimal
     takes_fee_in_quote: bool
+    test_hosts: tuple[str, ...] = ()
+    hosts_with_own_prices: tuple[str, ...] = ()
 
 
 EXCHANGE_FACTS: dict[ExchangeName, ExchangeFacts] = {
@@ -40,6 +43,8 @@ EXCHANGE_FACTS: dict[ExchangeName, ExchangeFacts] = {
         keys=("binance_api.api_key", "binance_api.api_secret"),
         taker_fee=Decimal("0.001"),
         takes_fee_in_quote=False,
+        test_hosts=("demo-api.binance.com", "testnet.binance.vision"),
+        hosts_with_own_prices=("testnet.binance.vision",),
     ),
     "bitvavo": ExchangeFacts(
         name="Bitvavo",

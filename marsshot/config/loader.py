@@ -102,7 +102,9 @@ def read_settings(path: Path, changes: Mapping[str, str] | None = None) -> Setti
 
 def settings_of_text(text: str, path: Path, environment: Mapping[str, str]) -> Settings:
     """Check settings that are in no file yet; path: what faults name. Raises InputError with one line per fault."""
-    return check_settings(_parsed_yaml(text, path), path, environment)
+    settings = check_settings(_parsed_yaml(text, path), path, environment)
+    name_exchange(settings.exchange_facts.name)
+    return settings
 
 
 def language_of(path: Path) -> Language:
@@ -146,9 +148,13 @@ def check_settings(content: object, path: Path, environment: Any) -> Settings:
         settings = Settings.model_validate(content)
     except ValidationError as error:
         faults = fault_lines(error, content) + faults
+    else:
+        if settings.test_host and settings.mode == "paper":
+            faults.append(LocalizedText("fault.config.test_host_in_paper", host=settings.test_host))
     if faults := faults + odd_variables:
         raise InputError(*(LocalizedText("fault.in_file", path=path, fault=line) for line in faults))
-    return settings
+    has_test_money = settings.mode == "live" and settings.test_host
+    return settings.model_copy(update={"mode": "test"}) if has_test_money else settings
 
 
 def _with_secrets_of(environment: Any, content: dict[Any, Any]) -> tuple[dict[Any, Any], list[str]]:

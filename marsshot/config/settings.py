@@ -219,6 +219,13 @@ class BinanceSection(Section):
     data_url: Origin = "https://data-api.binance.vision"  # daily bars, with data_source: binance
 
 
+def _typed_mode(value: object) -> object:
+    """Refuse what no file says: the mode of test money follows from the exchange's host."""
+    if value == "test":
+        raise ValueError
+    return value
+
+
 def _log_file(value: str) -> str:
     if not is_free_name(value):
         raise ValueError(LocalizedText("fault.config.needed.log_file"))
@@ -283,7 +290,7 @@ class StrategySection(LeverSettings, ExitSettings):
 class Settings(Section):
     """The whole of config.yaml."""
 
-    mode: Mode
+    mode: Annotated[Mode, BeforeValidator(_typed_mode)]
     language: Language = "en"
     timezone: Annotated[str, Field(strict=True), AfterValidator(_timezone)] = "UTC"
     exchange: ExchangeName = DEFAULT_EXCHANGE
@@ -316,6 +323,19 @@ class Settings(Section):
             return urls
         chat = f"tgram://{telegram.token.get_secret_value()}/{telegram.chat_id.get_secret_value()}/"
         return (*(url for url in urls if not telegram.is_chat_of(url)), chat)
+
+    @property
+    def test_host(self) -> str:
+        """The host of the exchange that is traded at, where its money is test money; else nothing."""
+        if self.exchange != "binance":
+            return ""
+        host = urlsplit(self.binance_api.base_url).hostname or ""
+        return host if host in EXCHANGE_FACTS[self.exchange].test_hosts else ""
+
+    @property
+    def money_notice(self) -> str:
+        """What every command, page and message says besides, where the money is test money; else nothing."""
+        return LocalizedText("test_money.notice", host=self.test_host) if self.mode == "test" else ""
 
     @property
     def zone(self) -> ZoneInfo:
@@ -405,7 +425,7 @@ class Settings(Section):
         return (names and getattr(names, venue)) or symbol
 
     def file(self, name: str) -> Path:
-        """Return the path of a file this mode writes: demo and paper put their name before the last ending."""
+        """Return the path of a file this mode writes: all but live put their name before the last ending."""
         return file_in_mode(name, self.mode)
 
     @property

@@ -86,6 +86,7 @@ def _template_globals(
         "themes": THEMES,
         "nonce": g.nonce,
         "mode": bot_files.settings.mode,
+        "money_notice": bot_files.settings.money_notice,
         "pages": visible_pages(request_security.server_address),
         "has_token": bool(request_security.server_address.token),
         "is_open": not request_security.server_address.token or request_security.is_logged_in,

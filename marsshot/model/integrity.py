@@ -24,9 +24,9 @@ from marsshot.model.score_scale import table_in
 
 
 def own_or_live_file(settings: Settings, name: str) -> Path:
-    """Return a file of the model that this mode goes by: paper mode takes the live one where it has none of its own."""
+    """Return a file of the model that this mode goes by: paper and test take the live one where they have none."""
     own, live = settings.file(name), Path(name)
-    return live if settings.mode == "paper" and not own.exists() and live.exists() else own
+    return live if settings.mode in {"paper", "test"} and not own.exists() and live.exists() else own
 
 
 def model_error(fault: str, path: Path, **facts: object) -> InputError:

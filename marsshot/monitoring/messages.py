@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
@@ -91,8 +91,9 @@ def _daily(details: Mapping[str, Any], catalog: Catalog) -> Message:
 
 
 def _started(details: Mapping[str, Any], catalog: Catalog) -> Message:
-    facts = {name: details[name] for name in ("mode", "capital", "asset", "positions")}
-    return Message(title=PLAIN_TITLE, body=catalog.text("message.started", **facts))
+    facts = {name: details[name] for name in ("capital", "asset", "positions")}
+    mode = catalog.text(f"mode_name.{details['mode']}")
+    return Message(title=PLAIN_TITLE, body=catalog.text("message.started", mode=mode, **facts))
 
 
 def _control_applied(details: Mapping[str, Any], catalog: Catalog) -> Message:
@@ -158,6 +159,13 @@ def portfolio_value_text(
 def weekly_message(lines: str, catalog: Catalog) -> Message:
     """Return the week's message. lines: as `main.py report --week` prints them."""
     return Message(title=catalog.text("message.weekly_title"), body=lines, with_chart=True)
+
+
+def marked_message(message: Message, catalog: Catalog, *, is_test_money: bool) -> Message:
+    """Return the message as it goes out: its title says so where the money is test money."""
+    if not is_test_money:
+        return message
+    return replace(message, title=catalog.text("test_money.title", title=message.title))
 
 
 def merged_message(messages: list[Message], dropped: int, catalog: Catalog) -> Message:

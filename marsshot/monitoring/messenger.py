@@ -28,6 +28,7 @@ from marsshot.infra.child_processes import module_command, module_environment
 from marsshot.infra.event_log import Secrets, log, log_warning
 from marsshot.monitoring.messages import (
     Message,
+    marked_message,
     merged_message,
     message_of,
     plain_message,
@@ -142,7 +143,7 @@ class Messenger(logging.Handler):
         message = merged_message(messages, dropped, catalog)
         if message.with_chart and (worth := self._worth_text(equity, settings.quote_asset, catalog)):
             message = replace(message, body=f"{message.body}\n\n{worth}")
-        return _Delivery(_without_secrets(message, settings), settings.message_urls, equity)
+        return _Delivery(message_to_send(message, settings), settings.message_urls, equity)
 
     def _weekly_delivery(self, messages: list[Message]) -> _Delivery | None:
         """Return the week's message where it is due after one of these; it counts once a service has taken it."""
@@ -158,7 +159,7 @@ class Messenger(logging.Handler):
             log_warning("weekly.not_made", told, error=type(error).__name__)
             return None
         taken = partial(_remember, memory, day)
-        return _Delivery(_without_secrets(message, settings), settings.message_urls, settings.file(EQUITY), taken)
+        return _Delivery(message_to_send(message, settings), settings.message_urls, settings.file(EQUITY), taken)
 
     @staticmethod
     def _worth_text(path: Path, asset: str, catalog: Catalog) -> str:
@@ -227,8 +228,10 @@ class _Delivery:
         return bool(self._urls) and self.tries < MAX_TRIES
 
 
-def _without_secrets(message: Message, settings: Settings) -> Message:
+def message_to_send(message: Message, settings: Settings) -> Message:
+    """Return a message without secrets; its title says so where the money is test money."""
     secrets = Secrets(settings.secrets)
+    message = marked_message(message, catalog_of(settings.language), is_test_money=bool(settings.money_notice))
     return replace(message, title=secrets.redact(message.title), body=secrets.redact(message.body))
 
 

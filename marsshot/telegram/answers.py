@@ -11,6 +11,7 @@ import pickle
 import signal
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -57,8 +58,16 @@ def current_settings(config: Path, running: str) -> Settings:
 
 
 def answer(settings: Settings, command: ChatCommand, token: str, *, is_question: bool) -> Page:
-    """Return what to tell: what was asked for, what came of it, or what is wrong."""
+    """Return what to tell: what was asked for, what came of it, or what is wrong; first, whether it is test money."""
     catalog = catalog_of(settings.language)
+    page = _page(settings, catalog, command, token, is_question=is_question)
+    if not settings.money_notice:
+        return page
+    first, *others = page.texts
+    return replace(page, texts=(f"{catalog.render(settings.money_notice)}\n\n{first}", *others))
+
+
+def _page(settings: Settings, catalog: Catalog, command: ChatCommand, token: str, *, is_question: bool) -> Page:
     try:
         return _work(settings, catalog, command, is_question=is_question)(token)
     except MarsShotError as error:

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import time
 from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
+from embedded_market import EmbeddedMarket, MarketServer
 from marsshot.commands.setup.dialog import AccountLook, World
 from marsshot.commands.setup.setup import run_setup
 from marsshot.commands.setup.world import Venues
 from marsshot.config.keys_file import keys_beside
 from marsshot.config.loader import read_settings
-from marsshot.config.settings import Settings
+from marsshot.config.settings import SECRET_VARIABLES, Settings
+from marsshot.core import catalog
 from marsshot.core.catalog import Catalog, LocalizedText
 from marsshot.core.errors import InputError, TemporaryError
 from marsshot.monitoring.telegram_api import TelegramRefusedError
@@ -82,8 +87,9 @@ class StubWorld:
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    for name in ("LUNARCRUSH_API_KEY", "BINANCE_API_KEY", "BINANCE_API_SECRET", "MARSSHOT_COMMAND"):
+    for name in (*SECRET_VARIABLES, "MARSSHOT_COMMAND"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setitem(catalog._names, "exchange", "Binance")  # what setup names for its process is this test's alone
     monkeypatch.setattr("marsshot.commands.setup.setup.run_check", lambda settings: 0)
     return tmp_path
 
@@ -93,8 +99,8 @@ def set_up(folder: Path, *typed: object, world: World | None = None) -> tuple[in
     return run_setup(folder / "config.yaml", screen, world or StubWorld()), screen
 
 
-PAPER = ("en", "paper", "2", "binance", "", "1 000,50", "", "Europe/Paris", "yes")
-LIVE = ("", "live", "", "the-key", "the-secret", "binance", "sol, link", "250", "", "", "yes")
+PAPER = ("en", "paper", "", "2", "binance", "", "1 000,50", "", "Europe/Paris", "yes")
+LIVE = ("", "live", "", "", "the-key", "the-secret", "binance", "sol, link", "250", "", "", "yes")
 
 
 def test_from_nothing_to_paper_in_a_few_answers(folder: Path) -> None:
@@ -157,7 +163,7 @@ def test_a_second_run_changes_one_thing_and_nothing_else(folder: Path) -> None:
     set_up(folder, *LIVE)
     before = (folder / "config.yaml").read_text(encoding="utf-8")
     keys = (folder / "keys.env").read_bytes()
-    code, screen = set_up(folder, "7", "300", "", "yes")
+    code, screen = set_up(folder, "8", "300", "", "yes")
     assert code == 0, screen.text
     after = (folder / "config.yaml").read_text(encoding="utf-8")
     changed = [pair for pair in zip(before.splitlines(), after.splitlines(), strict=True) if pair[0] != pair[1]]
@@ -177,13 +183,14 @@ def test_a_second_run_without_a_change_writes_nothing(folder: Path) -> None:
     [
         (("fr ançais",), "one of en, fr is needed"),
         (("en", "money"), "one of demo, paper, live is needed"),
-        (("en", "paper", "5"), "one of USDT"),
-        (("en", "paper", "1", "binance", "SOL, so-l"), "tokens are needed"),
-        (("en", "paper", "1", "binance", "USDT"), "USDT"),
-        (("en", "paper", "1", "binance", "SOL", "a lot"), "an amount above 0"),
-        (("en", "paper", "1", "binance", "SOL", "-5"), "an amount above 0"),
-        (("en", "paper", "1", "binance", "SOL", "1,000"), "an amount above 0"),
-        (("en", "paper", "1", "binance", "SOL", "100", "", "Mars/Olympus"), "a time zone's name"),
+        (("en", "paper", "kraken"), "one of binance, bitvavo is needed"),
+        (("en", "paper", "1", "5"), "one of USDT"),
+        (("en", "paper", "", "1", "binance", "SOL, so-l"), "tokens are needed"),
+        (("en", "paper", "", "1", "binance", "USDT"), "USDT"),
+        (("en", "paper", "", "1", "binance", "SOL", "a lot"), "an amount above 0"),
+        (("en", "paper", "", "1", "binance", "SOL", "-5"), "an amount above 0"),
+        (("en", "paper", "", "1", "binance", "SOL", "1,000"), "an amount above 0"),
+        (("en", "paper", "", "1", "binance", "SOL", "100", "", "Mars/Olympus"), "a time zone's name"),
     ],
 )
 def test_what_cannot_be_is_told_and_asked_again(folder: Path, wrong: tuple[str, ...], told: str) -> None:
@@ -193,7 +200,7 @@ def test_what_cannot_be_is_told_and_asked_again(folder: Path, wrong: tuple[str, 
 
 
 def test_more_than_the_account_has_is_asked_again(folder: Path) -> None:
-    answers = [*LIVE[:7], "501", "500", "", "", "yes"]
+    answers = [*LIVE[:8], "501", "500", "", "", "yes"]
     code, screen = set_up(folder, *answers)
     assert code == 0
     assert "500.00 USDT free" in screen.text
@@ -201,7 +208,7 @@ def test_more_than_the_account_has_is_asked_again(folder: Path) -> None:
 
 
 def test_without_a_network_the_tokens_are_asked_again(folder: Path) -> None:
-    code, screen = set_up(folder, *PAPER[:5], "SOL", *PAPER[5:], world=StubWorld(()))
+    code, screen = set_up(folder, *PAPER[:6], "SOL", *PAPER[6:], world=StubWorld(()))
     assert (code, "could not be asked now" in screen.text) == (0, True)
     assert read_settings(folder / "config.yaml").tokens_daily == ("SOL",)
 
@@ -209,7 +216,7 @@ def test_without_a_network_the_tokens_are_asked_again(folder: Path) -> None:
 def test_telegram_is_found_by_the_first_message(folder: Path) -> None:
     set_up(folder, *PAPER)
     wrong = TOKEN.replace("A", "B")
-    code, screen = set_up(folder, "7", "no token", wrong, TOKEN, "", "", "yes", "", "yes")
+    code, screen = set_up(folder, "8", "no token", wrong, TOKEN, "", "", "yes", "", "yes")
     assert code == 0, screen.text
     assert "Nobody has written to @my_mars_bot yet" in screen.text
     assert "Zoé has written" in screen.text
@@ -220,7 +227,7 @@ def test_telegram_is_found_by_the_first_message(folder: Path) -> None:
 
 def test_telegram_may_be_left_for_later(folder: Path) -> None:
     set_up(folder, *PAPER)
-    assert set_up(folder, "7", TOKEN, "later", "", "yes")[0] == 0
+    assert set_up(folder, "8", TOKEN, "later", "", "yes")[0] == 0
     assert keys_beside(folder / "keys.env") == {"TELEGRAM_TOKEN": TOKEN}
 
 
@@ -289,7 +296,7 @@ def test_a_key_that_may_not_do_its_work_is_asked_again(
     secret = harness.market.api_secret
     typed = harness.market.api_key
     trouble(harness)
-    code, screen = set_up(harness.folder, "4", typed, secret, world=Venues())
+    code, screen = set_up(harness.folder, "5", typed, secret, world=Venues())
     assert (code, told in screen.text) == (1, True), screen.text
     assert not (harness.folder / "keys.env").exists()
 
@@ -297,8 +304,109 @@ def test_a_key_that_may_not_do_its_work_is_asked_again(
 def test_a_key_that_may_is_taken_and_told(harness: ProcessHarness) -> None:
     grant(harness)
     code, screen = set_up(
-        harness.folder, "4", harness.market.api_key, harness.market.api_secret, "", "yes", world=Venues()
+        harness.folder, "5", harness.market.api_key, harness.market.api_secret, "", "yes", world=Venues()
     )
     assert code == 0, screen.text
     assert "may trade, may not withdraw, works from your addresses only" in screen.text
     assert os.stat(harness.folder / "keys.env").st_mode & 0o077 == 0
+
+
+# --------------------------------------------------------------------------- at Bitvavo
+
+EURO = ("en", "live", "2", "the-key", "the-secret", "bitvavo", "sol, link", "250", "", "", "yes")
+
+
+def test_another_exchange_brings_its_money_and_its_keys(folder: Path) -> None:
+    code, screen = set_up(folder, *EURO)
+    assert code == 0, screen.text
+    settings = read_settings(folder / "config.yaml")
+    assert (settings.exchange, settings.quote_asset, settings.data_source) == ("bitvavo", "EUR", "bitvavo")
+    assert "Bitvavo" in screen.text
+    assert "key and the secret of Binance" not in screen.text
+    assert "How much EUR may it use?" in screen.text
+    assert keys_beside(folder / "keys.env") == {"BITVAVO_API_KEY": "the-key", "BITVAVO_API_SECRET": "the-secret"}
+
+
+def test_the_same_exchange_again_leaves_its_money_as_it_is(folder: Path) -> None:
+    set_up(folder, *PAPER)
+    assert set_up(folder, "3", "binance", "", "yes")[0] == 0
+    assert read_settings(folder / "config.yaml").quote_asset == "USDC"
+    assert set_up(folder, "3", "bitvavo", "", "yes")[0] == 0
+    assert read_settings(folder / "config.yaml").quote_asset == "EUR"
+    assert set_up(folder, "3", "1", "", "yes")[0] == 0
+    assert read_settings(folder / "config.yaml").quote_asset == "USDT"
+
+
+@pytest.mark.parametrize(("free", "taken"), [("250.129", "250.12"), ("1000", "1000.0"), ("0", "1000.0")])
+def test_without_an_answer_the_capital_is_not_more_than_what_is_free(folder: Path, free: str, taken: str) -> None:
+    code, screen = set_up(folder, *EURO[:7], "", "", "", "yes", world=StubWorld(free=free))
+    assert code == 0, screen.text
+    assert f"{Decimal(free).quantize(Decimal('0.01')):,} EUR free" in screen.text
+    assert read_settings(folder / "config.yaml").strategy.capital_initial == Decimal(taken)
+
+
+def test_at_the_host_of_test_money_the_first_line_says_so(folder: Path) -> None:
+    text = SHIPPED.replace("mode: demo", "mode: live").replace(
+        "https://api.binance.com", "https://demo-api.binance.com"
+    )
+    (folder / "config.yaml").write_text(text, encoding="utf-8")
+    _, screen = set_up(folder)
+    assert screen.lines[0].startswith("TEST MONEY")
+    assert " 2 mode: live" in screen.text
+
+
+@pytest.fixture
+def at_bitvavo(harness: ProcessHarness) -> ProcessHarness:
+    harness.config |= {"exchange": "bitvavo", "bitvavo": {"base_url": harness.url}}
+    harness.write_config()
+    harness.market.bitvavo.engine.free.update(EUR=Decimal(300))
+    return harness
+
+
+@pytest.mark.parametrize(
+    ("rights", "code", "told"),
+    [
+        ({"view", "trade"}, 0, "the answer shows no right to withdraw; Bitvavo does not tell whether it works from"),
+        ({"view", "trade", "withdraw"}, 0, "the answer shows a right to withdraw"),
+        ({"view"}, 1, "no right to trade"),
+        ({"trade"}, 1, "View"),
+    ],
+)
+def test_what_bitvavo_tells_of_the_key_is_told_at_once(
+    at_bitvavo: ProcessHarness, rights: set[str], code: int, told: str
+) -> None:
+    at_bitvavo.market.bitvavo.rights = rights
+    typed = (at_bitvavo.market.api_key, at_bitvavo.market.api_secret)
+    found, screen = set_up(at_bitvavo.folder, "4", *typed, "", "yes", world=Venues())
+    assert found == code, screen.text
+    assert told in screen.text
+    if code == 0:
+        assert "300.00 EUR free" in screen.text
+        assert "Bitvavo key: " in screen.text
+        assert "First order" not in screen.text, "that is check's to say"
+
+
+def test_a_key_that_bitvavo_does_not_know_is_asked_again(at_bitvavo: ProcessHarness) -> None:
+    code, screen = set_up(at_bitvavo.folder, "4", "another", "secret", world=Venues())
+    assert code == 1
+    assert "look at the key at Bitvavo" in screen.text
+    assert not (at_bitvavo.folder / "keys.env").exists()
+
+
+# --------------------------------------------------------------------------- which tokens
+
+
+@pytest.mark.parametrize(("exchange", "quote"), [("binance", "USDT"), ("bitvavo", "EUR")])
+def test_the_most_traded_tokens_of_the_exchange_are_suggested_where_coinbase_agrees(
+    folder: Path, exchange: str, quote: str
+) -> None:
+    market = EmbeddedMarket(clock=time.time, shift_days=(datetime.now(UTC).date() - date(2021, 8, 20)).days)
+    market.set_coinbase_price("SOL", "1")
+    with MarketServer(market) as server:
+        text = re.sub(r'"https://[a-z.-]+"', f'"{server.url}"', SHIPPED)
+        text = text.replace("exchange: binance", f"exchange: {exchange}").replace("USDT\n", f"{quote}\n")
+        (folder / "config.yaml").write_text(text, encoding="utf-8")
+        found = Venues().tokens(read_settings(folder / "config.yaml"), Catalog("en"))
+    assert {"BTC", "ETH", "ADA"} <= set(found)
+    assert "SOL" not in found
+    assert market.requests["binance" if exchange == "bitvavo" else "bitvavo"] == 0

@@ -55,7 +55,7 @@ ALLOWED = {
     },
     "marsshot/market_data/bar_cache.py": {"_parse": "bytes of a cache file"},
     "marsshot/commands/paper_setup/liquid_tokens.py": {
-        "candidates": "the name of an asset",
+        "coins_of_their_own": "the name of an asset",
         "_is_derived": "the name of an asset",
         "": "a list of names",
     },

@@ -68,12 +68,13 @@ def _findings(settings: Settings, catalog: Catalog, *, ask_all: bool) -> Iterato
         "config",
         catalog.text(
             "check.config_well",
-            mode=settings.mode,
+            mode=catalog.text(f"mode_name.{settings.mode}"),
             count=tokens,
             quote=settings.quote_asset,
             source=settings.source_name,
         ),
     )
+    yield from _money(settings, catalog)
     missing = settings.empty_keys(*required_keys(settings))
     yield _keys(settings, missing, catalog)
     yield _guarded("folder", lambda: _folder(settings, catalog), catalog)
@@ -89,6 +90,17 @@ def _findings(settings: Settings, catalog: Catalog, *, ask_all: bool) -> Iterato
         yield from telegram_findings(settings, catalog)
         yield model.result()
     yield from _thresholds(settings, catalog)
+
+
+def _money(settings: Settings, catalog: Catalog) -> Iterator[Finding]:
+    """Yield that it is test money, and what is another thing with it; nothing where money is real."""
+    if not settings.money_notice:
+        return
+    subject, notice = catalog.text("subject.money"), catalog.render(settings.money_notice)
+    yield Finding(Level.NOTE, subject, notice, catalog.text("test_money.left_out"))
+    has_own_prices = settings.test_host in settings.exchange_facts.hosts_with_own_prices
+    for key in ("own_prices", "resets") if has_own_prices else ("resets",):
+        yield Finding(Level.NOTE, subject, catalog.text(f"test_money.{key}"))
 
 
 def _good(catalog: Catalog, subject: str, text: str) -> Finding:

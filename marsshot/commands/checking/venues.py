@@ -14,7 +14,7 @@ from marsshot.bot.bootstrap import exchange_of
 from marsshot.bot.environment import Environment
 from marsshot.commands.checking.findings import Finding, Level
 from marsshot.commands.checking.histories import Histories, fetch_last_closes
-from marsshot.commands.setup.api_key import key_findings
+from marsshot.commands.setup.api_key import further_findings, key_findings
 from marsshot.config.settings import Settings
 from marsshot.core.catalog import Catalog
 from marsshot.core.domain import EXACT, ONE, ZERO, Account, Book, TradingRules
@@ -69,8 +69,9 @@ def venue_findings(
             if settings.mode != "paper":
                 account, finding = _account(exchange, settings, catalog)
                 yield finding
-            if settings.mode == "live":
+            if settings.mode in {"live", "test"}:
                 yield from key_findings(settings, environment.clock, catalog)
+                yield from further_findings(settings, environment.clock, catalog)
             rules = exchange.trading_rules([settings.pair(token) for token in tokens])
             prices = exchange.prices([settings.pair(token) for token in tokens])
             quotes, rate = _quotes(tokens, settings, exchange)

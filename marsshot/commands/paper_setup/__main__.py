@@ -18,7 +18,7 @@ from pathlib import Path
 from rich.console import Console
 
 from marsshot.commands.paper_setup.settings_file import paper_config
-from marsshot.commands.paper_setup.token_search import search_tokens
+from marsshot.commands.paper_setup.token_search import listed_at_binance, search_tokens
 from marsshot.config.bot_files import CONFIG, MODEL, TRAINING_DATA, file_in_mode, report_path
 from marsshot.config.loader import localized_error, read_settings
 from marsshot.config.settings import Settings
@@ -67,7 +67,7 @@ def _settings(clock: Clock, console: Console) -> Settings:
     if not is_new:
         return settings
     catalog = Catalog(settings.language)
-    tokens = search_tokens(public, settings, clock, console)
+    tokens = search_tokens(listed_at_binance(public, settings.quote_asset), settings, clock, console)
     text = Path(CONFIG).read_text(encoding="utf-8")
     day = clock.now().date()
     replace_file(PAPER_CONFIG, paper_config(text, tokens, day, settings.binance_api.data_url).encode())

@@ -32,11 +32,16 @@ _NAMED = frozenset(
 
 def candidates(rows: Iterable[Mapping[str, Any]], quote: str) -> list[str]:
     """Return the assets of exchangeInfo's rows that trade against this quote and are coins of their own."""
-    assets = {
+    return coins_of_their_own(
         str(row.get("baseAsset"))
         for row in rows
         if row.get("quoteAsset") == quote and row.get("status") == "TRADING" and row.get("isSpotTradingAllowed", True)
-    }
+    )
+
+
+def coins_of_their_own(listed: Iterable[str]) -> list[str]:
+    """Return those of the assets that do not only follow another's price, as far as names tell."""
+    assets = set(listed)
     return sorted(one for one in assets if re.fullmatch(r"[A-Z0-9]{1,20}", one) and not _is_derived(one, assets))
 
 

@@ -1,6 +1,8 @@
-"""Asks Binance's public data which tokens are traded most, under a progress bar."""
+"""Asks public data which tokens are traded most, under a progress bar."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 from rich.console import Console
@@ -18,12 +20,19 @@ from marsshot.market_data.daily_bar_sources import open_source, source_kind
 MIN_TOKENS = 5
 
 
-def search_tokens(public: BinancePublic, settings: Settings, clock: Clock, console: Console) -> list[str]:
-    """Return the most traded tokens. Their bars are the ones that training needs: they stay in the cache."""
-    catalog = Catalog(settings.language)
+def listed_at_binance(public: BinancePublic, quote: str) -> list[str]:
+    """Return the coins that trade against this quote. Raises SourceRefusedError or TemporaryError."""
     info = public.content("/api/v3/exchangeInfo", {"symbolStatus": "TRADING", "showPermissionSets": "false"})
     rows = info.get("symbols") if isinstance(info, dict) else None
-    names = candidates((row for row in rows or () if isinstance(row, dict)), settings.quote_asset)
+    return candidates((row for row in rows or () if isinstance(row, dict)), quote)
+
+
+def search_tokens(names: Sequence[str], settings: Settings, clock: Clock, console: Console) -> list[str]:
+    """Return the most traded of these coins. Their bars are the ones that training needs: they stay in the cache.
+
+    Raises TemporaryError where too few have any.
+    """
+    catalog = Catalog(settings.language)
     source = open_source(settings, clock, lambda line: console.print(catalog.render(line), highlight=False))
     coins = {name: source_kind(settings).coin(settings, name) for name in names}
     days = max(settings.training.days, MIN_DAYS)

@@ -32,7 +32,7 @@ def run_recover(settings: Settings, *, assume_yes: bool, days: int = 0) -> int:
     catalog, disk = Catalog(settings.language), Disk()
     if settings.mode == "paper":
         raise InputError(LocalizedText("recover.paper"))
-    if settings.mode == "live" and (missing := settings.missing_keys(*settings.exchange_facts.keys)):
+    if settings.mode != "demo" and (missing := settings.missing_keys(*settings.exchange_facts.keys)):
         raise InputError(*missing)
     check_folder(settings.file(BOOK))
     with (

@@ -1,4 +1,4 @@
-"""What `main.py check` and `setup` ask of the key, and what else one exchange alone has. Sends no order."""
+"""What `main.py check` and `setup` ask of the key, and what else check asks at one exchange alone. Sends no order."""
 
 from __future__ import annotations
 
@@ -14,17 +14,21 @@ from marsshot.infra.clock import Clock
 
 if TYPE_CHECKING:
     from marsshot.exchange.binance.exchange import BinanceExchange
+    from marsshot.exchange.bitvavo.exchange import BitvavoExchange
 
 
 def key_findings(settings: Settings, clock: Clock, catalog: Catalog) -> Iterator[Finding]:
     """Yield what the key may do at the exchange of the settings."""
     if settings.exchange == "bitvavo":
-        yield from _at_bitvavo(settings, clock, catalog)
+        yield _key_of_bitvavo(bitvavo_of(settings, clock, lambda: settings.bitvavo.operator_id), catalog)
+    elif settings.mode == "test":  # its host does not have the call that tells
+        text = catalog.text("check.key_of_test_money", host=settings.test_host)
+        yield Finding(Level.NOTE, catalog.text("subject.key"), text, catalog.text("check.key_of_test_money_remedy"))
     else:
-        yield key_finding(binance_of(settings, clock), catalog)
+        yield _key_of_binance(binance_of(settings, clock), catalog)
 
 
-def key_finding(binance: BinanceExchange, catalog: Catalog) -> Finding:
+def _key_of_binance(binance: BinanceExchange, catalog: Catalog) -> Finding:
     """Tell what the key may do; where Binance does not say, that is told, and is no fault."""
     subject = catalog.text("subject.key")
     try:
@@ -46,27 +50,36 @@ def key_finding(binance: BinanceExchange, catalog: Catalog) -> Finding:
     return Finding(Level.GOOD, subject, catalog.text("check.key_well"))
 
 
-def _at_bitvavo(settings: Settings, clock: Clock, catalog: Catalog) -> Iterator[Finding]:
-    """Tell what the answer shows of the key, coins that are bound, and what only a first order with a real key shows.
+def _key_of_bitvavo(bitvavo: BitvavoExchange, catalog: Catalog) -> Finding:
+    """Tell what the answer shows of the key.
 
     Whether `capabilities` are the key's or the account's, nobody has published: a right to withdraw is a note.
     """
-    subject, bitvavo = catalog.text("subject.key"), bitvavo_of(settings, clock, lambda: settings.bitvavo.operator_id)
+    subject = catalog.text("subject.key")
     try:
         capabilities = bitvavo.capabilities()
-        staked = bitvavo.staked()
     except MarsShotError as error:
         text = catalog.render(error.message)
-        yield Finding(Level.BAD, subject, text, catalog.text("check.account_remedy.bitvavo"))
-        return
+        return Finding(Level.BAD, subject, text, catalog.text("check.account_remedy.bitvavo"))
     if not {"buy", "sell"} <= capabilities:
         text = catalog.text("check.bitvavo.no_trade")
-        yield Finding(Level.BAD, subject, text, catalog.text("check.bitvavo.no_trade_remedy"))
-    elif capabilities & {"withdrawCrypto", "withdrawFiat"}:
+        return Finding(Level.BAD, subject, text, catalog.text("check.bitvavo.no_trade_remedy"))
+    if capabilities & {"withdrawCrypto", "withdrawFiat"}:
         text = catalog.text("check.bitvavo.withdraws")
-        yield Finding(Level.NOTE, subject, text, catalog.text("check.bitvavo.withdraws_remedy"))
-    else:
-        yield Finding(Level.GOOD, subject, catalog.text("check.bitvavo.key_well"))
+        return Finding(Level.NOTE, subject, text, catalog.text("check.bitvavo.withdraws_remedy"))
+    return Finding(Level.GOOD, subject, catalog.text("check.bitvavo.key_well"))
+
+
+def further_findings(settings: Settings, clock: Clock, catalog: Catalog) -> Iterator[Finding]:
+    """Yield what else one exchange has: coins that are bound, and what only a first order with a real key shows."""
+    if settings.exchange != "bitvavo":
+        return
+    try:
+        staked = bitvavo_of(settings, clock, lambda: settings.bitvavo.operator_id).staked()
+    except MarsShotError as error:
+        text = catalog.render(error.message)
+        yield Finding(Level.BAD, catalog.text("subject.account"), text, catalog.text("check.account_remedy.bitvavo"))
+        return
     if bound := sorted(token for token in settings.tokens_daily if settings.exchange_asset(token) in staked):
         text = catalog.text("check.bitvavo.staked", tokens=tuple(bound))
         yield Finding(Level.NOTE, catalog.text("subject.account"), text, catalog.text("check.bitvavo.staked_remedy"))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal
 from typing import Protocol
 
 from marsshot.commands.checking.findings import Finding, Level
@@ -15,10 +15,12 @@ from marsshot.commands.setup.draft import Answer, Draft
 from marsshot.commands.setup.steps import STEPS, Look, Step, has_demo_tokens
 from marsshot.config.settings import Settings
 from marsshot.core.catalog import Catalog
+from marsshot.core.domain import ZERO
 from marsshot.core.errors import InputError, MarsShotError
 from marsshot.monitoring.telegram_api import TelegramRefusedError
 
 _YES = {"y", "yes"}
+CENT = Decimal("0.01")
 
 
 class Screen(Protocol):
@@ -78,6 +80,7 @@ class Dialog:
 
     def ask_all(self) -> None:
         """Ask every question that the answers before it leave to ask."""
+        self._say_whose_money()
         self._say("setup.first")
         for step in STEPS:
             if step.applies(self.draft.settings):
@@ -85,6 +88,7 @@ class Dialog:
 
     def ask_some(self) -> None:
         """Show what is there, and ask the questions that the owner picks, until he is content."""
+        self._say_whose_money()
         while True:
             offered = [step for step in STEPS if step.applies(self.draft.settings)]
             self._say("setup.again")
@@ -97,6 +101,10 @@ class Dialog:
                 self._ask(offered[int(typed) - 1])
             else:
                 self._say("setup.needed.number", last=str(len(offered)))
+
+    def _say_whose_money(self) -> None:
+        if self.draft.settings.money_notice:
+            self._screen.say(self.catalog.render(self.draft.settings.money_notice))
 
     def is_confirmed(self) -> bool:
         """Show what would be written, and return whether the owner wants that; False where nothing would."""
@@ -119,19 +127,35 @@ class Dialog:
         """Ask until there is an answer that holds; nothing typed leaves what is there."""
         self._screen.say("")
         self._say(f"setup.ask.{step.name}", quote=self.draft.settings.quote_asset)
+        if step.look is Look.FREE and self._free is not None:
+            self._say("setup.free_now", free=self._free, quote=self.draft.settings.quote_asset)
         for number, choice in enumerate(step.choices, 1):
             key = f"setup.choice.{step.name}.{choice}"
             self._say(key if self.catalog.has_key(key) else "setup.choice.plain", number=str(number), choice=choice)
         while True:
             typed = self._typed(step)
             if not any(one.strip() for one in typed):
-                if step.look is not Look.TOKENS or not has_demo_tokens(self.draft.settings):
+                default = self._default(step)
+                if default is None:
                     return
-                typed = self._suggested()
-                if not typed:
-                    continue
-            if self._take(step, typed):
+                typed = default
+            if typed and self._take(step, typed):
                 return
+
+    def _default(self, step: Step) -> Sequence[str] | None:
+        """Return what stands for an answer where nothing is typed; None: what is there. Empty: it could not be had."""
+        if step.look is Look.TOKENS and has_demo_tokens(self.draft.settings):
+            return self._suggested()
+        if step.look is Look.FREE and self._most_capital < self.draft.settings.strategy.capital_initial:
+            return [f"{self._most_capital:f}"]
+        return None
+
+    @property
+    def _most_capital(self) -> Decimal:
+        """What is set now, or what the account has free where that is less, and anything."""
+        now = self.draft.settings.strategy.capital_initial
+        free = (self._free or ZERO).quantize(CENT, ROUND_DOWN)
+        return free if 0 < free < now else now
 
     def _typed(self, step: Step) -> Sequence[str]:
         if step.hidden:
@@ -146,7 +170,7 @@ class Dialog:
             if not typed:
                 return False
         try:
-            answer = step.parse(typed)
+            answer = step.settled(self.draft.settings, step.parse(typed))
             draft = self.draft.answered(answer)
         except ValueError as error:
             self._screen.say(self.catalog.render(error.args[0] if error.args else str(error)))
@@ -219,7 +243,7 @@ class Dialog:
         return self.catalog.text(f"setup.name.{step.name}")
 
     def _shown(self, step: Step) -> object:
-        return step.shown(self.draft.settings)
+        return self._most_capital if step.look is Look.FREE else step.shown(self.draft.settings)
 
     def _say(self, key: str, /, **values: object) -> None:
         self._screen.say(self.catalog.text(key, **values))

@@ -15,9 +15,9 @@ from typing import get_args
 from marsshot.bot.environment import DEMO_TOKENS
 from marsshot.commands.setup.config_text import quoted_text, token_list
 from marsshot.commands.setup.draft import Answer
-from marsshot.config.bot_files import Mode
+from marsshot.config.bot_files import SettableMode
 from marsshot.config.data_sources import DataSource
-from marsshot.config.exchanges import EXCHANGE_FACTS
+from marsshot.config.exchanges import EXCHANGE_FACTS, ExchangeName
 from marsshot.config.settings import Settings, plain_secret
 from marsshot.core.catalog import LANGUAGES, LocalizedText
 
@@ -29,6 +29,7 @@ class Look(Enum):
 
     ACCOUNT = "account"  # what the key may do, and what is free
     TOKENS = "tokens"  # which are traded most, at a price that the venues agree on
+    FREE = "free"  # nothing more: what the account had free when its key was asked
     CHAT = "chat"  # who has written to the bot at Telegram
 
 
@@ -37,7 +38,8 @@ class Step:
     """One question. parse: what was typed to what changes; raises ValueError that says what is needed.
 
     hidden: the names of what is typed unseen, in place of one line that is shown. choices: the answers, where they are
-    few; a number stands for one as well. shown: the present value.
+    few; a number stands for one as well. shown: the present value. settled: the answer with what else it brings, beside
+    what is set now.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Step:
     choices: tuple[str, ...] = ()
     hidden: tuple[str, ...] = ()
     look: Look | None = None
+    settled: Callable[[Settings, Answer], Answer] = lambda _settings, answer: answer
 
 
 def _choice(key: str, choices: tuple[str, ...]) -> Callable[[Sequence[str]], Answer]:
@@ -62,6 +65,13 @@ def _choice(key: str, choices: tuple[str, ...]) -> Callable[[Sequence[str]], Ans
         return Answer({key: found[0]})
 
     return parse
+
+
+def _with_its_currency(settings: Settings, answer: Answer) -> Answer:
+    """Return the answer to which exchange, with that one's usual currency where it is another exchange than now."""
+    chosen = answer.settings["exchange"]
+    quote = next(facts.quote_assets[0] for name, facts in EXCHANGE_FACTS.items() if name == chosen)
+    return answer if chosen == settings.exchange else Answer({**answer.settings, "quote_asset": quote})
 
 
 def _timezone(typed: Sequence[str]) -> Answer:
@@ -115,11 +125,25 @@ def has_demo_tokens(settings: Settings) -> bool:
 
 
 def _is_live(settings: Settings) -> bool:
-    return settings.mode == "live"
+    return settings.mode in {"live", "test"}
 
 
 def _is_real(settings: Settings) -> bool:
     return settings.mode != "demo"
+
+
+def _keys_step(name: str, exchange: ExchangeName, *variables: str) -> Step:
+    """Return the question for the keys of an exchange."""
+    return Step(
+        name=name,
+        parse=_secrets(*variables),
+        shown=lambda settings: LocalizedText(
+            "setup.missing" if settings.empty_keys(*EXCHANGE_FACTS[exchange].keys) else "setup.there"
+        ),
+        applies=lambda settings: _is_live(settings) and settings.exchange == exchange,
+        hidden=("key", "secret"),
+        look=Look.ACCOUNT,
+    )
 
 
 STEPS = (
@@ -131,27 +155,27 @@ STEPS = (
     ),
     Step(
         name="mode",
-        parse=_choice("mode", get_args(Mode)),
-        shown=lambda settings: settings.mode,
-        choices=get_args(Mode),
+        parse=_choice("mode", get_args(SettableMode)),
+        shown=lambda settings: "live" if settings.mode == "test" else settings.mode,
+        choices=get_args(SettableMode),
+    ),
+    Step(
+        name="exchange",
+        parse=_choice("exchange", get_args(ExchangeName)),
+        shown=lambda settings: settings.exchange,
+        applies=_is_real,
+        choices=get_args(ExchangeName),
+        settled=_with_its_currency,
     ),
     Step(
         name="quote",
         parse=_choice("quote_asset", EXCHANGE_FACTS["binance"].quote_assets),
         shown=lambda settings: settings.quote_asset,
-        applies=_is_real,
+        applies=lambda settings: _is_real(settings) and settings.exchange == "binance",
         choices=EXCHANGE_FACTS["binance"].quote_assets,
     ),
-    Step(
-        name="keys",
-        parse=_secrets("BINANCE_API_KEY", "BINANCE_API_SECRET"),
-        shown=lambda settings: LocalizedText(
-            "setup.missing" if settings.empty_keys("binance_api.api_key", "binance_api.api_secret") else "setup.there"
-        ),
-        applies=_is_live,
-        hidden=("key", "secret"),
-        look=Look.ACCOUNT,
-    ),
+    _keys_step("keys", "binance", "BINANCE_API_KEY", "BINANCE_API_SECRET"),
+    _keys_step("bitvavo_keys", "bitvavo", "BITVAVO_API_KEY", "BITVAVO_API_SECRET"),
     Step(
         name="source",
         parse=_choice("data_source", get_args(DataSource)),
@@ -179,6 +203,7 @@ STEPS = (
         name="capital",
         parse=_capital,
         shown=lambda settings: settings.strategy.capital_initial,
+        look=Look.FREE,
     ),
     Step(
         name="telegram",

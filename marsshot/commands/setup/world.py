@@ -11,11 +11,12 @@ from decimal import Decimal
 
 from rich.console import Console
 
-from marsshot.bot.bootstrap import binance_of
+from marsshot.bot.bootstrap import bitvavo_of, exchange_of
 from marsshot.commands.checking.findings import Finding, Level
 from marsshot.commands.checking.venues import account_finding
-from marsshot.commands.paper_setup.token_search import search_tokens
-from marsshot.commands.setup.api_key import key_finding
+from marsshot.commands.paper_setup.liquid_tokens import coins_of_their_own
+from marsshot.commands.paper_setup.token_search import listed_at_binance, search_tokens
+from marsshot.commands.setup.api_key import key_findings
 from marsshot.commands.setup.dialog import AccountLook
 from marsshot.config.settings import Settings
 from marsshot.core.catalog import Catalog
@@ -34,25 +35,29 @@ class Venues:
 
     def account(self, settings: Settings, catalog: Catalog) -> AccountLook:
         """Return what the key may do, and what is free. Raises TemporaryError where that cannot be had now."""
-        binance = binance_of(settings, SystemClock())
+        clock = SystemClock()
         try:
-            account = binance.account()
+            account = exchange_of(settings, clock).account()
         except TemporaryError:
             raise
         except MarsShotError as error:
-            told, remedy = catalog.render(error.message), catalog.text("check.account_remedy.binance")
+            told, remedy = catalog.render(error.message), catalog.text(f"check.account_remedy.{settings.exchange}")
             return AccountLook([Finding(Level.BAD, catalog.text("subject.account"), told, remedy)])
-        findings = [account_finding(account, settings, catalog), key_finding(binance, catalog)]
+        findings = [account_finding(account, settings, catalog), *key_findings(settings, clock, catalog)]
         return AccountLook(findings, account.free.get(settings.quote_asset, Decimal(0)))
 
     def tokens(self, settings: Settings, catalog: Catalog) -> Sequence[str]:
-        """Return the most traded tokens whose price Coinbase and Binance agree on. Raises TemporaryError."""
-        public, clock = BinancePublic(settings.binance_api.data_url), SystemClock()
-        by_bars = settings.model_copy(update={"data_source": "binance", "mode": "paper"})
-        found = search_tokens(public, by_bars, clock, Console())
-        coinbase = Coinbase(settings.coinbase.base_url)
+        """Return the tokens most traded at the exchange whose price Coinbase agrees with. Raises TemporaryError."""
+        clock = SystemClock()
+        by_bars = settings.model_copy(update={"data_source": settings.exchange, "mode": "paper"})
+        if settings.exchange == "bitvavo":
+            names = coins_of_their_own(bitvavo_of(by_bars, clock, lambda: 0).tokens_for(settings.quote_asset))
+        else:
+            names = listed_at_binance(BinancePublic(settings.binance_api.data_url), settings.quote_asset)
+        found = search_tokens(names, by_bars, clock, Console())
+        coinbase = Coinbase(settings.coinbase.base_url, currency=settings.exchange_facts.currency)
         try:
-            quotes, _ = fetch_prices_for_symbols(found, by_bars, coinbase, binance_of(by_bars, clock))
+            quotes, _ = fetch_prices_for_symbols(found, by_bars, coinbase, exchange_of(by_bars, clock))
         finally:
             coinbase.close()
         return [token for token in found if quotes[token].agrees][:SUGGESTED]

@@ -146,6 +146,11 @@ class BitvavoExchange:
                 raise
             return {}
 
+    def tokens_for(self, quote: str) -> list[str]:
+        """Return the tokens that are traded for this currency now. Raises TemporaryError."""
+        rules = read_rules(self._connection.read("markets"))
+        return [one.base_asset for one in rules.values() if one.tradable and one.quote_asset == quote]
+
     # ------------------------------------------------------------------ account and orders
 
     def account(self) -> Account:

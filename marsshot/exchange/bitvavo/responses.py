@@ -82,15 +82,15 @@ def read_capabilities(answer: Any) -> frozenset[str]:
     return frozenset(names)
 
 
-def read_rules(answer: Any, pairs: Collection[str]) -> dict[str, TradingRules]:
-    """Read the markets; one whose row is half is not tradable. Raises TemporaryError."""
+def read_rules(answer: Any, pairs: Collection[str] | None = None) -> dict[str, TradingRules]:
+    """Read the markets, or these of them; one whose row is half is not tradable. Raises TemporaryError."""
     rows = [answer] if isinstance(answer, dict) else answer
     if not isinstance(rows, list) or (rows and not any(isinstance(row, dict) for row in rows)):
         raise TemporaryError(LocalizedText("fault.exchange.odd_rules"))
     rules: dict[str, TradingRules] = {}
     for row in rows:
         market = row.get("market") if isinstance(row, dict) else None
-        if not isinstance(market, str) or market not in pairs:
+        if not isinstance(market, str) or (pairs is not None and market not in pairs):
             continue
         try:
             rules[market] = trading_rules_of(row)
