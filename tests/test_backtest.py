@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 import backtest
-from marsshot.backtesting.history.market_history import read_dataset
 from marsshot.training import forest_search
 from tests.helpers.backtest_builders import CONFIG, FIRST, LAST, TIGHT_RULES, save_forest
 
@@ -25,7 +24,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(forest_search, "SEARCH_TREES", 4)
     monkeypatch.setattr(forest_search, "FINAL_TREES", 12)
-    save_forest(read_dataset(None, None, None, None), FIRST, tmp_path / "model.pkl")
+    save_forest(tmp_path / "model.pkl")
     shutil.copy(CONFIG, tmp_path / "config.yaml")
     return tmp_path
 

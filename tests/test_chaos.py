@@ -51,6 +51,7 @@ def test_a_seed_is_a_run_that_can_be_had_again(exchange: ExchangeName) -> None:
     assert any(line.startswith("death") for line in one.timeline)
 
 
+@pytest.mark.slow
 def test_the_runs_see_every_kind_of_trouble() -> None:
     tally = chaos.Tally()
     for seed in range(60, 75):

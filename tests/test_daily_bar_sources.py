@@ -90,6 +90,7 @@ def test_both_sources_tell_the_same_prices_and_volumes(harness: Harness, monkeyp
     assert klines[SOCIAL].isna().all().all() and not lunarcrush[SOCIAL].isna().any().any()
 
 
+@pytest.mark.slow
 def test_from_data_to_a_score_without_a_key(harness: Harness, capsys: pytest.CaptureFixture[str]) -> None:
     assert build_csv.main([]) == 0
     assert (

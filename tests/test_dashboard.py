@@ -67,6 +67,7 @@ def test_it_serves_until_ctrl_c() -> None:
         assert process.wait(10) == 0
 
 
+@pytest.mark.slow
 def test_with_a_token_it_asks_for_it() -> None:
     with served(**{TOKEN_VARIABLE: TOKEN}) as (_, port, said):
         assert TOKEN not in said

@@ -230,6 +230,7 @@ def test_the_daemon_by_the_side_of_other_commands(harness: ProcessHarness) -> No
     assert_files_are_for_their_owner_and_hold_no_secret(harness)
 
 
+@pytest.mark.slow
 def test_a_daemon_that_is_stopped_while_it_scores_leaves_nothing_behind(harness: ProcessHarness) -> None:
     harness.write_model()
     harness.market.latency["lunarcrush"] = 30.0
@@ -247,6 +248,7 @@ def test_a_daemon_that_is_stopped_while_it_scores_leaves_nothing_behind(harness:
     assert harness.book()["plan"] is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", [["status"], ["check"]])
 def test_a_reader_that_has_heard_enough_is_no_trouble(harness: ProcessHarness, command: list[str]) -> None:
     """Such as `python main.py status | head -3`."""

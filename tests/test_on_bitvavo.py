@@ -76,6 +76,7 @@ def test_without_a_rate_the_closes_are_not_compared_and_the_token_is_bought(harn
     assert len(harness.market.bitvavo.engine.orders) == 1
 
 
+@pytest.mark.slow
 def test_another_coin_of_the_name_is_found_out_in_dollars(harness: ProcessHarness) -> None:
     harness.market.set_price("ADA", "50")
     a_day(harness)
@@ -103,6 +104,7 @@ def test_check_tells_of_the_account_the_key_and_the_first_order(harness: Process
     assert "Binance" not in out
 
 
+@pytest.mark.slow
 def test_check_says_what_the_key_lacks(harness: ProcessHarness) -> None:
     harness.market.bitvavo.rights.discard("trade")
     code, out, _ = harness.run("check")
@@ -140,6 +142,7 @@ def test_recover_asks_which_bot_it_is_for_where_several_have_traded(harness: Pro
     assert "77" in error
 
 
+@pytest.mark.slow
 def test_paper_takes_the_fee_out_of_the_amount(harness: ProcessHarness) -> None:
     harness.config["mode"] = "paper"
     harness.write_config()

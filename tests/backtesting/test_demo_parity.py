@@ -11,7 +11,6 @@ import pytest
 import yaml
 
 import main
-from marsshot.backtesting.history.market_history import read_dataset
 from marsshot.backtesting.scoring.daily_scores import DailyScores, full_feature_table, score_days
 from marsshot.backtesting.simulation.engine import run
 from marsshot.bot import environment
@@ -32,7 +31,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     content = yaml.safe_load(CONFIG.read_text())
     content["strategy"] |= {key.removeprefix("strategy."): yaml.safe_load(value) for key, value in TIGHT_RULES.items()}
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(content))
-    save_forest(read_dataset(None, None, None, None), FIRST, tmp_path / "model.demo.pkl")
+    save_forest(tmp_path / "model.demo.pkl")
     return tmp_path
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from marsshot.backtesting.sweep import parse_grid, sweep
 from marsshot.training.dask_cluster import cluster_threads, send_code
 from tests.helpers.backtest_builders import CONFIG, random_scores, synthetic_request, write_synthetic_bars
@@ -13,6 +15,7 @@ from tests.training.test_dask_cluster import scheduler, workers
 __all__ = ["scheduler"]
 
 
+@pytest.mark.slow
 def test_a_sweep_on_a_cluster_is_the_sweep_on_this_machine(scheduler: str, tmp_path: Path) -> None:
     backtest_request = synthetic_request(write_synthetic_bars(tmp_path, 3, hourly=True), buy_threshold="0.5")
     scores = random_scores(backtest_request, 3)

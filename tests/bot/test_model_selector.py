@@ -284,6 +284,7 @@ def test_the_life_of_the_scoring_process(real_time: Settings) -> None:
     assert not process.busy
 
 
+@pytest.mark.slow
 def test_a_refused_key_is_told_without_loading_what_refuses_it(harness: TradingHarness) -> None:
     write_model("0.8")
     with MarketServer(EmbeddedMarket(clock=time.time, lunarcrush_key="another")) as server:

@@ -208,6 +208,7 @@ def test_two_sell_alls_at_once_sell_once_and_both_tell(harness: ProcessHarness, 
     assert harness.traded() == ["SELL ADA"]
 
 
+@pytest.mark.slow
 def test_a_bot_that_dies_in_the_middle_is_stood_in_for(harness: ProcessHarness, daemon: Any, command: Any) -> None:
     harness.market.binance.account.on_order = daemon.kill  # after Binance has the order, before the bot has the answer
     answer = command("sell-all", "--yes")

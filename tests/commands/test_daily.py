@@ -125,6 +125,7 @@ def test_intraday_leaves_the_check_to_the_running_bot(harness: ProcessHarness, d
     )
 
 
+@pytest.mark.slow
 def test_without_a_bot_both_do_the_work_themselves(harness: ProcessHarness) -> None:
     assert harness.run("intraday")[0] == 0
     assert harness.run("daily")[0] == 0

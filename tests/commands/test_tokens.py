@@ -137,6 +137,7 @@ def test_a_running_bot_sells_and_the_command_shows_it(harness: ProcessHarness, d
     assert waiting(harness) == []
 
 
+@pytest.mark.slow
 def test_a_bot_that_dies_in_the_middle_is_stood_in_for(harness: ProcessHarness, daemon: Any, command: Any) -> None:
     harness.market.binance.account.on_order = daemon.kill  # after Binance has the order, before the bot has the answer
     code, out = command("sell", "ADA", "--yes")

@@ -184,12 +184,14 @@ def test_the_bot_reads_and_takes_away_what_its_buttons_ask_for() -> None:
     assert list(Path("control").iterdir()) == []
 
 
+@pytest.mark.slow
 def test_it_reads_why_the_bot_paused_and_can_resume() -> None:
     bot(PAUSE)
     assert "coins are missing" in visit(f"{PAGES}; {PRESS.format(action='resume')}")
     assert not Path("control/PAUSE.paper").exists()
 
 
+@pytest.mark.slow
 def test_the_bot_adds_its_reason_to_a_pause_of_the_dashboards_and_ends_it() -> None:
     visit(PRESS.format(action="pause"))
     bot(PAUSE)
@@ -198,6 +200,7 @@ def test_the_bot_adds_its_reason_to_a_pause_of_the_dashboards_and_ends_it() -> N
     assert not Path("control/PAUSE.paper").exists()
 
 
+@pytest.mark.slow
 def test_a_pause_that_the_owner_made_by_hand_is_told_where_it_cannot_be_ended() -> None:
     Path("PAUSE.paper").touch()
     assert "PAUSE.paper" in visit(PRESS.format(action="resume"))

@@ -66,6 +66,7 @@ def folder(lived: tuple[Path, str], tmp_path: Path) -> Iterator[Path]:
         yield tmp_path
 
 
+@pytest.mark.slow
 def test_in_french_everything_that_is_shown_is_french(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shipped = (ROOT / "config.yaml").read_text()
     (folder / "config.yaml").write_text(shipped.replace("language: en", "language: fr"))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from datetime import date
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from sklearn.ensemble import RandomForestClassifier
 
-from marsshot.backtesting.history.market_history import Dataset
+from marsshot.backtesting.history.market_history import Dataset, read_dataset
 from marsshot.backtesting.request import BacktestRequest, read_request
 from marsshot.backtesting.scoring.daily_scores import DailyScores, full_feature_table, score_days
 from marsshot.backtesting.scoring.walk_forward import training_rows_known_on
@@ -40,10 +41,15 @@ def forest_of(dataset: Dataset, day: date) -> RandomForestClassifier:
     return forest.fit(rows[list(FEATURES)], rows["label"])
 
 
-def save_forest(dataset: Dataset, day: date, path: Path) -> None:
-    """Write such a forest as model.pkl with the facts that a backtest asks for."""
-    known = str(date.fromordinal(day.toordinal() - 3))
-    save_model(forest_of(dataset, day), {"last_date": known, "label": {"shift_days": 2}}, path)
+def save_forest(path: Path) -> None:
+    """Write the forest of the bundled history up to FIRST as model.pkl, with the facts that a backtest asks for."""
+    known = str(date.fromordinal(FIRST.toordinal() - 3))
+    save_model(_bundled_forest(), {"last_date": known, "label": {"shift_days": 2}}, path)
+
+
+@cache
+def _bundled_forest() -> RandomForestClassifier:
+    return forest_of(read_dataset(None, None, None, None), FIRST)
 
 
 def bundled_request(**changes: Any) -> BacktestRequest:

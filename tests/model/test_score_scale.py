@@ -35,6 +35,7 @@ def test_ranks_keep_the_order_and_stay_between_0_and_1(scores: list[float], one:
     assert 0 <= rank_of(low, table) <= rank_of(high, table) <= 1
 
 
+@pytest.mark.slow
 @given(st.lists(SCORES, min_size=200, max_size=300, unique=True), SCORES)
 def test_a_rank_is_near_the_share_that_was_counted(scores: list[float], one: float) -> None:
     counted = sum(score < one for score in scores) / len(scores)

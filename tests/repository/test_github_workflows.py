@@ -194,6 +194,7 @@ def test_the_pipeline_trains_hands_out_and_commits(checkout: Path, market: Marke
     assert not again.failed and "The repository has this model already." in again.output
 
 
+@pytest.mark.slow
 def test_a_model_that_is_not_good_enough_is_handed_out_all_the_same(checkout: Path, market: MarketProcess) -> None:
     (checkout / "model.pkl").write_text("the old one")
     (checkout / "train_model.py").write_text(GATE)

@@ -138,6 +138,7 @@ def test_a_lost_worker_ends_the_run_with_one_line(place: Path, scheduler: str) -
     assert Path("model.pkl").read_text() == "the old one"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("at_start", "has"),
     [(WITHOUT_SCIKIT_LEARN, "has no scikit-learn"), (WITH_ANOTHER_SCIKIT_LEARN, "has scikit-learn 0.1")],
@@ -154,6 +155,7 @@ def test_a_worker_that_would_give_other_numbers_is_refused(
     assert "pip install -r requirements/distributed.txt" in str(caught.value)
 
 
+@pytest.mark.slow
 def test_a_scheduler_without_workers_is_refused(scheduler: str) -> None:
     with pytest.raises(ClusterError, match="has no workers; start some: dask worker"), cluster_threads(scheduler):
         pass

@@ -109,6 +109,7 @@ def test_a_larger_atr_never_lowers_a_score() -> None:
 # ------------------------------------------------------------------------------------------ training with them
 
 
+@pytest.mark.slow
 def test_a_model_can_be_loaded_and_scores_on_both_scales() -> None:
     rows = market()
     told = trained(rows)
@@ -124,6 +125,7 @@ def test_a_model_can_be_loaded_and_scores_on_both_scales() -> None:
     assert hit_bands(model, "rank") and not hit_bands(model, "raw")
 
 
+@pytest.mark.slow
 def test_the_ranks_of_the_hold_out_go_by_scores_from_before_it() -> None:
     told = trained(market())
     thresholds = {row["threshold"]: row for row in told["hold_out"]["thresholds"]}
@@ -157,6 +159,7 @@ def test_a_planted_signal_is_an_edge() -> None:
     assert verdict["edge"] is True and {"above.atr_alone", "top_tenth"} <= {one["kind"] for one in verdict["reasons"]}
 
 
+@pytest.mark.slow
 def test_the_relative_label_has_its_own_verdict() -> None:
     told = trained(market(), label="relative")
     assert told["label"] == {"kind": "relative", "shift_days": 7}
