@@ -25,8 +25,9 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from marsshot.commands.script import run_script
+from marsshot.commands.script import count_reader, read_arguments, run_script
 from marsshot.config.bot_files import BACKTEST_FOLDER, CONFIG
+from marsshot.core.catalog import Catalog, LocalizedText, catalog_of
 from marsshot.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -45,42 +46,48 @@ if TYPE_CHECKING:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the script; return its exit code."""
-    return run_script("backtest.py", _run, _arguments(argv))
+    return run_script("backtest.py", _run, read_arguments(argv, _parser))
 
 
-def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="backtest.py", description="The same bot over recorded history.")
-    add = parser.add_argument
-    add("--config", type=Path, default=Path(CONFIG), help="settings (default: config.yaml)")
-    add("--from", dest="first", metavar="DATE", type=_date, help="first day (default: once there is a model's worth)")
-    add("--to", dest="last", metavar="DATE", type=_date, help="last day (default: the last on record)")
-    add("--data", type=Path, help="daily bars, or a folder of daily and intraday bars (default: the bundled history)")
-    add("--source", choices=["binance"], help="fetch the bars: binance, without a key (default: the last 90 days)")
-    add("--tokens", help="tokens to trade: ADA,DOT, or all, or training (training_tokens); default: tokens_daily")
-    add("--rules", type=Path, help="a recorded exchangeInfo of Binance (default: plausible rules)")
-    add("--model", type=Path, help="a model trained on days before the span (default: train as the days go by)")
-    add("--retrain-days", type=_count, default=30, help="days between two trainings (default: 30)")
-    add("--tries", type=_count, default=4, help="settings of the forest tried in each search (default: 4)")
-    add("--seeds", type=_count, default=1, help="how often to draw the models anew, for the spread (default: 1)")
-    add("--set", dest="changes", metavar="KEY=VALUE", action="append", default=[], help="a setting to change")
-    add("--sweep", metavar="KEY=VALUES", action="append", default=[], help="values to try: 0.3,0.4,0.5 or 0.6:0.9:0.05")
-    add("--jobs", type=_count, default=os.cpu_count() or 1, help="processor cores to use (default: all)")
-    add("--scheduler", help="Dask scheduler to spread a sweep over, such as tcp://10.0.0.5:8786")
-    add("--output", type=Path, help="folder to write to (default: backtest)")
-    return parser.parse_args(argv)
+def _parser(catalog: Catalog) -> argparse.ArgumentParser:
+    def text(option: str) -> str:
+        return catalog.text(f"script.backtest.{option}")
+
+    def metavar(name: str) -> str:
+        return catalog.text(f"script.metavar.{name}")
+
+    parser = argparse.ArgumentParser(prog="backtest.py", description=text("description"))
+    add, day, count = parser.add_argument, _date_reader(catalog), count_reader(catalog)
+    path, number, setting = metavar("path"), metavar("number"), metavar("setting")
+    add("--config", metavar=path, type=Path, default=Path(CONFIG), help=catalog.text("script.config"))
+    add("--from", dest="first", metavar=metavar("date"), type=day, help=text("first"))
+    add("--to", dest="last", metavar=metavar("date"), type=day, help=text("last"))
+    add("--data", metavar=path, type=Path, help=text("data"))
+    add("--source", choices=["binance"], help=text("source"))
+    add("--tokens", metavar=metavar("tokens"), help=text("tokens"))
+    add("--rules", metavar=path, type=Path, help=text("rules"))
+    add("--model", metavar=path, type=Path, help=text("model"))
+    add("--retrain-days", metavar=number, type=count, default=30, help=text("retrain_days"))
+    add("--tries", metavar=number, type=count, default=4, help=text("tries"))
+    add("--seeds", metavar=number, type=count, default=1, help=text("seeds"))
+    add("--set", dest="changes", metavar=setting, action="append", default=[], help=text("set"))
+    add("--sweep", metavar=metavar("values"), action="append", default=[], help=text("sweep"))
+    add("--jobs", metavar=number, type=count, default=os.cpu_count() or 1, help=catalog.text("script.jobs"))
+    add("--scheduler", metavar=metavar("address"), help=text("scheduler"))
+    add("--output", metavar=metavar("folder"), type=Path, help=text("output"))
+    return parser
 
 
-def _date(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no date such as 2021-12-31") from None
+def _date_reader(catalog: Catalog) -> Callable[[str], date]:
+    """Return what reads the date of an option."""
 
+    def day(text: str) -> date:
+        try:
+            return date.fromisoformat(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(catalog.text("script.needed.date", given=text)) from None
 
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not allowed; it must be 1 or more")
-    return int(text)
+    return day
 
 
 def _run(arguments: argparse.Namespace) -> None:
@@ -91,15 +98,16 @@ def _run(arguments: argparse.Namespace) -> None:
     from marsshot.backtesting.scoring.daily_scores import full_feature_table  # noqa: PLC0415
     from marsshot.backtesting.scoring.walk_forward import SEED  # noqa: PLC0415
     from marsshot.backtesting.seeds import run_draws  # noqa: PLC0415 - --help needs none of it
+    from marsshot.config.loader import language_of  # noqa: PLC0415
 
-    console = Console()
+    console, catalog = Console(), catalog_of(language_of(arguments.config))
     arguments.output = arguments.output or Path(BACKTEST_FOLDER)
     _check_output(arguments.output)
     _check_seeds(arguments)
     changes = dict(_pair(text, "--set") for text in arguments.changes)
     request = read_request(
         arguments.config,
-        fetch=_fetcher(console) if arguments.source else None,
+        fetch=_fetcher(console, catalog) if arguments.source else None,
         changes={**changes, "data_source": arguments.source} if arguments.source else changes,
         tokens=arguments.tokens,
         data=arguments.data,
@@ -110,38 +118,49 @@ def _run(arguments: argparse.Namespace) -> None:
     grid = _grid(arguments, changes)
     table = full_feature_table(request.dataset)
     if grid is not None:
-        scores, _, _ = _scores(request, table, arguments, SEED)
-        _sweep(request, scores, grid, arguments, console)
+        scores, _, _ = _scores(request, table, arguments, SEED, catalog)
+        _sweep(request, scores, grid, arguments, console, catalog)
         return
 
     def run_one(seed: int) -> BacktestResult:
-        scores, model, trainings = _scores(request, table, arguments, seed)
-        with _day_bar(f"draw {seed}" if arguments.seeds > 1 else "run", request.span) as on_day:
+        scores, model, trainings = _scores(request, table, arguments, seed, catalog)
+        with _day_bar("run", seed if arguments.seeds > 1 else None, request.span, catalog) as on_day:
             return run_backtest(request, scores, model, trainings, on_day)
 
     seeds = range(SEED, SEED + arguments.seeds)
     found = with_lever_effects(run_draws(seeds, run_one) if len(seeds) > 1 else run_one(SEED))
-    print_summary(found, console)
-    _print_written(write_result(found, arguments.output), console)
+    print_summary(found, console, catalog)
+    _print_written(write_result(found, arguments.output, catalog), console, catalog)
 
 
 @contextmanager
-def _day_bar(what: str, span: tuple[date, date]) -> Iterator[Callable[[date], None]]:
-    """Show a bar with the date on a terminal, for the block; yield what hears of each day."""
+def _day_bar(
+    what: str, draw: int | None, span: tuple[date, date], catalog: Catalog
+) -> Iterator[Callable[[date], None]]:
+    """Show a bar with the date on a terminal, for the block; yield what hears of each day.
+
+    what: the end of a key under `backtest.progress`. draw: the seed, where there are several.
+    """
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
 
     console, (first, last) = Console(stderr=True), span
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task(f"{what}, {first}", total=(last - first).days + 1)
+        name = catalog.text(f"backtest.progress.{what}")
+        if draw is not None:
+            name = catalog.text("backtest.progress.of_draw", what=name, seed=draw)
+        task = progress.add_task(
+            catalog.text("backtest.progress.day", what=name, day=first), total=(last - first).days + 1
+        )
 
         def on_day(day: date) -> None:
-            progress.update(task, completed=(day - first).days + 1, description=f"{what}, {day}")
+            told = catalog.text("backtest.progress.day", what=name, day=day)
+            progress.update(task, completed=(day - first).days + 1, description=told)
 
         yield on_day
 
 
-def _fetcher(console: Console) -> FetchHistory:
+def _fetcher(console: Console, catalog: Catalog) -> FetchHistory:
     """Return what fetches bars under a progress bar, and tells what could not be had."""
     from rich.progress import Progress  # noqa: PLC0415
 
@@ -154,17 +173,18 @@ def _fetcher(console: Console) -> FetchHistory:
 
     def show(what: str, done: int, total: int) -> None:
         if what not in tasks:
-            tasks[what] = progress.add_task(what, total=total)
+            tasks[what] = progress.add_task(catalog.render(what), total=total)
         progress.update(tasks[what], completed=done)
 
     def dataset(settings: Settings, wanted: Wanted) -> Dataset:
         def tell(line: str) -> None:
-            progress.console.print(line, markup=False, highlight=False, soft_wrap=True)
+            progress.console.print(catalog.render(line), markup=False, highlight=False, soft_wrap=True)
 
         with progress:
             found, left_out = BinanceHistory(settings, clock, tell, show).dataset(wanted)
         for line in left_out.values():
-            console.print(f"left out: {line}", markup=False, highlight=False, soft_wrap=True)
+            told = catalog.text("backtest.left_out", why=line)
+            console.print(told, markup=False, highlight=False, soft_wrap=True)
         return found
 
     return FetchHistory(clock.now().date(), dataset)
@@ -173,29 +193,29 @@ def _fetcher(console: Console) -> FetchHistory:
 def _check_output(folder: Path) -> None:
     """Refuse a folder that cannot be written before minutes are spent. Raises InputError."""
     if folder.exists() and not folder.is_dir():
-        raise InputError(f"--output: {folder} is a file; name a folder")
+        raise InputError(LocalizedText("backtest.fault.output_is_file", folder=folder))
     parent = folder if folder.exists() else folder.absolute().parent
     if not parent.is_dir() or not os.access(parent, os.W_OK):
-        raise InputError(f"--output: nothing can be written in {parent}; make the folder first")
+        raise InputError(LocalizedText("script.fault.no_folder", folder=parent))
 
 
 def _check_seeds(arguments: argparse.Namespace) -> None:
     """Refuse several draws where there is nothing to draw. Raises InputError."""
     if arguments.seeds > 1 and arguments.model is not None:
-        raise InputError("--seeds: draws the models of the walk anew; leave --model out")
+        raise InputError(LocalizedText("backtest.fault.seeds_and_model"))
     if arguments.seeds > 1 and arguments.sweep:
-        raise InputError("--seeds: is not for a sweep; take --sweep out, or --seeds")
+        raise InputError(LocalizedText("backtest.fault.seeds_and_sweep"))
 
 
 def _pair(text: str, option: str) -> tuple[str, str]:
     key, equals, value = text.partition("=")
     if not (key and equals and value):
-        raise InputError(f"{option} {text}: the form is {option} strategy.stop_loss_pct=0.4")
+        raise InputError(LocalizedText("backtest.fault.no_pair", option=option, given=text))
     return key.strip(), value.strip()
 
 
 def _scores(
-    request: BacktestRequest, table: pd.DataFrame, arguments: argparse.Namespace, seed: int
+    request: BacktestRequest, table: pd.DataFrame, arguments: argparse.Namespace, seed: int, catalog: Catalog
 ) -> tuple[DailyScores, str, list[Training]]:
     """Return the scores of all days of the span, what gave them in words, and the trainings. Raises InputError."""
     from marsshot.backtesting.scoring.daily_scores import DailyScores, refuse_overlap, score_days  # noqa: PLC0415
@@ -213,7 +233,7 @@ def _scores(
         refuse_unscaled(arguments.model, model.facts, scale)
         refuse_overlap(model, str(arguments.model), request.first)
         days = score_days(table, tokens, *request.span, model, scale)
-        return DailyScores(days), f"the fixed model {arguments.model}", []
+        return DailyScores(days), LocalizedText("backtest.scores.fixed", path=str(arguments.model)), []
     recipe = RECIPES[request.settings.training.recipe]
     plan = WalkForwardPlan(
         training=request.settings.training,
@@ -224,22 +244,22 @@ def _scores(
         scale=scale,
         seed=seed,
     )
-    with _day_bar(f"training, draw {seed}" if arguments.seeds > 1 else "training", request.span) as on_day:
+    with _day_bar("training", seed if arguments.seeds > 1 else None, request.span, catalog) as on_day:
 
         def tell(training: Training) -> None:
             on_day(training.day)
-            _print_training(training)
+            _print_training(training, catalog)
 
         days, trainings = walk_forward(table, tokens, request.training_tokens, request.span, plan, tell)
-    name = f"models trained every {plan.retrain_days} days on what was known then"
-    return DailyScores(days), name, trainings
+    return DailyScores(days), LocalizedText("backtest.scores.walk", days=plan.retrain_days), trainings
 
 
-def _print_training(training: Training) -> None:
+def _print_training(training: Training, catalog: Catalog) -> None:
     if sys.stderr.isatty():
         return  # there a bar is shown
-    searched = ", parameters searched" if training.parameters_searched else ""
-    sys.stderr.write(f"{training.day}: trained on {training.rows} rows up to {training.last_close}{searched}\n")
+    key = "backtest.trained_and_searched" if training.parameters_searched else "backtest.trained"
+    told = catalog.text(key, day=training.day, rows=training.rows, last=training.last_close)
+    sys.stderr.write(f"{told}\n")
 
 
 def _grid(arguments: argparse.Namespace, changes: Mapping[str, str]) -> Grid | None:
@@ -248,13 +268,18 @@ def _grid(arguments: argparse.Namespace, changes: Mapping[str, str]) -> Grid | N
 
     if not arguments.sweep:
         if arguments.scheduler:
-            raise InputError("--scheduler: is for a sweep; name what to try with --sweep")
+            raise InputError(LocalizedText("backtest.fault.scheduler"))
         return None
     return parse_grid([_pair(text, "--sweep") for text in arguments.sweep], arguments.config, changes)
 
 
 def _sweep(
-    request: BacktestRequest, scores: DailyScores, grid: Grid, arguments: argparse.Namespace, console: Console
+    request: BacktestRequest,
+    scores: DailyScores,
+    grid: Grid,
+    arguments: argparse.Namespace,
+    console: Console,
+    catalog: Catalog,
 ) -> None:
     from marsshot.backtesting.reports.output_files import write_sweep  # noqa: PLC0415
     from marsshot.backtesting.sweep import show_sweep, sweep  # noqa: PLC0415
@@ -264,12 +289,13 @@ def _sweep(
         if workers is not None:
             send_code(Path(__file__).parent)
         found = sweep(request, scores, grid, arguments.jobs if workers is None else workers)
-    show_sweep(found, console)
-    _print_written(write_sweep(found, arguments.output), console)
+    show_sweep(found, console, catalog)
+    _print_written(write_sweep(found, arguments.output, catalog), console, catalog)
 
 
-def _print_written(paths: Sequence[Path], console: Console) -> None:
-    console.print(f"Written: {', '.join(str(path) for path in paths)}", highlight=False, soft_wrap=True)
+def _print_written(paths: Sequence[Path], console: Console, catalog: Catalog) -> None:
+    told = catalog.text("backtest.written", paths=tuple(str(path) for path in paths))
+    console.print(told, markup=False, highlight=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

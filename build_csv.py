@@ -30,12 +30,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.text import Text
 
-from marsshot.commands.script import run_script
+from marsshot.commands.script import read_arguments, run_script
 from marsshot.config.bot_files import CONFIG, TRAINING_DATA
 from marsshot.config.data_sources import SOURCE_FACTS
-from marsshot.core.catalog import LocalizedText
+from marsshot.core.catalog import Catalog, LocalizedText, catalog_of
 from marsshot.core.errors import InputError, MarsShotError
-from marsshot.core.wording import counted
 from marsshot.infra.atomic_files import replace_file
 from marsshot.infra.csv_text import csv_text
 from marsshot.market_data.bar_cache import DailyBars
@@ -49,12 +48,23 @@ if TYPE_CHECKING:
 MARKET = ("BTC", "ETH")  # their daily changes are features of every token
 MIN_TOKENS = 5  # with fewer left of those that were asked for nothing worth its name is learnt
 DAYS_ALLOWED = (36, 5000)
-CACHE_NOTE = "what was fetched is kept and not asked for again"
-_MINUTE = "%Y-%m-%d %H:%M UTC"
 
 
 class NothingToWriteError(MarsShotError):
-    """The history that training needs could not be had. No file was touched."""
+    """The history that training needs could not be had. No file was touched. left_out: the tokens without, and why."""
+
+    def __init__(self, message: str, left_out: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self._left_out = left_out
+
+    def __str__(self) -> str:
+        """Return the lines."""
+        return "\n".join(self.faults)
+
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """The message, and a line for each token that was left out."""
+        return (self.message, *self._left_out)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +98,9 @@ def fetch_histories(
         elif isinstance(answer, QuotaSpentError):
             raise answer
         elif symbol in MARKET:
-            raise NothingToWriteError(f"{answer}; without {symbol} no row can be made, try again later")
+            raise NothingToWriteError(LocalizedText("history.fault.market", why=answer.message, symbol=symbol))
         else:
-            (left_out if isinstance(answer, NotTrackedError | UnusableBarsError) else missing)[symbol] = str(answer)
+            (left_out if isinstance(answer, NotTrackedError | UnusableBarsError) else missing)[symbol] = answer.message
     return Histories(fetched, left_out, missing)
 
 
@@ -100,7 +110,7 @@ def training_rows(
     shift_days: int,
     threshold: Decimal,
     absent: Collection[str] = (),
-) -> tuple[pd.DataFrame, list[str]]:
+) -> tuple[pd.DataFrame, list[LocalizedText]]:
     """Return the rows of the training file, and lines that say what was left out and what has gaps.
 
     absent: the columns that the source has none of.
@@ -111,16 +121,20 @@ def training_rows(
     days = sum(len(bars.days) for bars in wanted.values())
     notes = []
     if days > len(table):
-        notes.append(f"{days - len(table)} days left out: a price is missing or zero")
-    if holes := [f"{symbol} {missing}" for symbol, bars in wanted.items() if (missing := _missing_days(bars))]:
-        notes.append(f"days that the source has not, between others that it has: {', '.join(holes)}")
+        notes.append(LocalizedText("history.no_price", count=days - len(table)))
+    if holes := {symbol: missing for symbol, bars in wanted.items() if (missing := _missing_days(bars))}:
+        notes.append(LocalizedText("history.holes", tokens=_counted(holes)))
     if len(table) > len(rows):
-        notes.append(f"{len(table) - len(rows)} days left out: the close {shift_days} days later is not known")
+        notes.append(LocalizedText("history.no_label", count=len(table) - len(rows), days=shift_days))
     features = features_in(FEATURES, absent)
     gaps = (~has_features(rows, features)).sum()
-    if empty := [f"{name} {gaps[name]}" for name in features if gaps[name]]:
-        notes.append(f"rows with an empty cell, which training leaves out: {', '.join(empty)}")
+    if empty := {name: int(gaps[name]) for name in features if gaps[name]}:
+        notes.append(LocalizedText("history.empty_cells", columns=_counted(empty)))
     return rows, notes
+
+
+def _counted(counts: Mapping[str, int]) -> tuple[LocalizedText, ...]:
+    return tuple(LocalizedText("history.counted", name=name, count=count) for name, count in counts.items())
 
 
 def _missing_days(bars: DailyBars) -> int:
@@ -129,16 +143,21 @@ def _missing_days(bars: DailyBars) -> int:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the script; return its exit code."""
-    return run_script("build_csv.py", _run, _arguments(argv), has_kept=True)
+    return run_script("build_csv.py", _run, read_arguments(argv, _parser), has_kept=True)
 
 
-def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Write training_data.csv from daily history.")
-    parser.add_argument("--config", type=Path, default=Path(CONFIG), help="settings (default: config.yaml)")
-    parser.add_argument("--output", type=Path, help="file to write (default: training_data.csv, with the mode's name)")
-    parser.add_argument("--days", type=int, help="days of history per token (default: training.days)")
-    parser.add_argument("--tokens", help="tokens, such as FET,OP (default: training_tokens)")
-    return parser.parse_args(argv)
+def _parser(catalog: Catalog) -> argparse.ArgumentParser:
+    def text(option: str) -> str:
+        return catalog.text(f"script.build_csv.{option}")
+
+    parser = argparse.ArgumentParser(prog="build_csv.py", description=text("description"))
+    path, number, tokens = (catalog.text(f"script.metavar.{name}") for name in ("path", "number", "tokens"))
+    add = parser.add_argument
+    add("--config", metavar=path, type=Path, default=Path(CONFIG), help=catalog.text("script.config"))
+    add("--output", metavar=path, type=Path, help=text("output"))
+    add("--days", metavar=number, type=int, help=text("days"))
+    add("--tokens", metavar=tokens, help=text("tokens"))
+    return parser
 
 
 def _run(arguments: argparse.Namespace) -> None:
@@ -153,84 +172,101 @@ def _run(arguments: argparse.Namespace) -> None:
     if settings.mode != "demo" and (faults := settings.missing_keys(*SOURCE_FACTS[settings.data_source].keys)):
         raise InputError(*faults)
     with open_environment(settings) as surroundings:
-        dressed, console = surroundings.settings, Console(stderr=True)
+        dressed, console, catalog = surroundings.settings, Console(stderr=True), catalog_of(settings.language)
         source = open_source(
             dressed,
             surroundings.clock,
-            lambda line: console.print(line, markup=False, highlight=False, soft_wrap=True),
+            lambda line: console.print(catalog.render(line), markup=False, highlight=False, soft_wrap=True),
         )
         build(source, dressed, tokens or dressed.training_tokens, days, output, console)
     if settings.mode == "demo":
-        sys.stdout.write(f"{LocalizedText('demo.stand_ins')}\n")
+        sys.stdout.write(f"{catalog.text('demo.stand_ins')}\n")
 
 
 def build(
     source: DailyBarSource, settings: Settings, tokens: Sequence[str], days: int, output: Path, console: Console
 ) -> None:
     """Fetch, calculate, write the file, and tell what is in it. Raises MarsShotError; then no file was touched."""
-    kind = source_kind(settings)
+    kind, catalog = source_kind(settings), catalog_of(settings.language)
     coins = {symbol: kind.coin(settings, symbol) for symbol in dict.fromkeys((*MARKET, *tokens))}
-    histories = _all_histories(source, coins, days, (output, settings.source_name), console)
+    histories = _all_histories(source, coins, days, (output, settings.source_name), console, catalog)
     training, absent = settings.training, kind.missing_columns
     rows, notes = training_rows(histories.by_symbol, tokens, training.shift_days, training.threshold, absent)
-    notes += [f"{settings.source_name} has no {', '.join(absent)}: training does without"] if absent else []
+    notes += [LocalizedText("history.does_without", source=settings.source_name, columns=absent)] if absent else []
     rows, too_young = _without_young_tokens(rows)
-    left_out = [f"  {line}" for line in (*histories.left_out.values(), *too_young)]
+    left_out = (*histories.left_out.values(), *too_young)
     left = rows["symbol"].nunique()
-    if rows.empty or left < MIN_TOKENS <= len(tokens):
-        reason = "no token has a labelled day" if rows.empty else f"only {left} of {len(tokens)} tokens are left"
-        raise NothingToWriteError("\n".join([f"{output}: not written, {reason}", *left_out]))
+    if rows.empty:
+        raise NothingToWriteError(LocalizedText("history.fault.no_rows", path=output), left_out)
+    if left < MIN_TOKENS <= len(tokens):
+        few = LocalizedText("history.fault.few_tokens", path=output, left=left, count=len(tokens))
+        raise NothingToWriteError(few, left_out)
     try:
         replace_file(output, csv_text(rows))
     except OSError as error:
-        raise NothingToWriteError(f"{output}: cannot be written ({error.strerror})") from None
-    sys.stdout.write(
-        f"{output}: {len(rows)} rows of {counted(rows['symbol'].nunique(), 'token')}, "
-        f"{rows['date'].min():%Y-%m-%d} to {rows['date'].max():%Y-%m-%d}, "
-        f"{rows['label'].mean():.1%} labelled 1; {source.requests_made} requests\n"
-    )
+        told = LocalizedText("history.fault.not_written", path=output, why=str(error.strerror))
+        raise NothingToWriteError(told) from None
+    lines = [_summary(output, rows, source.requests_made, catalog)]
     if left_out:
-        sys.stdout.write("\n".join([f"{counted(len(left_out), 'token')} left out:", *left_out, ""]))
-    sys.stdout.writelines(f"{note}\n" for note in notes)
+        lines.append(catalog.text("history.left_out", count=len(left_out)))
+        lines += [f"  {catalog.render(line)}" for line in left_out]
+    sys.stdout.writelines(f"{line}\n" for line in (*lines, *map(catalog.render, notes)))
 
 
-def _without_young_tokens(rows: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+def _summary(output: Path, rows: pd.DataFrame, requests: int, catalog: Catalog) -> str:
+    return catalog.text(
+        "history.rows",
+        path=output,
+        rows=len(rows),
+        tokens=int(rows["symbol"].nunique()),
+        first=rows["date"].min().date(),
+        last=rows["date"].max().date(),
+        share=float(rows["label"].mean()),
+        requests=requests,
+    )
+
+
+def _without_young_tokens(rows: pd.DataFrame) -> tuple[pd.DataFrame, list[LocalizedText]]:
     """Leave out the tokens that have not one row with all indicators; tell each by name."""
     complete = has_features(rows, INDICATORS).all(axis=1)
     young = sorted(set(rows["symbol"]) - set(rows.loc[complete, "symbol"]))
     days = rows.groupby("symbol", observed=True).size()
-    lines = [f"{symbol}: {days[symbol]} days with a label are too few for the indicators" for symbol in young]
+    lines = [LocalizedText("history.too_young", symbol=symbol, count=int(days[symbol])) for symbol in young]
     return rows[~rows["symbol"].isin(young)], lines
 
 
 def _all_histories(
-    source: DailyBarSource, coins: Mapping[str, str], days: int, names: tuple[Path, str], console: Console
+    source: DailyBarSource,
+    coins: Mapping[str, str],
+    days: int,
+    names: tuple[Path, str],
+    console: Console,
+    catalog: Catalog,
 ) -> Histories:
     """Fetch under a bar. Raises NothingToWriteError if some cannot be had now: half a file must not replace a whole."""
     output, source_name = names
     try:
-        with _bar(source, len(coins), console) as advance:
+        with _bar(source, len(coins), console, catalog) as advance:
             histories = fetch_histories(source, coins, days, advance)
     except QuotaSpentError as error:
-        when = f"later ({source_name} does not say when)" if error.until is None else f"from {error.until:{_MINUTE}} on"
-        is_banned = isinstance(error, ShutOutError)
-        what = " answers nothing for now" if is_banned else "'s daily quota of requests is used up"
-        raise NothingToWriteError(
-            f"{output}: not written, {source_name}{what}; run it again {when}: {CACHE_NOTE}"
-        ) from None
+        later = LocalizedText("history.fault.later", source=source_name)
+        when = later if error.until is None else LocalizedText("history.fault.from", until=error.until)
+        fault = "shut_out" if isinstance(error, ShutOutError) else "quota"
+        told = LocalizedText(f"history.fault.{fault}", path=output, source=source_name, when=when)
+        raise NothingToWriteError(told) from None
     if histories.missing:
-        first = next(iter(histories.missing.values()))
-        raise NothingToWriteError(
-            f"{output}: not written, {len(histories.missing)} of {len(coins)} tokens could not be had now ({first}); "
-            f"run it again later: {CACHE_NOTE}"
-        )
+        counts = {"missing": len(histories.missing), "count": len(coins)}
+        why = next(iter(histories.missing.values()))
+        raise NothingToWriteError(LocalizedText("history.fault.missing", path=output, why=why, **counts))
     return histories
 
 
 @contextmanager
-def _bar(source: DailyBarSource, tokens: int, console: Console) -> Iterator[Callable[[str, int], None]]:
+def _bar(
+    source: DailyBarSource, tokens: int, console: Console, catalog: Catalog
+) -> Iterator[Callable[[str, int], None]]:
     """Show token, count and time left while the block runs; yields what tells it of each token."""
-    columns = (TextColumn("{task.description:<8}"), BarColumn(), MofNCompleteColumn(), _TimeLeft())
+    columns = (TextColumn("{task.description:<8}"), BarColumn(), MofNCompleteColumn(), _TimeLeft(catalog))
     with Progress(*columns, console=console) as bar:
         task = bar.add_task("", total=tokens, paced_until=0.0)
 
@@ -245,12 +281,17 @@ def _bar(source: DailyBarSource, tokens: int, console: Console) -> Iterator[Call
 class _TimeLeft(ProgressColumn):
     """The longer of what the limit of requests takes for certain and what the tokens so far took."""
 
+    def __init__(self, catalog: Catalog) -> None:
+        super().__init__()
+        self._catalog = catalog
+
     def render(self, task: Task) -> Text:
         """Return the text of the column."""
         left = task.fields["paced_until"] - task.get_time()
         if task.completed and task.elapsed is not None:
             left = max(left, task.elapsed / task.completed * (task.remaining or 0))
-        return Text(f"{timedelta(seconds=max(0, math.ceil(left)))} left")
+        time = str(timedelta(seconds=max(0, math.ceil(left))))
+        return Text(self._catalog.text("history.time_left", time=time))
 
 
 def _tokens(text: str | None) -> tuple[str, ...] | None:
@@ -259,24 +300,27 @@ def _tokens(text: str | None) -> tuple[str, ...] | None:
         return None
     tokens = tuple(dict.fromkeys(token.strip().upper() for token in text.split(",")))
     if wrong := [token for token in tokens if not re.fullmatch(r"[^\W_]{1,20}", token)]:
-        raise InputError(f"--tokens: {wrong[0]!r} is no ticker; give a list such as FET,OP")
+        raise InputError(LocalizedText("history.fault.ticker", given=repr(wrong[0])))
     return tokens
 
 
 def _days(days: int | None) -> int | None:
     if days is not None and not DAYS_ALLOWED[0] <= days <= DAYS_ALLOWED[1]:
-        raise InputError(f"--days: {days} is not allowed; it must be from {DAYS_ALLOWED[0]} to {DAYS_ALLOWED[1]}")
+        first, last = map(str, DAYS_ALLOWED)
+        raise InputError(
+            LocalizedText("script.fault.out_of_range", option="--days", given=str(days), first=first, last=last)
+        )
     return days
 
 
 def _check_output(output: Path) -> None:
     """Refuse a path that cannot be written before a quarter of an hour is spent. Raises InputError."""
     if output.is_dir():
-        raise InputError(f"--output: {output} is a directory; name a file")
+        raise InputError(LocalizedText("history.fault.output_is_folder", path=output))
     if not output.parent.is_dir():
-        raise InputError(f"--output: there is no directory {output.parent}; make it first")
+        raise InputError(LocalizedText("history.fault.no_folder", folder=output.parent))
     if not os.access(output.parent, os.W_OK):
-        raise InputError(f"--output: nothing may be written in {output.parent}")
+        raise InputError(LocalizedText("history.fault.read_only", folder=output.parent))
 
 
 if __name__ == "__main__":

@@ -25,13 +25,18 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from time import monotonic
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from marsshot.chaos.run import SeedResult, run_seed
+from marsshot.commands.script import count_reader, read_arguments
+from marsshot.config.bot_files import CONFIG
 from marsshot.config.exchanges import EXCHANGE_FACTS, ExchangeName
+from marsshot.config.loader import language_of
+from marsshot.core.catalog import Catalog, CatalogText, catalog_of
 
 MAX_SHOWN = 10  # bad runs that are named, at the most
 SEEDS_PER_BATCH = 8  # runs that a worker takes at once
@@ -65,40 +70,38 @@ class Tally:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the script; return 0 if nothing was lost, doubled or done against a rule, 1 otherwise."""
-    chosen = _parser().parse_args(arguments)
+    catalog = catalog_of(language_of(Path(CONFIG)))
+    chosen = read_arguments(arguments, _parser)
     if chosen.only is not None:
-        return _replay(chosen.only, chosen.exchange)
+        return _replay(chosen.only, chosen.exchange, catalog)
     begun, tally = monotonic(), Tally()
     try:
         seeds = range(chosen.seed, chosen.seed + chosen.runs)
-        for result in _all_runs(seeds, chosen.exchange, chosen.jobs):
+        for result in _all_runs(seeds, chosen.exchange, chosen.jobs, catalog):
             tally.add(result)
     except KeyboardInterrupt:
-        sys.stderr.write("stopped before the end; what follows is of the runs so far\n")
-    sys.stdout.write("".join(f"{line}\n" for line in summary(tally, chosen.exchange, monotonic() - begun)))
+        sys.stderr.write(f"{catalog.text('chaos.stopped')}\n")
+    sys.stdout.write("".join(f"{line}\n" for line in summary(tally, chosen.exchange, monotonic() - begun, catalog)))
     return 1 if tally.bad or not tally.runs else 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="chaos.py", description="Seeded disasters: is anything lost or doubled?")
-    parser.add_argument("--exchange", choices=sorted(EXCHANGE_FACTS), default="binance", help="(default: binance)")
-    parser.add_argument("--runs", type=_at_least_one, default=1000, help="how many (default: 1000)")
-    parser.add_argument("--seed", type=int, default=0, help="of the first run; each further one adds 1 (default: 0)")
-    parser.add_argument(
-        "--jobs", type=_at_least_one, default=os.cpu_count() or 1, help="processes (default: all cores)"
-    )
-    parser.add_argument("--only", type=int, metavar="SEED", help="replay one run, and tell all that happens in it")
+def _parser(catalog: Catalog) -> argparse.ArgumentParser:
+    def text(option: str) -> str:
+        return catalog.text(f"script.chaos.{option}")
+
+    parser = argparse.ArgumentParser(prog="chaos.py", description=text("description"))
+    add, count, number = parser.add_argument, count_reader(catalog), catalog.text("script.metavar.number")
+    seed, jobs = catalog.text("script.metavar.seed"), os.cpu_count() or 1
+    add("--exchange", choices=sorted(EXCHANGE_FACTS), default="binance", help=text("exchange"))
+    add("--runs", metavar=number, type=count, default=1000, help=text("runs"))
+    add("--seed", metavar=seed, type=int, default=0, help=text("seed"))
+    add("--jobs", metavar=number, type=count, default=jobs, help=catalog.text("script.jobs"))
+    add("--only", metavar=seed, type=int, help=text("only"))
     return parser
 
 
-def _at_least_one(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text}: a whole number from 1 on is needed")
-    return int(text)
-
-
-def _all_runs(seeds: range, exchange: ExchangeName, jobs: int) -> Iterator[SeedResult]:
-    columns = (TextColumn("disasters"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+def _all_runs(seeds: range, exchange: ExchangeName, jobs: int, catalog: Catalog) -> Iterator[SeedResult]:
+    columns = (TextColumn(catalog.text("chaos.disasters")), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with (
         # Ctrl-C reaches every process of the terminal; this one ends the others.
         multiprocessing.Pool(min(jobs, len(seeds)), signal.signal, (signal.SIGINT, signal.SIG_IGN)) as pool,
@@ -110,29 +113,31 @@ def _all_runs(seeds: range, exchange: ExchangeName, jobs: int) -> Iterator[SeedR
             yield result
 
 
-def summary(tally: Tally, exchange: ExchangeName, seconds: float) -> list[str]:
+def summary(tally: Tally, exchange: ExchangeName, seconds: float, catalog: Catalog) -> list[str]:
     """Return what there is to say of all runs, the bad ones first."""
-    lines = []
+    text, lines = catalog.text, []
     for result in sorted(tally.bad, key=lambda one: one.seed)[:MAX_SHOWN]:
-        lines.append(f"seed {result.seed}: {'; '.join(result.violations.lines()[:3])}")
-        lines.append(f"  replay it with: python chaos.py --exchange {exchange} --only {result.seed}")
+        told = CatalogText("; ".join(result.violations.lines()[:3]))
+        lines.append(text("chaos.bad", seed=str(result.seed), told=told))
+        lines.append(f"  {text('chaos.replay', venue=exchange, seed=str(result.seed))}")
     if len(tally.bad) > MAX_SHOWN:
-        lines.append(f"... and {len(tally.bad) - MAX_SHOWN} more bad runs")
-    deaths = tally.event_counts["kill"] + tally.event_counts["power cut"]
+        lines.append(text("chaos.more", count=len(tally.bad) - MAX_SHOWN))
+    kills, cuts = tally.event_counts["kill"], tally.event_counts["power cut"]
     faults = {kind: n for kind, n in tally.event_counts.most_common() if kind not in {"death", "kill", "power cut"}}
+    name, kinds = EXCHANGE_FACTS[exchange].name, tuple(f"{kind} {n}" for kind, n in faults.items())
+    found = {"losses": tally.losses, "doubles": tally.duplicates, "breaches": tally.breaches}
     return [
         *lines,
-        f"{tally.runs} runs at {EXCHANGE_FACTS[exchange].name}, {tally.process_starts} lives of the bot, "
-        f"{tally.orders} orders executed",
-        f"{deaths} deaths ({tally.event_counts['kill']} kills, {tally.event_counts['power cut']} power cuts)",
-        f"{sum(faults.values())} faults ({', '.join(f'{kind} {n}' for kind, n in faults.items())})",
-        f"losses {tally.losses}, doubles {tally.duplicates}, other breaches {tally.breaches}; {seconds:.0f} seconds",
+        text("chaos.runs", runs=tally.runs, venue=name, lives=tally.process_starts, orders=tally.orders),
+        text("chaos.deaths", deaths=kills + cuts, kills=kills, cuts=cuts),
+        text("chaos.faults", count=sum(faults.values()), kinds=kinds),
+        text("chaos.result", seconds=seconds, **found),
     ]
 
 
-def _replay(seed: int, exchange: ExchangeName) -> int:
+def _replay(seed: int, exchange: ExchangeName, catalog: Catalog) -> int:
     result = run_seed(seed, exchange=exchange, verbose=True)
-    ending = result.violations.lines() or ["nothing lost, nothing doubled, no rule broken"]
+    ending = result.violations.lines() or [catalog.text("chaos.nothing")]
     sys.stdout.write("".join(f"{line}\n" for line in (*result.timeline, *ending)))
     return 0 if result.violations.is_clean else 1
 

@@ -16,62 +16,74 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from marsshot.commands.script import read_arguments
 from marsshot.config.bot_files import CONFIG, DASHBOARD_TOKEN
 from marsshot.config.loader import language_of, localized_error, read_settings
 from marsshot.config.working_folder import folder_of_config
-from marsshot.core.catalog import catalog_of
+from marsshot.core.catalog import Catalog, LocalizedText, catalog_of
 from marsshot.core.errors import InputError, MarsShotError
 from marsshot.infra.clock import SystemClock
 
 TOKEN_FILE = Path(DASHBOARD_TOKEN)
 PORT = 8377
 CONTAINER_MARKS = (Path("/.dockerenv"), Path("/run/.containerenv"))  # what Docker and Podman put into a container
-NOT_INSTALLED = "dashboard.py: what it runs on is not installed; run: make dashboard (or: pip install -r {file})"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until Ctrl-C. Returns the exit code: 0 done, 1 could not do it, 2 wrong usage, settings or token."""
-    chosen = _parser().parse_args(arguments)
+    chosen = read_arguments(arguments, _parser)
     with folder_of_config(chosen, chosen.config, defaults=(TOKEN_FILE,)) as chosen.config:
         return _exit_code(chosen)
 
 
 def _exit_code(chosen: argparse.Namespace) -> int:
     try:
-        return _new_token(chosen.token_file) if chosen.new_token else _serve(chosen)
+        return _new_token(chosen) if chosen.new_token else _serve(chosen)
     except MarsShotError as error:
         print(localized_error(error, chosen.config), file=sys.stderr)  # noqa: T201
         return error.exit_code
     except OSError as error:
-        print(f"{chosen.host}:{chosen.port}: cannot be served ({error.strerror or error})", file=sys.stderr)  # noqa: T201
+        where, why = {"host": chosen.host, "port": str(chosen.port)}, str(error.strerror or error)
+        told = catalog_of(language_of(chosen.config)).text("server.fault.not_served", why=why, **where)
+        print(told, file=sys.stderr)  # noqa: T201
         return 1
     except KeyboardInterrupt:
         print(catalog_of(language_of(chosen.config)).text("fault.stopped"), file=sys.stderr)  # noqa: T201
         return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="dashboard.py", description="Shows the bot's state in a browser.")
-    parser.add_argument("--config", metavar="PATH", type=Path, default=Path(CONFIG), help="the settings")
-    parser.add_argument("--host", default="127.0.0.1", help="the address to serve (default: this machine alone)")
-    parser.add_argument("--port", type=int, default=PORT, help=f"the port to serve (default: {PORT})")
-    parser.add_argument("--public-url", metavar="URL", default="", help="https://name, where a proxy shows the page")
-    parser.add_argument(
-        "--published-on",
-        metavar="ADDRESS",
-        default="",
-        help="in a container: the loopback address of the machine around it at which the port is published",
+def _parser(catalog: Catalog) -> argparse.ArgumentParser:
+    def text(option: str, **values: object) -> str:
+        return catalog.text(f"script.dashboard.{option}", **values)
+
+    parser = argparse.ArgumentParser(prog="dashboard.py", description=text("description"))
+    add, path, address = (
+        parser.add_argument,
+        catalog.text("script.metavar.path"),
+        catalog.text("script.metavar.address"),
     )
-    parser.add_argument("--token-file", metavar="PATH", type=Path, default=TOKEN_FILE, help="where the token stands")
-    parser.add_argument("--new-token", action="store_true", help="make a token in that file, and show it once")
+    add("--config", metavar=path, type=Path, default=Path(CONFIG), help=catalog.text("script.config"))
+    add("--host", metavar=address, default="127.0.0.1", help=text("host"))
+    add(
+        "--port",
+        metavar=catalog.text("script.metavar.number"),
+        type=int,
+        default=PORT,
+        help=text("port", port=str(PORT)),
+    )
+    add("--public-url", metavar=catalog.text("script.metavar.url"), default="", help=text("public_url"))
+    add("--published-on", metavar=address, default="", help=text("published_on"))
+    add("--token-file", metavar=path, type=Path, default=TOKEN_FILE, help=text("token_file"))
+    add("--new-token", action="store_true", help=text("new_token"))
     return parser
 
 
-def _new_token(path: Path) -> int:
+def _new_token(chosen: argparse.Namespace) -> int:
     from marsshot.dashboard.security.access_control import new_token  # noqa: PLC0415 - with what it brings
 
-    token = new_token(path)
-    print(f"The token, which also stands in {path}:\n{token}")  # noqa: T201
+    token = new_token(chosen.token_file)
+    told = catalog_of(language_of(chosen.config)).text("server.new_token", path=chosen.token_file)
+    print(f"{told}\n{token}")  # noqa: T201
     return 0
 
 
@@ -80,7 +92,7 @@ def _serve(chosen: argparse.Namespace) -> int:
 
     settings = read_settings(chosen.config)
     if not 0 < chosen.port < 65536:  # noqa: PLR2004 - ports are 16 bits
-        raise InputError(f"--port {chosen.port}: a number from 1 to 65535 is needed")
+        raise InputError(LocalizedText("server.fault.port", port=str(chosen.port)))
     server_address = build_server_address(
         chosen.host,
         chosen.port,
@@ -92,7 +104,7 @@ def _serve(chosen: argparse.Namespace) -> int:
     try:
         from marsshot.dashboard.server import serve  # noqa: PLC0415
     except ModuleNotFoundError as error:
-        raise InputError(NOT_INSTALLED.format(file="requirements/dashboard.txt")) from error
+        raise InputError(LocalizedText("server.fault.not_installed", file="requirements/dashboard.txt")) from error
     serve(chosen.config, settings, server_address, SystemClock().now)
     return 0
 

@@ -56,7 +56,7 @@ def test_a_run_prints_a_summary_and_writes_trades_curve_and_report(
     with (folder / "backtest/equity.csv").open(newline="") as file:
         curve = list(csv.DictReader(file))
     assert len(curve) == (LAST - FIRST).days + 2  # the start, and the value as each day ends
-    assert f"{float(curve[-1]['MarsShot']):.2f}" in shown
+    assert f"{float(curve[-1]['MarsShot']):,.2f}" in shown
     page = (folder / "backtest/report.html").read_text()
     assert page.count("<tr>") >= len(trades)
     assert "fixed model model.pkl" in page
@@ -136,7 +136,7 @@ def test_a_run_in_which_nothing_is_bought_is_a_result(folder: Path, capsys: pyte
     shown = capsys.readouterr().out
     assert "Nothing was bought from" in shown
     assert "strategy.buy_threshold is 1" in shown
-    assert "+0.0%" in shown
+    assert "+0.0 %" in shown
     assert (folder / "backtest/trades.csv").read_text().count("\n") == 1, "the header alone"
 
 

@@ -17,6 +17,7 @@ import pytest
 import build_csv
 from marsshot.bot import environment
 from marsshot.config.settings import Settings
+from marsshot.core.catalog import Catalog
 from marsshot.infra.clock import VirtualClock
 from marsshot.market_data.lunarcrush import LunarCrush
 from marsshot.model.features import AVAILABLE_COLUMNS, RATIOS, feature_table, labelled
@@ -346,7 +347,7 @@ def test_the_time_left_is_what_the_limit_makes_it(harness: BuildHarness) -> None
     from rich.console import Console
 
     source: Any = SimpleNamespace(requests_made=5, seconds_for=lambda requests: requests * 6.0)
-    with build_csv._bar(source, 10, Console(file=Path("bar.txt").open("w"))) as advance:
+    with build_csv._bar(source, 10, Console(file=Path("bar.txt").open("w")), Catalog("en")) as advance:
         advance("FET", 5)
     assert f"{timedelta(seconds=30)} left" in Path("bar.txt").read_text()
 

@@ -13,7 +13,6 @@ from pathlib import Path
 from embedded_market.market_data.history import date_of, unix_day
 from marsshot.backtesting.history.binance_history import Wanted
 from marsshot.backtesting.history.market_history import MARKET, Dataset, place_of_bar, read_dataset
-from marsshot.backtesting.plurals import counted
 from marsshot.backtesting.simulation.simulated_market import RecordedPairRules
 from marsshot.backtesting.simulation.trading_costs import read_exchange_info
 from marsshot.bot.environment import DEMO_TOKENS
@@ -70,12 +69,12 @@ def read_request(
     None: tokens_daily of the settings.
     """
     if first and last and first > last:
-        raise InputError(f"--from {first} is after --to {last}")
+        raise InputError(LocalizedText("backtest.fault.from_after_to", first=first, last=last))
     chosen = {} if tokens in {None, ALL, TRAINING} else {"tokens_daily": f"[{tokens}]"}
     options = {"--set": changes, "--tokens": chosen}
     if fetch is not None:
         if data is not None or tokens == ALL:
-            raise InputError("--source: fetches the bars itself; leave --data out, and name the tokens")
+            raise InputError(LocalizedText("backtest.fault.source_and_data"))
         return _fetched_request(settings_with(config, options), tokens, rules, (first, last), fetch)
     # The data has one name for each token.
     settings = settings_with(config, {**options, "--data": {"symbols": "{}"}})
@@ -115,8 +114,11 @@ def settings_with(config: Path, options: Mapping[str, Mapping[str, str]]) -> Set
         for option, changes in options.items():
             if before := _faults_of(config, changes):
                 raise InputError(*(_as_fault_of(option, one) for one in before)) from None
-        both = " and ".join(option for option, changes in options.items() if changes)
-        raise InputError(*(_as_fault_of(both, one) for one in error.faults)) from None
+        one, *others = [option for option, changes in options.items() if changes]
+        named: str = one
+        for other in others:
+            named = LocalizedText("backtest.fault.two_options", one=named, other=other)
+        raise InputError(*(_as_fault_of(named, fault) for fault in error.faults)) from None
 
 
 def _faults_of(config: Path, changes: Mapping[str, str]) -> Sequence[str]:
@@ -146,12 +148,12 @@ def _fetched_request(
     last = min(span[1] or yesterday, yesterday)
     first = span[0] or last - timedelta(days=RECENT_DAYS - 1)
     if first > last:
-        raise InputError(f"--from {first}: the last day that is over is {last}")
+        raise InputError(LocalizedText("backtest.fault.not_over", first=first, last=last))
     wanted = Wanted(traded=settings.tokens_daily, training=settings.training_tokens, first=first, last=last)
     dataset = fetch.dataset(settings, wanted)
     there = tuple(token for token in settings.tokens_daily if token in dataset.symbols)
     if not there:
-        raise InputError("--tokens: not one of them can be had; the reasons stand above")
+        raise InputError(LocalizedText("backtest.fault.no_tokens"))
     return BacktestRequest(
         settings=settings.model_copy(update={"tokens_daily": there}),
         dataset=dataset,
@@ -168,19 +170,14 @@ def _span(dataset: Dataset, training_days: int, first: date | None, last: date |
     first = first or min(begins + timedelta(days=training_days), ends)
     last = last or ends
     if not begins < first <= last <= ends:
-        raise InputError(
-            f"{first} to {last} lies outside the data: {dataset.name} has bars from {begins} to {ends}, "
-            "and the first day of a backtest needs the bar before it"
-        )
+        asked, there = {"first": first, "last": last}, {"begins": begins, "ends": ends}
+        raise InputError(LocalizedText("backtest.fault.outside", dataset=dataset.name, **asked, **there))
     return first, last
 
 
 def _refuse_unknown(dataset: Dataset, tokens: Sequence[str]) -> None:
     if unknown := [token for token in tokens if token not in dataset.symbols]:
-        raise InputError(
-            f"{dataset.name}: has no bar of {', '.join(unknown)} up to the last day asked for; "
-            "name the tokens to trade with --tokens"
-        )
+        raise InputError(LocalizedText("backtest.fault.unknown_tokens", dataset=dataset.name, tokens=tuple(unknown)))
 
 
 def _refuse_gaps(dataset: Dataset, data: Path | None, tokens: Collection[str], first: date, last: date) -> None:
@@ -188,16 +185,22 @@ def _refuse_gaps(dataset: Dataset, data: Path | None, tokens: Collection[str], f
     for token in sorted(tokens):
         coin = dataset.history.coins.get(token)
         if coin is None:
-            raise InputError(f"{dataset.name}: has no bar of {token}, and every score needs its daily change")
+            raise InputError(LocalizedText("backtest.fault.no_bar", dataset=dataset.name, token=token))
         begin, end = max(coin.first_day, unix_day(first) - 1), min(coin.last_day, unix_day(last))
         if missing := [day for day in range(begin, end + 1) if day not in coin.bars]:
             before = date_of(missing[0] - 1)
             where = place_of_bar(data, token, before) if data else dataset.name
             raise InputError(
-                f"{where}: {token} has a gap after {before}: {counted(len(missing), 'day')} missing, the first is "
-                f"{date_of(missing[0])}; fill it, or leave the token out with --tokens"
+                LocalizedText(
+                    "backtest.fault.gap",
+                    where=where,
+                    token=token,
+                    before=before,
+                    count=len(missing),
+                    first=date_of(missing[0]),
+                )
             )
     for token in MARKET:
         if dataset.history.coins[token].last_day < unix_day(last) - 1:
             ends = date_of(dataset.history.coins[token].last_day)
-            raise InputError(f"{dataset.name}: {token} ends on {ends}, and every score needs its daily change")
+            raise InputError(LocalizedText("backtest.fault.market_ends", dataset=dataset.name, token=token, ends=ends))

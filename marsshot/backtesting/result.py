@@ -12,12 +12,12 @@ from marsshot.backtesting.analysis.lever_effects import LeverEffect, lever_effec
 from marsshot.backtesting.analysis.run_statistics import RunStatistics, run_statistics
 from marsshot.backtesting.analysis.spread import Spread
 from marsshot.backtesting.history.market_history import Dataset
-from marsshot.backtesting.plurals import counted
 from marsshot.backtesting.request import BacktestRequest
 from marsshot.backtesting.scoring.daily_scores import DailyScores
 from marsshot.backtesting.scoring.walk_forward import Training
 from marsshot.backtesting.simulation.engine import RunResult, run
 from marsshot.config.settings import Settings
+from marsshot.core.catalog import LocalizedText
 
 MAX_ALARMS = 3
 
@@ -29,8 +29,8 @@ class BacktestResult:
     request: BacktestRequest
     run_result: RunResult
     statistics: RunStatistics
-    caveats: tuple[str, ...]
-    model: str  # what gave the scores, in words
+    caveats: tuple[LocalizedText, ...]
+    model: str  # what gave the scores, in words of the catalogue
     scores: DailyScores
     trainings: int = 0
     lever_effects: tuple[LeverEffect, ...] = ()
@@ -92,56 +92,51 @@ def _ended(request: BacktestRequest) -> dict[str, date]:
     return {token: day for token, day in last_days.items() if day < request.last}
 
 
-def _nothing_bought(request: BacktestRequest, scores: DailyScores, run_result: RunResult) -> str:
+def _nothing_bought(request: BacktestRequest, scores: DailyScores, run_result: RunResult) -> LocalizedText:
     known = [
         score.probability for day in scores.days.values() for score in day.values() if score.probability is not None
     ]
-    threshold = request.settings.strategy.buy_threshold
-    span = f"Nothing was bought from {request.first} to {request.last}"
+    threshold, span = request.settings.strategy.buy_threshold, {"first": request.first, "last": request.last}
     if not known:
-        return f"{span}: no token had a score on any day"
+        return _caveat("nothing.no_score", **span)
     highest = max(known).quantize(Decimal("0.001"))
     if highest < threshold:
-        return f"{span}: the highest score was {highest}, strategy.buy_threshold is {threshold}"
+        return _caveat("nothing.too_low", highest=highest, threshold=threshold, **span)
     if run_result.held_back:
-        return f"{span}: levers held back {counted(len(run_result.held_back), 'purchase')}"
-    return f"{span}: the capital of {request.settings.strategy.capital_initial} is under the smallest order"
+        return _caveat("nothing.held_back", count=len(run_result.held_back), **span)
+    return _caveat("nothing.too_little", capital=request.settings.strategy.capital_initial, **span)
+
+
+def _caveat(name: str, **values: object) -> LocalizedText:
+    return LocalizedText(f"backtest.caveat.{name}", **values)
 
 
 def _caveats(
     request: BacktestRequest, run_result: RunResult, scores: DailyScores, trainings: Sequence[Training]
-) -> list[str]:
+) -> list[LocalizedText]:
     dataset, lines = request.dataset, _columns_told(request.dataset)
     if not run_result.trades:
         lines.insert(0, _nothing_bought(request, scores, run_result))
     lines.append(_intraday_coverage(request))
-    if dataset.is_bundled:
-        lines.append(
-            "The bundled history holds 14 coins that did well enough to be remembered, and mostly a bull market."
-        )
-    else:
-        lines.append("Only tokens that the data holds can be bought: coins that died and left no bars are not in it.")
+    lines.append(_caveat("bundled") if dataset.is_bundled else _caveat("survivors"))
     lines += _unscored_and_ended(request, scores)
     if run_result.held_past_record_end:
-        held = _some(sorted(run_result.held_past_record_end))
-        lines.append(f"Held beyond the end of their record, not sellable any more, counted at the last price: {held}")
+        held = names_and_more(sorted(run_result.held_past_record_end))
+        lines.append(_caveat("held_past_end", tokens=held))
     if run_result.paused:
-        lines.append(f"Buying was paused at the end: {run_result.paused}")
+        lines.append(_caveat("paused", why=run_result.paused))
     alarms = list(dict.fromkeys(run_result.alarms))
-    lines += [f"Alarm: {line}" for line in alarms[:MAX_ALARMS]]
+    lines += [_caveat("alarm", told=alarm) for alarm in alarms[:MAX_ALARMS]]
     if len(alarms) > MAX_ALARMS:
-        lines.append(f"... and {counted(len(alarms) - MAX_ALARMS, 'alarm')} more")
+        lines.append(_caveat("more_alarms", count=len(alarms) - MAX_ALARMS))
     if trainings:
-        first, last = trainings[0], trainings[-1]
-        lines.append(
-            f"{counted(len(trainings), 'model')}, each trained on closes before its day only: "
-            f"{counted(first.rows, 'row')} at first, {last.rows:,} at last."
-        )
+        rows = {"first": trainings[0].rows, "last": trainings[-1].rows}
+        lines.append(_caveat("trainings", count=len(trainings), **rows))
     return lines
 
 
-def _unscored_and_ended(request: BacktestRequest, scores: DailyScores) -> list[str]:
-    ended, lines = _ended(request), list[str]()
+def _unscored_and_ended(request: BacktestRequest, scores: DailyScores) -> list[LocalizedText]:
+    ended, lines = _ended(request), list[LocalizedText]()
     silent = [
         token
         for token in request.settings.tokens_daily
@@ -149,27 +144,20 @@ def _unscored_and_ended(request: BacktestRequest, scores: DailyScores) -> list[s
         and not any(day.get(token) and day[token].probability is not None for day in scores.days.values())
     ]
     if silent:
-        never = "never had a score (too young, or a market cap is missing)"
-        lines.append(f"{counted(len(silent), 'token')} {never}: {_some(silent)}")
+        lines.append(_caveat("never_scored", count=len(silent), tokens=names_and_more(silent)))
     if ended:
-        named = _some([f"{token} {day}" for token, day in sorted(ended.items())], 8)
-        whose = "The record of 1 token ends" if len(ended) == 1 else f"The records of {len(ended)} tokens end"
-        lines.append(f"{whose} before the span does; holding the tokens keeps the last price from then on: {named}")
+        days = [LocalizedText("backtest.token_day", token=token, day=day) for token, day in sorted(ended.items())]
+        lines.append(_caveat("ended", count=len(ended), tokens=names_and_more(days, 8)))
     return lines
 
 
-def _columns_told(dataset: Dataset) -> list[str]:
+def _columns_told(dataset: Dataset) -> list[LocalizedText]:
     if dataset.missing_columns:
-        return [f"Prices and volumes alone: {', '.join(dataset.missing_columns)} are not in this data."]
-    if dataset.has_recorded_scores:
-        return []
-    return [
-        "Stand-ins: Galaxy Score, AltRank and sentiment are computed from past prices and volumes; what LunarCrush "
-        "really said then is not on record, and the model was trained on the stand-ins too."
-    ]
+        return [_caveat("missing_columns", columns=dataset.missing_columns)]
+    return [] if dataset.has_recorded_scores else [_caveat("stand_ins")]
 
 
-def _intraday_coverage(request: BacktestRequest) -> str:
+def _intraday_coverage(request: BacktestRequest) -> LocalizedText:
     dataset = request.dataset
     days = (request.last - request.first).days + 1
     first = (request.first - date(1970, 1, 1)).days
@@ -179,15 +167,11 @@ def _intraday_coverage(request: BacktestRequest) -> str:
         if (bars := dataset.intraday.get(token))
     ]
     share = sum(inside) / len(request.settings.tokens_daily)
-    if not share:
-        return (
-            "Inside the day only open, high, low and close are recorded; the way between them is a seeded random walk."
-        )
-    return (
-        f"{share:.0%} of the token days have recorded bars inside the day (each goes open, the extreme further from "
-        "the close, the other, close); in the others the way between the daily prices is a seeded random walk."
-    )
+    return _caveat("some_intraday", share=share) if share else _caveat("random_walk")
 
 
-def _some(names: Sequence[str], most: int = 12) -> str:
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+def names_and_more(names: Sequence[str], most: int = 12) -> LocalizedText | tuple[str, ...]:
+    """Return names for a list of them, the last ones counted where there are too many."""
+    if len(names) <= most:
+        return tuple(names)
+    return LocalizedText("backtest.names_and_more", names=tuple(names[:most]), count=len(names) - most)

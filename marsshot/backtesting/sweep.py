@@ -25,6 +25,7 @@ from marsshot.backtesting.scoring.daily_scores import DailyScores
 from marsshot.backtesting.simulation.engine import run
 from marsshot.backtesting.simulation.simulated_market import RecordedPairRules
 from marsshot.config.settings import Settings, StrategySection
+from marsshot.core.catalog import Catalog, LocalizedText
 from marsshot.core.errors import InputError
 from marsshot.reporting.fitting_table import fits
 
@@ -85,23 +86,22 @@ class SweepResult:
         daily = [cell.sharpe / math.sqrt(DAYS_A_YEAR) for cell in self.cells]
         return deflated_sharpe(self.best.returns, daily)
 
-    def verdict(self) -> str:
-        """Return what to make of the best cell, in words."""
+    def verdict(self) -> LocalizedText:
+        """Return what to make of the best cell."""
         best, count = self.best, len(self.cells)
         named = ", ".join(f"{key}={value}" for key, value in zip(self.keys, best.values, strict=True))
         if not math.isfinite(best.sharpe):
-            return f"No cell of {count} has returns that vary: nothing was bought."
-        text = f"The best of {count} cells is {named}, Sharpe {best.sharpe:.2f}."
-        if math.isnan(self.probability):
-            return text
-        deflated = f"{text} The chance that it is better than the best of {count} without any skill is"
-        if self.probability < EVEN_ODDS:
-            return f"{deflated} {self.probability:.0%}: the best cell is likely luck. Do not choose settings by it."
-        if self.probability < CONVINCING_PROBABILITY:
-            return (
-                f"{deflated} {self.probability:.0%}, under {CONVINCING_PROBABILITY:.0%}: it may well be luck; no proof."
-            )
-        return f"{deflated} {self.probability:.0%}: more than luck over this span; the next one may differ."
+            return LocalizedText("backtest.sweep.nothing", count=count)
+        told = LocalizedText("backtest.sweep.best", count=count, named=named, sharpe=best.sharpe)
+        chance = self.probability
+        if math.isnan(chance):
+            return told
+        values = {"best": told, "count": count, "chance": chance}
+        if chance < EVEN_ODDS:
+            return LocalizedText("backtest.sweep.likely_luck", **values)
+        if chance < CONVINCING_PROBABILITY:
+            return LocalizedText("backtest.sweep.may_be_luck", enough=CONVINCING_PROBABILITY, **values)
+        return LocalizedText("backtest.sweep.more_than_luck", **values)
 
 
 def parse_grid(specs: Sequence[tuple[str, str]], config: Path, changes: Mapping[str, str]) -> Grid:
@@ -112,15 +112,13 @@ def parse_grid(specs: Sequence[tuple[str, str]], config: Path, changes: Mapping[
     keys = [key for key, _ in specs]
     for key in keys:
         if not key.startswith(STRATEGY):
-            raise InputError(
-                f"--sweep {key}: only keys of the section strategy can be tried, such as {STRATEGY}buy_threshold"
-            )
+            raise InputError(LocalizedText("backtest.fault.sweep_key", key=key))
         if keys.count(key) > 1:
-            raise InputError(f"--sweep {key}: is given twice")
+            raise InputError(LocalizedText("backtest.fault.sweep_twice", key=key))
     axes = [_values(key, text) for key, text in specs]
     count = math.prod(len(axis) for axis in axes)
     if count > MAX_CELLS:
-        raise InputError(f"--sweep: that makes {count} cells, at most {MAX_CELLS} are tried at once")
+        raise InputError(LocalizedText("backtest.fault.sweep_cells", count=count, most=MAX_CELLS))
     cells = (
         Cell(values, _cell_settings(config, changes, dict(zip(keys, values, strict=True))).strategy)
         for values in itertools.product(*axes)
@@ -139,9 +137,9 @@ def _values(key: str, text: str) -> list[str]:
         first, last, step = (Decimal(part) for part in text.split(":"))
         count = int((last - first) / step)
     except (ValueError, InvalidOperation, ZeroDivisionError, OverflowError):
-        raise InputError(f"--sweep {key}={text}: a range has the form 0.6:0.9:0.05 (first, last, step)") from None
+        raise InputError(LocalizedText("backtest.fault.sweep_form", key=key, given=text)) from None
     if step <= 0 or not 0 <= count < MAX_CELLS:
-        raise InputError(f"--sweep {key}={text}: a range goes up from first to last, in at most {MAX_CELLS} steps")
+        raise InputError(LocalizedText("backtest.fault.sweep_range", key=key, given=text, most=MAX_CELLS))
     return [format(first + number * step, "f") for number in range(count + 1)]
 
 
@@ -177,23 +175,25 @@ def _run_cell(
     return CellResult(cell.values, values, daily_returns(statistics.equity))
 
 
-def show_sweep(found: SweepResult, console: Console) -> None:
+def show_sweep(found: SweepResult, console: Console, catalog: Catalog) -> None:
     """Print the table, the heat map of two keys, and what to make of the best cell."""
-    table = Table(
-        title=f"{found.first} to {found.last}: {len(found.cells)} cells", title_justify="left", header_style="bold"
-    )
-    for column in (*(key.removeprefix(STRATEGY) for key in found.keys), "Change", "Worst fall", "Sharpe", "Trades"):
+    title = catalog.text("backtest.sweep.table", first=found.first, last=found.last, count=len(found.cells))
+    table = Table(title=title, title_justify="left", header_style="bold")
+    columns = [key.removeprefix(STRATEGY) for key in found.keys]
+    columns += [catalog.text(f"backtest.column.{name}") for name in ("change", "worst_fall")]
+    for column in (*columns, "Sharpe", catalog.text("backtest.column.trades")):
         table.add_column(column, justify="right")
     for cell in found.cells:
         change, fall, sharpe, trades = cell.metrics
         marked = "bold" if cell is found.best else ""
-        ratio = "-" if math.isnan(sharpe) else f"{sharpe:.2f}"
-        table.add_row(*cell.values, f"{change:+.1%}", f"{fall:.1%}", ratio, f"{trades:.0f}", style=marked)
+        ratio = "-" if math.isnan(sharpe) else catalog.show(sharpe, ".2f")
+        shares = (catalog.show(change, "change"), catalog.show(fall, "percent"))
+        table.add_row(*cell.values, *shares, ratio, catalog.show(trades, ".0f"), style=marked)
     console.print(table)
     grid = heat_map(found)
-    if grid is not None and fits(heat := _heat_table(found, *grid), console):
+    if grid is not None and fits(heat := _heat_table(found, *grid, catalog), console):
         console.print(heat)  # where it is too wide, the page of the sweep has it
-    console.print(found.verdict(), style="yellow", highlight=False, soft_wrap=True)
+    console.print(catalog.render(found.verdict()), style="yellow", highlight=False, soft_wrap=True)
 
 
 def heat_map(found: SweepResult) -> tuple[list[str], list[str], Floats] | None:
@@ -205,23 +205,23 @@ def heat_map(found: SweepResult) -> tuple[list[str], list[str], Floats] | None:
     return down, across, sharpes
 
 
-def _heat_table(found: SweepResult, down: list[str], across: list[str], sharpes: Floats) -> Table:
+def _heat_table(found: SweepResult, down: list[str], across: list[str], sharpes: Floats, catalog: Catalog) -> Table:
     names = [key.removeprefix(STRATEGY) for key in found.keys]
-    title = f"Sharpe ratio: {names[0]} down, {names[1]} across"
+    title = catalog.text("backtest.sweep.heat", down=names[0], across=names[1])
     table = Table(title=title, title_justify="left", header_style="bold")
     table.add_column("")
     for value in across:
         table.add_column(value, justify="right")
     for value, row in zip(down, sharpes, strict=True):
-        table.add_row(value, *(_coloured(float(sharpe), sharpes) for sharpe in row))
+        table.add_row(value, *(_coloured(float(sharpe), sharpes, catalog) for sharpe in row))
     return table
 
 
-def _coloured(sharpe: float, sharpes: Floats) -> str:
+def _coloured(sharpe: float, sharpes: Floats, catalog: Catalog) -> str:
     """Return a ratio coloured by its place between the lowest and the highest."""
     if math.isnan(sharpe):
         return "-"
     low, high = float(np.nanmin(sharpes)), float(np.nanmax(sharpes))
     place = (sharpe - low) / (high - low) if high > low else 1.0
     colour = HEAT_COLOURS[min(int(place * len(HEAT_COLOURS)), len(HEAT_COLOURS) - 1)]
-    return f"[{colour}]{sharpe:.2f}[/]"
+    return f"[{colour}]{catalog.show(sharpe, '.2f')}[/]"

@@ -126,7 +126,7 @@ class Catalog:
         text = self.render(value)
         if form == "aside":
             return f" ({' '.join(text.split())})" if text else ""
-        return format(text, form)
+        return text if form == "list" else format(text, form)
 
     def _day(self, value: date) -> str:
         day = f"{value:%d/%m/%Y}" if self.language == "fr" else f"{value:%Y-%m-%d}"

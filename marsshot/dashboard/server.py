@@ -14,6 +14,7 @@ from waitress.channel import HTTPChannel
 from waitress.task import ThreadedTaskDispatcher
 
 from marsshot.config.settings import Settings
+from marsshot.core.catalog import Catalog
 from marsshot.dashboard.app import create_app, warm_up
 from marsshot.dashboard.data.bot_snapshot import BotFiles
 from marsshot.dashboard.security.access_control import ServerAddress
@@ -157,7 +158,8 @@ def _listen(app: Any, server_address: ServerAddress, limits: ConnectionLimits) -
 def serve(config: Path, settings: Settings, server_address: ServerAddress, now: Callable[[], datetime]) -> None:
     """Serve, and say where. Raises OSError where the port is taken."""
     server = open_server(config, settings, server_address, now)
-    print(f"MarsShot's dashboard: {server_address.address}   Ctrl-C ends it", flush=True)  # noqa: T201
+    told = Catalog(settings.language).text("server.serves", address=server_address.address)
+    print(told, flush=True)  # noqa: T201
     try:
         server.run()
     finally:

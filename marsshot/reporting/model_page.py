@@ -29,7 +29,7 @@ COUNTS = ("none", "one_or_two", "over_half")  # of the tokens that a threshold p
 
 def model_page(facts: Facts, name: str, catalog: Catalog) -> str:
     """Return the page. name: the model's file."""
-    return _ModelPage(facts, catalog).text(name)
+    return _ModelPage(facts, catalog).html(name)
 
 
 class _ModelPage:
@@ -40,7 +40,7 @@ class _ModelPage:
         self._hold_out: Facts = facts["hold_out"]
         self._catalog = catalog
 
-    def text(self, name: str) -> str:
+    def html(self, name: str) -> str:
         """Return the page."""
         parts = [
             f'<h1>{escape(name)}</h1><p class="soft">{escape(self._about())}</p>',

@@ -175,7 +175,7 @@ def test_a_backtest_fetches_what_it_needs_leaves_out_what_it_cannot_have_and_tra
         out, err = captured.out, captured.err
         assert code == 0, err
         assert re.search(r"5 tokens, \S+ to \S+: about \d+ MB in cache/bulk", err)
-        assert "left out: LINK: 1 days are missing between" in out
+        assert "left out: LINK: 1 day is missing between" in out
         assert re.search(r"left out: LTCUSDT-5m-\S+.zip: the checksum is wrong", out)
         assert "left out: NOPE: Binance has no pair NOPEUSDT, NOPEUSDC" in out
         assert "100% of the token days have recorded bars inside the day" in " ".join(out.split())

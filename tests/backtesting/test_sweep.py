@@ -17,6 +17,7 @@ from marsshot.backtesting.reports.sweep_page import sweep_page
 from marsshot.backtesting.request import BacktestRequest
 from marsshot.backtesting.simulation.engine import run
 from marsshot.backtesting.sweep import CellResult, SweepResult, heat_map, parse_grid, sweep
+from marsshot.core.catalog import Catalog
 from marsshot.core.errors import InputError
 from tests.helpers.backtest_builders import CONFIG, random_scores, synthetic_request, write_synthetic_bars
 
@@ -127,7 +128,7 @@ def test_two_keys_make_a_map_and_the_page_needs_nothing_from_outside(backtest_re
     down, across, sharpes = mapped
     assert (down, across, sharpes.shape) == (["0.02", "0.5"], ["0.5", "0.6", "0.7"], (2, 3))
     assert sharpes[1, 2] == found.cells[5].metrics[2]
-    page = sweep_page(found)
+    page = sweep_page(found, Catalog("en"))
     assert "http" not in page
     assert "stop_loss_pct down, buy_threshold across" in page
     assert (

@@ -521,18 +521,8 @@ def test_the_terminal_has_the_commands_language_and_the_log_english(
     assert (tmp_path / "bot.log").read_text().endswith("INFO some.event | stopped\n")
 
 
-# Their lines stay English: the scripts beside main.py, and what they alone use.
-ENGLISH_MODULES = {
-    "backtest",
-    "build_csv",
-    "chaos",
-    "dask_cluster",
-    "dashboard",
-    "promotion_gate",
-    "train_model",
-    "training_data",
-}
-ENGLISH_FOLDERS = {"backtesting", "chaos", "dashboard"}
+# Its lines stay English: the story of a disaster, which only developers read.
+ENGLISH_FOLDERS = {"chaos"}
 # Lines that only the running bot's log has, and texts that are Binance's own, also where paper mode says them.
 NOT_FOR_THE_OWNER = (
     "stopped ",
@@ -556,8 +546,7 @@ def plain_errors(path: Path) -> Iterator[tuple[int, str]]:
 
 @pytest.mark.parametrize("path", PROGRAM, ids=lambda path: path.stem)
 def test_no_error_has_a_text_that_the_catalogue_lacks(path: Path) -> None:
-    is_english = path.stem in ENGLISH_MODULES or ENGLISH_FOLDERS & set(path.parts)
-    found = [] if is_english else list(plain_errors(path))
+    found = [] if ENGLISH_FOLDERS & set(path.parts) else list(plain_errors(path))
     assert [one for one in found if not any(text in one[1] for text in NOT_FOR_THE_OWNER)] == []
 
 

@@ -18,8 +18,8 @@ from marsshot.backtesting.analysis.performance import (
     performance_metrics,
 )
 from marsshot.backtesting.analysis.round_trips import TradeAnalysis, analyse_trades
-from marsshot.backtesting.plurals import counted
 from marsshot.backtesting.simulation.engine import EquityPoint, RunResult
+from marsshot.core.catalog import LocalizedText
 
 BOT, BTC = "MarsShot", "holding BTC"
 
@@ -48,11 +48,9 @@ def run_statistics(run_result: RunResult, tokens: Sequence[str], ended: Collecti
     points = run_result.points
     equity = np.array([point.equity for point in points])
     there = [token for token in tokens if token in points[0].prices]
-    curves = {BOT: equity, BTC: buy_and_hold(points, ["BTC"])}
+    curves: dict[str, Floats] = {BOT: equity, BTC: buy_and_hold(points, ["BTC"])}
     if there:
-        gone = sum(token in ended for token in there)
-        name = f"holding {counted(len(there), 'token')} equally"
-        curves[f"{name}, {gone} ended" if gone else name] = buy_and_hold(points, there)
+        curves[_tokens_curve(len(there), sum(token in ended for token in there))] = buy_and_hold(points, there)
     trade_analysis = analyse_trades(run_result.trades, run_result.skipped_sales, run_result.book, points[-1].prices)
     years = (len(points) - 1) / DAYS_A_YEAR
     return RunStatistics(
@@ -65,6 +63,13 @@ def run_statistics(run_result: RunResult, tokens: Sequence[str], ended: Collecti
         turnover=trade_analysis.traded_amount / 2 / float(equity.mean()) / years,
         months=monthly_returns(points),
     )
+
+
+def _tokens_curve(count: int, ended: int) -> LocalizedText:
+    """Return the curve's name: as a text in English, as the columns of equity.csv are."""
+    if ended:
+        return LocalizedText("backtest.curve.tokens_ended", count=count, ended=ended)
+    return LocalizedText("backtest.curve.tokens", count=count)
 
 
 def buy_and_hold(points: Sequence[EquityPoint], tokens: Sequence[str]) -> Floats:

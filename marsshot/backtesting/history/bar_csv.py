@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from marsshot.core.catalog import LocalizedText
 from marsshot.core.errors import InputError
 
 DAY_SECONDS = 86_400
@@ -33,16 +34,19 @@ def read_table(path: Path, needed: Sequence[str], numbers: Sequence[str], option
             warnings.simplefilter("error", pd.errors.ParserWarning)
             header = list(pd.read_csv(path, nrows=0, keep_default_na=False, encoding="utf-8-sig").columns)
             if missing := [name for name in needed if name not in header]:
-                raise InputError(f"{path}: has no column {', '.join(missing)}")
+                raise InputError(LocalizedText("backtest.bars.no_column", path=path, columns=tuple(missing)))
             names = [*needed, *(name for name in optional if name in header)]
             return _read_columns(path, names, {name for name in names if name in (*numbers, *optional)})
     except FileNotFoundError:
-        raise InputError(f"{path}: there is no such file; name recorded bars with --data PATH") from None
+        raise InputError(LocalizedText("backtest.bars.no_file", path=path)) from None
     except (OSError, EOFError, zlib.error) as error:
-        raise InputError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from None
+        why = str(getattr(error, "strerror", None) or error)
+        raise InputError(LocalizedText("backtest.bars.unreadable", path=path, why=why)) from None
     except (ValueError, pd.errors.ParserError, pd.errors.ParserWarning) as error:
         problem = str(error).splitlines()[0]
-        raise InputError(f"{path}: is not a table of {', '.join(needed)} ({problem})") from None
+        raise InputError(
+            LocalizedText("backtest.bars.no_table", path=path, columns=tuple(needed), why=problem)
+        ) from None
 
 
 def _read_columns(path: Path, names: list[str], numeric: set[str]) -> pd.DataFrame:
@@ -78,15 +82,21 @@ def refuse_impossible_bars(path: Path, table: pd.DataFrame, days: Any, prices: N
     possible &= (low <= np.minimum(opening, close)) & (high >= np.maximum(opening, close))
     if not possible.all():
         row = first_row(~possible)
-        day = pd.Timestamp(np.asarray(days)[row])
-        bar = "open {:g}, high {:g}, low {:g}, close {:g}".format(*prices[row])
-        where = f"{place_of(path, table, row)}: {table['symbol'].iloc[row]} has an impossible bar on {day:%Y-%m-%d}"
-        raise InputError(f"{where} ({bar}); mend it or take it out")
+        bar = dict(zip(("open", "high", "low", "close"), prices[row].tolist(), strict=True))
+        raise InputError(
+            LocalizedText(
+                "backtest.bars.impossible",
+                where=place_of(path, table, row),
+                token=str(table["symbol"].iloc[row]),
+                day=pd.Timestamp(np.asarray(days)[row]).date(),
+                **bar,
+            )
+        )
 
 
-def place_of(path: Path, table: pd.DataFrame, row: int) -> str:
+def place_of(path: Path, table: pd.DataFrame, row: int) -> LocalizedText:
     """Return where a row of a table stands in its file, in words; the header is row 1, empty lines do not count."""
-    return f"{path}: row {int(table.index[row]) + FIRST_ROW}"
+    return LocalizedText("backtest.bars.row", path=path, row=str(int(table.index[row]) + FIRST_ROW))
 
 
 def first_row(wrong: NDArray[np.bool_]) -> int:

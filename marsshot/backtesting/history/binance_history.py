@@ -22,6 +22,7 @@ from marsshot.backtesting.history.intraday_bars import IntradayBars, prices_with
 from marsshot.backtesting.history.market_history import MARKET, Dataset, dataset_from_bars
 from marsshot.config.bot_files import CACHE_FOLDER
 from marsshot.config.settings import Settings, is_loopback_origin
+from marsshot.core.catalog import LocalizedText
 from marsshot.core.errors import InputError, MarsShotError, TemporaryError
 from marsshot.infra.clock import Clock
 from marsshot.market_data.bar_cache import DailyBars
@@ -89,24 +90,32 @@ class BinanceHistory:
                         if (bars := job.result()) is not None:
                             fetched.intraday[token] = bars
                     except FaultyFileError as error:
-                        self._leave_out(token, str(error), fetched)
-                    self._progress("5-minute bars", done, len(jobs))
+                        self._leave_out(token, error.message, fetched)
+                    self._progress(LocalizedText("backtest.progress.intraday_bars"), done, len(jobs))
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
         if missing := [token for token in MARKET if token not in fetched.daily]:
-            raise TemporaryError(f"no score can be made without {missing[0]}: {fetched.left_out.get(missing[0], '')}")
-        return dataset_from_bars("Binance's klines", fetched.daily, fetched.intraday), fetched.left_out
+            why = fetched.left_out.get(missing[0], "")
+            raise TemporaryError(LocalizedText("backtest.fault.no_score_without", token=missing[0], why=why))
+        return dataset_from_bars(LocalizedText("backtest.klines"), fetched.daily, fetched.intraday), fetched.left_out
 
     def _say_what_it_takes(self, wanted: Wanted) -> None:
         needed = bytes_needed("5m", len(wanted.traded), wanted.first, wanted.last)
         free = shutil.disk_usage(Path.cwd()).free
         self._notify(
-            f"{len(wanted.traded)} tokens, {wanted.first} to {wanted.last}: about {needed / 1e6:,.0f} MB in "
-            f"{CACHE_FOLDER}/bulk, less what is there already; {free / 1e6:,.0f} MB are free"
+            LocalizedText(
+                "backtest.space",
+                count=len(wanted.traded),
+                first=wanted.first,
+                last=wanted.last,
+                needed=needed / 1e6,
+                folder=f"{CACHE_FOLDER}/bulk",
+                free=free / 1e6,
+            )
         )
         if needed > free:
-            raise InputError("there is too little room on the disk; begin later with --from, or name fewer tokens")
+            raise InputError(LocalizedText("backtest.fault.no_room"))
 
     def _leave_out(self, token: str, why: str, fetched: Fetched) -> None:
         fetched.daily.pop(token, None)
@@ -120,13 +129,13 @@ class BinanceHistory:
         tokens = dict.fromkeys((*MARKET, *wanted.traded, *wanted.training))
         coins = {token: kind.coin(self._settings, token) for token in tokens}
         for done, (token, answer) in enumerate(source.each_daily_bars(coins, (today - begin).days), 1):
-            self._progress("daily bars", done, len(coins))
+            self._progress(LocalizedText("backtest.progress.daily_bars"), done, len(coins))
             if isinstance(answer, DailyBars):
                 found: DailyBars | str = answer
             elif isinstance(answer, NotTrackedError):
                 found = self._daily_from_files(token, begin, wanted.last, today, answer)
             elif isinstance(answer, UnusableBarsError):
-                found = str(answer)
+                found = answer.message
             else:
                 raise answer
             self._take_daily(token, found, wanted, fetched)
@@ -136,13 +145,13 @@ class BinanceHistory:
     ) -> DailyBars | str:
         """Return the days of a pair that is traded no more; why there are none, where there are no files either."""
         if token not in self._settings.tokens_daily:
-            return str(error)
+            return error.message
         try:
             rows = self._from_any_pair(token, "1d", begin, last, today)
         except FaultyFileError as faulty:
-            return str(faulty)
+            return faulty.message
         if not len(rows):
-            return str(error)
+            return error.message
         # the fields of a kline, at their places
         full = [[*row[:5], 0, row[5], row[6]] for row in rows.tolist()]
         first, end = np.datetime64(begin, "D"), np.datetime64(last + DAY, "D")
@@ -155,9 +164,17 @@ class BinanceHistory:
         bars = found.between(found.days[0], np.datetime64(wanted.last + DAY, "D")) if len(found.days) else found
         inside = bars.days[bars.days >= np.datetime64(wanted.first - DAY, "D")]
         if not len(bars.days) or (token in wanted.traded and not len(inside)):
-            fetched.left_out[token] = f"{token}: no bar from {wanted.first} to {wanted.last}"
+            fetched.left_out[token] = LocalizedText(
+                "backtest.fault.no_bar_in_span", token=token, first=wanted.first, last=wanted.last
+            )
         elif holes := _holes(inside) if token in {*wanted.traded, *MARKET} else 0:
-            fetched.left_out[token] = f"{token}: {holes} days are missing between {inside[0]} and {inside[-1]}"
+            fetched.left_out[token] = LocalizedText(
+                "backtest.fault.days_missing",
+                token=token,
+                count=holes,
+                first=inside[0].astype(date),
+                last=inside[-1].astype(date),
+            )
         else:
             fetched.daily[token] = bars
 
@@ -204,7 +221,9 @@ class BinanceHistory:
         try:
             return read_klines(content)
         except ValueError as error:
-            raise FaultyFileError(f"{asked['symbol']}: Binance sent {error.args[0]}") from None
+            raise FaultyFileError(
+                LocalizedText("backtest.fault.odd_klines", pair=str(asked["symbol"]), what=error.args[0])
+            ) from None
 
 
 def _day_of(ms: float) -> date:

@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from marsshot.core.catalog import LocalizedText
 from marsshot.core.errors import MarsShotError, TemporaryError
 from marsshot.infra.atomic_files import replace_file
 from marsshot.market_data.binance_public import BinancePublic
@@ -121,9 +122,9 @@ class BulkKlines:
         promised = self._fetched(f"{file.path}.CHECKSUM")
         if promised is not None and (found := re.match(rb"[0-9a-fA-F]{64}", promised)):
             if found[0].decode().lower() != sha256(content).hexdigest():
-                raise FaultyFileError(f"{file.name}: the checksum is wrong; try again later")
+                raise FaultyFileError(LocalizedText("backtest.fault.checksum", file=file.name))
         else:
-            raise FaultyFileError(f"{file.name}: has no checksum; try again later")
+            raise FaultyFileError(LocalizedText("backtest.fault.no_checksum", file=file.name))
         read_zip(content, file.name)
         kept.parent.mkdir(parents=True, exist_ok=True)
         replace_file(kept, content)
@@ -143,7 +144,7 @@ class BulkKlines:
             if status == NOT_FOUND:
                 return None
             trouble = f"HTTP {status}"
-        raise TemporaryError(f"{path.rsplit('/', 1)[-1]}: cannot be had now ({trouble}); what was fetched is kept")
+        raise TemporaryError(LocalizedText("backtest.fault.not_now", file=path.rsplit("/", 1)[-1], why=trouble))
 
 
 def read_zip(content: bytes, name: str) -> Rows:
@@ -152,15 +153,15 @@ def read_zip(content: bytes, name: str) -> Rows:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             text = archive.read(archive.namelist()[0])
     except (zipfile.BadZipFile, IndexError, OSError, EOFError, ValueError, NotImplementedError):
-        raise FaultyFileError(f"{name}: is not a whole zip file") from None
+        raise FaultyFileError(LocalizedText("backtest.fault.no_zip", file=name)) from None
     has_header = not text[:1].isdigit()
     try:
         table = pd.read_csv(io.BytesIO(text), header=None, skiprows=int(has_header), usecols=PLACES, dtype=np.float64)
     except (ValueError, pd.errors.ParserError, pd.errors.EmptyDataError):
-        raise FaultyFileError(f"{name}: holds no klines") from None
+        raise FaultyFileError(LocalizedText("backtest.fault.no_klines", file=name)) from None
     rows: Rows = table.to_numpy(dtype=np.float64)
     if not np.isfinite(rows).all() or (rows < 0).any():
-        raise FaultyFileError(f"{name}: holds no klines")
+        raise FaultyFileError(LocalizedText("backtest.fault.no_klines", file=name))
     for place in (0, PLACES.index(6)):
         rows[:, place] = np.where(rows[:, place] > _MICROSECONDS_FROM, rows[:, place] // 1000, rows[:, place])
     return rows

@@ -15,6 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from marsshot.backtesting.history.bar_csv import DAY_SECONDS, DECIMALS, first_row, read_table, refuse_impossible_bars
+from marsshot.core.catalog import LocalizedText
 from marsshot.core.errors import InputError
 
 Ints = NDArray[np.int64]
@@ -95,10 +96,11 @@ def _bars_of(path: Path, symbol: str, times: Ints, ticks: Ints) -> IntradayBars:
     steps = np.diff(times)
     if len(steps) and steps.min() == 0:
         twice = times[first_row(steps == 0)]
-        raise InputError(f"{path}: {symbol} has two bars of {pd.Timestamp(twice, unit='s'):%Y-%m-%d %H:%M}")
+        time = pd.Timestamp(twice, unit="s", tz="UTC").to_pydatetime()
+        raise InputError(LocalizedText("backtest.bars.two_bars", path=path, token=symbol, time=time))
     length = int(steps.min()) if len(steps) else DAY_SECONDS // 24
     if DAY_SECONDS % length or length % PRICES_PER_BAR:
-        raise InputError(f"{path}: {symbol} has bars {length} seconds apart; bars that fill a day are needed")
+        raise InputError(LocalizedText("backtest.bars.odd_length", path=path, token=symbol, seconds=length))
     days = frozenset(np.unique(times // DAY_SECONDS).tolist())
     return IntradayBars(times, np.full(len(times), length), ticks, days)
 

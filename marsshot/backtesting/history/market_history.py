@@ -26,6 +26,7 @@ from marsshot.backtesting.history.bar_csv import (
     refuse_impossible_bars,
 )
 from marsshot.backtesting.history.intraday_bars import IntradayBars, read_intraday
+from marsshot.core.catalog import LocalizedText
 from marsshot.core.errors import InputError
 from marsshot.market_data.bar_cache import FIELDS, DailyBars
 
@@ -33,7 +34,6 @@ Matrix = NDArray[np.float64]
 MARKET = ("BTC", "ETH")  # every score needs their daily change
 PRICES, SOCIAL = ("open", "high", "low", "close"), ("galaxy_score", "alt_rank", "sentiment")
 REQUIRED_COLUMNS = ("symbol", "date", *PRICES, "volume")
-BUNDLED = "the bundled history"
 _PRICE_STEP = Decimal(1).scaleb(-DECIMALS)
 
 
@@ -78,7 +78,7 @@ def _files(path: Path) -> tuple[Path, list[Path]]:
     for name in ("daily.csv.gz", "daily.csv"):
         if (path / name).exists():
             return path / name, [*path.glob("intraday_*.csv"), *path.glob("intraday_*.csv.gz")]
-    raise InputError(f"{path}: holds no daily.csv or daily.csv.gz; name the file of daily bars with --data")
+    raise InputError(LocalizedText("backtest.bars.no_daily", path=path))
 
 
 # --------------------------------------------------------------------------- the bundled history
@@ -88,7 +88,8 @@ def _bundled(symbols: Collection[str] | None, last: date | None) -> Dataset:
     whole = load_bundled_history()
     end = whole.last_day if last is None else min(unix_day(last), whole.last_day)
     if end < whole.first_day:
-        raise InputError(f"{last} lies outside the data: {BUNDLED} has bars from {date_of(whole.first_day)} on")
+        begins, bundled = date_of(whole.first_day), LocalizedText("backtest.bundled")
+        raise InputError(LocalizedText("backtest.fault.before_data", last=last, dataset=bundled, begins=begins))
     # All coins stay for the stand-in scores, which rank them against each other as in demo mode.
     coins = {symbol: _until(coin, end) for symbol, coin in whole.coins.items() if coin.first_day <= end}
     history = History(coins, whole.first_day, end)
@@ -97,7 +98,7 @@ def _bundled(symbols: Collection[str] | None, last: date | None) -> Dataset:
     kept = coins if symbols is None else {one: coins[one] for one in coins if one in {*symbols, *MARKET}}
     columns = {symbol: number for number, symbol in enumerate(coins)}
     return Dataset(
-        name=BUNDLED,
+        name=LocalizedText("backtest.bundled"),
         history=History(kept, whole.first_day, end),
         bars={one: _as_lunarcrush_serves(coin, fields, columns[one], whole.first_day) for one, coin in kept.items()},
         intraday={},
@@ -192,8 +193,10 @@ def _read_daily(path: Path, symbols: Collection[str] | None, last: date | None) 
         wanted = wanted & table["symbol"].isin({*symbols, *MARKET}).to_numpy()
     table, days = table[wanted], days[wanted]
     if table.empty:
-        until = f" up to {last}" if last else ""
-        raise InputError(f"{path}: holds no bar of the tokens asked for{until}; it begins on {date_of(first_day)}")
+        begins = date_of(first_day)
+        if last is None:
+            raise InputError(LocalizedText("backtest.bars.none_of_these", path=path, begins=begins))
+        raise InputError(LocalizedText("backtest.bars.none_of_these_until", path=path, last=last, begins=begins))
     refuse_impossible_bars(path, table, days.astype("datetime64[D]"), table[list(PRICES)].to_numpy())
     _refuse_impossible_volumes(path, table, days)
     _refuse_duplicates(path, table, days)
@@ -202,13 +205,14 @@ def _read_daily(path: Path, symbols: Collection[str] | None, last: date | None) 
 
 def _unix_days(path: Path, column: pd.Series) -> NDArray[np.int64]:
     if column.empty:
-        raise InputError(f"{path}: has no rows")
+        raise InputError(LocalizedText("backtest.bars.no_rows", path=path))
     texts = column.cat.categories
     dates = pd.to_datetime(pd.Series(texts, dtype=str), format="%Y-%m-%d", errors="coerce")
     if dates.isna().any() or column.isna().any():
         row = first_row((column.isna() | column.isin(texts[dates.isna().to_numpy()])).to_numpy())
         wrong = "" if pd.isna(column.iloc[row]) else str(column.iloc[row])[:40]
-        raise InputError(f"{path}: row {row + FIRST_ROW}: date {wrong!r}: a date such as 2024-12-31 is needed")
+        where = LocalizedText("backtest.bars.row", path=path, row=str(row + FIRST_ROW))
+        raise InputError(LocalizedText("backtest.bars.odd_date", where=where, value=repr(wrong)))
     return dates.to_numpy().astype("datetime64[D]").astype(np.int64)[column.cat.codes.to_numpy()]
 
 
@@ -218,8 +222,9 @@ def _refuse_impossible_volumes(path: Path, table: pd.DataFrame, days: NDArray[np
     wrong = (volumes < 0) | np.isinf(volumes)
     if wrong.any():
         row = first_row(wrong)
-        whose = f"{table['symbol'].iloc[row]} has a volume of {volumes[row]:g} on {date_of(int(days[row]))}"
-        raise InputError(f"{place_of(path, table, row)}: {whose}; mend it or take the row out")
+        whose = {"token": str(table["symbol"].iloc[row]), "day": date_of(int(days[row]))}
+        where, volume = place_of(path, table, row), float(volumes[row])
+        raise InputError(LocalizedText("backtest.bars.odd_volume", where=where, volume=volume, **whose))
 
 
 def _refuse_duplicates(path: Path, table: pd.DataFrame, days: NDArray[np.int64]) -> None:
@@ -227,8 +232,8 @@ def _refuse_duplicates(path: Path, table: pd.DataFrame, days: NDArray[np.int64])
     twice = pd.DataFrame({"symbol": symbols.to_numpy(), "day": days}).duplicated().to_numpy()
     if twice.any():
         row = first_row(twice)
-        whose = f"{symbols.iloc[row]} has two bars of {date_of(int(days[row]))}"
-        raise InputError(f"{place_of(path, table, row)}: {whose}; take one out")
+        whose = {"token": str(symbols.iloc[row]), "day": date_of(int(days[row]))}
+        raise InputError(LocalizedText("backtest.bars.twice", where=place_of(path, table, row), **whose))
 
 
 def place_of_bar(path: Path, symbol: str, day: date) -> str:

@@ -11,6 +11,7 @@ from marsshot.backtesting.reports.sweep_page import sweep_page
 from marsshot.backtesting.result import BacktestResult
 from marsshot.backtesting.sweep import SweepResult
 from marsshot.config.bot_files import BACKTEST_REPORT, EQUITY, TRADES
+from marsshot.core.catalog import Catalog, LocalizedText
 from marsshot.core.domain import utc_text
 from marsshot.core.errors import MarsShotError
 from marsshot.infra.atomic_files import replace_file
@@ -21,14 +22,14 @@ class ResultNotWrittenError(MarsShotError):
     """The result could not be written."""
 
 
-def write_result(result: BacktestResult, folder: Path) -> list[Path]:
-    """Write the files of a run and return them. Raises NotWrittenError."""
+def write_result(result: BacktestResult, folder: Path, catalog: Catalog) -> list[Path]:
+    """Write the files of a run and return them. Raises ResultNotWrittenError."""
     return _write(
         folder,
         {
             TRADES: result.run_result.trades_csv,
             EQUITY: csv_bytes(_equity_rows(result)),
-            BACKTEST_REPORT: report_page(result).encode(),
+            BACKTEST_REPORT: report_page(result, catalog).encode(),
             **({"seeds.csv": csv_bytes(_draw_rows(result.spread))} if result.spread else {}),
         },
     )
@@ -51,12 +52,12 @@ def _draw_rows(spread: Spread) -> list[list[str]]:
     ]
 
 
-def write_sweep(found: SweepResult, folder: Path) -> list[Path]:
-    """Write the files of a sweep and return them. Raises NotWrittenError."""
+def write_sweep(found: SweepResult, folder: Path, catalog: Catalog) -> list[Path]:
+    """Write the files of a sweep and return them. Raises ResultNotWrittenError."""
     rows = [[*found.keys, *found.COLUMNS]] + [
         [*cell.values, *(repr(value) for value in cell.metrics)] for cell in found.cells
     ]
-    return _write(folder, {"sweep.csv": csv_bytes(rows), "sweep.html": sweep_page(found).encode()})
+    return _write(folder, {"sweep.csv": csv_bytes(rows), "sweep.html": sweep_page(found, catalog).encode()})
 
 
 def _equity_rows(result: BacktestResult) -> list[list[str]]:
@@ -74,5 +75,6 @@ def _write(folder: Path, contents: Mapping[str, bytes]) -> list[Path]:
         for name, content in contents.items():
             replace_file(folder / name, content)
     except OSError as error:
-        raise ResultNotWrittenError(f"{folder}: cannot be written ({error.strerror or error})") from None
+        why = str(error.strerror or error)
+        raise ResultNotWrittenError(LocalizedText("backtest.fault.not_written", folder=folder, why=why)) from None
     return [folder / name for name in contents]

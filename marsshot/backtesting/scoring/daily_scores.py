@@ -14,6 +14,7 @@ import pandas as pd
 from marsshot.backtesting.history.market_history import MARKET, Dataset
 from marsshot.config.settings import Settings
 from marsshot.config.training_settings import ScoreScale
+from marsshot.core.catalog import LocalizedText
 from marsshot.core.domain import Score, Scoring
 from marsshot.core.errors import InputError
 from marsshot.core.reasons import DecisionReason
@@ -65,7 +66,7 @@ def full_feature_table(dataset: Dataset) -> pd.DataFrame:
 
 def _market_bars(dataset: Dataset, coin: str) -> DailyBars:
     if coin not in dataset.bars:
-        raise InputError(f"{dataset.name}: has no bar of {coin}, and every score needs its daily change")
+        raise InputError(LocalizedText("backtest.fault.no_bar", dataset=dataset.name, token=coin))
     return dataset.bars[coin]
 
 
@@ -95,12 +96,7 @@ def refuse_overlap(model: LoadedModel, name: str, first: date) -> None:
         last_row = date.fromisoformat(str(model.facts["last_date"]))
         label_days = int(model.facts["label"]["shift_days"])
     except (KeyError, TypeError, ValueError):
-        raise InputError(
-            f"{name}: its .json does not say on which dates it was trained, so it may have seen the span"
-        ) from None
+        raise InputError(LocalizedText("backtest.fault.model_without_dates", path=name)) from None
     seen = last_row + label_days * DAY
     if seen >= first:
-        raise InputError(
-            f"{name}: was trained on closes up to {seen}, the span begins on {first}; begin after {seen}, "
-            "or leave --model out to train on what was known each day"
-        )
+        raise InputError(LocalizedText("backtest.fault.model_saw", path=name, seen=seen, first=first))

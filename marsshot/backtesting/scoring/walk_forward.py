@@ -14,6 +14,7 @@ import pandas as pd
 
 from marsshot.backtesting.scoring.daily_scores import DAY, score_days
 from marsshot.config.training_settings import ScoreScale, TrainingSection
+from marsshot.core.catalog import LocalizedText
 from marsshot.core.domain import Score
 from marsshot.core.errors import InputError
 from marsshot.model.features import FEATURES, RATIOS, has_features, labelled
@@ -132,4 +133,4 @@ def _search(rows: pd.DataFrame, day: date, plan: WalkForwardPlan) -> dict[str, A
             on_progress=lambda _: None,
         ).parameters
     except TooLittleDataError as error:
-        raise InputError(f"on {day} there was too little to learn from: {error}; begin later with --from") from None
+        raise InputError(LocalizedText("backtest.fault.too_little", day=day, why=error.args[0])) from None

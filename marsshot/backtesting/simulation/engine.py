@@ -26,6 +26,7 @@ from marsshot.bot.control_files import ControlFiles
 from marsshot.bot.loop import loop
 from marsshot.config import bot_files
 from marsshot.config.settings import Settings
+from marsshot.core.catalog import LocalizedText
 from marsshot.core.domain import Book
 from marsshot.infra import event_log
 from marsshot.infra.clock import VirtualClock
@@ -163,7 +164,7 @@ class _AlarmCollector(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         if record.exc_info and record.exc_info[1]:
             raise record.exc_info[1]
-        self.alarms.append(record.getMessage())
+        self.alarms.append(record.msg if isinstance(record.msg, LocalizedText) else record.getMessage())
 
 
 class _RunRecorder:

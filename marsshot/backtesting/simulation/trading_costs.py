@@ -20,6 +20,7 @@ import numpy as np
 from embedded_market.exchange.pair_rules import REFERENCE_DATE, PairRules, rules_for
 from embedded_market.market_data.history import CoinHistory, quote_decimals, unix_day
 from marsshot.backtesting.history.bar_csv import DECIMALS
+from marsshot.core.catalog import LocalizedText
 from marsshot.core.errors import InputError
 from marsshot.exchange.binance.trading_rules import trading_rules_of
 from marsshot.market_data.bar_cache import FIELDS, DailyBars
@@ -72,9 +73,9 @@ def read_exchange_info(path: Path) -> dict[str, Mapping[str, Any]]:
         content = json.loads(gzip.decompress(raw) if path.suffix == ".gz" else raw)
         return {str(row["symbol"]): row for row in content["symbols"]}
     except FileNotFoundError:
-        raise InputError(f"{path}: there is no such file; --rules names a recorded exchangeInfo of Binance") from None
+        raise InputError(LocalizedText("backtest.fault.no_rules", path=path)) from None
     except (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError, RecursionError):
-        raise InputError(f"{path}: is no recorded exchangeInfo of Binance") from None
+        raise InputError(LocalizedText("backtest.fault.odd_rules", path=path)) from None
 
 
 def recorded_rules(row: Mapping[str, Any], path: Path) -> PairRules:
@@ -95,4 +96,6 @@ def recorded_rules(row: Mapping[str, Any], path: Path) -> PairRules:
             legacy_notional="NOTIONAL" not in filters,
         )
     except (KeyError, TypeError, ValueError, ArithmeticError):
-        raise InputError(f"{path}: the rules of {row.get('symbol')} cannot be read") from None
+        raise InputError(
+            LocalizedText("backtest.fault.odd_pair_rules", path=path, pair=str(row.get("symbol")))
+        ) from None

@@ -105,6 +105,6 @@ def read_model_card(path: Path) -> ModelCard | None:
     except ValidationError as error:
         fault = error.errors()[0]
         place = ".".join(str(part) for part in fault["loc"])
-        raise InputError(
-            f"{path}: {place or 'the file'}: {fault['msg']}; make it anew with: python train_model.py"
-        ) from None
+        where = place or LocalizedText("server.fault.whole_file")
+        told = LocalizedText("server.fault.odd_model", path=path, place=where, why=fault["msg"])
+        raise InputError(told) from None

@@ -20,6 +20,7 @@ from threading import Lock
 from urllib.parse import urlsplit
 
 from marsshot.config.settings import is_loopback, plain_secret
+from marsshot.core.catalog import LocalizedText
 from marsshot.core.errors import InputError
 
 TOKEN_VARIABLE = "MARSSHOT_DASHBOARD_TOKEN"  # noqa: S105 - the name of a variable
@@ -38,9 +39,9 @@ def new_token(path: Path) -> str:
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWNER_ONLY)
     except FileExistsError:
-        raise InputError(f"{path}: is there already; take it away first to make a new token") from None
+        raise InputError(LocalizedText("server.fault.token_there", path=path)) from None
     except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror})") from None
+        raise InputError(LocalizedText("server.fault.token_unwritable", path=path, why=str(error.strerror))) from None
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(f"{token}\n")
     return token
@@ -53,24 +54,21 @@ def read_token(environment: Mapping[str, str], path: Path) -> str:
     try:
         with path.open("rb") as file:
             if stat.S_IMODE(os.fstat(file.fileno()).st_mode) & ~OWNER_ONLY:
-                raise InputError(f"{path}: others can read it; run: chmod 600 {path}")
+                raise InputError(LocalizedText("server.fault.token_readable_by_others", path=path))
             return _validated_token(file.read(1000).decode("utf-8", errors="replace"), str(path))
     except FileNotFoundError:
         return ""
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+        raise InputError(LocalizedText("server.fault.token_unreadable", path=path, why=str(error.strerror))) from None
 
 
 def _validated_token(text: str, place: str) -> str:
     try:
         token = plain_secret(text)
     except ValueError as error:
-        raise InputError(f"{place}: {error.args[0]}") from None
+        raise InputError(LocalizedText("server.fault.odd_token", place=place, why=error.args[0])) from None
     if len(token) < MIN_TOKEN_LENGTH:
-        raise InputError(
-            f"{place}: a token of at least {MIN_TOKEN_LENGTH} letters, digits and signs without blanks is needed; "
-            f"make one with: python dashboard.py --new-token"
-        )
+        raise InputError(LocalizedText("server.fault.token_too_short", place=place, length=MIN_TOKEN_LENGTH))
     return token
 
 
@@ -135,22 +133,19 @@ def build_server_address(
     published. Without a token pages are shown under this machine's names alone all the same, and have no buttons.
     """
     if published_on and not in_container:
-        raise InputError("--published-on: for a container; elsewhere --host says who can come in")
+        raise InputError(LocalizedText("server.fault.published_elsewhere"))
     if published_on and not is_loopback(published_on):
-        raise InputError(f"--published-on {published_on}: a loopback address such as 127.0.0.1 is needed")
+        raise InputError(LocalizedText("server.fault.published_openly", address=published_on))
     if not token and not is_loopback(host) and not published_on:
-        raise InputError(
-            f"--host {host}: other machines could look in, so a token is needed; make one with: "
-            f"python dashboard.py --new-token"
-        )
+        raise InputError(LocalizedText("server.fault.open_host", host=host))
     if public_url:
         parts = urlsplit(public_url)
         if parts.scheme != "https" or not parts.hostname or parts.path not in {"", "/"}:
-            raise InputError(f"--public-url {public_url}: https://name is needed, without a path")
+            raise InputError(LocalizedText("server.fault.public_url", url=public_url))
         if not token:
-            raise InputError("--public-url: a token is needed; make one with: python dashboard.py --new-token")
+            raise InputError(LocalizedText("server.fault.public_without_token"))
         if not is_loopback(host):
-            raise InputError("--public-url: the proxy is to be the only way in; leave --host at 127.0.0.1")
+            raise InputError(LocalizedText("server.fault.public_host"))
     return ServerAddress(host, port, token, public_url.rstrip("/"), published_on)
 
 
