@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import shutil
 from html.parser import HTMLParser
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 import backtest
 from marsshot.training import forest_search
 from tests.helpers.backtest_builders import CONFIG, FIRST, LAST, TIGHT_RULES, save_forest
+from tests.helpers.french_text import is_wholly_french, words_of_page
 
 SPAN = ["--from", str(FIRST), "--to", str(LAST)]
 CHANGES = [part for key, value in TIGHT_RULES.items() for part in ("--set", f"{key}={value}")]
@@ -62,10 +64,20 @@ def test_a_run_prints_a_summary_and_writes_trades_curve_and_report(
     assert "fixed model model.pkl" in page
 
 
-def test_the_report_asks_for_nothing_from_outside(folder: Path) -> None:
+def test_the_report_asks_for_nothing_from_outside_and_is_french_where_the_settings_are(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = (folder / "config.yaml").read_text()
+    (folder / "config.yaml").write_text(re.sub(r"(?m)^language: .*$", "language: fr", settings))
     assert _run(*SPAN, *CHANGES, "--model", "model.pkl") == 0
     page = _Page()
     text = (folder / "backtest/report.html").read_text()
+    shown = capsys.readouterr().out
+    assert "Ce que chaque règle a rapporté ou coûté" in shown
+    assert is_wholly_french(shown)
+    assert '<html lang="fr">' in text
+    assert is_wholly_french(words_of_page(text))
+    assert (folder / "backtest/equity.csv").read_text().startswith("time,capital,held,MarsShot,holding BTC,"), "English"
     page.feed(text)
     assert not {"script", "link", "img", "iframe", "object"} & {tag for tag, _ in page.tags}
     assert not any({"src", "href", "data"} & attributes.keys() for _, attributes in page.tags)

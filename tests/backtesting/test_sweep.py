@@ -20,6 +20,7 @@ from marsshot.backtesting.sweep import CellResult, SweepResult, heat_map, parse_
 from marsshot.core.catalog import Catalog
 from marsshot.core.errors import InputError
 from tests.helpers.backtest_builders import CONFIG, random_scores, synthetic_request, write_synthetic_bars
+from tests.helpers.french_text import is_wholly_french, words_of_page
 
 STOP, BUY = "strategy.stop_loss_pct", "strategy.buy_threshold"
 
@@ -131,6 +132,7 @@ def test_two_keys_make_a_map_and_the_page_needs_nothing_from_outside(backtest_re
     page = sweep_page(found, Catalog("en"))
     assert "http" not in page
     assert "stop_loss_pct down, buy_threshold across" in page
+    assert is_wholly_french(words_of_page(sweep_page(found, Catalog("fr"))))
     assert (
         heat_map(
             sweep(backtest_request, random_scores(backtest_request, 3), parse_grid([(STOP, "0.5")], CONFIG, {}), 1)

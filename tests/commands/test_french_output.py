@@ -25,7 +25,7 @@ from marsshot.infra.clock import SystemClock
 from marsshot.infra.event_log import log_info, start_log, stop_log
 from positions_store import Store, writer_lock
 from tests.helpers.builders import PROGRAM, a_book, a_trade, seed_content
-from tests.helpers.french_text import is_french
+from tests.helpers.french_text import is_french, is_wholly_french, words_of_page
 from tests.helpers.process_harness import ProcessHarness, open_process_harness
 
 D = Decimal
@@ -37,6 +37,12 @@ D = Decimal
 def test_english_is_found() -> None:
     with pytest.raises(AssertionError):
         is_french("config.yaml : strategy.stop_los: is not a key of this file; mind the spelling, or take it out")
+
+
+@pytest.mark.parametrize("text", ["Données : 12 rows of 3 tokens", '<svg aria-label="Worth over time"></svg>'])
+def test_english_that_the_catalogue_does_not_know_is_found_too(text: str) -> None:
+    with pytest.raises(AssertionError):
+        is_wholly_french(words_of_page(text))
 
 
 # --------------------------------------------------------------------------- the faults of config.yaml

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
+import backtest
+import build_csv
+import chaos
+import dashboard
 import main
+import train_model
 from marsshot.infra.argparse_texts import argparse_in
+from tests.helpers.french_text import is_wholly_french
 
 
 @pytest.mark.parametrize(
@@ -33,6 +40,19 @@ def test_a_wrong_command_line_is_told_in_french(
     assert shown.startswith("utilisation : ")
     assert "erreur : " in shown
     assert not {"error:", "usage:", "argument:"} & set(shown.split())
+
+
+@pytest.mark.parametrize("script", [backtest, build_csv, chaos, dashboard, train_model], ids=lambda one: one.__name__)
+def test_the_help_of_each_script_is_french(
+    script: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "config.yaml").write_text("language: fr\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit, match="0"):
+        script.main(["--help"])
+    shown = capsys.readouterr().out
+    assert shown.startswith(f"utilisation : {script.__name__}.py ")
+    assert is_wholly_french(shown)
 
 
 def test_afterwards_it_speaks_english_again() -> None:

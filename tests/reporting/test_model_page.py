@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
 from decimal import Decimal
 from html.parser import HTMLParser
+from io import StringIO
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -19,19 +23,38 @@ from marsshot.reporting.interval_charts import Dot, labelled_dot_chart, numeric_
 from marsshot.reporting.model_page import model_page
 from marsshot.training import forest_search
 from marsshot.training.verdict import verdict_text
+from tests.helpers.french_text import is_wholly_french, words_of_page
 from tests.test_train_model import CONFIG, facts, run, some_data, write
 
 
+@dataclass(frozen=True)
+class Trained:
+    """What came of a training under `language: fr`, of rows that mean nothing."""
+
+    facts: dict[str, Any]
+    page: str
+    printed: str
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    printed = StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(printed), redirect_stderr(printed):
+        patch.chdir(tmp_path_factory.mktemp("trained"))
+        patch.setattr(forest_search, "SEARCH_TREES", 5)
+        patch.setattr(forest_search, "FINAL_TREES", 8)
+        Path("config.yaml").write_text(f"{CONFIG}language: fr\n")
+        write(some_data(dates=90))
+        assert run() == 0
+        return Trained(facts(), Path("model_report.html").read_text(), printed.getvalue())
+
+
 @pytest.fixture
-def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """The facts of a model of rows that mean nothing; its page lies beside it."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(forest_search, "SEARCH_TREES", 5)
-    monkeypatch.setattr(forest_search, "FINAL_TREES", 8)
-    Path("config.yaml").write_text(CONFIG)
-    write(some_data(dates=90))
-    assert run() == 0
-    return facts()
+def told(trained: Trained) -> dict[str, Any]:
+    return trained.facts
+
+
+FIRM = "\u00a0"
 
 
 class Page(HTMLParser):
@@ -52,8 +75,33 @@ class Page(HTMLParser):
         self.words.append(data)
 
 
+def test_under_language_fr_tables_verdict_and_page_are_french(trained: Trained) -> None:
+    assert is_wholly_french(trained.printed)
+    assert "Verdict : Aucun avantage." in trained.printed
+    assert '<html lang="fr">' in trained.page
+    assert is_wholly_french(words_of_page(trained.page))
+    assert f"{trained.facts['base_rate']:.1%}".replace(".", ",").replace("%", f"{FIRM}%") in trained.page
+    assert max(len(line) for line in trained.printed.split("Verdict")[0].splitlines()) <= 80
+
+
+def test_what_the_facts_keep_is_no_prose(told: dict[str, Any]) -> None:
+    assert {one["kind"] for one in told["verdict"]["reasons"]} >= {"no_edge"}
+    assert told["gate"]["reason"] is None
+    assert not [text for text in texts_in(told) if text.count(" ") > 3 and text.count("0.") < 2], "scores apart"
+
+
+def texts_in(value: object) -> Iterator[str]:
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        for one in value:
+            yield from texts_in(one)
+    elif isinstance(value, str):
+        yield value
+
+
 def test_the_page_tells_what_the_facts_say_and_opens_offline(told: dict[str, Any]) -> None:
-    text = Path("model_report.html").read_text()
+    text = model_page(told, "model.pkl", Catalog("en"))
     page = Page(text)
     words = " ".join(page.words)
     assert page.outside == [] and not {"script", "link", "img", "iframe"} & set(page.tags)
