@@ -80,8 +80,9 @@ class EmbeddedMarket:
         self.bitvavo = BitvavoApi(self.board, euros, (self.api_key, self.api_secret), self.shift_days)
         self.bulk_files = BulkFiles(self.binance.klines, self._coin_of)
         self.coinbase = CoinbaseApi(self.board, self.coinbase_unlisted)
-        scores = social_scores(self.history, self.seed)
-        self.lunarcrush = LunarCrushApi(self.board, scores, self.lunarcrush_key, self.shift_days)
+        self.lunarcrush = LunarCrushApi(
+            self.board, lambda: social_scores(self.history, self.seed), self.lunarcrush_key, self.shift_days
+        )
         self.lunarcrush.requests_per_minute = self.lunarcrush_requests_per_minute
         self.faults = Faults()
         self.latency = dict.fromkeys(SERVICES, 0.0)

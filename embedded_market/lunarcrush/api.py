@@ -1,7 +1,8 @@
 """LunarCrush's GET /api4/public/coins/{coin}/time-series/v2, without network: a request in, a response out.
 
 Serves bucket=day only; bucket=hour (the service's default) is refused with a clear error. Prices, volume and caps
-are recorded, every social field is a stand-in of `social.py`. The running day's row comes last and is not whole.
+are recorded, every social field is a stand-in of `synthetic_scores.py`. The running day's row comes last and is not
+whole.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import hmac
 import json
 import re
 from collections.abc import Callable
+from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, unquote
 
@@ -49,11 +51,13 @@ _COUNTS = ("contributors_active", "contributors_created", "interactions", "posts
 
 
 class LunarCrushApi:
-    """Daily rows per coin; coin by numeric id or symbol."""
+    """Daily rows per coin; coin by numeric id or symbol. scores: called at the first request that needs them."""
 
-    def __init__(self, board: PriceBoard, scores: SocialScores, key: str | None, shift_days: int) -> None:
+    def __init__(
+        self, board: PriceBoard, scores: Callable[[], SocialScores], key: str | None, shift_days: int
+    ) -> None:
         self._board = board
-        self._scores = scores
+        self._scores = cache(scores)
         self._shift = shift_days * SECONDS_PER_DAY
         self.key = key
         """The key accepted; None: any."""
@@ -137,7 +141,7 @@ class LunarCrushApi:
         if key not in self._closed_rows:
             bar = self._board.history.coins[coin].bars[day]
             prices = (bar.open, bar.high, bar.low, bar.close)
-            row = self._row(day, prices, float(bar.volume), self._scores.row(coin, day))
+            row = self._row(day, prices, float(bar.volume), self._scores().row(coin, day))
             self._closed_rows[key] = json.dumps(row | {"market_cap": int(bar.market_cap)})
         return self._closed_rows[key]
 
@@ -146,7 +150,7 @@ class LunarCrushApi:
         bars = self._board.history.coins[coin].bars
         part = (now - self._shift - day * SECONDS_PER_DAY) / SECONDS_PER_DAY
         known = day - 1 if day - 1 in bars else day
-        scores = self._scores.row(coin, known) if known < day else {}
+        scores = self._scores().row(coin, known) if known < day else {}
         scores |= {name: int(scores[name] * part) for name in _COUNTS if name in scores}
         prices = self._board.bar_so_far(coin, now)
         volume = float(bars[day].volume) * part + (float(bars[known].volume) * (1 - part) if known < day else 0.0)
