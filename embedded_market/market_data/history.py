@@ -54,7 +54,8 @@ class CoinHistory:
 
     def bar_nearest(self, day: int) -> DailyBar:
         """Return the bar of the day given, else of the next day that has one, else the last bar."""
-        return self.bars[min((d for d in self.bars if d >= day), default=self.last_day)]
+        days = range(max(day, self.first_day), self.last_day)
+        return self.bars[next((day for day in days if day in self.bars), self.last_day)]
 
 
 @dataclass(frozen=True, slots=True)
