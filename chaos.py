@@ -3,10 +3,10 @@
     python chaos.py [--exchange NAME] [--runs N] [--seed S] [--jobs N] [--only SEED]
 
 Each run is some days of market, faults and deaths in one process, all drawn from its seed: the wire loses, delays,
-refuses and garbles, prices come late or never, the disk fills up, the clock jumps, the process dies at any write, sync
-or request, the power fails. The bot is the real one, with the exchange's real client; only wire, disk and clock are
-handed in, and the inbox that prices arrive in. A run that ends badly is replayed alone, with everything the bot said,
-by --only SEED. No network, no keys, no files.
+refuses and garbles, prices come late or never, markets close, the disk fills up, the clock jumps, the owner moves money
+and asks for things, the process dies at any write, sync or request, the power fails. The bot is the real one, with the
+exchange's real client; only wire, disk and clock are handed in, and the inbox that prices arrive in. A run that ends
+badly is replayed alone, with everything the bot said, by --only SEED. No network, no keys, no files.
 """
 
 from __future__ import annotations

@@ -175,6 +175,11 @@ class SimulatedFilesystem(SystemCalls):
         self._capacity = None if room is None else self._used() + room
         self._faults.record_event("disk", "has room again" if room is None else f"has {room} bytes left")
 
+    @property
+    def is_limited(self) -> bool:
+        """Whether other programs have left little of the disk."""
+        return self._capacity is not None
+
     def _used(self) -> int:
         return sum(len(file.visible) for file in self._names.values())
 

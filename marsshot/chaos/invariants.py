@@ -20,7 +20,7 @@ from marsshot.chaos.venues.base import VenueOrder
 from marsshot.chaos.violations import Violations
 from marsshot.config import bot_files
 
-TRADES = Path(bot_files.TRADES)
+TRADES, CASH_FLOWS = Path(bot_files.TRADES), Path(bot_files.CASH_FLOWS)
 ZERO = Decimal(0)
 ABOVE_ANY_MINIMUM = Decimal(11)  # for any pair's smallest order
 
@@ -55,6 +55,8 @@ class InvariantChecker:
         self._check_balances(book, list(executed.values()))
         self._check_plans(executed)
         self._check_partial_sales(executed)
+        self._check_cash_flows(book)
+        found.others += simulation.owner.requests.faults_at_the_end()
         self._check_nothing_left_undone(book)
         # Of coins exchanged for others no order tells, so `recover` cannot know of them.
         if found.is_clean and not simulation.fault_schedule.event_counts["redenomination"]:
@@ -99,6 +101,17 @@ class InvariantChecker:
                 self.violations.losses.append(
                     f"{asset}: the account {what} {abs(there - owners - bots)} against the book"
                 )
+
+    def _check_cash_flows(self, book: dict[str, Any]) -> None:
+        """Hold cash_flows.csv, and what the book still owes it, against what the owner has brought and taken."""
+        filesystem = self._simulation.filesystem
+        content = filesystem.read(CASH_FLOWS).decode() if filesystem.exists(CASH_FLOWS) else ""
+        written = list(csv.DictReader(io.StringIO(content)))
+        owed = [row for row in book["unwritten_cash_flows"] if row not in written]
+        told = [Decimal(row["amount"]) for row in (*written, *owed)]
+        moved = self._simulation.owner.requests.flows()
+        if sorted(told) != sorted(moved):
+            self.violations.losses.append(f"cash_flows.csv tells of {told}, the owner has moved {moved}")
 
     def _check_plans(self, executed: dict[str, VenueOrder]) -> None:
         spent: dict[tuple[str, str], Decimal] = defaultdict(Decimal)
@@ -164,6 +177,8 @@ class InvariantChecker:
         quantity = min(Decimal(held["qty"]), self._simulation.venue.most_at_once(symbol))
         if quantity // step * step * price < ABOVE_ANY_MINIMUM:
             return
+        if held["exit_pending"] is not None:
+            self.violations.others.append(f"{symbol} was to be sold ({held['exit_pending']}), and is still held")
         if price <= Decimal(held["entry_price"]) / 2:
             self.violations.others.append(f"{symbol} stands at {price}, under its stop-loss, and is still held")
         if held["trailing_armed"] and price <= Decimal(held["max_price"]) * Decimal("0.7"):

@@ -61,9 +61,12 @@ class Monitor:
             self._check_purchase(intent, book)
         else:
             self._check_sale(intent, book)
+            self._check_request(intent, book["positions"].get(intent["symbol"]))
 
     def _check_purchase(self, intent: dict[str, Any], book: dict[str, Any]) -> None:
         symbol, plan = intent["symbol"], book["plan"]
+        if symbol in self._simulation.owner.requests.excluded:
+            self.violations.others.append(f"{symbol} bought though it is excluded")
         if Decimal(intent["quote_amount"]) > self._simulation.owner.bots_share(self._simulation.venue.money):
             self.violations.losses.append(f"{symbol}: {intent['quote_amount']} of the owner's money spent")
         if self._simulation.owner.seconds_paused(self._simulation.clock.true_now) > MAX_PAUSE_UNSEEN_SECONDS:
@@ -103,6 +106,13 @@ class Monitor:
         held_up = self._simulation.delayed_responses.seconds_held_up(symbol)
         if reason != "daily_sell" and held_up > MAX_HELD_UP_SECONDS:
             self.violations.others.append(f"{symbol}: its {reason} waited {held_up:.1f} s for the prices of others")
+
+    def _check_request(self, intent: dict[str, Any], held: dict[str, Any] | None) -> None:
+        """Hold a sale that the owner has asked for by its token against what he has asked for: that position, once."""
+        if intent["reason"] != "sell_token" or held is None:
+            return
+        if (intent["symbol"], held["opened_at"]) not in self._simulation.owner.requests.to_be_sold:
+            self.violations.duplicates.append(f"{intent['symbol']} sold as asked for, and nobody has asked for this")
 
     def _is_due(self, reason: str, symbol: str, held: dict[str, Any], book: dict[str, Any], price: Decimal) -> bool:
         entry = Decimal(held["entry_price"])
@@ -162,6 +172,7 @@ class Monitor:
         if path != BOOK:
             return
         book = json.loads(content)
+        self.violations.losses += self._simulation.owner.note_book(book)
         sold = {row["symbol"] for row in book["unwritten_trades"] if row["side"] == "SELL"}
         in_doubt = {intent["symbol"] for intent in book["intents"].values()}  # a purchase that is booked once more
         for symbol in self._before["positions"].keys() - book["positions"].keys() - sold - in_doubt:
@@ -203,13 +214,19 @@ class Monitor:
             }
             scores = self._simulation.scores[date.fromisoformat(plan["day"])]
             self.violations.others += faults_of_decisions(self._before, plan, scores, highest)
-        elif plan["shared_out"] and before is not None and not before["shared_out"]:
+        elif plan["shared_out"] and before is not None and not before["shared_out"] and self._is_account_still():
             self.violations.others += faults_of_amounts(book, self._simulation.venue.free[self._simulation.venue.money])
+
+    def _is_account_still(self) -> bool:
+        """Return whether the account is what it was when the bot asked for it: the owner has not acted just now."""
+        return not self._is_just_now(self._simulation.owner.last_active)
 
     def on_restart(self) -> None:
         """Take the book that is there after a death as the one before the next."""
         if self._simulation.filesystem.exists(BOOK):
             self._before = _json_or(self._simulation.filesystem.read(BOOK), self._before)
+            if "answered_requests" in self._before:
+                self.violations.losses += self._simulation.owner.note_book(self._before)
         seen = self._simulation.filesystem.read(SEEN) if self._simulation.filesystem.exists(SEEN) else b""
         prices = _json_or(seen, {"prices": {}})["prices"]  # a power cut may have taken the last of them, or all
         self._last_seen = {symbol: datetime.fromisoformat(one["time"]) for symbol, one in prices.items()}

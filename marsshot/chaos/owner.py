@@ -5,11 +5,13 @@ He trades beside the bot, brings money, takes money (also the bot's, for some ho
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
+from marsshot.chaos.asked_requests import AskedRequests
 from marsshot.chaos.fault_schedule import FaultSchedule
 from marsshot.chaos.filesystem import SimulatedFilesystem
 from marsshot.chaos.venues.base import Venue
@@ -39,6 +41,7 @@ class Owner:
         self.owned: dict[str, Decimal] = {}
         self.has_asked_to_sell_all = False
         self._paused_since: datetime | None = None
+        self.last_active: datetime | None = None
         self._add(venue.money, OWN_MONEY)
         if self._faults.choose((True, False)):
             self._add("ADA", Decimal("77.7"))
@@ -46,11 +49,18 @@ class Owner:
             venue.pay_fees_in_coin()
             self._add(venue.fee_coin, self._faults.choose((Decimal("0.003"), Decimal(5))))
         self._activity = self._faults.choose((0.0, 0.05, 0.3))  # how often he trades
+        self.requests = AskedRequests(filesystem, fault_schedule, self._tokens)
 
     def bots_share(self, asset: str) -> Decimal:
         """Return what of an asset is the bot's by now, whatever its book says."""
         there = self._venue.free.get(asset, ZERO) + self._venue.lent(asset)
         return there - self.owned.get(asset, ZERO)
+
+    def note_book(self, book: Mapping[str, Any]) -> Iterator[str]:
+        """Let what he has brought to the bot by this book be the bot's, and say what is wrong with its answers."""
+        before = self.requests.moved
+        yield from self.requests.note(book)
+        self.owned[self._venue.money] -= self.requests.moved - before
 
     def has_traded(self, asset: str) -> bool:
         """Return whether he has, or ever had, coins of this token beside the bot's."""
@@ -69,6 +79,7 @@ class Owner:
 
     def act(self, now: datetime) -> None:
         """Do what he does in one hour."""
+        self.last_active = now
         if self._faults.chance(0.01):
             self._faults.record_event("owner", "asks to sell all")
             self.has_asked_to_sell_all = True
@@ -78,6 +89,7 @@ class Owner:
         if self._faults.chance(0.03):
             self._faults.record_event("owner", "asks for today's pass")
             self._filesystem.put(Path(DAILY), b"")
+        self.requests.ask()
         if self._faults.chance(self._activity):
             self._trade()
         if self._faults.chance(self._activity / 2):
@@ -113,6 +125,8 @@ class Owner:
     def _lend(self) -> None:
         """Move coins of the bot's to where they cannot be sold, or take all back."""
         token = self._faults.choose(self._tokens)
+        if not self._venue.shows_lent_coins and self._filesystem.exists(Path(RESUME)):
+            return  # he is not so rash as to hide coins while the bot is told to count what is there
         if lent := self._venue.lent(token):
             self._venue.lend(token, -lent)
         elif (bots := self.bots_share(token)) > 0:

@@ -22,7 +22,6 @@ _MAY_LEAVE = {
     "not_compared",
     "other_coin",
     "disk_full",
-    "excluded",
 }
 _CENT = Decimal("0.01")
 
@@ -37,7 +36,8 @@ def faults_of_decisions(
         score, held = Decimal(text) if text else None, before["positions"].get(symbol)
         reason = decisions.get(symbol, {}).get("reason")
         if held is None:
-            if score is not None and score >= BUY_FROM and symbol not in buys and reason not in _MAY_LEAVE:
+            may_leave = reason in _MAY_LEAVE or (reason == "excluded" and symbol in before.get("excluded", ()))
+            if score is not None and score >= BUY_FROM and symbol not in buys and not may_leave:
                 yield f"{symbol} has the score {score} and is not to be bought: {reason}"
             continue
         if symbol in buys:

@@ -61,6 +61,7 @@ PRICE_FACTORS = (
 STANDSTILL = "standstill.replaced"  # what the book says of a token that may be another coin
 REDENOMINATION_RATE = 0.05  # at a restart
 EXCHANGE_RATE = 100  # coins of the new kind for one of the old
+CLOSING_RATE = 0.02  # of a market, in an hour
 HIGHEST, LOWEST = Decimal(30), Decimal("0.02")
 
 
@@ -84,6 +85,7 @@ class Simulation:
         self.highest_prices: dict[str, Decimal] = {}  # the true price of each token, ever
         self._unnoticed: set[str] = set()  # of these: the bot has not said so yet
         self.redenominated = self.price_lies.spared  # exchanged for another coin, and the owner has not resumed since
+        self._closed: set[str] = set()  # tokens whose market takes no orders now
         self.passes_by_a_wrong_clock = 0
         self._is_scoring = False
         self.process_starts = 0
@@ -218,12 +220,34 @@ class Simulation:
             self.filesystem.fill(None)
         self._answer_standstills(now)
         for token in TOKENS:
-            if token not in self.redenominated and self.fault_schedule.chance(0.5):
-                price = self.venue.price(token) * self.fault_schedule.choose(PRICE_FACTORS)
-                self._set_price(token, min(max(price, LOWEST), HIGHEST))
+            self._open_or_close(token)
+            is_quiet = token in self.redenominated or token in self._closed
+            if not is_quiet and self.fault_schedule.chance(0.5):
+                self._move_price(token)
         self.owner.act(now)
-        if self.fault_schedule.chance(0.02):
-            self.filesystem.fill(self.fault_schedule.choose((0, 2000, None, None)))
+        if self.filesystem.is_limited and self.fault_schedule.chance(0.5):
+            self.filesystem.fill(None)
+        elif self.fault_schedule.chance(0.01):
+            self.filesystem.fill(self.fault_schedule.choose((0, 2000)))
+
+    def _open_or_close(self, token: str) -> None:
+        """Let a market close now and then, for some hours; it comes back at another price."""
+        faults = self.fault_schedule
+        if token not in self._closed:
+            if faults.chance(CLOSING_RATE):
+                self._closed.add(token)
+                self.venue.close_market(token)
+                faults.record_event("halt", token)
+        elif faults.is_fault_free or faults.chance(0.3):
+            self._closed.remove(token)
+            self.venue.open_market(token)
+            if token not in self.redenominated and faults.chance(0.5):
+                self._move_price(token)
+            faults.record_event("halt", f"{token} is traded again at {self.venue.price(token)}")
+
+    def _move_price(self, token: str) -> None:
+        price = self.venue.price(token) * self.fault_schedule.choose(PRICE_FACTORS)
+        self._set_price(token, min(max(price, LOWEST), HIGHEST))
 
     def _book(self) -> dict[str, Any]:
         with suppress(OSError, ValueError):
@@ -278,6 +302,7 @@ class Simulation:
             and token not in {sell["symbol"] for sell in (book["plan"] or {}).get("sells", ()) if not sell["outcome"]}
             and self._is_owners_share_known(token)
             and not self.venue.lent(token)
+            and token not in self._closed
             and Decimal(held["qty"]) * EXCHANGE_RATE < largest
             and Decimal(held["qty"]) == self.owner.bots_share(token)
         )

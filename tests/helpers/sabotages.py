@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -27,6 +28,7 @@ from marsshot.bot.control_files import ControlFiles
 from marsshot.bot.daily_update import DailyUpdater
 from marsshot.bot.price_feed import PriceFeed
 from marsshot.bot.price_judge import PriceJudge
+from marsshot.bot.request_taker import RequestTaker
 from marsshot.chaos import restored_books
 from marsshot.chaos.run import run_seed
 from marsshot.config.exchanges import EXCHANGE_FACTS, ExchangeName
@@ -46,8 +48,9 @@ from marsshot.core.domain import (
     floor_to_step,
     reaches_multiple,
 )
-from marsshot.core.errors import InputError, MarsShotError, RefusedOrderError, UnknownOutcomeError
+from marsshot.core.errors import InputError, MarsShotError, RefusedOrderError, TemporaryError, UnknownOutcomeError
 from marsshot.core.reasons import OrderReason
+from marsshot.core.requests import OwnerRequest, RequestOutcome
 from marsshot.exchange import order_tracker
 from marsshot.exchange.base import AbsenceProof
 from marsshot.exchange.binance import connection as binance_connection
@@ -61,7 +64,8 @@ from marsshot.exchange.order_tracker import OrderTracker
 from marsshot.infra import atomic_files
 from marsshot.market_data import price_aggregator
 from marsshot.market_data.price_aggregator import PriceAggregator
-from marsshot.portfolio import ledger, recovery
+from marsshot.portfolio import ledger, recovery, request_outcomes
+from marsshot.portfolio.performance import with_cash_flow
 from marsshot.strategy import daily_plan, second_look
 from marsshot.strategy.second_look import Effect
 from positions_store import Store
@@ -546,6 +550,48 @@ def recover_purchases_alone(patch: Patch) -> None:
     patch.setattr(restored_books, "orders_unknown_to", bought)
 
 
+def carry_out_a_request_again(patch: Patch) -> None:
+    carry_out = RequestTaker._carry_out_one
+
+    def forgetful(taker: RequestTaker, request: OwnerRequest, there: set[str]) -> bool:
+        answers = {one: told for one, told in taker._store.book.answered_requests.items() if one != request.request_id}
+        taker._store.change(lambda book: replace(book, answered_requests=answers))
+        return carry_out(taker, request, there)
+
+    patch.setattr(RequestTaker, "_carry_out_one", forgetful)
+
+
+def take_a_request_away_before_the_book_has_it(patch: Patch) -> None:
+    carry_out = RequestTaker._carry_out_one
+
+    def hasty(taker: RequestTaker, request: OwnerRequest, there: set[str]) -> bool:
+        with suppress(TemporaryError):
+            taker._control.remove_request(request.request_id)
+        return carry_out(taker, request, there)
+
+    patch.setattr(RequestTaker, "_carry_out_one", hasty)
+
+
+def take_a_deposit_that_is_not_there(patch: Patch) -> None:
+    facts = Bot._money_facts
+    patch.setattr(Bot, "_money_facts", lambda bot, kind: replace(facts(bot, kind), most_to_deposit=None))
+
+
+def give_back_what_is_set_aside_for_purchases(patch: Patch) -> None:
+    patch.setattr(request_outcomes, "free_capital", lambda book: book.capital)
+
+
+def buy_what_the_owner_excludes(patch: Patch) -> None:
+    patch.setattr(request_outcomes, "_with_exclusions", lambda book, _excluded: (book, RequestOutcome.DONE))
+
+
+def move_money_without_a_row(patch: Patch) -> None:
+    def silent(book: Book, amount: Decimal, worth: Decimal, now: Any) -> Book:
+        return replace(with_cash_flow(book, amount, worth, now), unwritten_cash_flows=book.unwritten_cash_flows)
+
+    patch.setattr(request_outcomes, "with_cash_flow", silent)
+
+
 def book_what_is_not_settled_yet(patch: Patch) -> None:
     def hasty(row: Mapping[str, Any]) -> PartFill:
         price, quantity = Decimal(row["price"]), Decimal(row["amount"])
@@ -634,6 +680,12 @@ SABOTAGES: list[Sabotage] = [
     take_another_coin_for_the_one_that_was_bought,
     recover_what_the_book_knows_already,
     recover_purchases_alone,
+    carry_out_a_request_again,
+    take_a_request_away_before_the_book_has_it,
+    take_a_deposit_that_is_not_there,
+    give_back_what_is_set_aside_for_purchases,
+    buy_what_the_owner_excludes,
+    move_money_without_a_row,
 ]
 
 # A handful of different kinds, each found by one of the first seeds: the quick tests take these.

@@ -92,6 +92,14 @@ class Venue(ABC):
         """Return the largest quantity of one order."""
 
     @abstractmethod
+    def close_market(self, token: str) -> None:
+        """Let no order of a token be taken, until `open_market`."""
+
+    @abstractmethod
+    def open_market(self, token: str) -> None:
+        """Let orders of a token be taken again."""
+
+    @abstractmethod
     def vary_depth(self) -> None:
         """Let the market be thin now and then: orders are filled in part."""
 

@@ -108,6 +108,14 @@ class BinanceVenue(Venue):
         """Return the largest quantity of one order."""
         return self._account.pairs[self.pair(token)].rules.max_market_quantity
 
+    def close_market(self, token: str) -> None:
+        """Let no order of a token be taken, until `open_market`."""
+        self._account.pairs[self.pair(token)].status = self._faults.choose(("HALT", "BREAK"))
+
+    def open_market(self, token: str) -> None:
+        """Let orders of a token be taken again."""
+        self._account.pairs[self.pair(token)].status = "TRADING"
+
     def vary_depth(self) -> None:
         """Let the market be thin now and then: orders are filled in part and expire."""
         for pair in self._account.pairs.values():

@@ -11,7 +11,7 @@ from typing import Any
 
 from embedded_market.bitvavo.api import BitvavoApi
 from embedded_market.bitvavo.engine import OrderRecord
-from embedded_market.bitvavo.markets import EUR_USD, Market
+from embedded_market.bitvavo.markets import EUR_USD, STATUSES, Market
 from embedded_market.http_messages import Request
 from embedded_market.market_data.price_board import PriceBoard
 from marsshot.chaos.delayed_responses import EXCHANGE, DelayedResponses
@@ -109,6 +109,15 @@ class BitvavoVenue(Venue):
     def most_at_once(self, token: str) -> Decimal:
         """Return the largest quantity of one order."""
         return self._engine.markets[self.pair(token)].max_base
+
+    def close_market(self, token: str) -> None:
+        """Let no order of a token be taken, until `open_market`."""
+        closed = [status for status in STATUSES if status != "trading"]
+        self._engine.markets[self.pair(token)].status = self._faults.choose(closed)
+
+    def open_market(self, token: str) -> None:
+        """Let orders of a token be taken again."""
+        self._engine.markets[self.pair(token)].status = "trading"
 
     def vary_depth(self) -> None:
         """Let the market be thin now and then: orders expire, or the market protection stops them half-way."""

@@ -175,15 +175,21 @@ def read_order_ids(rows: Any, since_ms: int) -> list[int]:
 
 
 def read_executed_order(answer: Any, trades: Any) -> ExecutedOrder:
-    """Read an order that was asked for by Binance's own id; its trades are among these. Raises OddAnswerError."""
+    """Read an order that was asked for by Binance's own id; its trades are among these.
+
+    Raises OddAnswerError; TemporaryError where the order does not know yet of what it has traded.
+    """
     try:
+        executed = read_amount(answer["executedQty"])
         parts = [read_part_fill(row) for row in trades if int(row["orderId"]) == int(answer["orderId"])]
         quote = read_decimal(answer.get("cummulativeQuoteQty", 0))
+        if executed == 0:
+            raise TemporaryError(LocalizedText("fault.order.look_up_lags"))
         return ExecutedOrder(
             client_order_id=str(answer["clientOrderId"]),
             pair=str(answer["symbol"]),
             side=str(answer["side"]),
-            executed_base=read_amount(answer["executedQty"]),
+            executed_base=executed,
             time_ms=read_time_ms(answer["time"]),
             is_own=is_our_order(str(answer["clientOrderId"])),
             quote=quote if quote > 0 else sum((part.quote for part in parts), ZERO),

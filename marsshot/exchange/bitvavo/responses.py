@@ -40,14 +40,18 @@ _MAX_EXCESS = Decimal("1.01")  # of what a purchase spends over what was ordered
 
 
 def read_account(answer: Any) -> Account:
-    """Read the balances; one that is none is noted as unreadable. Raises TemporaryError."""
+    """Read the balances; one that is none is noted as unreadable. Raises TemporaryError.
+
+    An asset that is not told is not there: rows of which none has a name tell nothing, and are no empty account.
+    """
     if not isinstance(answer, list):
         raise TemporaryError(LocalizedText("fault.exchange.odd_account"))
+    named = [row for row in answer if isinstance(row, dict) and isinstance(row.get("symbol"), str)]
+    if answer and not named:
+        raise TemporaryError(LocalizedText("fault.exchange.odd_account"))
     free, locked, unreadable = dict[str, Decimal](), dict[str, Decimal](), set[str]()
-    for row in answer:
-        asset = row.get("symbol") if isinstance(row, dict) else None
-        if not isinstance(asset, str):
-            continue
+    for row in named:
+        asset = row["symbol"]
         try:
             free[asset], in_orders = read_amount(row["available"]), read_amount(row.get("inOrder", 0))
         except UNREADABLE:

@@ -17,6 +17,7 @@ import requests
 from marsshot.core.domain import Book, Intent, QuietReason
 from marsshot.core.errors import TemporaryError, UnknownOutcomeError
 from marsshot.core.reasons import DifferenceKind
+from marsshot.exchange.binance.responses import read_executed_order
 from marsshot.infra import bounded_http
 from marsshot.portfolio.ledger import with_intent
 from tests.helpers.builders import buy_intent, sell_intent
@@ -546,6 +547,15 @@ def test_an_order_that_cannot_be_read_says_so(harness: TradingHarness) -> None:
 
 
 # --------------------------------------------------------------------------- what an answer says
+
+
+def test_an_order_that_does_not_know_of_its_trades_yet_is_looked_at_later() -> None:
+    trade = {"orderId": 7, "price": "2", "qty": "5", "quoteQty": "10", "commission": "0", "commissionAsset": "USDT"}
+    order = {"orderId": 7, "clientOrderId": "ms-1", "symbol": "ADAUSDT", "side": "SELL", "time": 1_613_430_000_000}
+    with pytest.raises(TemporaryError, match="look-up does not yet"):
+        read_executed_order(order | {"status": "NEW", "executedQty": "0.00000000"}, [trade])
+    known = read_executed_order(order | {"status": "FILLED", "executedQty": "5.00000000"}, [trade])
+    assert (known.executed_base, known.quote) == (D(5), D(10))
 
 
 def test_what_binance_says_reaches_log_and_owner_as_one_printable_line(harness: TradingHarness) -> None:

@@ -135,6 +135,18 @@ def test_balances_are_read_and_a_malformed_one_is_told_by_name(harness: BitvavoH
     )
 
 
+@pytest.mark.parametrize("body", ['["unknown"]', '[{"available": "100"}]', "[null]", "{}"])
+def test_balances_without_a_name_are_no_empty_account(harness: BitvavoHarness, body: str) -> None:
+    harness.fault("GET /v2/balance", "status", status=200, body=body)
+    with pytest.raises(TemporaryError):
+        harness.exchange.account()
+
+
+def test_an_account_with_nothing_in_it_is_one(harness: BitvavoHarness) -> None:
+    harness.fault("GET /v2/balance", "status", status=200, body="[]")
+    assert harness.exchange.account() == Account({})
+
+
 def test_what_the_key_may_do_and_what_is_staked(harness: BitvavoHarness) -> None:
     harness.engine.staked["ADA"] = D("12.5")
     harness.market.bitvavo.rights.add("withdraw")
