@@ -53,9 +53,7 @@ _COUNTS = ("contributors_active", "contributors_created", "interactions", "posts
 class LunarCrushApi:
     """Daily rows per coin; coin by numeric id or symbol. scores: called at the first request that needs them."""
 
-    def __init__(
-        self, board: PriceBoard, scores: Callable[[], SocialScores], key: str | None, shift_days: int
-    ) -> None:
+    def __init__(self, board: PriceBoard, scores: Callable[[], SocialScores], key: str | None, shift_days: int) -> None:
         self._board = board
         self._scores = cache(scores)
         self._shift = shift_days * SECONDS_PER_DAY
