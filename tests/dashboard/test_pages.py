@@ -390,6 +390,20 @@ def test_the_charts_have_their_points() -> None:
     assert dashboard.get("/chart/other").status_code == 404
 
 
+def test_money_that_was_brought_or_taken_is_marked_where_the_worth_jumps() -> None:
+    write_bot_files()
+    dashboard = open_dashboard()
+    assert "brought or taken out" not in words_of(dashboard.text("/"))
+    Path("cash_flows.paper.csv").write_text(
+        "time,amount,capital_after\n2021-02-02T10:00:00Z,500,1500\n2021-02-03T10:00:00Z,-20.5,1479.5\n"
+    )
+    worth = dashboard.text("/chart/worth")
+    assert "2021-02-02 10:00 UTC: you brought 500.00" in worth
+    assert "2021-02-03 10:00 UTC: you took out 20.50" in worth
+    assert "diamond" in worth
+    assert "brought or taken out" in words_of(dashboard.text("/"))
+
+
 def test_of_very_many_trades_some_are_marked_and_the_page_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     write_bot_files()
     assert "are marked" not in words_of(open_dashboard().text("/"))

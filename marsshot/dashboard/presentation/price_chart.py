@@ -16,6 +16,7 @@ from marsshot.core.catalog import Catalog
 from marsshot.core.domain import Side
 from marsshot.dashboard.presentation.chart_frame import as_json, time_figure
 from marsshot.dashboard.presentation.price_levels import PriceMark
+from marsshot.dashboard.presentation.trade_marks import trade_marks
 from marsshot.infra.chart_style import Colours
 from marsshot.portfolio.trades_file import Trade
 
@@ -58,10 +59,16 @@ def price_chart(
     prices = [float(mark.price) for mark in levels] + [float(trade.price) for trade in shown_trades]
     low, high = min(one.low for one in candles), max(one.high for one in candles)
     plot.y_range = Range1d(min([low, *prices]) / Y_AXIS_MARGIN, max([high, *prices]) * Y_AXIS_MARGIN)
-    trade_marks = [_trades(plot, shown_trades, words, colours, side) for side in Side]
+    drawn_trades = []
+    for side, colour in ((Side.BUY, colours.own), (Side.SELL, colours.other)):  # the candles have the other two
+        of_side = [trade for trade in shown_trades if trade.side == side]
+        trade_prices = [float(trade.price) for trade in of_side]
+        drawn_trades.append(
+            trade_marks(plot, side, of_side, trade_prices, words, fill=colour, border=colours.card, size=13)
+        )
     plot.add_tools(
         HoverTool(renderers=drawn, tooltips="@label", attachment="above"),
-        HoverTool(renderers=trade_marks, tooltips="@label", attachment="below", limit=3),
+        HoverTool(renderers=drawn_trades, tooltips="@label", attachment="below", limit=3),
     )
     return as_json(plot)
 
@@ -109,34 +116,4 @@ def _level(plot: Any, mark: PriceMark, colours: Colours) -> None:
             line_dash=DASHES[mark.kind],
             line_width=1.4,
         )
-    )
-
-
-def _trades(plot: Any, trades: Sequence[Trade], words: Catalog, colours: Colours, side: Side) -> Any:
-    of_side = [trade for trade in trades if trade.side == side]
-    source = ColumnDataSource(
-        {
-            "x": [trade.time for trade in of_side],
-            "y": [float(trade.price) for trade in of_side],
-            "label": [
-                words.text(
-                    f"page.chart.{side.lower()}",
-                    time=trade.time,
-                    symbol=trade.symbol,
-                    quote=trade.quote,
-                    price=trade.price,
-                )
-                for trade in of_side
-            ],
-        }
-    )
-    return plot.scatter(
-        "x",
-        "y",
-        source=source,
-        size=13,
-        marker="triangle" if side is Side.BUY else "inverted_triangle",
-        fill_color=colours.own if side is Side.BUY else colours.other,
-        line_color=colours.card,
-        line_width=1.5,
     )

@@ -177,13 +177,13 @@ class Pages:
             abort(404)
         colours = COLOURS[_theme()]
         btc = bitcoin_curve(state, curve, self._bot_files.closes()) if name == "worth" else None
-        trades = state.trades if name == "worth" else ()
+        trades, cash_flows = (state.trades, state.cash_flows) if name == "worth" else ((), ())
         drawn = (
-            (lambda: equity_chart(curve, btc, trades, g.words, colours))
+            (lambda: equity_chart(curve, btc, trades, cash_flows, g.words, colours))
             if name == "worth"
             else (lambda: drawdown_chart(index_curve(state, curve), g.words, colours))
         )
-        return _cached_chart((name, _theme(), g.words.language, curve, btc, trades), drawn)
+        return _cached_chart((name, _theme(), g.words.language, curve, btc, trades, cash_flows), drawn)
 
     def pulse(self) -> Response:
         """Return what changes when there is something new to see."""
