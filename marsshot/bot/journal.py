@@ -26,7 +26,6 @@ from marsshot.portfolio.performance import DrawdownMeter, index_at, profit_at
 from marsshot.portfolio.serialization import decimal_text
 from marsshot.strategy.daily_plan import settled_decisions
 from marsshot.strategy.decision_reasons import COLUMNS, by_score, csv_row
-from marsshot.strategy.levers import LEVER_REASONS
 from marsshot.strategy.second_look import LastLook
 
 EQUITY_COLUMNS = ("time", "capital", "positions", "equity", "profit", "index")
@@ -240,17 +239,17 @@ def _share_from(text: object) -> Decimal | None:
     return None
 
 
-def held_back(path: Path, day: date | None, disk: Disk) -> dict[str, str]:
-    """Return what a lever cut or left out at that day's update, by token, and why, from the end of decisions.csv.
+def decisions_of(path: Path, day: date | None, disk: Disk) -> dict[str, Mapping[str, str]]:
+    """Return that day's rows of decisions.csv by token, from the file's end.
 
     Nothing where the file is gone or cannot be read.
     """
-    found: dict[str, str] = {}
+    found: dict[str, Mapping[str, str]] = {}
     with suppress(OSError, CsvLineError):
         end, _ = disk.read_tail(path, _TAIL_BYTES)
         for _, row in read_lines(csv_bytes([COLUMNS]) + end):
-            if day is not None and row["day"] == day.isoformat() and row["reason"] in LEVER_REASONS:
-                found[str(row["symbol"])] = str(row["detail"])
+            if day is not None and row["day"] == day.isoformat():
+                found[str(row["symbol"])] = {key: str(value or "") for key, value in row.items()}
     return found
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -14,7 +14,7 @@ from marsshot.bot.control_files import ControlFiles
 from marsshot.bot.journal import (
     LastSeen,
     PerformancePoint,
-    held_back,
+    decisions_of,
     parse_moment,
     positions_worth,
     read_last_seen,
@@ -41,6 +41,7 @@ from marsshot.portfolio.performance import index_at, largest_fall, profit_at
 from marsshot.portfolio.serialization import decimal_text
 from marsshot.portfolio.trades_file import Trade, read_trades, realised_profit, with_trades_of_book
 from marsshot.strategy.daily_plan import is_daily_update_done, is_daily_update_due
+from marsshot.strategy.levers import LEVER_REASONS
 from positions_store import is_locked, load_state
 from risk_manager import exit_levels
 
@@ -176,6 +177,7 @@ def status_facts(
     worth = positions_worth(book, seen)
     equity = book.capital + worth
     following = next_daily_update(book, settings, now)
+    decisions = decisions_of(settings.file(DECISIONS), book.last_daily_update, Disk())
     history = read_performance(settings.file(EQUITY), Disk(), book.capital_started)
     return {
         "mode": book.mode,
@@ -195,7 +197,7 @@ def status_facts(
         "realised_profit": decimal_text(realised_profit(trades)),
         "last_daily_update": book.last_daily_update.isoformat() if book.last_daily_update else None,
         "last_daily_outcome": _outcome(book, trades),
-        "held_back": held_back(settings.file(DECISIONS), book.last_daily_update, Disk()),
+        "held_back": {symbol: row["detail"] for symbol, row in decisions.items() if row["reason"] in LEVER_REASONS},
         "worth_top": _worth_top(book, settings),
         "next_daily_update": f"{following:%Y-%m-%dT%H:%MZ}" if following else DUE_NOW,
         "put_off": seen.put_off,
@@ -208,7 +210,7 @@ def status_facts(
         **trouble_facts(running, settings),
         **running_facts(settings, seen, now, runs=running is not None),
         "positions": {
-            symbol: _position_facts(symbol, held, settings.exit_rules, seen)
+            symbol: _position_facts(symbol, held, settings.exit_rules, seen) | _score_of(decisions.get(symbol, {}))
             for symbol, held in sorted(book.positions.items())
         },
     }
@@ -303,6 +305,11 @@ def _worth_top(book: Book, settings: Settings) -> dict[str, str] | None:
         return None
     top = book.worth_top.amount
     return {"top": decimal_text(Decimal(f"{top:.8f}")), "limit": decimal_text(Decimal(f"{top * (1 - fall):.8f}"))}
+
+
+def _score_of(decision: Mapping[str, str]) -> dict[str, str | None]:
+    """Return the score at the last daily update, and the model's own where that is a rank; None where it had none."""
+    return {"score": decision.get("probability") or None, "raw_score": decision.get("raw_score") or None}
 
 
 def _position_facts(symbol: str, held: Position, rules: ExitRules, seen: LastSeen) -> dict[str, Any]:

@@ -142,6 +142,10 @@ def position_lines(symbol: str, held: Mapping[str, Any], quote: str, now: dateti
             quote=quote,
         )
     yield "  " + "; ".join(_rules(held, catalog))
+    if held["score"] is not None:
+        raw = held["raw_score"]
+        shown = {"score": Decimal(held["score"]), "raw": None if raw is None else Decimal(raw)}
+        yield "  " + catalog.text(f"status.score{'' if raw is None else '_and_raw'}", **shown)
 
 
 def _rules(held: Mapping[str, Any], catalog: Catalog) -> Iterator[str]:

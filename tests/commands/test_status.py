@@ -20,7 +20,7 @@ from marsshot.bot.trouble_tracker import TroubleKind
 from marsshot.commands.status import pause_reason, show_status, status_facts
 from marsshot.commands.status_view import status_lines
 from marsshot.config.changes import plain_settings
-from marsshot.core.catalog import LANGUAGES, Catalog, Language
+from marsshot.core.catalog import LANGUAGES, Catalog, Language, catalog_of
 from marsshot.core.domain import Book, QuietReason, TradeRow
 from marsshot.core.errors import InputError
 from marsshot.core.reasons import OrderReason
@@ -29,6 +29,7 @@ from marsshot.infra.atomic_files import Disk
 from marsshot.monitoring.bot_state import BotState, read_state
 from marsshot.portfolio.performance import with_cash_flow
 from marsshot.portfolio.serialization import topic_from_text
+from marsshot.strategy.decision_reasons import COLUMNS
 from positions_store import Store, save_state, writer_lock
 from tests.helpers.builders import (
     TODAY,
@@ -290,6 +291,27 @@ def test_the_outcome_of_the_last_pass_is_told() -> None:
     saved(a_book(), *rows)
     assert facts(a_book(last_daily_update=TODAY))["last_daily_outcome"] == {"sold": ["OP"], "bought": ["ARB"]}
     assert facts(a_book())["last_daily_outcome"] == {"sold": [], "bought": []}
+
+
+@pytest.mark.parametrize(
+    ("scores", "language", "line"),
+    [
+        ("0.512,", "en", "score at the last daily pass 0.512"),
+        ("0.34,0.512", "en", "score at the last daily pass 0.340 (a rank; the model said 0.512)"),
+        ("0.34,0.512", "fr", "score à la dernière passe du jour : 0,340 (un rang ; le modèle disait 0,512)"),
+        (",", "en", None),
+    ],
+)
+def test_a_positions_score_is_told_and_the_models_own_where_it_is_a_rank(
+    scores: str, language: Language, line: str | None
+) -> None:
+    score, raw = scores.split(",")
+    row = f"2021-02-15,00:35,FET,true,{score},,,hold,,no_rule,,{raw}"
+    Path("decisions.paper.csv").write_text(f"{','.join(COLUMNS)}\n{row.replace('02-15', '02-14')}\n{row}\n")
+    told = facts(a_book(positions={"FET": bought_at("1")}, last_daily_update=date(2021, 2, 15)))
+    assert told["positions"]["FET"]["score"] == (score or None)
+    lines = [one.strip() for one in status_lines(told, MORNING, catalog_of(language)) if "score" in one]
+    assert lines == ([] if line is None else [line])
 
 
 def test_the_realised_profit_is_the_sum_of_the_journal() -> None:
