@@ -50,27 +50,41 @@ PROFIT_DAYS = {"7_days": 7, "30_days": 30}
 
 def show_status(settings: Settings, *, as_json: bool) -> int:
     """Print the state of the bot; return 0. Raises InputError where there is no book, or none that can be trusted."""
-    book, seen, now = book_and_moment(settings)
-    control = ControlFiles(settings)
-    state = state_of_running_bot(settings)
-    facts = status_facts(book, settings, control.paused(), now, seen, state)
-    if state is None and settings.mode != "demo":  # nobody has the book, however young the last sign of life is
-        facts |= {"running": False, "running_since": None, "version": None, "next_check": None}
-    facts |= {"bitcoin_since_start": _bitcoin_since_start(settings, book.started_at, now)}
     if as_json:
-        print(json.dumps(facts | {"scores": _score_facts(settings, now)}, indent=1))  # noqa: T201
-        return 0
+        facts = current_facts(settings)
+        scores = _score_facts(settings, datetime.fromisoformat(facts["time"]))
+        print(json.dumps(facts | {"scores": scores}, indent=1))  # noqa: T201
+    else:
+        print_lines(current_lines(settings))
+    return 0
+
+
+def current_facts(settings: Settings) -> dict[str, Any]:
+    """Return the state of the bot as `status --json` has it, without what became of the scores. Raises as above."""
+    return _facts_at(settings, *book_and_moment(settings))
+
+
+def current_lines(settings: Settings) -> list[str]:
+    """Return what `status` says, in the owner's language. Raises as above."""
+    book, seen, now = book_and_moment(settings)
     catalog = Catalog(settings.language, zone=settings.zone)
-    facts |= {
+    facts = _facts_at(settings, book, seen, now) | {
         "differences": [difference_text(*one, book, catalog) for one in book.differences.items()],
         "open_doubts": [
             f"{catalog.text(f'summary.side.{one.side}')} {one.symbol} {one.client_order_id}"
             for one in book.intents.values()
         ],
     }
-    print_lines(status_lines(facts | _why_paused(control, book, catalog), now, catalog))
-    print_lines(score_section(settings, now, catalog))
-    return 0
+    facts |= _why_paused(ControlFiles(settings), book, catalog)
+    return [*status_lines(facts, now, catalog), *score_section(settings, now, catalog)]
+
+
+def _facts_at(settings: Settings, book: Book, seen: LastSeen, now: datetime) -> dict[str, Any]:
+    state = state_of_running_bot(settings)
+    facts = status_facts(book, settings, ControlFiles(settings).paused(), now, seen, state)
+    if state is None and settings.mode != "demo":  # nobody has the book, however young the last sign of life is
+        facts |= {"running": False, "running_since": None, "version": None, "next_check": None}
+    return facts | {"bitcoin_since_start": _bitcoin_since_start(settings, book.started_at, now)}
 
 
 def _bitcoin_since_start(settings: Settings, started_at: str, now: datetime) -> str | None:

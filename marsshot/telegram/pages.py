@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from marsshot.commands.status import show_status
+from marsshot.commands.status import current_facts, current_lines
 from marsshot.commands.status_view import money_lines, position_lines
 from marsshot.commands.tokens import refuse_unheld
 from marsshot.config.bot_files import DECISIONS, EQUITY
@@ -45,11 +42,11 @@ class Pages:
 
     def status(self, _: str) -> Page:
         """Return what `main.py status` says, word for word."""
-        return Page((self._printed(as_json=False),))
+        return Page(("\n".join(current_lines(self._settings)),))
 
     def positions(self, _: str) -> Page:
         """Return each position with price, gain and the levels of its rules."""
-        facts = self._facts()
+        facts = current_facts(self._settings)
         now, quote = datetime.fromisoformat(facts["time"]), facts["quote_asset"]
         held = [
             "\n".join(position_lines(symbol, one, quote, now, self._catalog))
@@ -59,7 +56,7 @@ class Pages:
 
     def profit(self, _: str) -> Page:
         """Return what it is worth and has gained, with the curve."""
-        lines = tuple(money_lines(self._facts(), self._catalog))
+        lines = tuple(money_lines(current_facts(self._settings), self._catalog))
         with TemporaryDirectory() as folder:
             picture = draw_equity(self._settings.file(EQUITY), Path(folder))
             return Page(lines, picture.read_bytes() if picture else NOTHING)
@@ -111,7 +108,7 @@ class Pages:
 
     def sell_all_question(self, _: str) -> Page:
         """Ask whether to sell everything: what, and worth about how much."""
-        facts = self._facts()
+        facts = current_facts(self._settings)
         held, quote = facts["positions"], facts["quote_asset"]
         if not held:
             return Page((self._catalog.text("telegram.nothing_held"),))
@@ -123,7 +120,7 @@ class Pages:
     def sell_question(self, token: str) -> Page:
         """Ask whether to sell one position whole, and what it is worth about."""
         refuse_unheld(self._settings, token)
-        facts = self._facts()
+        facts = current_facts(self._settings)
         line = self._held_line(token, facts["positions"][token], facts["quote_asset"])
         return Page((line, "", self._catalog.text("telegram.sell_sure", symbol=token)), is_question=True)
 
@@ -133,7 +130,7 @@ class Pages:
 
     def resume_question(self, _: str) -> Page:
         """Ask whether to allow buying again: what the bot has paused for is told with it."""
-        reason = self._facts()["paused"]
+        reason = current_facts(self._settings)["paused"]
         return Page((self._catalog.text("telegram.resume_sure", reason=reason),), is_question=True)
 
     def _held_line(self, symbol: str, held: Mapping[str, Any], quote: str) -> str:
@@ -141,13 +138,3 @@ class Pages:
         if held["worth"] is None:
             return self._catalog.text("telegram.held_at_cost", cost=Decimal(held["cost"]), **facts)
         return self._catalog.text("telegram.held", worth=Decimal(held["worth"]), **facts)
-
-    def _facts(self) -> dict[str, Any]:
-        facts: dict[str, Any] = json.loads(self._printed(as_json=True))
-        return facts
-
-    def _printed(self, *, as_json: bool) -> str:
-        told = io.StringIO()
-        with contextlib.redirect_stdout(told):
-            show_status(self._settings, as_json=as_json)
-        return told.getvalue().strip()
