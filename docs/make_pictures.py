@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
+import json
 import shutil
 import socket
 import subprocess
@@ -29,19 +30,19 @@ sys.path.insert(0, str(ROOT))
 from docs.animated_svg import animated  # noqa: E402
 from marsshot.config.bot_files import CONFIG, EQUITY_CHART  # noqa: E402
 from marsshot.config.loader import read_settings  # noqa: E402
-from marsshot.core.catalog import LANGUAGES, Catalog  # noqa: E402
+from marsshot.core.catalog import LANGUAGES, Catalog, Language  # noqa: E402
 from marsshot.demo.demo import run_demo  # noqa: E402
 from marsshot.demo.frame import Scene, frame  # noqa: E402
 from marsshot.demo.view import DemoView  # noqa: E402
+from marsshot.reporting.model_page import model_page  # noqa: E402
 
 PICTURES = ROOT / "docs" / "pictures"
 MAX_BYTES = 1_500_000  # all of them together
-IN_EACH_LANGUAGE = ("demo.svg", "dashboard-light.png", "dashboard-dark.png", "equity.png")
-REPORT = "report.png"  # the model's, which is English
+IN_EACH_LANGUAGE = ("demo.svg", "dashboard-light.png", "dashboard-dark.png", "equity.png", "report.png")
 
 COLUMNS, ROWS = 80, 24
 DAYS_A_FRAME, SECONDS_A_FRAME = 3, 0.9
-DASHBOARD_SIZE, REPORT_SIZE = (1200, 1000), (1000, 732)  # as far as a panel ends
+DASHBOARD_SIZE, REPORT_SIZE = (1200, 1000), (1000, 920)  # as far as a panel ends
 EQUITY_WIDTH = 1000
 COLOURS = 256  # enough for pages and curves, and less than half of the bytes
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
@@ -55,7 +56,7 @@ def file_of(name: str, language: str) -> str:
 
 def names() -> list[str]:
     """Return what all of them are called."""
-    return [REPORT, *(file_of(name, language) for language in LANGUAGES for name in IN_EACH_LANGUAGE)]
+    return [file_of(name, language) for language in LANGUAGES for name in IN_EACH_LANGUAGE]
 
 
 class FilmedDemo(DemoView):
@@ -91,9 +92,8 @@ def main() -> int:
         browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_OPTIONS)
         with TemporaryDirectory(prefix="marsshot") as folder, contextlib.chdir(folder):
             _train()
-            report = Path("model_report.demo.html").resolve().as_uri()
-            _shoot(browser, report, REPORT_SIZE, output / REPORT)
             for language in LANGUAGES:
+                _shoot_report(language, browser, output)
                 _film(language, output)
                 _shoot_dashboard(language, browser, output)
         browser.close()
@@ -105,6 +105,14 @@ def _train() -> None:
     shutil.copyfile(ROOT / CONFIG, CONFIG)
     for script in ("build_csv.py", "train_model.py"):
         subprocess.run([sys.executable, ROOT / script], check=True)  # noqa: S603 - our own
+
+
+def _shoot_report(language: Language, browser: Browser, output: Path) -> None:
+    """Take the report of the working directory's model, as it is made under this language."""
+    facts = json.loads(Path("model.demo.json").read_text(encoding="utf-8"))
+    page = Path(f"report.{language}.html").resolve()
+    page.write_text(model_page(facts, "model.demo.pkl", Catalog(language)), encoding="utf-8")
+    _shoot(browser, page.as_uri(), REPORT_SIZE, output / file_of("report.png", language))
 
 
 def _film(language: str, output: Path) -> None:

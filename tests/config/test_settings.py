@@ -477,7 +477,7 @@ def test_the_sell_threshold_must_be_under_the_buy_threshold(sell: str, buy: str,
 
 def test_zero_is_no_buy_threshold() -> None:
     lines = faults(changed("strategy.buy_threshold", D(0), **{"strategy.sell_threshold": D(0)}))
-    assert lines[0] == "strategy.buy_threshold: 0 is not allowed; it must be a probability: above 0, at most 1"
+    assert lines[0] == "strategy.buy_threshold: 0 is not allowed; it must be a score: above 0, at most 1"
 
 
 @pytest.mark.parametrize(

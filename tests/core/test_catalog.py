@@ -84,6 +84,24 @@ def test_the_book_is_called_by_one_name_in_french() -> None:
     assert [key for key, text in load_texts("fr").items() if re.search(r"\blivres?\b", text, re.IGNORECASE)] == []
 
 
+NOT_A_COIN = r"monnaie (de cotation|d'achat)|autre monnaie \(BNB\)|quelle monnaie"
+NOT_A_COIN_EITHER = r"[Jj]etons? d'accès|Telegram|BotFather"
+
+
+def test_what_is_traded_is_called_a_token_in_french_and_a_secret_a_jeton() -> None:
+    texts = load_texts("fr")
+    assert [key for key, text in texts.items() if "monnaie" in text and not re.search(NOT_A_COIN, text)] == []
+    jetons = [key for key, text in texts.items() if "eton" in text and not re.search(NOT_A_COIN_EITHER, text)]
+    assert jetons == ["check.telegram.token", "setup.hidden.token"]
+
+
+def test_what_the_model_says_is_called_a_score_in_both_languages() -> None:
+    statistics = ("backtest.sweep.", "model.report.reliability_note")
+    for language in LANGUAGES:
+        named = [key for key, text in load_texts(language).items() if "probabilit" in text]
+        assert [key for key in named if not key.startswith(statistics)] == []
+
+
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EACCES, errno.EROFS])
 def test_the_systems_errors_have_words_of_ours(number: int) -> None:
     sentence = LocalizedText("fault.file.unreadable", path="x", why=os.strerror(number))
@@ -271,8 +289,8 @@ def test_an_error_says_its_sentence_in_english_and_keeps_it() -> None:
 )
 def test_several_texts_stand_in_a_row(reasons: tuple[str, ...], english: str, french: str) -> None:
     sentence = LocalizedText("fault.scores.none", reasons=reasons)
-    assert sentence == f"No token has a probability: {english}"
-    assert Catalog("fr").render(sentence) == f"Aucun token n'a de probabilité : {french}"
+    assert sentence == f"No token has a score: {english}"
+    assert Catalog("fr").render(sentence) == f"Aucun token n'a de score : {french}"
     assert Catalog("fr").format_field(("a", "b"), "list") == "a, b"
 
 

@@ -158,8 +158,8 @@ def test_a_pickle_of_another_scikit_learn_is_refused_even_if_the_facts_say_nothi
 @pytest.mark.parametrize(
     ("model", "text"),
     [
-        ({"a": 1}, "gives probabilities"),
-        (fitted(LinearSVC()), "gives probabilities"),
+        ({"a": 1}, "gives scores"),
+        (fitted(LinearSVC()), "gives scores"),
         (RandomForestClassifier(), "named columns"),
         (RandomForestClassifier(2).fit(rows().to_numpy(), np.arange(40) % 2), "named columns"),
         (fitted(columns=("close", "rsi", "moon_phase")), "columns that there are none of: moon_phase"),
