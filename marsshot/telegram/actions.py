@@ -23,7 +23,7 @@ from marsshot.core.catalog import Catalog
 from marsshot.core.reasons import UnsoldReason
 from marsshot.core.requests import OwnerRequest
 from marsshot.infra.clock import SystemClock
-from marsshot.telegram.pages import Page
+from marsshot.telegram.page import Page
 from positions_store import is_locked
 
 REPLY_SECONDS = 120.0

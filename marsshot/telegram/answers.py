@@ -21,7 +21,8 @@ from marsshot.core.catalog import Catalog, catalog_of
 from marsshot.core.errors import InputError, MarsShotError
 from marsshot.telegram.actions import Actions
 from marsshot.telegram.chat_commands import ChatCommand
-from marsshot.telegram.pages import Page, Pages
+from marsshot.telegram.page import Page
+from marsshot.telegram.pages import Pages
 from marsshot.telegram.phone_text import as_typed_in_chat
 
 MAX_RUN_SECONDS = 240

@@ -16,16 +16,16 @@ from marsshot.telegram.chat import OwnerChat
 from marsshot.telegram.chat_commands import ACTIONS, CONFIRMED, NEEDS_TOKEN, ChatCommand, Typed, read_command
 from marsshot.telegram.confirmations import NO, YES, Confirmations, Question, button_data, read_button
 from marsshot.telegram.in_hand import InHand
+from marsshot.telegram.page import Page
 from marsshot.telegram.polling import POLL_SECONDS, Polling, first_of_owner
 from marsshot.telegram.updates import OwnerTap, OwnerText, Stranger, Update
-from marsshot.telegram.worker import Answer
 
 STALE_SECONDS = 120.0
 STRANGER_SECONDS = 3600.0  # between two messages about strangers
 _MOST_STRANGERS = 100
 _QUESTION_POLL_SECONDS = 5  # while a question is open, so that its end is seen
 
-Work = Callable[..., Answer | None]
+Work = Callable[..., Page | None]
 
 
 class Companion:
@@ -52,11 +52,6 @@ class Companion:
         self._stranger_told_at: float | None = None
         # What is only looked at waits for its turn; an order to sell does not wait for it.
         self._looks, self._acts = WorkerPool(1, "look"), WorkerPool(4, "act")
-
-    def run(self) -> None:
-        """Go on for ever. Raises WrongTokenError."""
-        while True:
-            self.cycle()
 
     def cycle(self, poll_seconds: float = POLL_SECONDS) -> None:
         """Ask once, and do all that is there to be done. Raises WrongTokenError."""
@@ -160,7 +155,7 @@ class Companion:
         if (message := self._chat.ask(text, buttons)) is not None:
             self._questions.ask(number, typed, message, text, now)
 
-    def _tell(self, answer: Answer) -> None:
+    def _tell(self, answer: Page) -> None:
         text = "\n".join(answer.texts)
         if answer.picture:
             self._chat.send_picture(answer.picture, text)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from functools import partial
@@ -19,18 +18,9 @@ from marsshot.config.settings import Settings
 from marsshot.core.catalog import Catalog
 from marsshot.monitoring.send_messages import draw_equity
 from marsshot.reporting.decision_records import DecisionRow, parse_decisions
+from marsshot.telegram.page import Page
 
 MAX_DECISIONS = 15
-NOTHING = b""
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """Texts, a picture with them, and whether it asks for a yes."""
-
-    texts: tuple[str, ...]
-    picture: bytes = NOTHING
-    is_question: bool = False
 
 
 class Pages:
@@ -59,7 +49,7 @@ class Pages:
         lines = tuple(money_lines(current_facts(self._settings), self._catalog))
         with TemporaryDirectory() as folder:
             picture = draw_equity(self._settings.file(EQUITY), Path(folder))
-            return Page(lines, picture.read_bytes() if picture else NOTHING)
+            return Page(lines, picture.read_bytes() if picture else b"")
 
     def chart(self, token: str) -> Page:
         """Return a token's prices with what was bought and sold; without a token, the curve of everything."""

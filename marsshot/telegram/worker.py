@@ -5,26 +5,17 @@ from __future__ import annotations
 import base64
 import json
 import subprocess
-from dataclasses import dataclass
 
 from marsshot.infra.child_processes import module_command, module_environment
 from marsshot.monitoring.telegram_order import CompanionOrder
 from marsshot.telegram.chat_commands import Typed
+from marsshot.telegram.page import Page
 
 WORKER = module_command("marsshot.telegram.answers", "-W", "ignore")
 WORK_SECONDS = 200.0  # a sale of everything is waited for two minutes; then the child is killed
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What to tell the owner. is_question: something is asked that he is to confirm."""
-
-    texts: tuple[str, ...]
-    picture: bytes = b""
-    is_question: bool = False
-
-
-def work(order: CompanionOrder, typed: Typed, *, is_question: bool) -> Answer | None:
+def work(order: CompanionOrder, typed: Typed, *, is_question: bool) -> Page | None:
     """Return the answer; None where the child died or hung: then it is not known what was done. Never raises."""
     asked = {
         "config": order.config,
@@ -46,6 +37,6 @@ def work(order: CompanionOrder, typed: Typed, *, is_question: bool) -> Answer | 
         )
         told = json.loads(done.stdout)
         picture = base64.b64decode(told["picture"])
-        return Answer(tuple(map(str, told["texts"])), picture, bool(told["is_question"]))
+        return Page(tuple(map(str, told["texts"])), picture, bool(told["is_question"]))
     except (OSError, subprocess.SubprocessError, ValueError, TypeError, LookupError):
         return None

@@ -22,13 +22,13 @@ from marsshot.telegram.chat import OwnerChat
 from marsshot.telegram.chat_commands import ChatCommand, Typed
 from marsshot.telegram.companion import Companion
 from marsshot.telegram.in_hand import InHand
+from marsshot.telegram.page import Page
 from marsshot.telegram.polling import Polling
-from marsshot.telegram.worker import Answer
 from positions_store import save_state
 from tests.helpers.builders import a_book, bought_at, seed_content
 
 NOW = 1_800_000_000.0
-QUESTION = Answer(("SOL: 2, worth about 300 USDT", "Sell?"), is_question=True)
+QUESTION = Page(("SOL: 2, worth about 300 USDT", "Sell?"), is_question=True)
 
 
 class CompanionHarness:
@@ -41,10 +41,10 @@ class CompanionHarness:
         self.done: list[tuple[Typed, bool]] = []  # what workers were asked for, and whether only for the question
         self.events: list[CompanionEvent] = []
         self.slept: list[float] = []
-        self.answers: dict[tuple[ChatCommand, bool], Answer | None] = {
+        self.answers: dict[tuple[ChatCommand, bool], Page | None] = {
             (ChatCommand.SELL_ALL, True): QUESTION,
-            (ChatCommand.SELL_ALL, False): Answer(("Sold everything",)),
-            (ChatCommand.RESUME, True): Answer(("Allow buying?",), is_question=True),
+            (ChatCommand.SELL_ALL, False): Page(("Sold everything",)),
+            (ChatCommand.RESUME, True): Page(("Allow buying?",), is_question=True),
         }
         self.restart()
 
@@ -61,9 +61,9 @@ class CompanionHarness:
         self.slept.append(seconds)
         self.time += seconds
 
-    def work(self, typed: Typed, *, is_question: bool) -> Answer | None:
+    def work(self, typed: Typed, *, is_question: bool) -> Page | None:
         self.done.append((typed, is_question))
-        return self.answers.get((typed.command, is_question), Answer((f"{typed} answered",)))
+        return self.answers.get((typed.command, is_question), Page((f"{typed} answered",)))
 
     def cycle(self) -> None:
         """One round, with what its workers do."""

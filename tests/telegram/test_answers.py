@@ -30,7 +30,8 @@ from marsshot.portfolio.trades_file import csv_rows
 from marsshot.telegram import actions, token_chart
 from marsshot.telegram.answers import answer, current_settings
 from marsshot.telegram.chat_commands import CONFIRMED, NEEDS_TOKEN, ChatCommand
-from marsshot.telegram.pages import MAX_DECISIONS, Page
+from marsshot.telegram.page import Page
+from marsshot.telegram.pages import MAX_DECISIONS
 from positions_store import load_state, save_state, writer_lock
 from tests.helpers.builders import D, a_trade
 from tests.helpers.companion_harness import bot_folder, wait_for

@@ -14,8 +14,8 @@ from marsshot.monitoring.telegram_order import CompanionEvent
 from marsshot.telegram.chat_commands import ChatCommand, Typed
 from marsshot.telegram.companion import STALE_SECONDS, STRANGER_SECONDS, show_commands
 from marsshot.telegram.confirmations import CONFIRM_SECONDS
+from marsshot.telegram.page import Page
 from marsshot.telegram.polling import WrongTokenError
-from marsshot.telegram.worker import Answer
 from tests.helpers.companion_harness import NOW, QUESTION, CompanionHarness, open_companion_harness
 
 EVE = 82_000_002
@@ -38,7 +38,7 @@ def test_a_look_is_answered(harness: CompanionHarness) -> None:
 
 
 def test_a_picture_comes_with_its_words_under_it(harness: CompanionHarness) -> None:
-    harness.answers[ChatCommand.PROFIT, False] = Answer(("Worth 1,000",), PNG)
+    harness.answers[ChatCommand.PROFIT, False] = Page(("Worth 1,000",), PNG)
     harness.say("/profit")
     assert [(one.text, one.picture) for one in harness.telegram.sent] == [("Worth 1,000", PNG)]
 
@@ -81,7 +81,7 @@ def test_selling_takes_a_second_tap(harness: CompanionHarness) -> None:
 
 
 def test_one_position_is_sold_by_a_second_tap_and_needs_its_name(harness: CompanionHarness) -> None:
-    harness.answers[ChatCommand.SELL, True] = Answer(("SOL: 2", "Sell SOL?"), is_question=True)
+    harness.answers[ChatCommand.SELL, True] = Page(("SOL: 2", "Sell SOL?"), is_question=True)
     harness.say("/sell")
     assert harness.done == []
     assert harness.told == ["Of which token? For example: /sell SOL"]
