@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from marsshot.core.catalog import Catalog
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -88,6 +90,21 @@ def png_figure(width: float, height: float) -> tuple[Figure, Axes]:
     axes.spines[["bottom", "left"]].set_color(colours.rule)
     axes.tick_params(colors=colours.soft)
     return figure, axes
+
+
+def label_axes(axes: Axes, catalog: Catalog) -> None:
+    """Write the numbers at the side and the days below as the language does. The axis of days has to be one by now."""
+    from matplotlib.dates import AutoDateFormatter  # noqa: PLC0415 - as above
+
+    axes.yaxis.set_major_formatter(lambda value, _: catalog.show(value, ",.6g"))
+    if catalog.language == "fr":
+        days = AutoDateFormatter(axes.xaxis.get_major_locator())  # type: ignore[no-untyped-call]
+        days.scaled |= _FRENCH_DAYS
+        axes.xaxis.set_major_formatter(days)
+
+
+# By days between two ticks, as matplotlib keeps them.
+_FRENCH_DAYS = {365.0: "%Y", 30.0: "%m/%Y", 1.0: "%d/%m/%Y", 1 / 24: "%d/%m %H h", 1 / 1440: "%d/%m %H:%M"}
 
 
 def save_png(figure: Figure, path: Path) -> Path:

@@ -13,7 +13,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from marsshot.core.catalog import Catalog
+from marsshot.core.catalog import Catalog, Language
 from marsshot.core.domain import Side
 from marsshot.core.foreign_text import one_line
 
@@ -31,7 +31,7 @@ class Kind(StrEnum):
 class Message:
     """One message. topic: the same topic is told once an hour; empty: always told.
 
-    daily_update: the day whose update it tells of: the week's message may be due then.
+    daily_update: the day whose update it tells of: the week's message may be due then. language: of its picture.
     """
 
     title: str
@@ -40,6 +40,7 @@ class Message:
     topic: str = ""
     with_chart: bool = False
     daily_update: date | None = None
+    language: Language = "en"
 
 
 PLAIN_TITLE = "MarsShot"

@@ -56,6 +56,7 @@ def send(urls: Sequence[str], message: Message, equity: Path | None, seconds: fl
         "body": message.body[:MAX_TEXT],
         "kind": message.kind.value,
         "equity": str(equity) if equity and message.with_chart else "",
+        "language": message.language,
     }
     try:
         # The URLs go through a pipe: a process's arguments can be read by others. Of keys the child needs to know none.
@@ -232,7 +233,8 @@ def message_to_send(message: Message, settings: Settings) -> Message:
     """Return a message without secrets; its title says so where the money is test money."""
     secrets = Secrets(settings.secrets)
     message = marked_message(message, catalog_of(settings.language), is_test_money=bool(settings.money_notice))
-    return replace(message, title=secrets.redact(message.title), body=secrets.redact(message.body))
+    title, body = secrets.redact(message.title), secrets.redact(message.body)
+    return replace(message, title=title, body=body, language=settings.language)
 
 
 @contextmanager

@@ -1,8 +1,9 @@
 """Sends one message through Apprise: a short-lived process of its own, for Apprise and matplotlib need more memory than
 the daemon may have, and a service that hangs must not hang the bot.
 
-Reads JSON from its standard input: urls, title, body, kind, and equity, the CSV file to draw, or nothing. Answers with
-a list: for each URL whether it took the message. Never says a URL, nor what a service answered: both hold secrets.
+Reads JSON from its standard input: urls, title, body, kind, equity, the CSV file to draw, or nothing, and the picture's
+language. Answers with a list: for each URL whether it took the message. Never says a URL, nor what a service answered:
+both hold secrets.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from marsshot.config.bot_files import EQUITY_CHART
+from marsshot.core.catalog import Catalog, catalog_of
 from marsshot.infra.atomic_files import Disk
-from marsshot.infra.chart_style import THEMES, png_figure, save_png
+from marsshot.infra.chart_style import THEMES, label_axes, png_figure, save_png
 
 POINTS_FOR_A_CURVE = 2
 MAX_RUN_SECONDS = 120
@@ -29,7 +31,8 @@ def main() -> int:
     logging.disable()  # Apprise's lines may hold a URL
     order: dict[str, Any] = json.load(sys.stdin)
     with TemporaryDirectory() as folder:
-        picture = draw_equity(Path(order["equity"]), Path(folder)) if order["equity"] else None
+        catalog = catalog_of(order["language"])
+        picture = draw_equity(Path(order["equity"]), Path(folder), catalog) if order["equity"] else None
         json.dump([send(url, order, picture) for url in order["urls"]], sys.stdout)
     return 0
 
@@ -52,7 +55,7 @@ def send(url: str, order: dict[str, Any], picture: Path | None) -> bool:
     )
 
 
-def draw_equity(table: Path, folder: Path) -> Path | None:
+def draw_equity(table: Path, folder: Path, catalog: Catalog) -> Path | None:
     """Draw the equity curve of equity.csv; None where there is nothing to draw."""
     from marsshot.bot.journal import read_equity  # noqa: PLC0415 - brings more than a message without a picture needs
 
@@ -64,6 +67,7 @@ def draw_equity(table: Path, folder: Path) -> Path | None:
     axes.plot(moments, worths, color=THEMES["light"].own, linewidth=2.2)  # type: ignore[arg-type]
     axes.margins(x=0.01)
     axes.tick_params(axis="x", rotation=30)
+    label_axes(axes, catalog)
     return save_png(figure, folder / EQUITY_CHART)
 
 

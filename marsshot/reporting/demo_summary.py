@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from marsshot.core.catalog import Catalog
-from marsshot.infra.chart_style import THEMES, png_figure, save_png
+from marsshot.infra.chart_style import THEMES, label_axes, png_figure, save_png
 from marsshot.portfolio.performance import largest_fall
 from marsshot.portfolio.trades_file import Trade
 from marsshot.reporting.fitting_table import Column, FittingTable
@@ -159,6 +159,7 @@ def draw_equity(summary: Summary, path: Path, catalog: Catalog) -> None:
     axes.plot(moments, equity, color=colours.own, lw=2.2, label="MarsShot")
     _mark_trades(axes, summary, moments, equity, catalog)
     axes.xaxis_date()
+    label_axes(axes, catalog)
     axes.axhline(float(summary.start_capital), color=colours.soft, lw=0.8, ls=":")
     span = catalog.text("summary.days", first=summary.points[0].day, last=summary.points[-1].day)
     axes.set_title(catalog.text("summary.title", mode=summary.mode, days=span), loc="left", weight="bold")

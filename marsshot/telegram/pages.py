@@ -48,7 +48,7 @@ class Pages:
         """Return what it is worth and has gained, with the curve."""
         lines = tuple(money_lines(current_facts(self._settings), self._catalog))
         with TemporaryDirectory() as folder:
-            picture = draw_equity(self._settings.file(EQUITY), Path(folder))
+            picture = draw_equity(self._settings.file(EQUITY), Path(folder), self._catalog)
             return Page(lines, picture.read_bytes() if picture else b"")
 
     def chart(self, token: str) -> Page:

@@ -15,7 +15,7 @@ from marsshot.config.settings import Settings
 from marsshot.core.catalog import Catalog
 from marsshot.core.domain import Side
 from marsshot.infra.atomic_files import Disk
-from marsshot.infra.chart_style import THEMES, png_figure, save_png
+from marsshot.infra.chart_style import THEMES, label_axes, png_figure, save_png
 from marsshot.infra.clock import SystemClock
 from marsshot.market_data.bar_cache import CLOSE
 from marsshot.market_data.daily_bar_sources import cached_bars
@@ -48,6 +48,7 @@ def draw_token(token: str, settings: Settings, catalog: Catalog) -> bytes | None
     _draw_levels(axes, _levels(token, settings), (min(prices), max(prices)), catalog)
     axes.margins(x=0.01)
     axes.tick_params(axis="x", rotation=30)
+    label_axes(axes, catalog)
     if axes.get_legend_handles_labels()[1]:
         axes.legend(loc="upper left", fontsize=8, framealpha=0.9, edgecolor="none")
     with TemporaryDirectory() as folder:

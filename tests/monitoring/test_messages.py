@@ -364,8 +364,8 @@ def test_no_url_stands_in_the_childs_arguments_or_environment(monkeypatch: pytes
 )
 def test_there_is_no_picture_of_less_than_two_points(tmp_path: Path, rows: str) -> None:
     (tmp_path / "equity.csv").write_text(rows)
-    assert draw_equity(tmp_path / "equity.csv", tmp_path) is None
-    assert draw_equity(tmp_path / "none.csv", tmp_path) is None
+    assert draw_equity(tmp_path / "equity.csv", tmp_path, FR) is None
+    assert draw_equity(tmp_path / "none.csv", tmp_path, FR) is None
 
 
 def test_the_daily_message_says_what_everything_is_worth(
