@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from marsshot.config.exchanges import EXCHANGE_FACTS
 from marsshot.core.reasons import OrderReason
 from marsshot.exchange.bitvavo.order_ids import read_order_id
 from tests.helpers.builders import ROOT
@@ -157,20 +159,27 @@ def test_paper_takes_the_fee_out_of_the_amount(harness: ProcessHarness) -> None:
     assert harness.market.bitvavo.engine.orders == []
 
 
-@pytest.mark.parametrize(("used", "other"), [("binance", "bitvavo"), ("bitvavo", "binance")])
-def test_the_code_of_an_exchange_that_is_not_used_is_not_loaded(used: str, other: str) -> None:
-    program = (
-        "import sys; from marsshot.bot import bootstrap; from marsshot.config.loader import check_settings;"
-        "from pathlib import Path; from datetime import UTC, datetime; from marsshot.infra.clock import VirtualClock;"
-        "import yaml; content = yaml.safe_load(open('config.yaml'));"
-        "content['strategy'] = {k: (__import__('decimal').Decimal(str(v)) if isinstance(v, float) else v)"
-        " for k, v in content['strategy'].items()};"
-        f"content['exchange'] = {used!r}; content['mode'] = 'live'; content.pop('quote_asset', None);"
-        "content = {k: v for k, v in content.items() if k in ('mode', 'exchange', 'tokens_daily', 'strategy')};"
-        "settings = check_settings(content, Path('c'), {});"
-        "bootstrap.exchange_of(settings, VirtualClock(datetime(2021, 1, 1, tzinfo=UTC), lambda s: None));"
-        f"print(any(name.startswith('marsshot.exchange.{other}') for name in sys.modules))"
-    )
-    command = [sys.executable, "-W", "ignore", "-c", program]
-    done = subprocess.run(command, check=True, cwd=ROOT, capture_output=True, text=True)
-    assert done.stdout.strip() == "False"
+THE_DAEMONS_MODULES = """
+import json, sys
+import main
+from marsshot.bot.bootstrap import open_bot
+from marsshot.config.loader import read_settings
+from marsshot.infra.clock import SystemClock
+path = main.Path("config.yaml")
+facts = {"console": None, "config": path, "apply_overrides": lambda changed: changed, "one_shot": False}
+with open_bot(read_settings(path), SystemClock(), **facts):
+    print(json.dumps(sorted(sys.modules)))
+"""
+
+
+@pytest.mark.parametrize("used", ["binance", "bitvavo"])
+def test_a_daemon_loads_the_code_of_its_own_exchange_alone(harness: ProcessHarness, used: str) -> None:
+    harness.config["exchange"] = used
+    harness.write_config()
+    command = [sys.executable, "-W", "ignore", "-c", THE_DAEMONS_MODULES]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, check=True, cwd=harness.folder, env=environment, capture_output=True, text=True)
+    modules = set(json.loads(done.stdout))
+    assert {name for name in EXCHANGE_FACTS if f"marsshot.exchange.{name}" in modules} == {used}
+    assert ("binance.client" in modules) is (used == "binance"), "python-binance"
+    assert not {"marsshot.market_data.daily_bar_sources", "pandas", "sklearn"} & modules, "the scoring process's"

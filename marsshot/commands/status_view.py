@@ -98,7 +98,7 @@ def daily_update_lines(facts: Mapping[str, Any], catalog: Catalog) -> Iterator[s
     else:
         outcome = facts["last_daily_outcome"]
         parts = [catalog.text(f"status.{what}", symbols=", ".join(done)) for what, done in outcome.items() if done]
-        did = "; ".join(parts) or catalog.text("status.traded_nothing")
+        did = catalog.show(tuple(parts)) or catalog.text("status.traded_nothing")
         yield catalog.text("status.last_pass", day=date.fromisoformat(facts["last_daily_update"]), outcome=did)
     for symbol, why in facts["held_back"].items():
         yield catalog.text("status.held_back", symbol=symbol, why=why)
@@ -141,7 +141,7 @@ def position_lines(symbol: str, held: Mapping[str, Any], quote: str, now: dateti
             worth=Decimal(held["worth"]),
             quote=quote,
         )
-    yield "  " + "; ".join(_rules(held, catalog))
+    yield f"  {catalog.show(tuple(_rules(held, catalog)))}"
     if held["score"] is not None:
         raw = held["raw_score"]
         shown = {"score": Decimal(held["score"]), "raw": None if raw is None else Decimal(raw)}

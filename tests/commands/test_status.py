@@ -440,11 +440,11 @@ def test_every_line_in_french() -> None:
         "",
         "ARB : 100 achetés à 0,1, pour 10,00 USDT",
         "  aucun prix vu pour l'instant ; compté au prix d'achat",
-        "  stop-loss à 0,05; une part a été vendue; stop suiveur à 0,224",
+        "  stop-loss à 0,05 ; une part a été vendue ; stop suiveur à 0,224",
         "",
         "FET : 100 achetés à 0,1, pour 10,00 USDT",
         "  prix 0,15, vu il y a 3 min : +50,0 %, valeur 15,00 USDT",
-        "  stop-loss à 0,05; une part sera vendue à 0,2; stop suiveur armé à partir de 0,3; "
+        "  stop-loss à 0,05 ; une part sera vendue à 0,2 ; stop suiveur armé à partir de 0,3 ; "
         "a déjà profité de son unique dispense de vente du jour",
         "",
         "OP : 100 achetés à 1, pour 100,00 USDT",
