@@ -2,10 +2,10 @@
 
     python benchmarks/daemon.py [--positions 50] [--rest-seconds 60] [--loops 10000]
 
-The real program in a process of its own, against the stub market in another. Memory is what Linux says of the
-process between two checks, in MB of a million bytes: resident, and its share (Pss: what other processes use as well is
-counted in part). The baseline, in the same run: a process that has imported what such a bot imports, and the same with
-its model loaded. Takes about four minutes, most of them the ten thousand loops.
+The real program in a process of its own, once for each exchange, against the stub market in another. Memory is what
+Linux says of the process between two checks, in MB of a million bytes: resident, and its share (Pss: what other
+processes use as well is counted in part). The baseline, in the same run: a process that has imported what such a bot
+imports, and the same with its model loaded. Takes about six minutes, most of them the ten thousand loops.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from time import monotonic, sleep
@@ -32,6 +33,7 @@ MAIN = str(ROOT / "main.py")
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.stub_market import StubMarket, now, settings_text, token_names  # noqa: E402 - after the path
+from marsshot.config.exchanges import EXCHANGE_FACTS, ExchangeName  # noqa: E402
 
 BASELINE_IMPORTS = "import requests, binance.client, pandas, ta, joblib, logging, json, threading"
 BASELINE_MODEL = f"{BASELINE_IMPORTS}, sklearn.ensemble; model = joblib.load('model.pkl'); import numpy; "
@@ -71,7 +73,13 @@ def put_model() -> None:
 
 @contextmanager
 def daemon(
-    market: StubMarket, positions: int, *, pass_done: bool, program: Sequence[str] = (MAIN,), **strategy: object
+    market: StubMarket,
+    positions: int,
+    exchange: ExchangeName = "binance",
+    *,
+    pass_done: bool,
+    program: Sequence[str] = (MAIN,),
+    **strategy: object,
 ) -> Iterator[psutil.Popen]:
     """Run main.py, or another program for Python, in a fresh folder; yield its process."""
     from benchmarks.price_check import book_of  # noqa: PLC0415 - brings the bot's rooms
@@ -79,8 +87,8 @@ def daemon(
 
     with tempfile.TemporaryDirectory() as name:
         folder, done = Path(name), now().date() if pass_done else date(2020, 1, 1)
-        (folder / "config.yaml").write_text(settings_text(market, token_names(positions), **strategy))
-        (folder / "bot_state.json").write_text(book_to_json(book_of(positions, done_until=done)))
+        (folder / "config.yaml").write_text(settings_text(market, token_names(positions), exchange, **strategy))
+        (folder / "bot_state.json").write_text(book_to_json(book_of(positions, exchange, done_until=done)))
         for file in ("model.pkl", "model.json"):
             (folder / file).write_bytes(Path(file).read_bytes())
         output = (folder / "output").open("w")
@@ -123,10 +131,21 @@ def request_count(market: StubMarket, service: str) -> int:
 # --------------------------------------------------------------------------- at rest
 
 
-def show_resting_cost(market: StubMarket, positions: int, seconds: float) -> None:
-    """Show start, memory before and after a daily pass, and what resting costs."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestingCost:
+    """What one exchange's daemon takes: MB as megabytes() returns them, CPU seconds, per cent, processes."""
+
+    no_pass: tuple[float, float]
+    after_pass: tuple[float, float]
+    start: float
+    resting: float
+    children: int
+
+
+def resting_cost(market: StubMarket, positions: int, exchange: ExchangeName, seconds: float) -> RestingCost:
+    """Return start, memory before and after a daily pass, and what resting costs."""
     before = request_count(market, "coinbase")
-    with daemon(market, positions, pass_done=False, check_interval_seconds=30) as process:
+    with daemon(market, positions, exchange, pass_done=False, check_interval_seconds=30) as process:
         until(lambda: request_count(market, "coinbase") > before)
         start = cpu_seconds(process)
         until(lambda: "daily.done" in (log_of(process)))
@@ -136,28 +155,33 @@ def show_resting_cost(market: StubMarket, positions: int, seconds: float) -> Non
         resting = (cpu_seconds(process) - used) / seconds * 100
         after_pass = megabytes(process)
         children = len(process.children(recursive=True))
-    with daemon(market, positions, pass_done=True) as process:
-        before = request_count(market, "coinbase")
+    before = request_count(market, "coinbase")
+    with daemon(market, positions, exchange, pass_done=True) as process:
         until(lambda: request_count(market, "coinbase") >= before + positions)
         sleep(3)
         no_pass = megabytes(process)
-    table = Table(title=f"main.py, live mode, {positions} positions", title_justify="left")
-    for name in ("", "MarsShot", "baseline", "ratio"):
-        table.add_column(name, justify="right" if name else "left")
+    return RestingCost(no_pass=no_pass, after_pass=after_pass, start=start, resting=resting, children=children)
+
+
+def show_resting_cost(market: StubMarket, positions: int, seconds: float) -> None:
+    """Show what the daemon takes at either exchange, beside what such a bot takes in the usual way."""
+    costs = [resting_cost(market, positions, exchange, seconds) for exchange in EXCHANGE_FACTS]
     imported, loaded = baseline_memory(BASELINE_IMPORTS), baseline_memory(BASELINE_MODEL)
-    row(table, "resident before the first daily pass, MB", no_pass[0], imported[0])
-    row(table, "its share (Pss), MB", no_pass[1], imported[1])
-    row(table, "resident between two passes, MB", after_pass[0], loaded[0])
-    row(table, "its share (Pss), MB", after_pass[1], loaded[1])
-    table.add_row("processes left by the pass", f"{children}", "", "")
-    table.add_row("start to first check, CPU seconds", f"{start:.2f}", "", "")
-    table.add_row(f"resting, a check every 30 s, CPU % over {seconds:.0f} s", f"{resting:.3f}", "", "")
+    table = Table(title=f"main.py, live mode, {positions} positions", title_justify="left")
+    for name in ("", *(facts.name for facts in EXCHANGE_FACTS.values()), "baseline"):
+        table.add_column(name, justify="right" if name else "left")
+    for name, kind, part, baseline in (
+        ("resident before the first daily pass, MB", "no_pass", 0, imported),
+        ("its share (Pss), MB", "no_pass", 1, imported),
+        ("resident between two passes, MB", "after_pass", 0, loaded),
+        ("its share (Pss), MB", "after_pass", 1, loaded),
+    ):
+        table.add_row(name, *(f"{getattr(one, kind)[part]:.1f}" for one in costs), f"{baseline[part]:.1f}")
+    table.add_row("processes left by the pass", *(f"{one.children}" for one in costs), "")
+    table.add_row("start to first check, CPU seconds", *(f"{one.start:.2f}" for one in costs), "")
+    resting = f"resting, a check every 30 s, CPU % over {seconds:.0f} s"
+    table.add_row(resting, *(f"{one.resting:.3f}" for one in costs), "")
     Console().print(table)
-
-
-def row(table: Table, name: str, ours: float, baseline: float) -> None:
-    """Add both sides."""
-    table.add_row(name, f"{ours:.1f}", f"{baseline:.1f}", f"{baseline / ours:.1f}")
 
 
 def log_of(process: psutil.Process) -> str:
@@ -243,7 +267,8 @@ def refused(market: StubMarket) -> bool:
 
 def show_memory_after_loops(market: StubMarket, loops: int) -> None:
     """Show what a process holds after so many loops, each with a check of its positions over the wire."""
-    Path("loops.yaml").write_text(settings_text(market, token_names(4)))
+    # Seconds between two checks: ten thousand of them end before the next daily pass.
+    Path("loops.yaml").write_text(settings_text(market, token_names(4), check_interval_seconds=1))
     command = [
         sys.executable,
         str(ROOT / "benchmarks" / "daemon.py"),

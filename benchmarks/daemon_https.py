@@ -32,9 +32,10 @@ sys.path.insert(0, str(ROOT))
 
 from benchmarks.daemon import daemon, log_of, megabytes, put_model, until  # noqa: E402 - after the path
 from benchmarks.stub_market import StubMarket  # noqa: E402
+from marsshot.config.exchanges import ExchangeName  # noqa: E402
 
 WITHOUT = {
-    "as it is": "",
+    "as it is, at Binance": "",
     "a table of certificates for each connection": "tls.shared_ssl_context = tls.shared_ssl_context.__wrapped__",
     "a heap for each thread, freed memory kept": (
         "malloc.use_single_arena = lambda: None; malloc.trim_heap = lambda: True"
@@ -58,14 +59,16 @@ def main() -> None:
             for name, change in WITHOUT.items():
                 found = [resident(market, arguments.positions, change) for _ in range(arguments.repeats)]
                 table.add_row(name, f"{statistics.median(found):.1f}")
+            found = [resident(market, arguments.positions, "", "bitvavo") for _ in range(arguments.repeats)]
+            table.add_row("as it is, at Bitvavo", f"{statistics.median(found):.1f}")
     Console().print(table)
 
 
-def resident(market: StubMarket, positions: int, change: str) -> float:
+def resident(market: StubMarket, positions: int, change: str, exchange: ExchangeName = "binance") -> float:
     """Return what a daemon holds after its daily pass, changed by a line of Python before it starts."""
     code = f"import runpy, sys; sys.path.insert(0, {str(ROOT)!r}); from marsshot.infra import malloc, tls; {change}\n"
     program = ["-c", f"{code}runpy.run_path({str(ROOT / 'main.py')!r}, run_name='__main__')"]
-    with daemon(market, positions, pass_done=False, program=program, check_interval_seconds=30) as process:
+    with daemon(market, positions, exchange, pass_done=False, program=program, check_interval_seconds=30) as process:
         until(lambda: "daily.done" in log_of(process), seconds=300)
         sleep(40)  # one check at least
         return megabytes(process)[0]

@@ -17,7 +17,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from time import monotonic, process_time
@@ -32,6 +32,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from benchmarks.stub_market import StubMarket, now, settings_text, token_names
 from marsshot.bot.bootstrap import open_bot
 from marsshot.bot.bot import Bot
+from marsshot.config.exchanges import EXCHANGE_FACTS, ExchangeName
 from marsshot.config.loader import read_settings
 from marsshot.core.domain import Book, Position
 from marsshot.core.exit_settings import ExitRules
@@ -131,7 +132,7 @@ def a_bot(market: StubMarket, count: int, **strategy: object) -> Iterator[Bot]:
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
         try:
-            Path("config.yaml").write_text(settings_text(market, token_names(count), **strategy))
+            Path("config.yaml").write_text(settings_text(market, token_names(count), "binance", **strategy))
             Path("bot_state.json").write_text(book_to_json(book_of(count)))
             settings = read_settings(Path("config.yaml"))
             with open_bot(
@@ -148,14 +149,14 @@ def a_bot(market: StubMarket, count: int, **strategy: object) -> Iterator[Bot]:
             os.chdir(before)
 
 
-def book_of(count: int, *, done_until: date = date(2100, 1, 1)) -> Book:
-    """Return a book with so many positions, bought at 1."""
-    book = new_book("live", "USDT", Decimal(1000), now())
+def book_of(count: int, exchange: ExchangeName = "binance", *, done_until: date | None = None) -> Book:
+    """Return a book with so many positions, bought at 1, whose passes are done up to tomorrow, or to that day."""
+    book = new_book("live", EXCHANGE_FACTS[exchange].quote_assets[0], Decimal(1000), now(), exchange)
     one = Decimal(1)
     for token in token_names(count):
         held = Position(qty=Decimal(100), entry_quote=one, entry_base=one, cost=Decimal(100), max_price=one)
         book = with_position(book, token, held)
-    return with_daily_update_done(book, done_until)
+    return with_daily_update_done(book, done_until or now().date() + timedelta(days=1))
 
 
 if __name__ == "__main__":

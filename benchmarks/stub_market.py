@@ -27,6 +27,7 @@ from embedded_market.http_messages import Request, Response  # noqa: E402
 from embedded_market.market import EmbeddedMarket  # noqa: E402
 from embedded_market.market_data.history import CoinHistory, DailyBar, History  # noqa: E402
 from embedded_market.server.http_server import MarketServer  # noqa: E402
+from marsshot.config.exchanges import ExchangeName  # noqa: E402
 
 MARKET = ("BTC", "ETH")
 
@@ -126,6 +127,7 @@ def _serve() -> None:
     today = int(time.time()) // DAY_SECONDS
     balances = {coin: Decimal(1_000_000) for coin in (*coins, "USDT")}
     market = EmbeddedMarket(history=_history(coins, today), balances=balances, coinbase_unlisted=frozenset())
+    market.bitvavo.engine.free = {coin: Decimal(1_000_000) for coin in (*coins, "EUR")}
     market.log_requests = False
     for coin in coins:
         market.set_price(coin, "1")
@@ -154,7 +156,9 @@ def _answer(content: object) -> None:
     sys.stdout.flush()
 
 
-def settings_text(market: StubMarket, tokens: Sequence[str], **strategy: object) -> str:
+def settings_text(
+    market: StubMarket, tokens: Sequence[str], exchange: ExchangeName = "binance", **strategy: object
+) -> str:
     """Return a config.yaml of live mode whose services are the stub's; as JSON, which is YAML."""
     numbers: dict[str, object] = {
         "capital_initial": 1000,
@@ -172,11 +176,12 @@ def settings_text(market: StubMarket, tokens: Sequence[str], **strategy: object)
     keys = {"api_key": market.api_key, "api_secret": market.api_secret, "base_url": market.url}
     content = {
         "mode": "live",
+        "exchange": exchange,
         "tokens_daily": list(tokens),
         "strategy": numbers | strategy,
         "lunarcrush": {"api_key": "key", "base_url": market.url, "requests_per_minute": 10_000},
         "coinbase": {"base_url": market.url},
-        "binance_api": keys,
+        ("binance_api" if exchange == "binance" else exchange): keys,
     }
     return json.dumps(content)
 

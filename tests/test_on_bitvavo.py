@@ -183,3 +183,4 @@ def test_a_daemon_loads_the_code_of_its_own_exchange_alone(harness: ProcessHarne
     assert {name for name in EXCHANGE_FACTS if f"marsshot.exchange.{name}" in modules} == {used}
     assert ("binance.client" in modules) is (used == "binance"), "python-binance"
     assert not {"marsshot.market_data.daily_bar_sources", "pandas", "sklearn"} & modules, "the scoring process's"
+    assert "charset_normalizer.api" not in modules, "no venue's answer has to be guessed at"

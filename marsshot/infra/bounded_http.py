@@ -13,16 +13,24 @@ import socket
 import sys
 from collections.abc import Sequence
 from concurrent import futures
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 from time import monotonic
 from typing import Any
 
 import urllib3
-from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 
 from marsshot.infra.background import run_in_thread
+from marsshot.infra.lazy_modules import lazy_import
+
+# Three megabytes that guess the encoding of a text which does not tell it; JSON, all that venues speak, needs no guess.
+with suppress(PackageNotFoundError):
+    lazy_import("charset_normalizer", __version__=version("charset-normalizer"))
+
+from requests.adapters import HTTPAdapter
 
 TOTAL_SECONDS = 9.5  # of one request; ten are promised
 

@@ -60,10 +60,21 @@ def test_a_package_that_is_loaded_already_stays_what_it_is() -> None:
     assert in_a_new_process(code) == "module True"
 
 
+def test_a_text_without_an_encoding_is_guessed_at_as_ever() -> None:
+    code = """if True:
+        import marsshot.infra.bounded_http, requests, sys
+        print("charset_normalizer.api" in sys.modules)
+        answer = requests.Response()
+        answer._content = "Привет, как дела? Сегодня хорошая погода.".encode("cp1251") * 5
+        print(answer.text.startswith("Привет"), "charset_normalizer.api" in sys.modules)
+    """
+    assert in_a_new_process(code) == "False\nTrue True"
+
+
 def test_a_package_that_is_not_there_is_not_made_up() -> None:
     code = """if True:
         import sys
-        from marsshot.exchange.binance.client import lazy_import
+        from marsshot.infra.lazy_modules import lazy_import
         lazy_import("nosuch")
         print("nosuch" in sys.modules)
     """
