@@ -148,7 +148,7 @@ def resting_cost(market: StubMarket, positions: int, exchange: ExchangeName, sec
     with daemon(market, positions, exchange, pass_done=False, check_interval_seconds=30) as process:
         until(lambda: request_count(market, "coinbase") > before)
         start = cpu_seconds(process)
-        until(lambda: "daily.done" in (log_of(process)))
+        until(lambda: "daily.done" in log_of(process), seconds=300)
         sleep(3)
         used = cpu_seconds(process)
         sleep(seconds)
