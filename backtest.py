@@ -58,7 +58,7 @@ def _parser(catalog: Catalog) -> argparse.ArgumentParser:
 
     parser = argparse.ArgumentParser(prog="backtest.py", description=text("description"))
     add, day, count = parser.add_argument, _date_reader(catalog), count_reader(catalog)
-    path, number, setting = metavar("path"), metavar("number"), metavar("setting")
+    path, number, setting = metavar("path"), metavar("n"), metavar("setting")
     add("--config", metavar=path, type=Path, default=Path(CONFIG), help=catalog.text("script.config"))
     add("--from", dest="first", metavar=metavar("date"), type=day, help=text("first"))
     add("--to", dest="last", metavar=metavar("date"), type=day, help=text("last"))

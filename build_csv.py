@@ -151,7 +151,7 @@ def _parser(catalog: Catalog) -> argparse.ArgumentParser:
         return catalog.text(f"script.build_csv.{option}")
 
     parser = argparse.ArgumentParser(prog="build_csv.py", description=text("description"))
-    path, number, tokens = (catalog.text(f"script.metavar.{name}") for name in ("path", "number", "tokens"))
+    path, number, tokens = (catalog.text(f"script.metavar.{name}") for name in ("path", "n", "tokens"))
     add = parser.add_argument
     add("--config", metavar=path, type=Path, default=Path(CONFIG), help=catalog.text("script.config"))
     add("--output", metavar=path, type=Path, help=text("output"))

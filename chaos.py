@@ -90,7 +90,7 @@ def _parser(catalog: Catalog) -> argparse.ArgumentParser:
         return catalog.text(f"script.chaos.{option}")
 
     parser = argparse.ArgumentParser(prog="chaos.py", description=text("description"))
-    add, count, number = parser.add_argument, count_reader(catalog), catalog.text("script.metavar.number")
+    add, count, number = parser.add_argument, count_reader(catalog), catalog.text("script.metavar.n")
     seed, jobs = catalog.text("script.metavar.seed"), os.cpu_count() or 1
     add("--exchange", choices=sorted(EXCHANGE_FACTS), default="binance", help=text("exchange"))
     add("--runs", metavar=number, type=count, default=1000, help=text("runs"))

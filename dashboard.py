@@ -66,7 +66,7 @@ def _parser(catalog: Catalog) -> argparse.ArgumentParser:
     add("--host", metavar=address, default="127.0.0.1", help=text("host"))
     add(
         "--port",
-        metavar=catalog.text("script.metavar.number"),
+        metavar=catalog.text("script.metavar.n"),
         type=int,
         default=PORT,
         help=text("port", port=str(PORT)),

@@ -82,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = sys.argv[1:] if arguments is None else arguments
     language = language_of(named_config(given))
     with argparse_in(language):
-        chosen = _parser(_help_texts(given, language)).parse_args(given)
+        chosen = _parser(_help_texts(given, language), _metavars(language)).parse_args(given)
     with folder_of_config(chosen, Path(getattr(chosen, "config", CONFIG))) as config:
         return _exit_code(chosen, config)
 
@@ -121,16 +121,26 @@ def _help_texts(given: Sequence[str], language: Language) -> Callable[[str], str
     return catalog_of(language).text
 
 
-def _parser(help_text: Callable[[str], str | None]) -> argparse.ArgumentParser:
+def _metavars(language: Language) -> Callable[[str], str]:
+    """Return what gives the name that stands for a value: FILE, FICHIER."""
+    if language == "en":
+        return str
+    text = catalog_of(language).text
+    return lambda name: text(f"script.metavar.{name.lower()}")
+
+
+def _parser(help_text: Callable[[str], str | None], metavar: Callable[[str], str] = str) -> argparse.ArgumentParser:
     """Return what reads the command line. help_text: gives the text of a key, or none where no help is shown."""
     shared = argparse.ArgumentParser(add_help=False)
-    shared.add_argument("--config", metavar="PATH", default=argparse.SUPPRESS, help=help_text("help.option.config"))
+    shared.add_argument(
+        "--config", metavar=metavar("PATH"), default=argparse.SUPPRESS, help=help_text("help.option.config")
+    )
     running = argparse.ArgumentParser(add_help=False)
     speed = help_text("help.option.speed")
-    running.add_argument("--speed", metavar="DAYS", type=_speed, default=argparse.SUPPRESS, help=speed)
+    running.add_argument("--speed", metavar=metavar("DAYS"), type=_speed, default=argparse.SUPPRESS, help=speed)
     text = help_text("help.description")
     parser = argparse.ArgumentParser(prog="main.py", description=text, parents=[shared, running])
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    commands = parser.add_subparsers(dest="command", metavar=metavar("COMMAND"))
     for name in COMMANDS:
         text = help_text(f"help.command.{name}")
         parents = [shared, running] if name == "run" else [shared]
@@ -143,11 +153,11 @@ def _parser(help_text: Callable[[str], str | None]) -> argparse.ArgumentParser:
             command.add_argument("--plan", action="store_true", help=help_text("help.option.plan"))
         if name == "report":
             command.add_argument("--week", action="store_true", required=True, help=help_text("help.option.week"))
-        _add_request_arguments(command, name, help_text)
-        _add_archive_arguments(command, name, help_text)
+        _add_request_arguments(command, name, help_text, metavar)
+        _add_archive_arguments(command, name, help_text, metavar)
         if name == "export":
             command.add_argument("--year", type=int, required=True, help=help_text("help.option.year"))
-            command.add_argument("--rates", type=Path, metavar="FILE", help=help_text("help.option.rates"))
+            command.add_argument("--rates", type=Path, metavar=metavar("FILE"), help=help_text("help.option.rates"))
     return parser
 
 
@@ -159,22 +169,34 @@ def _days(text: str) -> int:
     return days
 
 
-def _add_request_arguments(command: argparse.ArgumentParser, name: str, help_text: Callable[[str], str | None]) -> None:
+def _add_request_arguments(
+    command: argparse.ArgumentParser,
+    name: str,
+    help_text: Callable[[str], str | None],
+    metavar: Callable[[str], str],
+) -> None:
     if name in {"sell", "exclude", "include"}:
-        command.add_argument("token", metavar="TOKEN", help=help_text("help.option.token"))
+        command.add_argument("token", metavar=metavar("TOKEN"), help=help_text("help.option.token"))
     if name in {"deposit", "withdraw"}:
-        command.add_argument("amount", metavar="AMOUNT", help=help_text("help.option.amount"))
+        command.add_argument("amount", metavar=metavar("AMOUNT"), help=help_text("help.option.amount"))
     if name in {"sell-all", "sell", "deposit", "withdraw", "recover"}:
         command.add_argument("--yes", action="store_true", help=help_text("help.option.yes"))
     if name == "recover":
-        command.add_argument("--days", type=_days, default=0, metavar="N", help=help_text("help.option.days"))
+        command.add_argument("--days", type=_days, default=0, metavar=metavar("N"), help=help_text("help.option.days"))
 
 
-def _add_archive_arguments(command: argparse.ArgumentParser, name: str, help_text: Callable[[str], str | None]) -> None:
+def _add_archive_arguments(
+    command: argparse.ArgumentParser,
+    name: str,
+    help_text: Callable[[str], str | None],
+    metavar: Callable[[str], str],
+) -> None:
     if name == "backup":
-        command.add_argument("file", type=Path, nargs="?", metavar="FILE", help=help_text("help.option.archive"))
+        command.add_argument(
+            "file", type=Path, nargs="?", metavar=metavar("FILE"), help=help_text("help.option.archive")
+        )
     if name == "restore":
-        command.add_argument("file", type=Path, metavar="FILE", help=help_text("help.option.restored"))
+        command.add_argument("file", type=Path, metavar=metavar("FILE"), help=help_text("help.option.restored"))
         command.add_argument("--force", action="store_true", help=help_text("help.option.force"))
 
 

@@ -73,7 +73,7 @@ def _parser(catalog: Catalog) -> argparse.ArgumentParser:
 
     parser = argparse.ArgumentParser(prog="train_model.py", description=text("description"))
     add = parser.add_argument
-    path, number = catalog.text("script.metavar.path"), catalog.text("script.metavar.number")
+    path, number = catalog.text("script.metavar.path"), catalog.text("script.metavar.n")
     add("--config", metavar=path, type=Path, default=Path(CONFIG), help=catalog.text("script.config"))
     add("--input", metavar=path, type=Path, help=text("input"))
     add("--output", metavar=path, type=Path, help=text("output"))

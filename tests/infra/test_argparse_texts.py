@@ -22,7 +22,7 @@ from tests.helpers.french_text import is_wholly_french
     ("given", "told"),
     [
         (["nonsense"], "ne convient pas"),
-        (["restore"], "il manque : FILE"),
+        (["restore"], "il manque : FICHIER"),
         (["status", "--nope"], "arguments inconnus : --nope"),
         (["run", "--speed", "fast"], "cette valeur ne convient pas : 'fast'"),
         (["status", "--config"], "il faut une valeur"),
