@@ -33,7 +33,7 @@ _Dumper.add_representer(str, lambda dumper, value: dumper.represent_scalar("tag:
 
 def public_text(settings: Settings) -> str:
     """Return the settings as config.yaml would hold them, without secrets."""
-    content = _without_secrets(settings.model_dump(exclude_none=True))
+    content = _without_secrets(settings.model_dump(exclude_none=True)) | {"mode": settings.set_mode}
     return _HEAD + yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
 
 

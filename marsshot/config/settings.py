@@ -333,6 +333,11 @@ class Settings(Section):
         return host if host in EXCHANGE_FACTS[self.exchange].test_hosts else ""
 
     @property
+    def set_mode(self) -> str:
+        """The mode as a file of settings says it."""
+        return "live" if self.mode == "test" else self.mode
+
+    @property
     def money_notice(self) -> str:
         """What every command, page and message says besides, where the money is test money; else nothing."""
         return LocalizedText("test_money.notice", host=self.test_host) if self.mode == "test" else ""

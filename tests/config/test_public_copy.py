@@ -50,6 +50,12 @@ def read_back(settings: Settings) -> Settings:
     return read_settings(PUBLIC_CONFIG)
 
 
+def test_the_dashboards_user_learns_of_test_money_by_the_host() -> None:
+    settings = some_settings(mode="live", binance_api={"base_url": "https://demo-api.binance.com"})
+    assert settings.mode == "test"
+    assert read_back(settings).mode == "test"
+
+
 @pytest.mark.parametrize(("path", "several"), list(secret_fields(Settings)), ids=str)
 def test_no_secret_stands_in_it(path: tuple[str, ...], several: bool) -> None:
     settings = with_a_secret(some_settings(), path, several)

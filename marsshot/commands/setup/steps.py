@@ -156,7 +156,7 @@ STEPS = (
     Step(
         name="mode",
         parse=_choice("mode", get_args(SettableMode)),
-        shown=lambda settings: "live" if settings.mode == "test" else settings.mode,
+        shown=lambda settings: settings.set_mode,
         choices=get_args(SettableMode),
     ),
     Step(
