@@ -16,6 +16,8 @@ SettableMode = Literal["demo", "paper", "live"]
 Mode = Literal[SettableMode, "test"]
 """What config.yaml may say, and `live` at a host whose money is play money: its files are kept apart from real ones."""
 
+USE_LIVES_MODEL: frozenset[Mode] = frozenset({"paper", "test"})  # where they have none of their own
+
 CONFIG = "config.yaml"
 PUBLIC_CONFIG = "config.public.yaml"
 KEYS = "keys.env"

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from marsshot.config.bot_files import facts_path
+from marsshot.config.bot_files import USE_LIVES_MODEL, facts_path
 from marsshot.config.data_sources import SOURCE_FACTS, DataSource
 from marsshot.config.settings import Settings
 from marsshot.config.training_settings import ScoreScale
@@ -26,7 +26,7 @@ from marsshot.model.score_scale import table_in
 def own_or_live_file(settings: Settings, name: str) -> Path:
     """Return a file of the model that this mode goes by: paper and test take the live one where they have none."""
     own, live = settings.file(name), Path(name)
-    return live if settings.mode in {"paper", "test"} and not own.exists() and live.exists() else own
+    return live if settings.mode in USE_LIVES_MODEL and not own.exists() and live.exists() else own
 
 
 def model_error(fault: str, path: Path, **facts: object) -> InputError:

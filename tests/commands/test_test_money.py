@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -157,6 +158,21 @@ def test_real_money_does_not_find_the_book_of_test_money(
     capsys.readouterr()
     assert main.main(["status"]) == 2
     assert "mode test" in capsys.readouterr().err
+
+
+def test_an_archive_of_test_money_holds_its_model_and_is_refused_by_real_money(
+    harness: ProcessHarness, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main.main(["daily"])
+    assert main.main(["backup", "saved.tar"]) == 0
+    with tarfile.open("saved.tar") as archive:
+        assert {"bot_state.test.json", "model.pkl"} <= set(archive.getnames())
+    assert main.main(["restore", "saved.tar"]) == 0
+    harness.config["binance_api"]["base_url"] = harness.url
+    harness.write_config()
+    capsys.readouterr()
+    assert main.main(["restore", "saved.tar"]) == 2
+    assert "is of test money where the settings are for real money" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("language", ["en", "fr"])

@@ -18,6 +18,7 @@ from marsshot.config.bot_files import (
     CONTROL_FOLDER,
     MODEL,
     PAUSE,
+    USE_LIVES_MODEL,
     Mode,
     facts_path,
     file_in_mode,
@@ -84,7 +85,7 @@ def names_in(mode: Mode) -> frozenset[str]:
 def _places(mode: Mode, config: Path) -> Iterator[tuple[str, Path]]:
     """Yield each file's name in the archive and its place, in the order in which they are read.
 
-    config.yaml has its name in the archive, whatever it is called here. Paper may go with the live bot's model.
+    config.yaml has its name in the archive, whatever it is called here. Some modes may go with the live bot's model.
     """
     book = file_in_mode(BOOK, mode)
     yield f"{book.name}{BACKUP_ENDING}", book.with_name(f"{book.name}{BACKUP_ENDING}")
@@ -92,7 +93,7 @@ def _places(mode: Mode, config: Path) -> Iterator[tuple[str, Path]]:
         if file.is_backed_up and file.name != CONFIG:
             path = file_in_mode(file.name, mode)
             yield path.name, _requested(path) if file.name == PAUSE else path
-    if mode == "paper":
+    if mode in USE_LIVES_MODEL:
         yield MODEL, Path(MODEL)
         yield facts_path(Path(MODEL)).name, facts_path(Path(MODEL))
     yield CONFIG, config

@@ -41,6 +41,8 @@ def run_restore(source: Path, config: Path, *, force: bool) -> int:
     if not disk.exists(config) and CONFIG in archive.files:
         _put({str(config): archive.files[CONFIG].content}, disk.write_secret, disk)
     settings = read_settings(config)
+    if settings.mode != archive.mode and settings.set_mode == "live" and "test" in {settings.mode, archive.mode}:
+        raise InputError(LocalizedText("restore.other_money", path=source))
     if settings.mode != archive.mode:
         raise InputError(LocalizedText("restore.other_mode", path=source, mode=archive.mode, set=settings.mode))
     catalog = catalog_of(settings.language)
