@@ -1,4 +1,4 @@
-"""What the owner reads, in the language that he has chosen: one catalogue, locales/en and locales/fr, a file a subject.
+"""What the owner reads, in the language that he has chosen: one catalogue (locales/), a file a subject.
 
 A sentence is asked for by its key; numbers, days and moments in it get the language's form. What goes wrong deep in the
 program is a LocalizedText: English by itself, as bot.log and the book want it, and told in another language at the
