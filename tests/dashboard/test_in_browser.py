@@ -167,6 +167,9 @@ WIDTHS = (360, 768, 1280, 1920)
 BACKGROUNDS = {"light": "rgb(246, 246, 243)", "dark": "rgb(18, 22, 28)"}
 
 
+FRENCH_IS_LONGER = pytest.mark.parametrize("language", [pytest.param("en", marks=pytest.mark.slow), "fr"])
+
+
 def check_borders(page: Page, name: str) -> None:
     """Look at a page at every width in both themes: nothing may cross the border of what it stands in."""
     for theme, background in BACKGROUNDS.items():
@@ -179,7 +182,7 @@ def check_borders(page: Page, name: str) -> None:
             assert page.evaluate(OVERFLOWING, width) == [], (name, width, theme)
 
 
-@pytest.mark.parametrize("language", ["en", "fr"])
+@FRENCH_IS_LONGER
 def test_nothing_crosses_a_border_and_nothing_complains(visiting: Visiting, language: str) -> None:
     visit = visiting()
     visit.go(f"prefer?language={language}")
@@ -190,7 +193,7 @@ def test_nothing_crosses_a_border_and_nothing_complains(visiting: Visiting, lang
     assert visit.complaints == []
 
 
-@pytest.mark.parametrize("language", ["en", "fr"])
+@FRENCH_IS_LONGER
 def test_nothing_crosses_a_border_where_there_are_buttons(owner: Visiting, language: str) -> None:
     visit = owner()
     visit.log_in()

@@ -231,6 +231,16 @@ class StubServer:
     def replies_with(self, asset: str, reply: StubReply) -> None:
         self.replies[f"/v2/prices/{asset}-USD/spot"] = reply
 
+    def after(self, asset: str, reply: StubReply) -> StubReply:
+        """Return a reply that waits until another asset has been asked for."""
+
+        def wait(handler: BaseHTTPRequestHandler) -> None:
+            while f"/v2/prices/{asset}-USD/spot" not in self.asked and not self.over.wait(0.005):
+                pass
+            reply(handler)
+
+        return wait
+
     def close(self) -> None:
         self.over.set()
         self.server.shutdown()
@@ -349,7 +359,7 @@ def test_one_tokens_trouble_leaves_the_others_their_price(
     stub_server: StubServer, client: Coinbase, reply: StubReply, why: str
 ) -> None:
     stub_server.quotes("GOOD", "2")
-    stub_server.replies_with("FET", reply)
+    stub_server.replies_with("FET", stub_server.after("GOOD", reply))  # a 429 keeps from asking further
     spot = spot_prices(client, ["FET", "GOOD"])
     assert spot["GOOD"] == spot_price("2")
     assert why_missing(spot["FET"]).startswith(why)
