@@ -1,6 +1,6 @@
 """What docs/EXPERIMENTS.md tells: feature sets, and settings of the forest, over rolling years of recorded bars.
 
-    python benchmarks/features.py --data ../shared/data/daily.csv.gz [--part features|forests] [--days-apart 73]
+    python benchmarks/features.py --data bars/daily.csv.gz [--part features|forests] [--days-apart 73]
 
 Each year is split as train_model.py splits it: purged folds on the past, and the last fifth of the dates, which a
 forest fitted on the past scores. Every line is set against the first one, year by year; +- is the standard error over

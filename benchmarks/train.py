@@ -1,7 +1,7 @@
 """train_model.py beside the search that it replaces, both on the same rows and the same last fifth of the dates.
 
     pip install -r requirements/benchmarks.txt
-    python benchmarks/train.py --data ../shared/data/daily.csv.gz [--last 2024-12-29] [--tokens 150] [--candidates 10]
+    python benchmarks/train.py --data bars/daily.csv.gz [--last 2024-12-29] [--tokens 150] [--candidates 10]
     python benchmarks/train.py --input training_data.csv
 
 The search that it replaces: 70 candidates on 9 shuffled folds, SMOTE and scaling inside each, scored by F1, forests of

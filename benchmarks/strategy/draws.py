@@ -1,6 +1,6 @@
 """The shipped strategy from 2020 to 2024, models drawn anew several times, with and without levers: docs/backtest.md.
 
-    python benchmarks/strategy/draws.py --data ../shared/data --rules PATH [--seeds 4]
+    python benchmarks/strategy/draws.py --data bars --rules PATH [--seeds 4]
 
 So that it ends on a small machine: nine tokens, models trained once a year on 29 tokens that were large all the time,
 two candidates a search. A line of JSON for each draw and setting of the levers: growth, worst fall, years, exposure.

@@ -1,6 +1,6 @@
 """What Bitvavo's fee costs the strategy beside Binance's, 2020 to 2024, models drawn anew: docs/backtest.md.
 
-    python benchmarks/strategy/fees.py --data ../shared/data --rules PATH [--seeds 4]
+    python benchmarks/strategy/fees.py --data bars --rules PATH [--seeds 4]
 
 The same scores, tokens and days as draws.py; each draw is run once with each fee, so that what differs is the fee alone
 (and what follows from it: other amounts, now and then another trade). Prints a table; a line of JSON for each run goes

@@ -1,8 +1,10 @@
-"""The real bars that the project may not pass on, where they lie beside the checkout: read whole, and traded on."""
+"""Real bars that the project may not pass on, where MARSSHOT_BARS names their folder: read whole, and traded on."""
 
 from __future__ import annotations
 
+import os
 from datetime import date
+from pathlib import Path
 
 import pytest
 
@@ -11,12 +13,12 @@ from marsshot.backtesting.simulation.engine import run
 from tests.helpers.backtest_builders import CONFIG, TIGHT_RULES, random_scores
 from tests.helpers.builders import ROOT
 
-DATA = ROOT.parent / "shared" / "data"
+DATA = Path(os.environ.get("MARSSHOT_BARS", ROOT / "bars"))
 RULES = DATA / "D_binance" / "exchangeInfo_prod_20230908_full.json.gz"
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not RULES.exists(), reason="needs the recorded bars in ../shared/data")
+@pytest.mark.skipif(not RULES.exists(), reason="needs recorded bars: MARSSHOT_BARS=FOLDER")
 def test_twelve_days_of_real_bars_are_traded_alike_with_and_without_leaps() -> None:
     backtest_request = read_request(
         CONFIG,
