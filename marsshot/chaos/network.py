@@ -123,7 +123,7 @@ class SimulatedTransport:
         return self._venue.dated(self._faults.choose(self._venue.rejections), self._clock.true_now)
 
     def _order_fault(self, request: Request) -> HttpAnswer | Exception:
-        kind = self._faults.choose(("refused", "filtered", "lost", "late", "executed", "executed", "doubtful"))
+        kind = self._faults.choose(("refused", "filtered", "lost", "late", "late", "executed", "executed", "doubtful"))
         self._faults.record_event("order fault", kind)
         if kind == "refused":
             return self._rejection()

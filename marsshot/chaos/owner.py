@@ -105,18 +105,17 @@ class Owner:
             if lent := self._venue.lent(token):
                 self._venue.lend(token, -lent)
 
-    def answer(self, now: datetime, standing: Collection[str]) -> None:
-        """Resume after the bot has told him that tokens stand still, when he has seen it."""
-        if (
-            standing
-            and not self._borrowed
-            and not self._has_hidden_coins()
-            and (self._faults.is_fault_free or self._faults.chance(0.3))
-        ):
-            self._faults.record_event("owner", f"resumes, for {', '.join(standing)} at {now:%H:%M}")
-            self._filesystem.take(Path(PAUSE))
-            self._filesystem.put(Path(RESUME), b"")
-            self._paused_since = None
+    def resumes(self, now: datetime, standing: Collection[str]) -> bool:
+        """Resume after the bot has told him that tokens stand still, when he has seen it; return whether he did."""
+        if not standing or self._borrowed or self._has_hidden_coins():
+            return False
+        if not self._faults.is_fault_free and not self._faults.chance(0.3):
+            return False
+        self._faults.record_event("owner", f"resumes, for {', '.join(sorted(standing))} at {now:%H:%M}")
+        self._filesystem.take(Path(PAUSE))
+        self._filesystem.put(Path(RESUME), b"")
+        self._paused_since = None
+        return True
 
     def _has_hidden_coins(self) -> bool:
         """Return whether coins of the bot's are where it cannot see them: resumed, it would write them off."""

@@ -84,6 +84,7 @@ class Simulation:
         self._past_prices: dict[str, list[tuple[datetime, Decimal]]] = {}  # prices of before, and until when they stood
         self.highest_prices: dict[str, Decimal] = {}  # the true price of each token, ever
         self._unnoticed: set[str] = set()  # of these: the bot has not said so yet
+        self._resumed: set[str] = set()  # of these: the owner has, and they stand still until the bot has read it
         self.redenominated = self.price_lies.spared  # exchanged for another coin, and the owner has not resumed since
         self._closed: set[str] = set()  # tokens whose market takes no orders now
         self.passes_by_a_wrong_clock = 0
@@ -264,13 +265,17 @@ class Simulation:
         # and where a power cut has taken what was noted of his share.
         certain = {token for token in self.redenominated if token in self._seen() and "owners" in self._seen()[token]}
         if not any(self.owner.has_traded(token) for token in standing - certain):
-            self.owner.answer(now, sorted(standing - self._unnoticed))
+            seen = standing - self._unnoticed
+            if self.owner.resumes(now, seen):
+                self._resumed |= seen
 
     def note_standstills(self, held: Mapping[str, Any]) -> set[str]:
         """Return the tokens that stand still by this book; of the others he has seen what there was to see."""
         standing = {token for token in held if STANDSTILL in held[token]["said"]}
         self._unnoticed -= standing
-        self.redenominated &= standing | self._unnoticed
+        # A book that the disk gave up again is no answer of his.
+        self.redenominated -= self._resumed - standing
+        self._resumed &= standing
         return standing
 
     def _redenominate_sometimes(self) -> None:

@@ -628,7 +628,7 @@ def look_into_the_lists_once(patch: Patch) -> None:
 
 
 def look_again_at_nothing(patch: Patch) -> None:
-    patch.setattr(PriceJudge, "doubted", lambda _judge: ())
+    patch.setattr(PriceJudge, "doubted", lambda _judge, _held: ())
     patch.setattr(second_look, "SECOND_LOOK_AFTER", timedelta(days=30))
     patch.setattr(price_judge, "SECOND_LOOK_AFTER", timedelta(days=30))
 
@@ -683,7 +683,6 @@ SABOTAGES: list[Sabotage] = [
     carry_out_a_request_again,
     take_a_request_away_before_the_book_has_it,
     take_a_deposit_that_is_not_there,
-    give_back_what_is_set_aside_for_purchases,
     buy_what_the_owner_excludes,
     move_money_without_a_row,
 ]
@@ -707,6 +706,8 @@ RARELY_NOTICED: list[Sabotage] = [
     give_the_owners_new_coins_to_the_bot,
     split_what_an_order_in_doubt_may_have_spent,
     make_a_pass_by_a_wrong_clock,
+    give_back_what_is_set_aside_for_purchases,
+    look_into_the_lists_once,
     skip_a_sale_again_and_again,
     forget_the_top,
     write_lent_coins_off,
@@ -719,7 +720,6 @@ AT_BITVAVO_ALONE: list[Sabotage] = [
     book_what_is_not_settled_yet,
     compute_the_fee_of_a_fill,
     take_an_error_109_for_a_refusal,
-    look_into_the_lists_once,
 ]
 AT_BINANCE_ALONE: list[Sabotage] = [
     forget_the_fee_after_a_lost_answer,
