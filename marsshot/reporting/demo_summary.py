@@ -105,7 +105,7 @@ def _trades_table(summary: Summary, width: int, catalog: Catalog) -> Table:
     for trade in summary.trades:
         profit = trade.profit
         table.add(
-            f"{trade.time:%m-%d %H:%M}",
+            f"{trade.time:%d/%m %H:%M}" if catalog.language == "fr" else f"{trade.time:%m-%d %H:%M}",
             catalog.text(f"summary.side.{trade.side}"),
             trade.symbol,
             catalog.format_field(trade.quote, "money"),
@@ -134,7 +134,7 @@ def _result_table(summary: Summary, catalog: Catalog) -> Table:
     for name, worth in rows.items():
         change = changes.get(name, worth / summary.start_capital - 1)
         told = _coloured(change, catalog.format_field(change, "change"))
-        table.add_row(name, catalog.format_field(worth, ".2f"), told)
+        table.add_row(name, catalog.format_field(worth, "money"), told)
     return table
 
 
