@@ -48,7 +48,7 @@ _LONGEST_REASON = 2000  # bytes; in the folder another user may leave a file of 
 
 
 class PendingCommands(NamedTuple):
-    """What the owner asks for."""
+    """What the owner asks for; looked at as a whole, whether anything is new."""
 
     paused: bool
     sell_all_requested: bool

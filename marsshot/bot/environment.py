@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 from shutil import copyfile
 from tempfile import TemporaryDirectory
@@ -89,11 +89,6 @@ def _demo_market(settings: Settings, account_file: Path | None) -> Iterator[Envi
         raise InputError(LocalizedText("fault.demo.account", path=account_file, why=str(error))) from None
     except MarketProcessError as error:
         raise InputError(LocalizedText("fault.demo.market", why=str(error))) from None
-
-
-def demo_end(start: datetime) -> datetime:
-    """Return the moment at which a demo run that began then is over."""
-    return start + timedelta(days=DEMO_DAYS)
 
 
 def _overrides_for(market: MarketProcess) -> Callable[[Settings], Settings]:
