@@ -283,7 +283,7 @@ def test_the_model_card_tells_the_facts() -> None:
     a_model()
     told = words_of(open_dashboard().text("/model"))
     for fact in (
-        "3552 rows of 2 tokens",
+        "3,552 rows of 2 tokens",
         "0.452 (by chance 0.432)",
         "0.531 (by chance 0.500)",
         "4 rows, of which 50.0 %",
