@@ -178,7 +178,7 @@ def test_a_backtest_fetches_what_it_needs_leaves_out_what_it_cannot_have_and_tra
         assert "left out: LINK: 1 day is missing between" in out
         assert re.search(r"left out: LTCUSDT-5m-\S+.zip: the checksum is wrong", out)
         assert "left out: NOPE: Binance has no pair NOPEUSDT, NOPEUSDC" in out
-        assert "100% of the token days have recorded bars inside the day" in " ".join(out.split())
+        assert "100 % of the token days have recorded bars inside the day" in " ".join(out.split())
         assert "Prices and volumes alone" in out
         before = len(market.request_log)
         assert backtest.main([*arguments[:3], "ADA,DOGE", *arguments[4:], "--from", str(today - 20 * DAY)]) == 0
