@@ -20,7 +20,7 @@ from marsshot.bot.daily_update_messages import (
     no_probability_text,
     plan_steps,
 )
-from marsshot.bot.journal import Journal
+from marsshot.bot.journal import Journal, parse_moment
 from marsshot.bot.reconciler import Reconciler, log_not_compared
 from marsshot.config.settings import Settings
 from marsshot.core.catalog import LocalizedText, catalog_of
@@ -56,6 +56,7 @@ from trade_executor import TradeExecutor
 SCORES_RETRY_INTERVAL = timedelta(minutes=10)
 ORDERS_RETRY_INTERVAL = timedelta(minutes=1)
 CLOSED_MARKET_RETRY_INTERVAL = timedelta(minutes=10)
+CLOSED_MARKET_PATIENCE = timedelta(hours=1)  # then a sale is left undone for its date: a delisted pair never opens
 FINEST_SHARE = 8  # decimals of a share of the capital, where the exchange takes them
 MAX_CLOCK_ERROR = timedelta(seconds=60)
 
@@ -310,10 +311,10 @@ class DailyUpdater:
         found = self._binance_prices([*to_buy, *self._store.book.positions], executor) if to_buy else {}
         if not self._plan().shared_out:
             self._allocate_capital(found, settings, executor)
-        closed |= _for_each_symbol(to_buy, lambda symbol: self._buy(symbol, found, executor))
-        if any(not buy.outcome and buy.symbol not in closed for buy in self._plan().buys):
+        _for_each_symbol(to_buy, lambda symbol: self._buy(symbol, found, executor))
+        if any(not buy.outcome for buy in self._plan().buys):
             return Progress.WAITING
-        if closed:  # the rest of the plan is done; these are tried again until their date ends
+        if closed:  # the rest of the plan is done
             why = next(iter(closed.values())).message
             raise MarketClosedError(LocalizedText("log.about", subject=tuple(closed), told=why))
         self._finish(settings)
@@ -347,12 +348,22 @@ class DailyUpdater:
         except UnknownOutcomeError as error:
             log_unknown_outcome("log.sale_unknown", symbol, error)
             return
-        except RefusedOrderError as error:
+        except (RefusedOrderError, MarketClosedError) as error:
+            if isinstance(error, MarketClosedError) and self._may_wait_for_markets():
+                raise
             log_warning(
                 "order.refused", LocalizedText("log.not_sold_today", symbol=symbol, why=error.message), symbol=symbol
             )
             outcome = left_undone(SkipReason.REFUSED, error.message)
         self._store.change(lambda book: with_sell_outcome(book, symbol, outcome))
+
+    def _may_wait_for_markets(self) -> bool:
+        """Return whether the plan is still young enough to wait for a market that is closed."""
+        try:
+            decided_at = parse_moment(self._plan().decided_at)
+        except ValueError:  # a plan of an older version has no moment
+            return False
+        return self._clock.now() - decided_at < CLOSED_MARKET_PATIENCE
 
     def _allocate_capital(
         self, prices: Mapping[str, Decimal], settings: Settings, executor: TradeExecutor, expected: Decimal = ZERO
@@ -398,7 +409,7 @@ class DailyUpdater:
         except InsufficientBalanceError as error:
             self._skip_all_buys(error.message)
             return
-        except RefusedOrderError as error:
+        except (RefusedOrderError, MarketClosedError) as error:
             log_warning(
                 "order.refused", LocalizedText("log.not_bought", symbol=symbol, why=error.message), symbol=symbol
             )

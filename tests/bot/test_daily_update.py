@@ -19,7 +19,7 @@ from marsshot.bot.bot import Bot
 from marsshot.bot.daily_update import Progress
 from marsshot.bot.journal import read_last_seen
 from marsshot.config.bot_files import LAST_SEEN
-from marsshot.core.domain import DailyPlan, PlannedBuy, PlannedSell
+from marsshot.core.domain import DailyPlan, PlannedBuy, PlannedSell, utc_text
 from marsshot.core.errors import InputError, StopRequested, TemporaryError, UnknownOutcomeError
 from tests.helpers.trading_harness import (
     NEW_ORDER,
@@ -326,28 +326,40 @@ def test_a_sale_on_a_closed_market_waits_for_it_and_nothing_else_waits_for_the_s
     harness.assert_consistent()
 
 
-def test_a_purchase_on_a_closed_market_keeps_its_amount_until_it_trades(harness: TradingHarness) -> None:
+def test_a_purchase_on_a_closed_market_is_left_undone(harness: TradingHarness) -> None:
     buys = tuple(PlannedBuy(symbol=one, probability="0.9", amount=D(300), left=D(300)) for one in ("ADA", "DOT"))
-    harness.store.save(replace(harness.book, plan=DailyPlan(day=TODAY, buys=buys, shared_out=True)))
+    plan = DailyPlan(day=TODAY, buys=buys, shared_out=True, decided_at=utc_text(harness.clock.now()))
+    harness.store.save(replace(harness.book, plan=plan))
     harness.market.set_status("ADAUSDT", "HALT")
     harness.open()
     bot = harness.bot()
-    assert bot.daily_update() is Progress.LATER
+    assert bot.daily_update() is Progress.DONE
     assert bought(harness) == {"DOT": D(300)}
-    harness.market.set_status("ADAUSDT", "TRADING")
-    run_until_done(harness, bot)
-    assert bought(harness) == {"ADA": D(300), "DOT": D(300)}
+    assert "ADA" in harness.captured_log.of("order.refused")[0]
 
 
-def test_a_sale_that_waits_for_its_market_is_dropped_with_its_date(harness: TradingHarness) -> None:
+@pytest.mark.parametrize(("minutes", "progress"), [(59, Progress.LATER), (60, Progress.DONE)])
+def test_a_sale_waits_an_hour_for_its_market_and_is_then_left_undone(
+    harness: TradingHarness, minutes: int, progress: Progress
+) -> None:
     harness.add_position("ADA", "300")
-    harness.market.set_status("ADAUSDT", "HALT")
-    bot = harness.bot(scored(harness, ADA="0.1"))
+    harness.market.set_status("ADAUSDT", "BREAK")
+    bot = harness.bot(scored(harness, ADA="0.1", DOT="0.9"))
     assert bot.daily_update() is Progress.LATER
-    harness.clock.idle(harness.clock.now() + timedelta(days=1))
-    bot.daily_update()
-    assert "ADA" in harness.captured_log.of("daily.dropped")[0]
-    assert harness.traded() == []
+    harness.clock.idle(harness.clock.now() + timedelta(minutes=minutes))
+    assert bot.daily_update() is progress
+    assert bot.daily_is_done() is (progress is Progress.DONE)
+    assert len(harness.captured_log.of("daily.done")) == (progress is Progress.DONE)
+    assert harness.traded() == ["BUY DOT"]
+    assert harness.book.positions["ADA"].qty == 300
+
+
+def test_a_plan_of_an_older_version_waits_for_no_market(harness: TradingHarness) -> None:
+    harness.add_position("ADA", "300")
+    harness.store.save(replace(harness.book, plan=DailyPlan(day=TODAY, sells=(PlannedSell(symbol="ADA"),))))
+    harness.market.set_status("ADAUSDT", "HALT")
+    harness.open()
+    assert harness.bot().daily_update() is Progress.DONE
 
 
 def test_an_account_in_trouble_is_told_and_the_pass_is_tried_again_later(harness: TradingHarness) -> None:
