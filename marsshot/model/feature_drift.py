@@ -40,7 +40,8 @@ def shares_outside(table: pd.DataFrame, borders: object, today: date) -> dict[st
     age = (pd.Timestamp(today) - table["date"]).dt.days
     recent = table[(age >= 1) & (age <= DRIFT_DAYS)]
     day = np.unique(recent["date"].to_numpy(), return_inverse=True)[1]
-    columns = {str(name): (recent[name].to_numpy(float), pair) for name, pair in borders.items() if name in recent}
+    measured = [name for name in borders if name in recent and name not in _IN_UNITS_OF_THE_TOKEN]
+    columns = {str(name): (recent[name].to_numpy(float), borders[name]) for name in measured}
     found = {name: _share_outside(values, day, pair) for name, (values, pair) in columns.items()}
     return {name: share for name, share in found.items() if share is not None}
 

@@ -31,7 +31,7 @@ def main() -> int:
     logging.disable()  # Apprise's lines may hold a URL
     order: dict[str, Any] = json.load(sys.stdin)
     with TemporaryDirectory() as folder:
-        catalog = catalog_of(order["language"])
+        catalog = catalog_of(order.get("language", "en"))  # a bot of the version before names none
         picture = draw_equity(Path(order["equity"]), Path(folder), catalog) if order["equity"] else None
         json.dump([send(url, order, picture) for url in order["urls"]], sys.stdout)
     return 0

@@ -337,6 +337,17 @@ def test_the_same_exchange_again_leaves_its_money_as_it_is(folder: Path) -> None
     assert read_settings(folder / "config.yaml").quote_asset == "USDT"
 
 
+def test_the_list_shows_the_capital_of_the_file_and_another_exchange_has_another_balance(folder: Path) -> None:
+    set_up(folder, *LIVE)
+    more = read_settings(folder / "config.yaml").strategy.capital_initial + 1
+    typed = ("5", "k", "s", "3", "bitvavo", "7", f"{more:f}", "", "yes")
+    code, screen = set_up(folder, *typed, world=StubWorld(free="1"))
+    assert code == 0, screen.text
+    assert "The account has" not in "".join(screen.lines[-30:])
+    assert [line for line in screen.lines if "capital: 1.00" in line] == []
+    assert read_settings(folder / "config.yaml").strategy.capital_initial == more
+
+
 @pytest.mark.parametrize(("free", "taken"), [("250.129", "250.12"), ("1000", "1000.0"), ("0", "1000.0")])
 def test_without_an_answer_the_capital_is_not_more_than_what_is_free(folder: Path, free: str, taken: str) -> None:
     code, screen = set_up(folder, *EURO[:7], "", "", "", "yes", world=StubWorld(free=free))

@@ -167,7 +167,16 @@ def test_an_archive_of_test_money_holds_its_model_and_is_refused_by_real_money(
     assert main.main(["backup", "saved.tar"]) == 0
     with tarfile.open("saved.tar") as archive:
         assert {"bot_state.test.json", "model.pkl"} <= set(archive.getnames())
+    newer = b"what the live bot has trained since"
+    Path("model.pkl").write_bytes(newer)
+    capsys.readouterr()
     assert main.main(["restore", "saved.tar"]) == 0
+    assert capsys.readouterr().out.startswith("TEST MONEY")
+    assert Path("model.pkl").read_bytes() == newer
+    with tarfile.open("saved.tar") as archive:
+        saved = archive.extractfile("model.pkl")
+        assert saved is not None
+        assert Path("model.test.pkl").read_bytes() == saved.read()
     harness.config["binance_api"]["base_url"] = harness.url
     harness.write_config()
     capsys.readouterr()

@@ -17,7 +17,7 @@ from marsshot.commands.recovery.archive import Archive, unpack
 from marsshot.commands.recovery.backup import collected, names_in, write_archive
 from marsshot.commands.recovery.recovery_survey import survey
 from marsshot.commands.recovery.recovery_view import finding_line
-from marsshot.config.bot_files import BOOK, CONFIG, Mode, file_in_mode
+from marsshot.config.bot_files import BOOK, CONFIG, MODEL, MODEL_FACTS, USE_LIVES_MODEL, Mode, file_in_mode
 from marsshot.config.loader import read_settings
 from marsshot.config.settings import Settings
 from marsshot.core.catalog import Catalog, LocalizedText, catalog_of
@@ -46,17 +46,33 @@ def run_restore(source: Path, config: Path, *, force: bool) -> int:
     if settings.mode != archive.mode:
         raise InputError(LocalizedText("restore.other_mode", path=source, mode=archive.mode, set=settings.mode))
     catalog = catalog_of(settings.language)
+    if settings.money_notice:
+        print(catalog.render(settings.money_notice))  # noqa: T201
     check_folder(settings.file(BOOK))
     with writer_lock(settings.file(BOOK)):
         _refuse_older(book, archive, source, settings, disk, force=force)
         _keep_present(settings, config, disk, catalog)
-        names = sorted(archive.files.keys() - {CONFIG}, key=lambda name: name == settings.file(BOOK).name)
-        _put({name: archive.files[name].content for name in names}, disk.write, disk)
-        print(catalog.text("restore.done", count=len(names), path=str(source)))  # noqa: T201
+        contents = _contents(archive)
+        _put(contents, disk.write, disk)
+        print(catalog.text("restore.done", count=len(contents), path=str(source)))  # noqa: T201
         if CONFIG in archive.files and disk.read(config) != archive.files[CONFIG].content:
             print(catalog.text("restore.config_kept", path=str(config)))  # noqa: T201
         _compare(settings, catalog, disk)
     return 0
+
+
+def _contents(archive: Archive) -> dict[str, bytes]:
+    """Return what to write, by place, the book last.
+
+    The live bot's model, which some modes go with, becomes this mode's own: the live bot keeps what it has now.
+    """
+    places = {name: name for name in archive.files.keys() - {CONFIG}}
+    if archive.mode in USE_LIVES_MODEL:
+        for name in (MODEL, MODEL_FACTS):
+            if places.pop(name, None):
+                places.setdefault(file_in_mode(name, archive.mode).name, name)
+    book = file_in_mode(BOOK, archive.mode).name
+    return {place: archive.files[places[place]].content for place in sorted(places, key=lambda one: one == book)}
 
 
 def _read(source: Path, disk: Disk) -> Archive:

@@ -161,7 +161,8 @@ class Dialog:
         if step.hidden:
             self._say("setup.present", value=self._shown(step))
             return [self._screen.ask_hidden(self.catalog.text(f"setup.hidden.{one}")) for one in step.hidden]
-        return [self._screen.ask(self.catalog.text("setup.prompt", value=self._shown(step)))]
+        value = self._most_capital if step.look is Look.FREE else self._shown(step)
+        return [self._screen.ask(self.catalog.text("setup.prompt", value=value))]
 
     def _take(self, step: Step, typed: Sequence[str]) -> bool:
         """Put an answer into the draft; return False, with the reason told, where it does not hold."""
@@ -209,6 +210,8 @@ class Dialog:
     def _holds(self, step: Step, draft: Draft, answer: Answer) -> bool:
         """Return whether the venue has nothing against an answer that holds by itself; what it says is shown."""
         capital = draft.settings.strategy.capital_initial
+        if answer.settings.keys() & {"exchange", "mode", "quote_asset"}:
+            self._free = None  # what was free is another account's, or in another money
         if "strategy.capital_initial" in answer.settings and self._free is not None and capital > self._free:
             self._say("setup.too_much", free=self._free, quote=draft.settings.quote_asset)
             return False
@@ -243,7 +246,7 @@ class Dialog:
         return self.catalog.text(f"setup.name.{step.name}")
 
     def _shown(self, step: Step) -> object:
-        return self._most_capital if step.look is Look.FREE else step.shown(self.draft.settings)
+        return step.shown(self.draft.settings)
 
     def _say(self, key: str, /, **values: object) -> None:
         self._screen.say(self.catalog.text(key, **values))
