@@ -28,6 +28,7 @@ from marsshot.core.catalog import LocalizedText
 from marsshot.training.cross_validation import PurgedWalkForward, Rows, hold_out
 from marsshot.training.day_statistics import Floats, day_weights
 from marsshot.training.recipes import SEED, Recipe, SearchSpace
+from marsshot.training.thread_warnings import without_false_alarms
 
 MIN_DATES = 30
 HOLD_OUT_SHARE = 0.20
@@ -88,6 +89,7 @@ def estimated_cost(candidate: Mapping[str, Any]) -> float:
     return float((candidate["max_samples"] or 1.0) * candidate["max_features"])
 
 
+@without_false_alarms()
 def search_forest(
     rows: pd.DataFrame,
     recipe: Recipe,
