@@ -172,6 +172,7 @@ def test_several_draws_begin_with_their_spread_and_show_the_one_in_the_middle(
     assert page.index("3 draws of the models") < page.index("The bot over")
 
 
+@pytest.mark.slow
 def test_levers_months_and_exposure_are_told_in_eighty_columns(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -188,6 +189,7 @@ def test_levers_months_and_exposure_are_told_in_eighty_columns(
     assert int(left_out[2]) > 0, "purchases were left out"
 
 
+@pytest.mark.slow
 def test_a_time_stands_once_in_the_curve(folder: Path) -> None:
     late = ["--set", "strategy.daily_update_hour_utc=23", "--set", "strategy.daily_update_minute_utc=59"]
     assert _run(*SPAN, *CHANGES, "--model", "model.pkl", *late) == 0

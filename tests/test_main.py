@@ -50,6 +50,7 @@ def harness(tmp_path: Path) -> Iterator[ProcessHarness]:
 # ------------------------------------------------------------------ the program, started
 
 
+@pytest.mark.slow
 def test_what_keeps_a_command_from_its_work_is_said_in_one_line(harness: ProcessHarness) -> None:
     """Side by side: (arguments, environment) -> (exit code, what the line must hold)."""
     folder = harness.folder
@@ -82,6 +83,7 @@ def test_what_keeps_a_command_from_its_work_is_said_in_one_line(harness: Process
     assert not (folder / "trades.csv").exists()
 
 
+@pytest.mark.slow
 def test_without_a_model_the_pass_and_the_daemon_refuse_to_start(harness: ProcessHarness) -> None:
     for command in ("daily", "run"):
         code, _, error = harness.run(command)
@@ -94,7 +96,7 @@ def test_a_log_that_would_be_read_as_a_command_is_refused_in_one_line(harness: P
     harness.write_model()
     harness.config["logging"] = {"file": "SELL_ALL"}
     harness.write_config()
-    for command in ("run", "check", "intraday"):
+    for command in ("run", "check"):
         code, _, error = harness.run(command)
         assert code == 2
         [line] = error.splitlines()

@@ -95,6 +95,7 @@ def test_a_book_of_one_exchange_is_refused_by_the_other(harness: ProcessHarness)
     assert "bitvavo" in error
 
 
+@pytest.mark.slow
 def test_check_tells_of_the_account_the_key_and_the_first_order(harness: ProcessHarness) -> None:
     harness.market.bitvavo.rights.add("withdraw")
     harness.market.bitvavo.engine.staked["ADA"] = D(5)
@@ -114,6 +115,7 @@ def test_check_says_what_the_key_lacks(harness: ProcessHarness) -> None:
     assert "Trade" in out
 
 
+@pytest.mark.slow
 def test_recover_finds_its_orders_without_a_book(harness: ProcessHarness) -> None:
     a_day(harness)
     before = harness.book()

@@ -126,7 +126,7 @@ def _both(
     return leaping, plodding
 
 
-@hypothesis_settings(max_examples=20)
+@hypothesis_settings(max_examples=10)
 @given(
     seed=st.integers(0, 10_000),
     hourly=st.booleans(),

@@ -265,6 +265,7 @@ def scoring_processes() -> list[psutil.Process]:
     ]
 
 
+@pytest.mark.slow
 def test_the_life_of_the_scoring_process(real_time: Settings) -> None:
     write_model("0.8")
     process = ChildScoringProcess()

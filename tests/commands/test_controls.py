@@ -241,6 +241,7 @@ def test_touching_pause_is_heard_within_seconds(harness: ProcessHarness, daemon:
     assert "control.heard" in (harness.folder / "bot.log").read_text()
 
 
+@pytest.mark.slow
 def test_a_bot_that_does_not_answer_is_told_of(
     harness: ProcessHarness, daemon: Any, command: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -34,6 +34,7 @@ def daemon(harness: ProcessHarness) -> Iterator[subprocess.Popen[str]]:
         yield process
 
 
+@pytest.mark.slow
 def test_the_running_bot_makes_the_pass_and_the_command_shows_it(
     harness: ProcessHarness, daemon: subprocess.Popen[str]
 ) -> None:

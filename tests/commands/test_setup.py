@@ -141,6 +141,7 @@ def test_a_key_in_the_environment_wins_over_the_file(folder: Path, monkeypatch: 
     assert read_settings(folder / "config.yaml").binance_api.api_key.get_secret_value() == "another"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("answers", [PAPER, LIVE])
 def test_ctrl_c_at_any_question_leaves_the_files_as_they_were(folder: Path, answers: tuple[object, ...]) -> None:
     (folder / "config.yaml").write_text(SHIPPED, encoding="utf-8")

@@ -127,6 +127,7 @@ def daemon(harness: ProcessHarness) -> Iterator[subprocess.Popen[str]]:
         yield process
 
 
+@pytest.mark.slow
 def test_a_running_bot_sells_and_the_command_shows_it(harness: ProcessHarness, daemon: Any, command: Any) -> None:
     code, out = command("sell", "ADA", "--yes")
     assert (code, out[:20]) == (0, "Vendu : 400 ADA pour")

@@ -230,6 +230,7 @@ def test_everybody_can_use_the_login_and_the_buttons(owner: Visiting) -> None:
         check_access(visit.go(name), name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("language", "number"), [("en", "1,100.5"), ("fr", "1\u202f100,5")])
 def test_the_axes_write_numbers_as_the_page_does(visiting: Visiting, language: str, number: str) -> None:
     visit = visiting(DESKTOP)
@@ -254,6 +255,7 @@ def test_the_charts_are_drawn(visiting: Visiting) -> None:
     assert visit.complaints == []
 
 
+@pytest.mark.slow
 def test_a_chart_says_what_is_under_the_pointer(visiting: Visiting) -> None:
     page = visiting(DESKTOP).go()
     drawn(page, "chart-worth")
@@ -318,6 +320,7 @@ def test_trades_are_filtered(visiting: Visiting) -> None:
     expect(page.get_by_text("Trades: 3")).to_be_visible()
 
 
+@pytest.mark.slow
 def test_names_from_outside_run_nothing(visiting: Visiting) -> None:
     write_book(
         a_book(positions={HTML_INJECTION: bought_at("1")}),
@@ -369,6 +372,7 @@ def test_the_token_lets_in_and_logging_out_locks(owner: Visiting) -> None:
     assert [told for told in visit.complaints if "401" not in told] == []
 
 
+@pytest.mark.slow
 def test_a_wrong_token_is_told_and_at_last_made_to_wait(owner: Visiting) -> None:
     visit = owner(PHONE)
     for _ in range(5):

@@ -155,6 +155,7 @@ def test_it_can_neither_change_nor_remove_nor_make_a_file_of_the_bots() -> None:
     assert set(told[10:]) <= absent
 
 
+@pytest.mark.slow
 def test_its_buttons_pause_sell_and_resume() -> None:
     files = 'print({path.name: path.stat().st_uid for path in sorted(Path("control").iterdir())})'
     sold = 'Path("control/SELL_ALL.paper").unlink()'
@@ -177,6 +178,7 @@ for one in requests:
 """
 
 
+@pytest.mark.slow
 def test_the_bot_reads_and_takes_away_what_its_buttons_ask_for() -> None:
     deposit = 'post("/control/deposit", "/control", sure="yes", amount="5")'
     visit(f'{deposit}; post("/control/sell", "/control", word="SELL", symbol="FET")')

@@ -354,6 +354,7 @@ def falls_silent(systemd: socket.socket) -> bool:
     return True
 
 
+@pytest.mark.slow
 def test_the_program_is_ready_alive_and_stopping(
     harness: ProcessHarness, systemd: socket.socket, daemon: subprocess.Popen[bytes]
 ) -> None:

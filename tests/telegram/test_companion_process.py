@@ -63,6 +63,7 @@ def answer_to(telegram: TelegramServer, text: str) -> SentMessage:
     return telegram.stand_in.sent[before]
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)  # three children, each of which starts slowly on a busy machine
 def test_the_owner_looks_and_sells_from_his_phone(telegram: TelegramServer, config: Path) -> None:
     folder = config.parent
