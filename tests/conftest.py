@@ -17,3 +17,8 @@ settings.load_profile("ci" if os.environ.get("CI") else "here")
 
 signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One worker more than cores: those that wait for a program leave theirs idle."""
+    return (os.cpu_count() or 1) + 1
