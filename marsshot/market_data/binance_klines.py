@@ -9,13 +9,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from email.utils import parsedate_to_datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import orjson
 
 from marsshot.core.catalog import LocalizedText
 from marsshot.core.errors import MarsShotError, StopRequested, TemporaryError
@@ -32,7 +30,7 @@ from marsshot.market_data.base import (
 )
 from marsshot.market_data.binance_public import BAN, BinancePublic, refusal_text
 from marsshot.market_data.cached_history import CachedHistory
-from marsshot.market_data.klines_parser import DAY_MS, OPEN_TIME, bars_from_klines, numbers_of, read_klines
+from marsshot.market_data.klines_parser import DAY_MS, OPEN_TIME, bars_from_klines, day_ms, numbers_of, read_klines
 from marsshot.market_data.public_host import CONNECTIONS, OK, TOO_MANY, Answer, SilentHostError
 from marsshot.market_data.rate_limiter import RequestPacer, requested_delay
 from marsshot.market_data.source_retries import MAX_WAIT_SECONDS, SourceRetries, TryAgainError
@@ -136,7 +134,7 @@ class BinanceKlines:
     def _fetch(self, symbol: str, pair: str, start: np.datetime64, today: np.datetime64) -> DailyBars:
         """Return the closed bars from start on, before today, page by page."""
         rows: list[Any] = []
-        made_ms, first_ms, end_ms = 0.0, _to_ms(start), _to_ms(today)
+        made_ms, first_ms, end_ms = 0.0, day_ms(start), day_ms(today)
         try:
             while first_ms < end_ms:
                 page, made_ms = self._with_retries(self._page, symbol, pair, first_ms, end_ms)
@@ -157,7 +155,7 @@ class BinanceKlines:
         self._heed_weight(answer)
         self._check_status(symbol, pair, answer)
         try:
-            return read_klines(answer.content), self._made_ms(answer)
+            return read_klines(answer.content), answer.made_at(self._now()) * 1000
         except ValueError as error:
             raise TryAgainError(
                 LocalizedText("fault.klines.odd_answer", symbol=symbol, pair=pair, answer=error.args[0])
@@ -179,15 +177,6 @@ class BinanceKlines:
             key = "fault.klines.late" if error.is_late else "fault.klines.no_answer"
             raise TryAgainError(LocalizedText(key, symbol=symbol, why=error.kind)) from None
 
-    def _made_ms(self, answer: Answer) -> float:
-        """Return the moment of the answer by Binance's own clock where it tells: ours may be ahead."""
-        now = self._now()
-        try:
-            told = parsedate_to_datetime(answer.headers.get("Date", "")).timestamp()
-        except ValueError:
-            told = now
-        return min(told, now) * 1000
-
     def _heed_weight(self, answer: Answer) -> None:
         used = answer.headers.get("X-MBX-USED-WEIGHT-1M", "")
         if used.isdecimal() and int(used) >= USED_WEIGHT_TO_PAUSE_AT:
@@ -206,7 +195,7 @@ class BinanceKlines:
             raise self._banned(symbol)
         if status in _TRY_AGAIN or status >= 500 or 200 < status < 300:  # noqa: PLR2004 - HTTP
             raise TryAgainError(LocalizedText("fault.klines.answered", symbol=symbol, status=status), rest)
-        if status == BAD_REQUEST and (code := _error_code(answer.content)):
+        if status == BAD_REQUEST and (code := answer.error_code("code")):
             if code == UNKNOWN_SYMBOL:
                 raise _UnknownPairError(LocalizedText("fault.klines.unknown", symbol=symbol, pairs=(pair,)))
             raise NotTrackedError(LocalizedText("fault.klines.refused_pair", symbol=symbol, pair=pair, code=code))
@@ -218,15 +207,3 @@ class BinanceKlines:
 
     def _now(self) -> float:
         return self._clock.now().timestamp()
-
-
-def _to_ms(day: np.datetime64) -> int:
-    return int(day.astype("datetime64[D]").astype(np.int64)) * DAY_MS
-
-
-def _error_code(content: bytes) -> int:
-    try:
-        code = orjson.loads(content)["code"]
-    except (orjson.JSONDecodeError, KeyError, TypeError):
-        return 0
-    return code if isinstance(code, int) else 0

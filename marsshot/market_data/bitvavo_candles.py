@@ -7,13 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import orjson
 
 from marsshot.core.catalog import LocalizedText
 from marsshot.core.errors import StopRequested
@@ -28,7 +26,7 @@ from marsshot.market_data.base import (
     one_after_the_other,
 )
 from marsshot.market_data.cached_history import DAY, CachedHistory
-from marsshot.market_data.klines_parser import DAY_MS, bars_from_klines, numbers_of, read_klines
+from marsshot.market_data.klines_parser import DAY_MS, bars_from_klines, day_ms, numbers_of, read_klines
 from marsshot.market_data.public_host import NOT_FOUND, OK, TOO_MANY, Answer, PublicHost, SilentHostError
 from marsshot.market_data.rate_limiter import WINDOW_SECONDS, RequestPacer
 from marsshot.market_data.source_retries import MAX_WAIT_SECONDS, SourceRetries, TryAgainError
@@ -92,7 +90,7 @@ class BitvavoCandles:
         made_ms, first = 0.0, start
         while first < today:
             end = min(first + PAGE * DAY, today)
-            page, made_ms = self._with_retries(self._page, symbol, market, _to_ms(first), _to_ms(end))
+            page, made_ms = self._with_retries(self._page, symbol, market, day_ms(first), day_ms(end))
             rows += page
             first = end
         try:
@@ -106,7 +104,7 @@ class BitvavoCandles:
         self._check_status(symbol, market, answer)
         self._heed_weight(answer)
         try:
-            return read_klines(answer.content, _FIELDS), self._made_ms(answer)
+            return read_klines(answer.content, _FIELDS), answer.made_at(self._now()) * 1000
         except ValueError as error:
             raise TryAgainError(_odd_answer(symbol, market, error)) from None
 
@@ -123,15 +121,6 @@ class BitvavoCandles:
         except SilentHostError as error:
             key = "fault.candles.late" if error.is_late else "fault.candles.no_answer"
             raise TryAgainError(LocalizedText(key, symbol=symbol, why=error.kind)) from None
-
-    def _made_ms(self, answer: Answer) -> float:
-        """Return the moment of the answer by Bitvavo's own clock where it tells: ours may be ahead."""
-        now = self._now()
-        try:
-            told = parsedate_to_datetime(answer.headers.get("Date", "")).timestamp()
-        except ValueError:
-            told = now
-        return min(told, now) * 1000
 
     def _heed_weight(self, answer: Answer) -> None:
         left = answer.headers.get("bitvavo-ratelimit-remaining", "")
@@ -152,7 +141,7 @@ class BitvavoCandles:
             raise TryAgainError(told, rest)
         if status in _TRY_AGAIN or status >= 500 or 200 < status < 300:  # noqa: PLR2004 - HTTP
             raise TryAgainError(told)
-        if status in {_BAD_REQUEST, NOT_FOUND} and (code := _error_code(answer.content)):
+        if status in {_BAD_REQUEST, NOT_FOUND} and (code := answer.error_code("errorCode")):
             key = "fault.candles.unknown" if code == _INVALID_PARAMETER else "fault.candles.refused_market"
             raise NotTrackedError(LocalizedText(key, symbol=symbol, market=market, code=code))
         raise SourceRefusedError(LocalizedText("fault.candles.refused", status=status))
@@ -185,15 +174,3 @@ def _as_klines(rows: Sequence[Sequence[Any]]) -> list[list[float]]:
 
 def _odd_answer(symbol: str, market: str, error: ValueError) -> LocalizedText:
     return LocalizedText("fault.candles.odd_answer", symbol=symbol, market=market, answer=error.args[0])
-
-
-def _to_ms(day: np.datetime64) -> int:
-    return int(day.astype("datetime64[D]").astype(np.int64)) * DAY_MS
-
-
-def _error_code(content: bytes) -> int:
-    try:
-        code = orjson.loads(content)["errorCode"]
-    except (orjson.JSONDecodeError, KeyError, TypeError):
-        return 0
-    return code if isinstance(code, int) else 0

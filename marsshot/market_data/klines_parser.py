@@ -38,6 +38,11 @@ def read_klines(content: bytes, fields: int = _FIELDS_NEEDED) -> list[Any]:
     return rows
 
 
+def day_ms(day: np.datetime64) -> int:
+    """Return the moment at which a UTC day begins, in unix milliseconds."""
+    return int(day.astype("datetime64[D]").astype(np.int64)) * DAY_MS
+
+
 def bars_from_klines(
     symbol: str, rows: Sequence[Sequence[Any]], first: np.datetime64, end: np.datetime64, now_ms: float
 ) -> DailyBars:

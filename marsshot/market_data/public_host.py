@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
+import orjson
 import urllib3
 
 from marsshot.core.catalog import LocalizedText
@@ -24,6 +26,22 @@ class Answer(NamedTuple):
     status: int
     headers: Mapping[str, str]
     content: bytes
+
+    def made_at(self, now: float) -> float:
+        """Return the answer's moment by the venue's clock, where it tells and is not ahead of ours; unix seconds."""
+        try:
+            told = parsedate_to_datetime(self.headers.get("Date", "")).timestamp()
+        except ValueError:
+            return now
+        return min(told, now)
+
+    def error_code(self, key: str) -> int:
+        """Return the whole number that stands under this key; 0 where none does."""
+        try:
+            code = orjson.loads(self.content)[key]
+        except (orjson.JSONDecodeError, KeyError, TypeError):
+            return 0
+        return code if isinstance(code, int) else 0
 
 
 class SilentHostError(TemporaryError):
