@@ -94,8 +94,8 @@ pictures: install-dev
 
 bench: $(VENV)/benchmarks
 	@for name in $(BENCHMARKS); do echo; echo "benchmarks/$$name.py"; $(BIN)/python benchmarks/$$name.py; done
-	@if test -f "$(TRAINING_DATA)"; then $(BIN)/python benchmarks/train.py --input "$(TRAINING_DATA)"; else \
-		echo "benchmarks/train.py is left out: there is no $(TRAINING_DATA); name one with make bench TRAINING_DATA=..."; fi
+	@if test -f "$(TRAINING_DATA)"; then $(BIN)/python benchmarks/model/train.py --input "$(TRAINING_DATA)"; else \
+		echo "benchmarks/model/train.py is left out: there is no $(TRAINING_DATA); name one with make bench TRAINING_DATA=..."; fi
 
 LOCKS := runtime dashboard distributed benchmarks dev
 

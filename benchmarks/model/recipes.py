@@ -23,7 +23,7 @@ from rich.table import Table
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.training_rows import LABEL_DAYS, YEAR, all_rows, year_until  # noqa: E402 - after the path
+from benchmarks.model.training_rows import LABEL_DAYS, YEAR, all_rows, year_until  # noqa: E402 - after the path
 from marsshot.model.score_scale import quantiles_of, rank_of  # noqa: E402
 from marsshot.training import forest_search, out_of_sample  # noqa: E402
 from marsshot.training.day_statistics import Floats, average_precision, day_weights  # noqa: E402

@@ -1,6 +1,6 @@
 """Training rows of recorded daily bars: a year of the tokens that were traded most in it, as build_csv.py makes them.
 
-    python benchmarks/training_rows.py --data bars/daily.csv.gz --output rows.csv [--last 2024-12-29]
+    python benchmarks/model/training_rows.py --data bars/daily.csv.gz --output rows.csv [--last 2024-12-29]
                                    [--tokens 150] [--without-ratios]
     python train_model.py --input rows.csv --output rows.pkl
 
@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pandas as pd
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from marsshot.backtesting.history.market_history import read_dataset  # noqa: E402

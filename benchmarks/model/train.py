@@ -1,8 +1,8 @@
 """train_model.py beside the search that it replaces, both on the same rows and the same last fifth of the dates.
 
     pip install -r requirements/benchmarks.txt
-    python benchmarks/train.py --data bars/daily.csv.gz [--last 2024-12-29] [--tokens 150] [--candidates 10]
-    python benchmarks/train.py --input training_data.csv
+    python benchmarks/model/train.py --data bars/daily.csv.gz [--last 2024-12-29] [--tokens 150] [--candidates 10]
+    python benchmarks/model/train.py --input training_data.csv
 
 The search that it replaces: 70 candidates on 9 shuffled folds, SMOTE and scaling inside each, scored by F1, forests of
 100 to 500 trees. Of it a fraction is measured (some of the candidates, one of the folds, a few trees each) and
@@ -37,10 +37,10 @@ from sklearn.metrics import f1_score
 from sklearn.model_selection import ParameterSampler, StratifiedKFold
 from sklearn.preprocessing import StandardScaler
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.training_rows import LABEL_DAYS, all_rows, year_until  # noqa: E402 - after the path
+from benchmarks.model.training_rows import LABEL_DAYS, all_rows, year_until  # noqa: E402 - after the path
 from marsshot.infra.csv_text import csv_text  # noqa: E402
 from marsshot.model.features import FEATURES, features_in, has_features  # noqa: E402
 from marsshot.model.model_files import load_model  # noqa: E402

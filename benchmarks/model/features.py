@@ -1,6 +1,6 @@
 """What docs/EXPERIMENTS.md tells: feature sets, and settings of the forest, over rolling years of recorded bars.
 
-    python benchmarks/features.py --data bars/daily.csv.gz [--part features|forests] [--days-apart 73]
+    python benchmarks/model/features.py --data bars/daily.csv.gz [--part features|forests] [--days-apart 73]
 
 Each year is split as train_model.py splits it: purged folds on the past, and the last fifth of the dates, which a
 forest fitted on the past scores. Every line is set against the first one, year by year; +- is the standard error over
@@ -20,10 +20,10 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.training_rows import LABEL_DAYS, YEAR, all_rows, year_until  # noqa: E402
+from benchmarks.model.training_rows import LABEL_DAYS, YEAR, all_rows, year_until  # noqa: E402
 from marsshot.model.features import FEATURES, RATIOS  # noqa: E402
 from marsshot.training import forest_search  # noqa: E402 - after the path
 from marsshot.training.cross_validation import PurgedWalkForward, hold_out  # noqa: E402
