@@ -15,7 +15,6 @@ import joblib
 import numpy as np
 import pandas as pd
 import sklearn
-from joblib import parallel_config
 from sklearn.inspection import permutation_importance
 from sklearn.metrics import average_precision_score, make_scorer
 
@@ -28,7 +27,7 @@ from marsshot.training.day_statistics import day_weights
 from marsshot.training.evaluation import by_band, by_threshold, day_by_day, picks, ranking, top_tenth
 from marsshot.training.forest_search import SearchResult
 from marsshot.training.promotion_gate import encode_scores
-from marsshot.training.thread_warnings import without_false_alarms
+from marsshot.training.threads import in_threads
 from marsshot.training.verdict import verdict, warnings
 
 if TYPE_CHECKING:
@@ -161,7 +160,7 @@ def _importance(
     """
     if future["label"].nunique() == 1:
         return []
-    with parallel_config(backend="threading", n_jobs=1), without_false_alarms():
+    with in_threads(n_jobs=1):
         shuffled = permutation_importance(
             past_model,
             future[list(features)],

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from joblib import parallel_config
 from sklearn import config_context
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import RandomForestClassifier, VotingClassifier
@@ -28,7 +27,7 @@ from marsshot.core.catalog import LocalizedText
 from marsshot.training.cross_validation import PurgedWalkForward, Rows, hold_out
 from marsshot.training.day_statistics import Floats, day_weights
 from marsshot.training.recipes import SEED, Recipe, SearchSpace
-from marsshot.training.thread_warnings import without_false_alarms
+from marsshot.training.threads import in_threads
 
 MIN_DATES = 30
 HOLD_OUT_SHARE = 0.20
@@ -89,7 +88,6 @@ def estimated_cost(candidate: Mapping[str, Any]) -> float:
     return float((candidate["max_samples"] or 1.0) * candidate["max_features"])
 
 
-@without_false_alarms()
 def search_forest(
     rows: pd.DataFrame,
     recipe: Recipe,
@@ -119,7 +117,7 @@ def search_forest(
     search.candidates, search.on_progress = candidates, on_progress
     search.batch = workers or (1 if jobs == 1 else BATCH * jobs)
     # Threads over fits, and one in each forest: several layers would fight for the cores.
-    threads = parallel_config(backend="threading") if workers is None else nullcontext()
+    threads = in_threads() if workers is None else nullcontext()
     with threads, config_context(enable_metadata_routing=True):
         search.fit(rows[list(features)].iloc[past], labels[past], sample_weight=weights, day_weight=weights)
     best = search.best_index_
@@ -175,7 +173,7 @@ def fit(
     chosen = rows[recipe.fitted_dates(rows["date"].to_numpy())]
     values, labels, weights = chosen[list(features)], chosen["label"].to_numpy(), day_weights(chosen["date"].to_numpy())
     forest = new_forest(seed, jobs, monotonic_cst=recipe.monotonic(features), **parameters)
-    with parallel_config(backend="threading"):  # one forest stays on this machine, whatever the search runs on
+    with in_threads():  # one forest stays on this machine, whatever the search runs on
         if recipe.line_on is None or recipe.line_on not in features:
             return forest.fit(values, labels, sample_weight=weights).set_params(n_jobs=None)
         with config_context(enable_metadata_routing=True):
@@ -199,7 +197,7 @@ def predict_scores(forest: Any, rows: pd.DataFrame) -> Floats:
 
     Several threads add the trees up in an order that changes from run to run, and with it the last bits.
     """
-    with parallel_config(backend="threading", n_jobs=1):
+    with in_threads(n_jobs=1):
         scores: Floats = forest.predict_proba(rows)[:, list(forest.classes_).index(1)]
     return scores
 
