@@ -22,10 +22,9 @@ from marsshot.config.bot_files import facts_path
 from marsshot.config.settings import Settings
 from marsshot.config.training_settings import ScoreScale
 from marsshot.core.catalog import LocalizedText
-from marsshot.core.decisions import HitBand
-from marsshot.core.domain import Score, Scoring
 from marsshot.core.errors import InputError, TemporaryError
 from marsshot.core.reasons import DecisionReason
+from marsshot.core.scores import HitBand, Score, Scoring
 from marsshot.infra.clock import Clock
 from marsshot.infra.fingerprints import Fingerprint, file_fingerprint
 from marsshot.market_data.bar_cache import CLOSE, DailyBars

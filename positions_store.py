@@ -16,8 +16,8 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from marsshot.config.bot_files import lock_path
+from marsshot.core.book import Book
 from marsshot.core.catalog import LocalizedText, with_remedy
-from marsshot.core.domain import Book
 from marsshot.core.errors import DiskFullError, InputError, OperatorNeededError, TemporaryError
 from marsshot.infra.atomic_files import Disk, backup_path, replace_atomically
 from marsshot.infra.disk_reserve import DiskReserve, is_disk_full

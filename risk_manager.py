@@ -13,7 +13,8 @@ from datetime import datetime
 from decimal import Context, Decimal
 from typing import Protocol
 
-from marsshot.core.domain import EXACT, ONE, Position, reaches_multiple
+from marsshot.core.amounts import EXACT, ONE
+from marsshot.core.book import Position, reaches_multiple
 from marsshot.core.exit_settings import ExitRules
 from marsshot.core.reasons import OrderReason
 

@@ -10,9 +10,10 @@ from contextlib import contextmanager
 from dataclasses import replace
 from decimal import ROUND_CEILING, Decimal
 
+from marsshot.core.amounts import ZERO, floor_to_step
+from marsshot.core.book import Book, Position
 from marsshot.core.catalog import LocalizedText
 from marsshot.core.decisions import BOUGHT, BOUGHT_IN_PART, SOLD, SOLD_IN_PART, StepOutcome, StepResult, left_undone
-from marsshot.core.domain import ZERO, Book, Fill, Position, Side, TradingRules, floor_to_step
 from marsshot.core.errors import (
     UNFORESEEN,
     AccountTroubleError,
@@ -24,7 +25,9 @@ from marsshot.core.errors import (
     TemporaryError,
     UnknownOutcomeError,
 )
+from marsshot.core.orders import Fill, Side
 from marsshot.core.reasons import OrderReason, RefusalReason, SkipReason
+from marsshot.core.trading_rules import TradingRules
 from marsshot.exchange.base import Exchange
 from marsshot.exchange.order_tracker import OrderTracker
 from marsshot.infra.clock import Clock

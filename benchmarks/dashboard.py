@@ -29,7 +29,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from marsshot.config.loader import read_settings
-from marsshot.core.domain import Book, Position, TradeRow
+from marsshot.core.book import Book, Position, TradeRow
 from marsshot.dashboard.app import create_app, warm_up
 from marsshot.dashboard.data.bot_snapshot import BotFiles
 from marsshot.dashboard.presentation import trade_list

@@ -34,7 +34,7 @@ from marsshot.bot.bootstrap import open_bot
 from marsshot.bot.bot import Bot
 from marsshot.config.exchanges import EXCHANGE_FACTS, ExchangeName
 from marsshot.config.loader import read_settings
-from marsshot.core.domain import Book, Position
+from marsshot.core.book import Book, Position
 from marsshot.core.exit_settings import ExitRules
 from marsshot.infra.clock import SystemClock
 from marsshot.portfolio.ledger import new_book, with_daily_update_done, with_position

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from marsshot.core.decisions import HitBand
+from marsshot.core.scores import HitBand
 from marsshot.market_data.bar_cache import CLOSE, FIELDS, DailyBars
 from marsshot.model.model_files import LoadedModel
 from ml_decision import closes_before, hit_bands

@@ -14,9 +14,9 @@ from sklearn.tree import DecisionTreeClassifier
 
 from embedded_market import EmbeddedMarket, MarketServer
 from marsshot.config.settings import Settings
-from marsshot.core.domain import Scoring
 from marsshot.core.errors import TemporaryError
 from marsshot.core.reasons import DecisionReason
+from marsshot.core.scores import Scoring
 from marsshot.infra.clock import VirtualClock
 from marsshot.market_data.daily_bar_sources import open_source
 from marsshot.model.model_files import LoadedModel, load_model, save_model

@@ -17,7 +17,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from marsshot.core.domain import Book
+from marsshot.core.book import Book
 from marsshot.core.errors import InputError, MarsShotError, OperatorNeededError, TemporaryError
 from marsshot.infra.atomic_files import Disk, replace_atomically
 from marsshot.portfolio.ledger import with_position

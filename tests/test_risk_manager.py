@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from marsshot.core.domain import Position
+from marsshot.core.book import Position
 from marsshot.core.exit_settings import ExitRules
 from marsshot.core.reasons import OrderReason
 from risk_manager import (

@@ -14,8 +14,17 @@ from typing import Any
 import pytest
 
 from embedded_market.exchange.orders import Order
-from marsshot.core.decisions import BOUGHT, BOUGHT_IN_PART, SOLD, SOLD_IN_PART, StepOutcome, left_undone
-from marsshot.core.domain import Book, DailyPlan, PlannedBuy, Side
+from marsshot.core.book import Book
+from marsshot.core.decisions import (
+    BOUGHT,
+    BOUGHT_IN_PART,
+    SOLD,
+    SOLD_IN_PART,
+    DailyPlan,
+    PlannedBuy,
+    StepOutcome,
+    left_undone,
+)
 from marsshot.core.errors import (
     AccountTroubleError,
     ClockRefusedError,
@@ -26,6 +35,7 @@ from marsshot.core.errors import (
     TemporaryError,
     UnknownOutcomeError,
 )
+from marsshot.core.orders import Side
 from marsshot.core.reasons import OrderReason, SkipReason
 from marsshot.portfolio.trades_file import read_trades
 from risk_manager import ExitDecision

@@ -13,7 +13,10 @@ from typing import Protocol
 
 from marsshot.accounting.gains import Disposal, Holding, Method, Movement, disposals
 from marsshot.accounting.trade_records import TradeRecord
-from marsshot.core.domain import ZERO, CashFlow, Side, utc_text
+from marsshot.core.amounts import ZERO
+from marsshot.core.book import CashFlow
+from marsshot.core.moments import utc_text
+from marsshot.core.orders import Side
 from marsshot.portfolio.serialization import decimal_text
 
 _EIGHT, _CENT = Decimal("0.00000001"), Decimal("0.01")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from decimal import Context, Decimal, InvalidOperation, localcontext
 from enum import StrEnum
 
-from marsshot.core.domain import ZERO
+from marsshot.core.amounts import ZERO
 
 # Sums stay exact: 60 digits hold every amount, and only a sale's share of a lot is rounded.
 _WIDE = Context(prec=60, traps=[InvalidOperation])

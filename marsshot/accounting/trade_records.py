@@ -11,9 +11,10 @@ from datetime import datetime
 from decimal import Decimal
 
 from marsshot.accounting.gains import Movement
+from marsshot.core.amounts import ZERO
 from marsshot.core.catalog import LocalizedText
-from marsshot.core.domain import ZERO, Side
 from marsshot.core.errors import InputError
+from marsshot.core.orders import Side
 from marsshot.portfolio.trades_file import Trade, base_asset_of
 
 

@@ -23,8 +23,8 @@ from marsshot.config.data_sources import SOURCE_FACTS
 from marsshot.config.loader import read_settings
 from marsshot.config.public_copy import write_public_copy
 from marsshot.config.settings import MAX_OPERATOR_ID, Settings
+from marsshot.core.book import Book
 from marsshot.core.catalog import Catalog, LocalizedText
-from marsshot.core.domain import Book
 from marsshot.core.errors import InputError
 from marsshot.exchange.base import Exchange
 from marsshot.exchange.paper import PaperExchange

@@ -21,12 +21,14 @@ from marsshot.bot.reconciler import Reconciler, log_not_compared
 from marsshot.bot.request_taker import RequestTaker
 from marsshot.bot.trouble_tracker import Trouble, TroubleKind, Troubles, updated
 from marsshot.config.settings import Settings
+from marsshot.core.amounts import ZERO
+from marsshot.core.book import STANDSTILL, Position
 from marsshot.core.catalog import LocalizedText, catalog_of
-from marsshot.core.domain import STANDSTILL, ZERO, Position, QuietReason, Scoring
 from marsshot.core.errors import AccountTroubleError, MarsShotError, TemporaryError
 from marsshot.core.exit_settings import ExitRules
-from marsshot.core.reasons import OrderReason, UnsoldReason
+from marsshot.core.reasons import OrderReason, QuietReason, UnsoldReason
 from marsshot.core.requests import OF_MONEY, RequestKind
+from marsshot.core.scores import Scoring
 from marsshot.exchange.base import Exchange
 from marsshot.infra.clock import Clock
 from marsshot.infra.event_log import log_error, log_file_only, log_info, log_warning

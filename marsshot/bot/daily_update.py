@@ -20,12 +20,13 @@ from marsshot.bot.daily_update_messages import (
     no_probability_text,
     plan_steps,
 )
-from marsshot.bot.journal import Journal, parse_moment
+from marsshot.bot.journal import Journal
 from marsshot.bot.reconciler import Reconciler, log_not_compared
 from marsshot.config.settings import Settings
+from marsshot.core.amounts import ONE, ZERO
+from marsshot.core.book import Book
 from marsshot.core.catalog import LocalizedText, catalog_of
-from marsshot.core.decisions import BOUGHT, SOLD, Action, StepOutcome, left_undone
-from marsshot.core.domain import ONE, ZERO, Account, Book, DailyPlan, PlannedBuy, Score, Scoring, TradingRules, utc_text
+from marsshot.core.decisions import BOUGHT, SOLD, Action, DailyPlan, PlannedBuy, StepOutcome, left_undone
 from marsshot.core.errors import (
     AccountTroubleError,
     InsufficientBalanceError,
@@ -36,7 +37,10 @@ from marsshot.core.errors import (
     TemporaryError,
     UnknownOutcomeError,
 )
+from marsshot.core.moments import parse_moment, utc_text
 from marsshot.core.reasons import DecisionReason, OrderReason, SkipReason
+from marsshot.core.scores import Score, Scoring
+from marsshot.core.trading_rules import Account, TradingRules
 from marsshot.infra.clock import Clock
 from marsshot.infra.event_log import log_error, log_file_only, log_info, log_warning
 from marsshot.portfolio.ledger import with_buy_outcome, with_daily_update_done, with_plan, with_sell_outcome

@@ -8,9 +8,21 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from marsshot.core.catalog import LocalizedText
-from marsshot.core.decisions import BOUGHT, BOUGHT_IN_PART, SOLD, SOLD_IN_PART, Action, Decision, StepOutcome
-from marsshot.core.domain import DailyPlan, DailyRules, PlannedBuy, PlannedSell, Scoring
+from marsshot.core.decisions import (
+    BOUGHT,
+    BOUGHT_IN_PART,
+    SOLD,
+    SOLD_IN_PART,
+    Action,
+    DailyPlan,
+    DailyRules,
+    Decision,
+    PlannedBuy,
+    PlannedSell,
+    StepOutcome,
+)
 from marsshot.core.errors import MarsShotError
+from marsshot.core.scores import Scoring
 from marsshot.infra.event_log import log_file_only, log_info, log_warning
 from marsshot.strategy.decision_reasons import by_score, decision_text, skip_text, was_candidate
 

@@ -16,9 +16,11 @@ from pathlib import Path
 
 from marsshot.config.bot_files import DECISIONS, EQUITY, LAST_SEEN
 from marsshot.config.settings import Settings
+from marsshot.core.amounts import ZERO, is_usable_price
+from marsshot.core.book import Book
 from marsshot.core.catalog import LocalizedText, catalog_of
-from marsshot.core.decisions import Decision
-from marsshot.core.domain import ZERO, Book, DailyPlan, is_usable_price, utc_text
+from marsshot.core.decisions import DailyPlan, Decision
+from marsshot.core.moments import parse_moment, utc_text
 from marsshot.infra.atomic_files import Disk
 from marsshot.infra.csv_rows import CsvLineError, csv_bytes, read_lines
 from marsshot.infra.event_log import log_warning
@@ -183,14 +185,6 @@ def _price_json(symbol: str, seen: LastSeen) -> dict[str, str | bool]:
     if symbol in seen.owners_shares:
         row["owners"] = decimal_text(seen.owners_shares[symbol])
     return row | {"halted": True} if symbol in seen.halted else row
-
-
-def parse_moment(text: str) -> datetime:
-    """Return the moment that a file tells. Raises ValueError, also for one that does not say that it is UTC."""
-    moment = datetime.fromisoformat(text)
-    if moment.tzinfo is None:  # the beginning of a moment that a death cut off is a moment, too
-        raise ValueError(f"{text}: of what time zone?")
-    return moment
 
 
 _UNREADABLE = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError)

@@ -14,8 +14,8 @@ from marsshot.config.data_sources import DataSource
 from marsshot.config.settings import Settings
 from marsshot.config.training_settings import ScoreScale
 from marsshot.core.catalog import LocalizedText
-from marsshot.core.domain import Scoring
 from marsshot.core.errors import InputError
+from marsshot.core.scores import Scoring
 from marsshot.infra.atomic_files import Disk, replace_atomically
 from marsshot.infra.event_log import log_error, log_info
 from marsshot.infra.fingerprints import Fingerprint, file_fingerprint

@@ -10,8 +10,8 @@ from uuid import uuid4
 
 from marsshot.bot.control_files import ControlFiles
 from marsshot.config.settings import Settings
+from marsshot.core.book import Book
 from marsshot.core.catalog import LocalizedText
-from marsshot.core.domain import Book
 from marsshot.core.errors import TemporaryError
 from marsshot.core.requests import OwnerRequest, RequestKind
 

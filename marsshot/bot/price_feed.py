@@ -14,8 +14,10 @@ from typing import Protocol
 
 from marsshot.bot.price_judge import BalanceOf, JudgedQuote, PriceJudge, account_balances
 from marsshot.config.settings import Settings
+from marsshot.core.amounts import ZERO
+from marsshot.core.book import STANDSTILL, Book, Position
 from marsshot.core.catalog import LocalizedText
-from marsshot.core.domain import STANDSTILL, ZERO, Account, Book, Position
+from marsshot.core.trading_rules import Account
 from marsshot.exchange.base import Exchange
 from marsshot.infra.background import Inbox
 from marsshot.infra.clock import Clock

@@ -13,8 +13,9 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from marsshot.bot.journal import LastSeen
+from marsshot.core.amounts import ZERO
+from marsshot.core.book import STANDSTILL, Position
 from marsshot.core.catalog import LocalizedText
-from marsshot.core.domain import STANDSTILL, ZERO, Position
 from marsshot.core.errors import MarsShotError
 from marsshot.infra.clock import Clock
 from marsshot.market_data.price_aggregator import PriceSource, Quote

@@ -13,10 +13,13 @@ from decimal import Decimal
 
 from marsshot.bot.control_files import ControlFiles
 from marsshot.config.settings import Settings
+from marsshot.core.amounts import ZERO
+from marsshot.core.book import STANDSTILL, Book
 from marsshot.core.catalog import LocalizedText
-from marsshot.core.domain import STANDSTILL, ZERO, Account, Book, ExecutedOrder, TradingRules
 from marsshot.core.errors import MarsShotError, OddAnswerError
+from marsshot.core.orders import ExecutedOrder
 from marsshot.core.reasons import DifferenceKind
+from marsshot.core.trading_rules import Account, TradingRules
 from marsshot.infra.event_log import log_error, log_info, log_warning
 from marsshot.portfolio.gone_pairs import gone_order_differences, with_gone_orders_decided
 from marsshot.portfolio.ledger import with_position

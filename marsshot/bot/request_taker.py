@@ -9,8 +9,8 @@ from collections.abc import Callable, Collection
 from decimal import ROUND_DOWN, Decimal
 
 from marsshot.bot.control_files import ControlFiles
+from marsshot.core.amounts import ZERO
 from marsshot.core.catalog import LocalizedText
-from marsshot.core.domain import ZERO
 from marsshot.core.errors import MarsShotError, StopRequested, TemporaryError
 from marsshot.core.requests import OF_MONEY, OwnerRequest, RequestAnswer, RequestKind, RequestOutcome
 from marsshot.infra.clock import Clock

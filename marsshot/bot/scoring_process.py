@@ -21,8 +21,8 @@ from typing import IO, Protocol
 
 from marsshot.config.settings import Settings
 from marsshot.core.catalog import LocalizedText
-from marsshot.core.domain import Scoring
 from marsshot.core.errors import MarsShotError, TemporaryError
+from marsshot.core.scores import Scoring
 from marsshot.infra.child_processes import module_command, module_environment
 from marsshot.infra.clock import Clock, SystemClock
 from marsshot.infra.event_log import log_info

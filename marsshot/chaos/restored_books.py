@@ -11,7 +11,9 @@ from pathlib import Path
 
 from marsshot.chaos.simulation import CAPITAL, START, TOKENS, Simulation
 from marsshot.config.bot_files import CASH_FLOWS
-from marsshot.core.domain import Book, OwnOrder, TradingRules
+from marsshot.core.book import Book
+from marsshot.core.orders import OwnOrder
+from marsshot.core.trading_rules import TradingRules
 from marsshot.exchange.base import Exchange
 from marsshot.portfolio.cash_flows_file import read_cash_flows
 from marsshot.portfolio.ledger import new_book

@@ -39,8 +39,8 @@ from marsshot.config.bot_files import BOOK, CONFIG, LAST_SEEN, RESUME
 from marsshot.config.exchanges import ExchangeName
 from marsshot.config.loader import check_settings
 from marsshot.config.settings import Settings
-from marsshot.core.domain import Score, Scoring
 from marsshot.core.errors import StopRequested, TemporaryError
+from marsshot.core.scores import Score, Scoring
 from marsshot.exchange.base import Exchange
 from marsshot.infra.atomic_files import Disk
 

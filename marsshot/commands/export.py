@@ -14,8 +14,9 @@ from marsshot.accounting.euro_rates import read_euro_rates
 from marsshot.accounting.trade_records import TradeRecord, records_of, unreadable_trade
 from marsshot.config.bot_files import BOOK, CASH_FLOWS, EXPORT_FOLDER, TRADES
 from marsshot.config.settings import Settings
+from marsshot.core.amounts import ZERO
+from marsshot.core.book import Book
 from marsshot.core.catalog import Catalog, LocalizedText
-from marsshot.core.domain import ZERO, Book
 from marsshot.core.errors import InputError, TemporaryError
 from marsshot.infra.atomic_files import Disk, replace_atomically
 from marsshot.infra.clock import SystemClock

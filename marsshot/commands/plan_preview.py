@@ -20,7 +20,7 @@ from marsshot.bot.scoring_process import InlineScoringProcess
 from marsshot.config.bot_files import BOOK, FALLBACK_MODEL
 from marsshot.config.settings import Settings
 from marsshot.core.catalog import Catalog, LocalizedText
-from marsshot.core.domain import DailyPlan
+from marsshot.core.decisions import DailyPlan
 from marsshot.core.errors import InputError, TemporaryError
 from marsshot.infra.atomic_files import Disk
 from marsshot.infra.event_log import log, log_to_console

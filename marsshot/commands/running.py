@@ -9,12 +9,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from marsshot.bot.control_files import ControlFiles
-from marsshot.bot.journal import LastSeen, parse_moment
+from marsshot.bot.journal import LastSeen
 from marsshot.config.bot_files import HEARTBEAT
 from marsshot.config.settings import Settings
+from marsshot.core.book import Book
 from marsshot.core.catalog import Catalog
-from marsshot.core.domain import Book, utc_text
 from marsshot.core.foreign_text import one_line
+from marsshot.core.moments import parse_moment, utc_text
 from marsshot.infra.atomic_files import Disk
 from marsshot.portfolio.serialization import decimal_text
 

@@ -15,8 +15,9 @@ from marsshot.bot.bot import Bot
 from marsshot.bot.session import ORDER_RESOLUTION_SECONDS, resolve_unknown_orders, run_once
 from marsshot.config.bot_files import BOOK, TRADES
 from marsshot.config.settings import Settings
+from marsshot.core.amounts import ZERO
 from marsshot.core.catalog import Catalog
-from marsshot.core.domain import ZERO, Side
+from marsshot.core.orders import Side
 from marsshot.core.reasons import OrderReason, UnsoldReason
 from marsshot.infra.atomic_files import Disk
 from marsshot.portfolio.trades_file import Trade, readable_trades

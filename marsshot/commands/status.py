@@ -15,7 +15,6 @@ from marsshot.bot.journal import (
     LastSeen,
     PerformancePoint,
     decisions_of,
-    parse_moment,
     positions_worth,
     read_last_seen,
     read_performance,
@@ -25,11 +24,12 @@ from marsshot.commands.status_view import DUE_NOW, daily_update_lines, status_li
 from marsshot.config.bot_files import BOOK, CASH_FLOWS, DECISIONS, EQUITY, HEARTBEAT, LAST_SEEN, TRADES, lock_path
 from marsshot.config.changes import needs_restart, plain_settings
 from marsshot.config.settings import Settings
+from marsshot.core.book import Book, Position
 from marsshot.core.catalog import Catalog, LocalizedText
-from marsshot.core.domain import Book, Position, QuietReason, utc_text
 from marsshot.core.errors import InputError, MarsShotError
 from marsshot.core.exit_settings import ExitRules
-from marsshot.core.reasons import OrderReason
+from marsshot.core.moments import parse_moment, utc_text
+from marsshot.core.reasons import OrderReason, QuietReason
 from marsshot.infra.atomic_files import Disk
 from marsshot.infra.clock import SystemClock
 from marsshot.infra.console import terminal

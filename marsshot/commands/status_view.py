@@ -9,7 +9,7 @@ from typing import Any
 
 from marsshot.commands.running import running_lines
 from marsshot.core.catalog import Catalog, LocalizedText
-from marsshot.core.domain import QuietReason
+from marsshot.core.reasons import QuietReason
 
 DUE_NOW = "due now"  # stands for a moment in the facts, which programs read as JSON
 

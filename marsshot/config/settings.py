@@ -22,7 +22,7 @@ from marsshot.config.exchanges import EXCHANGE_FACTS, ExchangeFacts, ExchangeNam
 from marsshot.config.training_settings import ScoreScale, TrainingSection
 from marsshot.config.training_tokens import DEFAULT_TRAINING_TOKENS
 from marsshot.core.catalog import Language, LocalizedText
-from marsshot.core.domain import DailyRules
+from marsshot.core.decisions import DailyRules
 from marsshot.core.exit_settings import ExitRules, ExitSettings
 from marsshot.core.lever_settings import LeverRules, LeverSettings
 from marsshot.core.setting_types import Multiple, Number, Probability, Section, Whole

@@ -1,4 +1,4 @@
-"""What a daily update may decide about a token, what became of it, and what the model had been right about.
+"""The daily update as values: what it goes by, what it decides about a token, its plan, and how each step ended.
 
 Frozen values. Imports no other module but reasons.py.
 """
@@ -6,11 +6,23 @@ Frozen values. Imports no other module but reasons.py.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 from typing import ClassVar
 
 from marsshot.core.reasons import DecisionReason, SkipReason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DailyRules:
+    """The daily update."""
+
+    buy_threshold: Decimal  # probability at or above which a token is bought
+    sell_threshold: Decimal  # probability under which a held token is sold
+    big_gain_multiple: Decimal  # 4: at four times the entry one daily sell may be skipped
+    max_history_divergence: Decimal  # LunarCrush's last close against Binance's price, relative to Binance's
+    bar_source: str = "LunarCrush"  # where daily bars come from, as people call it
 
 
 class Action(StrEnum):
@@ -85,15 +97,39 @@ class Decision:
     raw_score: Decimal | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class HitBand:
-    """How often the model was right on days that it had never seen, where it scored from `lowest` to under `below`."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedSell:
+    """One sale of a daily plan. It has no outcome while it is still to do."""
 
-    lowest: Decimal
-    below: Decimal
-    rows: int
-    hit_rate: Decimal
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}  # an unknown key in the file is refused
 
-    def contains(self, probability: Decimal) -> bool:
-        """Return whether a score belongs here; 1 belongs to the band that ends with it."""
-        return self.lowest <= probability < self.below or probability == self.below == 1
+    symbol: str
+    outcome: StepOutcome | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedBuy:
+    """One purchase of a daily plan. `amount` is fixed once all sells are done; `left` is what is still to order."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}  # an unknown key in the file is refused
+
+    symbol: str
+    probability: str
+    amount: Decimal | None = None
+    left: Decimal | None = None
+    outcome: StepOutcome | None = None
+    equal_share: Decimal | None = None  # what a lever has cut the amount down from
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DailyPlan:
+    """The orders of one UTC date. On disk before its first order, then worked off; a restart does what is left."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}  # an unknown key in the file is refused
+
+    day: date
+    sells: tuple[PlannedSell, ...] = ()
+    buys: tuple[PlannedBuy, ...] = ()
+    shared_out: bool = False  # the capital has been split among the buys
+    decisions: tuple[Decision, ...] = ()  # for decisions.csv, while the plan is worked off
+    decided_at: str = ""  # UTC, ISO 8601

@@ -1,6 +1,6 @@
-"""The one table of reasons: why an order is sent, left or refused, and what a daily update goes by.
+"""The one table of reasons: why an order is sent, left or refused, what a daily update goes by, why an exchange rests.
 
-Each reason is a value that files and rules keep, and names the sentence of the catalogue that people read for it.
+Each reason is a value that files and rules keep; what people read for it is a sentence of the catalogue that it names.
 Imports no other module.
 """
 
@@ -129,3 +129,11 @@ class DifferenceKind(StrEnum):
     def text_key(self) -> str:
         """The catalogue's key of the words for it; a kind without a name has none."""
         return f"difference.{self}"
+
+
+class QuietReason(StrEnum):
+    """Why an exchange is sent no request for a while."""
+
+    TROUBLE = "trouble"  # it is in trouble, or guards itself: worth a minute at most
+    RATE_LIMIT = "rate_limit"  # it was asked too much, and says until when
+    BAN = "ban"  # it was asked too much after that, and answers nothing any more

@@ -17,8 +17,8 @@ from marsshot.bot.journal import read_equity, read_performance
 from marsshot.bot.loop import loop, stopped_by_signals
 from marsshot.config.bot_files import BOOK, CASH_FLOWS, DECISIONS, DEMO_ACCOUNT, EQUITY, EQUITY_CHART, LAST_SEEN, TRADES
 from marsshot.config.settings import Settings
+from marsshot.core.book import Book
 from marsshot.core.catalog import Catalog, LocalizedText
-from marsshot.core.domain import Book
 from marsshot.demo.recorder import DemoRecorder
 from marsshot.demo.view import DemoView
 from marsshot.infra.atomic_files import Disk, backup_path

@@ -9,9 +9,9 @@ from decimal import Decimal
 
 from rich.text import Text
 
+from marsshot.core.book import Book
 from marsshot.core.catalog import Catalog
-from marsshot.core.decisions import Decision
-from marsshot.core.domain import Book, DailyRules
+from marsshot.core.decisions import DailyRules, Decision
 from marsshot.core.exit_settings import ExitRules
 from marsshot.demo.lines import fitting, table, with_rest_counted
 from marsshot.demo.story import RuleAhead, Trade, near_misses, nearest_rule

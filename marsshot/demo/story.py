@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from decimal import Decimal
 
+from marsshot.core.book import Position
 from marsshot.core.catalog import Catalog
-from marsshot.core.decisions import Action, Decision
-from marsshot.core.domain import DailyRules, Position
+from marsshot.core.decisions import Action, DailyRules, Decision
 from marsshot.core.exit_settings import ExitRules
 from risk_manager import ExitLevels, exit_levels
 

@@ -15,7 +15,7 @@ from rich.live import Live
 
 from marsshot.core.catalog import Catalog
 from marsshot.core.decisions import Decision
-from marsshot.core.domain import Side
+from marsshot.core.orders import Side
 from marsshot.demo.frame import Scene, frame
 from marsshot.demo.story import Trade, near_misses, nearest_rule
 from marsshot.infra.event_log import log

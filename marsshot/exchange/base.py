@@ -11,19 +11,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Protocol
 
-from marsshot.core.domain import (
-    Account,
-    ExecutedOrder,
-    Intent,
-    OrderId,
-    OrderReport,
-    OwnOrder,
-    PartFill,
-    QuietReason,
-    TradingRules,
-)
 from marsshot.core.errors import MarsShotError
-from marsshot.core.reasons import OrderReason
+from marsshot.core.orders import ExecutedOrder, Intent, OrderId, OrderReport, OwnOrder, PartFill
+from marsshot.core.reasons import OrderReason, QuietReason
+from marsshot.core.trading_rules import Account, TradingRules
 
 PricesCallback = Callable[[Mapping[str, Decimal] | MarsShotError], None]
 

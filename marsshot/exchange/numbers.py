@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal, InvalidOperation
 
-from marsshot.core.domain import MAX_EXPONENT
+from marsshot.core.amounts import MAX_EXPONENT
 
 # What reading an answer of another form raises.
 UNREADABLE = (AttributeError, KeyError, TypeError, ValueError, InvalidOperation)

@@ -11,19 +11,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 
+from marsshot.core.amounts import ZERO
+from marsshot.core.book import Book
 from marsshot.core.catalog import LocalizedText
-from marsshot.core.domain import (
-    ZERO,
-    AbsentOrder,
-    Book,
-    Fill,
-    Intent,
-    OrderReport,
-    PartFill,
-    Side,
-    TradingRules,
-    fees_by_asset,
-)
 from marsshot.core.errors import (
     UNFORESEEN,
     AccountTroubleError,
@@ -35,7 +25,9 @@ from marsshot.core.errors import (
     TemporaryError,
     UnknownOutcomeError,
 )
+from marsshot.core.orders import AbsentOrder, Fill, Intent, OrderReport, PartFill, Side, fees_by_asset
 from marsshot.core.reasons import OrderReason
+from marsshot.core.trading_rules import TradingRules
 from marsshot.exchange.base import Exchange
 from marsshot.infra.clock import Clock
 from marsshot.infra.event_log import log_error, log_file_only, log_info, log_warning

@@ -9,24 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from decimal import ROUND_DOWN, Decimal
 
+from marsshot.core.amounts import ZERO, floor_to_step
+from marsshot.core.book import Book
 from marsshot.core.catalog import LocalizedText
-from marsshot.core.domain import (
-    ZERO,
-    Account,
-    Book,
-    ExecutedOrder,
-    Intent,
-    OrderId,
-    OrderReport,
-    OwnOrder,
-    PartFill,
-    QuietReason,
-    Side,
-    TradingRules,
-    floor_to_step,
-)
 from marsshot.core.errors import InsufficientBalanceError, RefusedOrderError, TemporaryError
-from marsshot.core.reasons import OrderReason, RefusalReason
+from marsshot.core.orders import ExecutedOrder, Intent, OrderId, OrderReport, OwnOrder, PartFill, Side
+from marsshot.core.reasons import OrderReason, QuietReason, RefusalReason
+from marsshot.core.trading_rules import Account, TradingRules
 from marsshot.exchange.base import Exchange, PricesCallback
 
 SLIPPAGE = Decimal("0.0005")  # half the spread and the depth of a small order, as a fraction of the price

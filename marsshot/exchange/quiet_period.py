@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 
-from marsshot.core.domain import QuietReason
 from marsshot.core.errors import TemporaryError
+from marsshot.core.reasons import QuietReason
 
 MAX_TROUBLE_SECONDS = 60.0  # no mere trouble keeps exits waiting for longer, whatever an answer says
 MAX_BAN_SECONDS = 3 * 24 * 3600.0

@@ -14,8 +14,8 @@ from urllib.parse import quote
 
 import urllib3
 
+from marsshot.core.amounts import is_usable_price
 from marsshot.core.catalog import LocalizedText
-from marsshot.core.domain import is_usable_price
 from marsshot.infra.background import WorkerPool
 from marsshot.infra.bounded_http import bounded_pool
 from marsshot.infra.tls import shared_ssl_context

@@ -11,8 +11,8 @@ from decimal import Decimal
 from enum import StrEnum
 
 from marsshot.config.settings import Settings
+from marsshot.core.amounts import EXACT
 from marsshot.core.catalog import LocalizedText
-from marsshot.core.domain import EXACT
 from marsshot.core.errors import MarsShotError, StopRequested
 from marsshot.exchange.base import Exchange
 from marsshot.infra.background import Inbox

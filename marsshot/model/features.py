@@ -16,7 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from indicators import Floats, atr, is_clean, macd_histogram, rsi
-from marsshot.core.domain import EXACT
+from marsshot.core.amounts import EXACT
 from marsshot.market_data.bar_cache import CLOSE, FIELDS, DailyBars
 
 FEATURES = (

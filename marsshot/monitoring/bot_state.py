@@ -13,8 +13,8 @@ from pathlib import Path
 from marsshot.bot.bot import Bot
 from marsshot.bot.trouble_tracker import Trouble, TroubleKind
 from marsshot.config.changes import plain_settings
-from marsshot.core.domain import utc_text
 from marsshot.core.foreign_text import one_line, printable
+from marsshot.core.moments import utc_text
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ import urllib3
 from marsshot.bot.bot import Bot
 from marsshot.config.bot_files import HEARTBEAT
 from marsshot.config.settings import Settings
-from marsshot.core.domain import utc_text
+from marsshot.core.moments import utc_text
 from marsshot.core.version import VERSION
 from marsshot.infra.atomic_files import Disk
 from marsshot.infra.bounded_http import bounded_manager

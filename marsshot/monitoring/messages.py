@@ -14,8 +14,8 @@ from enum import StrEnum
 from typing import Any
 
 from marsshot.core.catalog import Catalog, Language
-from marsshot.core.domain import Side
 from marsshot.core.foreign_text import one_line
+from marsshot.core.orders import Side
 
 
 class Kind(StrEnum):

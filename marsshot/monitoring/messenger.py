@@ -21,8 +21,8 @@ from time import monotonic
 from marsshot.bot.journal import read_equity, read_performance
 from marsshot.config.bot_files import EQUITY, WEEKLY
 from marsshot.config.settings import NOTIFY_VARIABLE, SECRET_VARIABLES, Settings
+from marsshot.core.amounts import ZERO
 from marsshot.core.catalog import Catalog, LocalizedText, catalog_of
-from marsshot.core.domain import ZERO
 from marsshot.infra.atomic_files import Disk
 from marsshot.infra.child_processes import module_command, module_environment
 from marsshot.infra.event_log import Secrets, log, log_warning

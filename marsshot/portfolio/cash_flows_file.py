@@ -12,7 +12,7 @@ from datetime import datetime
 from itertools import count
 from pathlib import Path
 
-from marsshot.core.domain import CashFlow
+from marsshot.core.book import CashFlow
 from marsshot.infra.atomic_files import Disk
 from marsshot.infra.csv_rows import NO_VALUES, CsvLineError, finite_number, read_lines
 from marsshot.portfolio.serialization import decimal_text

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from marsshot.core.book import Book, DifferenceTopic
 from marsshot.core.catalog import Catalog
-from marsshot.core.domain import Book, DifferenceTopic
 from marsshot.core.reasons import DifferenceKind
 
 

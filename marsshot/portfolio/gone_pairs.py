@@ -9,9 +9,12 @@ from collections.abc import Collection
 from dataclasses import replace
 from decimal import Decimal
 
+from marsshot.core.amounts import ZERO
+from marsshot.core.book import Book, DifferenceTopic
 from marsshot.core.catalog import LocalizedText
-from marsshot.core.domain import ZERO, Account, Book, DifferenceTopic, Fill, Intent, Side
+from marsshot.core.orders import Fill, Intent, Side
 from marsshot.core.reasons import DifferenceKind
+from marsshot.core.trading_rules import Account
 from marsshot.portfolio.ledger import with_fill, with_position, without_intent
 from marsshot.portfolio.reconciliation import Difference
 from marsshot.portfolio.serialization import decimal_text

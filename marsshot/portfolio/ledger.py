@@ -10,20 +10,11 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 
-from marsshot.core.decisions import BOUGHT, StepOutcome
-from marsshot.core.domain import (
-    ZERO,
-    AbsentOrder,
-    Book,
-    DailyPlan,
-    Fill,
-    Intent,
-    PlannedBuy,
-    Position,
-    Side,
-    TradeRow,
-    utc_text,
-)
+from marsshot.core.amounts import ZERO
+from marsshot.core.book import Book, Position, TradeRow
+from marsshot.core.decisions import BOUGHT, DailyPlan, PlannedBuy, StepOutcome
+from marsshot.core.moments import utc_text
+from marsshot.core.orders import AbsentOrder, Fill, Intent, Side
 from marsshot.core.reasons import OrderReason
 from marsshot.portfolio.serialization import decimal_text
 

@@ -11,7 +11,9 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from marsshot.core.domain import ONE, ZERO, Book, CashFlow, PerformanceBase, utc_text
+from marsshot.core.amounts import ONE, ZERO
+from marsshot.core.book import Book, CashFlow, PerformanceBase
+from marsshot.core.moments import utc_text
 from marsshot.portfolio.worth import with_flow
 
 

@@ -11,20 +11,13 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
+from marsshot.core.amounts import ZERO
+from marsshot.core.book import STANDSTILL, Book, DifferenceTopic, Position
 from marsshot.core.catalog import LocalizedText
-from marsshot.core.domain import (
-    STANDSTILL,
-    ZERO,
-    Account,
-    Book,
-    DifferenceTopic,
-    ExecutedOrder,
-    Position,
-    Side,
-    TradingRules,
-    utc_text,
-)
+from marsshot.core.moments import utc_text
+from marsshot.core.orders import ExecutedOrder, Side
 from marsshot.core.reasons import DifferenceKind
+from marsshot.core.trading_rules import Account, TradingRules
 from marsshot.portfolio.ledger import with_position
 from marsshot.portfolio.serialization import decimal_text
 

@@ -11,19 +11,11 @@ from dataclasses import dataclass, replace
 from decimal import ROUND_CEILING, Decimal
 from enum import StrEnum
 
-from marsshot.core.domain import (
-    EXACT,
-    ZERO,
-    Account,
-    Book,
-    Intent,
-    OwnOrder,
-    Position,
-    Side,
-    TradingRules,
-    floor_to_step,
-)
+from marsshot.core.amounts import EXACT, ZERO, floor_to_step
+from marsshot.core.book import Book, Position
+from marsshot.core.orders import Intent, OwnOrder, Side
 from marsshot.core.reasons import OrderReason
+from marsshot.core.trading_rules import Account, TradingRules
 from marsshot.portfolio.ledger import with_fill, with_position
 
 _CENT = Decimal("0.01")

@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
-from marsshot.core.domain import ZERO, Book
+from marsshot.core.amounts import ZERO
+from marsshot.core.book import Book
 from marsshot.core.reasons import OrderReason
 from marsshot.core.requests import OwnerRequest, RequestAnswer, RequestKind, RequestOutcome
 from marsshot.portfolio.ledger import with_position

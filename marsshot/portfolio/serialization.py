@@ -16,9 +16,9 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import to_json
 
+from marsshot.core.book import Book, DifferenceTopic
 from marsshot.core.catalog import LocalizedText, with_remedy
 from marsshot.core.decisions import BOUGHT, BOUGHT_IN_PART, SOLD, SOLD_IN_PART, StepOutcome, left_undone
-from marsshot.core.domain import Book, DifferenceTopic
 from marsshot.core.errors import InputError
 from marsshot.core.reasons import DifferenceKind, SkipReason
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from marsshot.core.domain import ZERO, Side
+from marsshot.core.amounts import ZERO
+from marsshot.core.orders import Side
 from marsshot.portfolio.trades_file import Trade
 
 

@@ -14,7 +14,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
-from marsshot.core.domain import ZERO, Book, TradeRow
+from marsshot.core.amounts import ZERO
+from marsshot.core.book import Book, TradeRow
 from marsshot.infra.csv_rows import (
     NO_VALUES,
     Cells,

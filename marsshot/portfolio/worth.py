@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
 
-from marsshot.core.domain import EXACT, ONE, STANDSTILL, ZERO, Book, WorthTop
+from marsshot.core.amounts import EXACT, ONE, ZERO
+from marsshot.core.book import STANDSTILL, Book, WorthTop
 
 
 def worth_of(book: Book, prices: Mapping[str, Decimal]) -> Decimal:

@@ -18,7 +18,7 @@ import sklearn
 from sklearn.inspection import permutation_importance
 from sklearn.metrics import average_precision_score, make_scorer
 
-from marsshot.core.domain import utc_text
+from marsshot.core.moments import utc_text
 from marsshot.infra.clock import SystemClock
 from marsshot.model.feature_drift import training_borders
 from marsshot.model.features import has_features

@@ -16,7 +16,7 @@ from math import sqrt
 import numpy as np
 
 from indicators import atr, is_clean
-from marsshot.core.domain import EXACT
+from marsshot.core.amounts import EXACT
 from marsshot.market_data.bar_cache import CLOSE, FIELDS, DailyBars
 from marsshot.reporting.decision_records import DecisionRow
 from marsshot.training.day_statistics import MIN_DAYS, Interval, day_numbers, share, wilson

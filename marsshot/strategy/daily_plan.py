@@ -10,19 +10,12 @@ from dataclasses import replace
 from datetime import date, datetime, timedelta
 from decimal import ROUND_DOWN, Decimal
 
+from marsshot.core.amounts import EXACT
+from marsshot.core.book import Position, reaches_multiple
 from marsshot.core.catalog import LocalizedText
-from marsshot.core.decisions import Action, Decision, HitBand, left_undone
-from marsshot.core.domain import (
-    EXACT,
-    DailyPlan,
-    DailyRules,
-    PlannedBuy,
-    PlannedSell,
-    Position,
-    Score,
-    reaches_multiple,
-)
+from marsshot.core.decisions import Action, DailyPlan, DailyRules, Decision, PlannedBuy, PlannedSell, left_undone
 from marsshot.core.reasons import DecisionReason, SkipReason
+from marsshot.core.scores import HitBand, Score
 
 MAX_REASON_LENGTH = 200
 REDENOMINATION_RATIO = 10  # a price that many times higher or lower is another unit's

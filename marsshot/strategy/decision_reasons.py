@@ -9,8 +9,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 
 from marsshot.core.catalog import Catalog, LocalizedText
-from marsshot.core.decisions import Action, Decision, StepOutcome
-from marsshot.core.domain import DailyRules
+from marsshot.core.decisions import Action, DailyRules, Decision, StepOutcome
 from marsshot.core.reasons import DecisionReason
 from marsshot.portfolio.serialization import decimal_text
 

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import ROUND_DOWN, Decimal
 
+from marsshot.core.amounts import EXACT, ONE, ZERO
+from marsshot.core.book import WorthTop
 from marsshot.core.catalog import LocalizedText
-from marsshot.core.domain import EXACT, ONE, ZERO, WorthTop
 from marsshot.core.lever_settings import LeverRules
 from marsshot.core.reasons import DecisionReason
 from marsshot.strategy.daily_plan import Blocker

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import IntEnum, StrEnum
 
-from marsshot.core.domain import EXACT, ONE
+from marsshot.core.amounts import EXACT, ONE
 
 SECOND_LOOK_AFTER = timedelta(seconds=60)
 RECENT = timedelta(hours=1)  # an older price says little about a jump

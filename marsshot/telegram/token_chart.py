@@ -13,7 +13,7 @@ from marsshot.bot.journal import read_last_seen
 from marsshot.config.bot_files import BOOK, EQUITY_CHART, LAST_SEEN, TRADES
 from marsshot.config.settings import Settings
 from marsshot.core.catalog import Catalog
-from marsshot.core.domain import Side
+from marsshot.core.orders import Side
 from marsshot.infra.atomic_files import Disk
 from marsshot.infra.chart_style import THEMES, label_axes, png_figure, save_png
 from marsshot.infra.clock import SystemClock

@@ -19,9 +19,11 @@ from marsshot.backtesting.scoring.daily_scores import DailyScores
 from marsshot.backtesting.simulation.check_skipping import MAX_PRICE_FACTOR, PriceRanges, decision_at_all_corners
 from marsshot.backtesting.simulation.engine import RunResult, run
 from marsshot.backtesting.simulation.simulated_market import RecordedPrices
-from marsshot.core.domain import Position, Score, utc_text
+from marsshot.core.book import Position
 from marsshot.core.exit_settings import ExitRules
+from marsshot.core.moments import utc_text
 from marsshot.core.reasons import OrderReason
+from marsshot.core.scores import Score
 from marsshot.strategy.second_look import BEYOND_BELIEF
 from risk_manager import (
     ALL_EXIT_RULES,

@@ -12,8 +12,8 @@ from marsshot.backtesting.scoring.daily_scores import DailyScores, full_feature_
 from marsshot.backtesting.scoring.walk_forward import Training, WalkForwardPlan, training_rows_known_on, walk_forward
 from marsshot.backtesting.simulation.engine import run
 from marsshot.config.training_settings import TrainingSection
-from marsshot.core.domain import Score
 from marsshot.core.errors import InputError
+from marsshot.core.scores import Score
 from marsshot.model.model_files import LoadedModel
 from marsshot.portfolio.trades_file import Trade
 from marsshot.training import forest_search

@@ -32,8 +32,9 @@ from marsshot.backtesting.simulation.trading_costs import (
     spread_width,
     with_fine_enough_tick,
 )
-from marsshot.core.domain import Intent, Score
 from marsshot.core.errors import InputError, InsufficientBalanceError, MarketClosedError, RefusedOrderError
+from marsshot.core.orders import Intent
+from marsshot.core.scores import Score
 from marsshot.infra.clock import VirtualClock
 from tests.helpers.backtest_builders import (
     SYNTHETIC_DAYS,

@@ -16,9 +16,10 @@ import pytest
 from marsshot.bot.bot import Bot
 from marsshot.bot.loop import loop
 from marsshot.bot.price_feed import PriceFeed
-from marsshot.core.domain import STANDSTILL, Intent, OrderReport, QuietReason
+from marsshot.core.book import STANDSTILL
 from marsshot.core.errors import MarsShotError, StopRequested
-from marsshot.core.reasons import OrderReason
+from marsshot.core.orders import Intent, OrderReport
+from marsshot.core.reasons import OrderReason, QuietReason
 from marsshot.market_data import price_aggregator
 from marsshot.market_data.coinbase import SpotPricesCallback
 from marsshot.portfolio.ledger import with_position

@@ -19,8 +19,9 @@ from marsshot.bot.bot import Bot
 from marsshot.bot.daily_update import Progress
 from marsshot.bot.journal import read_last_seen
 from marsshot.config.bot_files import LAST_SEEN
-from marsshot.core.domain import DailyPlan, PlannedBuy, PlannedSell, utc_text
+from marsshot.core.decisions import DailyPlan, PlannedBuy, PlannedSell
 from marsshot.core.errors import InputError, StopRequested, TemporaryError, UnknownOutcomeError
+from marsshot.core.moments import utc_text
 from tests.helpers.trading_harness import (
     NEW_ORDER,
     NO_SUCH_ORDER,

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from marsshot.bot.daily_update import Progress
-from marsshot.core.domain import DailyPlan, PlannedBuy, Scoring
+from marsshot.core.decisions import DailyPlan, PlannedBuy
+from marsshot.core.scores import Scoring
 from marsshot.strategy.daily_plan import may_plan_go_on
 from tests.helpers.builders import NOW, TODAY
 from tests.helpers.trading_harness import NOON, StubScores, TradingHarness, open_trading_harness

@@ -13,8 +13,8 @@ import pytest
 from marsshot.bot.daily_update import Progress
 from marsshot.commands.status import status_facts
 from marsshot.commands.status_view import status_lines
+from marsshot.core.book import WorthTop
 from marsshot.core.catalog import Catalog
-from marsshot.core.domain import WorthTop
 from marsshot.core.errors import TemporaryError
 from marsshot.core.reasons import OrderReason
 from tests.helpers.trading_harness import (

@@ -19,8 +19,8 @@ from embedded_market import EmbeddedMarket, MarketServer
 from marsshot.bot.model_selector import ModelSelector
 from marsshot.bot.scoring_process import ChildScoringProcess
 from marsshot.config.settings import Settings
-from marsshot.core.domain import Score, Scoring
 from marsshot.core.errors import InputError, MarsShotError, TemporaryError
+from marsshot.core.scores import Score, Scoring
 from marsshot.infra.atomic_files import Disk
 from marsshot.model.model_files import load_model, save_model
 from tests.helpers.trading_harness import TradingHarness, open_trading_harness

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from marsshot.bot.price_feed import PriceFeed, PriceLook
-from marsshot.core.domain import STANDSTILL, Position
+from marsshot.core.book import STANDSTILL, Position
 from marsshot.market_data.coinbase import MissingPrice, MissingPriceReason, SpotPricesCallback
 from marsshot.portfolio.ledger import with_position
 from marsshot.strategy.second_look import Effect, LastLook

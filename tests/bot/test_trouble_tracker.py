@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from marsshot.bot.bot import Bot
 from marsshot.bot.trouble_tracker import TOLD_AFTER, Trouble, TroubleKind, Troubles, updated
-from marsshot.core.domain import QuietReason, utc_text
+from marsshot.core.moments import utc_text
+from marsshot.core.reasons import QuietReason
 from marsshot.monitoring.bot_state import state_content
 from tests.helpers.builders import NOW
 from tests.helpers.trading_harness import TradingHarness, open_trading_harness

@@ -13,7 +13,7 @@ import pytest
 from marsshot.accounting.euro_rates import read_euro_rates
 from marsshot.commands import export
 from marsshot.commands.export import run_export
-from marsshot.core.domain import Book, TradeRow
+from marsshot.core.book import Book, TradeRow
 from marsshot.core.errors import InputError
 from marsshot.infra.atomic_files import Disk
 from marsshot.infra.clock import VirtualClock

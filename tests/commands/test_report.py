@@ -15,8 +15,8 @@ from marsshot.bot.journal import EQUITY_COLUMNS, LastSeen
 from marsshot.commands.week import report
 from marsshot.commands.week.lines import week_lines
 from marsshot.commands.week.report import week_of
+from marsshot.core.book import Book, TradeRow
 from marsshot.core.catalog import Catalog, Language
-from marsshot.core.domain import Book, TradeRow
 from marsshot.infra.atomic_files import Disk
 from marsshot.portfolio.performance import with_cash_flow
 from marsshot.portfolio.trades_file import csv_rows

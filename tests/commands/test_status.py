@@ -20,10 +20,10 @@ from marsshot.bot.trouble_tracker import TroubleKind
 from marsshot.commands.status import pause_reason, show_status, status_facts
 from marsshot.commands.status_view import status_lines
 from marsshot.config.changes import plain_settings
+from marsshot.core.book import Book, TradeRow
 from marsshot.core.catalog import LANGUAGES, Catalog, Language, catalog_of
-from marsshot.core.domain import Book, QuietReason, TradeRow
 from marsshot.core.errors import InputError
-from marsshot.core.reasons import OrderReason
+from marsshot.core.reasons import OrderReason, QuietReason
 from marsshot.core.requests import RequestAnswer, RequestOutcome
 from marsshot.infra.atomic_files import Disk
 from marsshot.monitoring.bot_state import BotState, read_state

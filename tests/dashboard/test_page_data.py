@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from marsshot.bot.daily_candles import DailyClose, bitcoin_closes
-from marsshot.core.domain import Position
+from marsshot.core.book import Position
 from marsshot.core.reasons import OrderReason
 from marsshot.dashboard.data.equity_curve import (
     Curve,

@@ -12,8 +12,8 @@ import pytest
 
 from marsshot.bot.control_files import CommandReply, ControlFiles
 from marsshot.config.changes import plain_settings
-from marsshot.core.domain import PerformanceBase, QuietReason
-from marsshot.core.reasons import OrderReason, UnsoldReason
+from marsshot.core.book import PerformanceBase
+from marsshot.core.reasons import OrderReason, QuietReason, UnsoldReason
 from marsshot.dashboard.presentation.trade_list import ROWS_PER_PAGE
 from marsshot.dashboard.security.access_control import ServerAddress
 from marsshot.infra.atomic_files import Disk

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from marsshot.config.exchanges import EXCHANGE_FACTS
-from marsshot.core.domain import Intent, Side
 from marsshot.core.errors import InsufficientBalanceError, RefusedOrderError, TemporaryError, UnknownOutcomeError
+from marsshot.core.orders import Intent, Side
 from marsshot.core.reasons import OrderReason, RefusalReason
 from marsshot.exchange.paper import SLIPPAGE, PaperExchange
 from marsshot.portfolio.trades_file import read_trades

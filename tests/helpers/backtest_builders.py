@@ -16,7 +16,7 @@ from marsshot.backtesting.request import BacktestRequest, read_request
 from marsshot.backtesting.scoring.daily_scores import DailyScores, full_feature_table, score_days
 from marsshot.backtesting.scoring.walk_forward import training_rows_known_on
 from marsshot.config.training_settings import TrainingSection
-from marsshot.core.domain import Score
+from marsshot.core.scores import Score
 from marsshot.model.features import FEATURES
 from marsshot.model.model_files import LoadedModel, save_model
 

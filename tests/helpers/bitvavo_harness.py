@@ -13,7 +13,8 @@ from typing import Any
 
 from embedded_market import EmbeddedMarket, MarketServer
 from embedded_market.bitvavo.engine import OrderRecord
-from marsshot.core.domain import Book, Intent, Side
+from marsshot.core.book import Book
+from marsshot.core.orders import Intent, Side
 from marsshot.core.reasons import OrderReason
 from marsshot.exchange.bitvavo.exchange import BitvavoExchange
 from marsshot.exchange.order_tracker import OrderTracker

@@ -10,21 +10,13 @@ from typing import Any
 
 from marsshot.config.loader import check_settings
 from marsshot.config.settings import Settings
-from marsshot.core.domain import (
-    Book,
-    DailyPlan,
-    DailyRules,
-    Fill,
-    Intent,
-    PlannedBuy,
-    Position,
-    Score,
-    Side,
-    TradeRow,
-    TradingRules,
-)
+from marsshot.core.book import Book, Position, TradeRow
+from marsshot.core.decisions import DailyPlan, DailyRules, PlannedBuy
 from marsshot.core.exit_settings import ExitRules
+from marsshot.core.orders import Fill, Intent, Side
 from marsshot.core.reasons import OrderReason
+from marsshot.core.scores import Score
+from marsshot.core.trading_rules import TradingRules
 from marsshot.market_data.coinbase import SpotPrice
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -14,7 +14,7 @@ import yaml
 from embedded_market.telegram.bot_api import SentMessage, TelegramStandIn
 from embedded_market.telegram.server import TelegramServer
 from marsshot.core.catalog import Catalog, Language
-from marsshot.core.domain import utc_text
+from marsshot.core.moments import utc_text
 from marsshot.infra.atomic_files import Disk
 from marsshot.monitoring.telegram_api import TelegramApi
 from marsshot.monitoring.telegram_order import CompanionEvent

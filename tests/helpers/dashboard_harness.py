@@ -21,7 +21,7 @@ from jinja2.bccache import Bucket
 from werkzeug.test import TestResponse
 
 from marsshot.config.loader import read_settings
-from marsshot.core.domain import Book, TradeRow
+from marsshot.core.book import Book, TradeRow
 from marsshot.dashboard.app import create_app
 from marsshot.dashboard.data.bot_snapshot import BotFiles
 from marsshot.dashboard.security.access_control import ServerAddress

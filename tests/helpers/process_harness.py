@@ -21,7 +21,7 @@ from sklearn.tree import DecisionTreeClassifier
 import main
 from embedded_market import EmbeddedMarket, MarketServer
 from embedded_market.market_data.history import unix_day
-from marsshot.core.domain import Position
+from marsshot.core.book import Position
 from marsshot.infra.atomic_files import Disk
 from marsshot.model.model_files import save_model
 from marsshot.portfolio.ledger import with_position

@@ -32,25 +32,14 @@ from marsshot.bot.request_taker import RequestTaker
 from marsshot.chaos import restored_books
 from marsshot.chaos.run import run_seed
 from marsshot.config.exchanges import EXCHANGE_FACTS, ExchangeName
-from marsshot.core.decisions import StepOutcome
-from marsshot.core.domain import (
-    ZERO,
-    Account,
-    Book,
-    DailyPlan,
-    Fill,
-    Intent,
-    OrderId,
-    OrderReport,
-    PartFill,
-    Position,
-    Side,
-    floor_to_step,
-    reaches_multiple,
-)
+from marsshot.core.amounts import ZERO, floor_to_step
+from marsshot.core.book import Book, Position, reaches_multiple
+from marsshot.core.decisions import DailyPlan, StepOutcome
 from marsshot.core.errors import InputError, MarsShotError, RefusedOrderError, TemporaryError, UnknownOutcomeError
+from marsshot.core.orders import Fill, Intent, OrderId, OrderReport, PartFill, Side
 from marsshot.core.reasons import OrderReason
 from marsshot.core.requests import OwnerRequest, RequestOutcome
+from marsshot.core.trading_rules import Account
 from marsshot.exchange import order_tracker
 from marsshot.exchange.base import AbsenceProof
 from marsshot.exchange.binance import connection as binance_connection

@@ -24,20 +24,12 @@ from marsshot.bot.price_feed import PriceFeed
 from marsshot.bot.price_judge import last_looks_of
 from marsshot.config.loader import check_settings
 from marsshot.config.settings import Settings
-from marsshot.core.domain import (
-    ZERO,
-    Account,
-    Book,
-    DailyPlan,
-    Intent,
-    OrderId,
-    OrderReport,
-    PartFill,
-    Position,
-    Score,
-    Scoring,
-    TradingRules,
-)
+from marsshot.core.amounts import ZERO
+from marsshot.core.book import Book, Position
+from marsshot.core.decisions import DailyPlan
+from marsshot.core.orders import Intent, OrderId, OrderReport, PartFill
+from marsshot.core.scores import Score, Scoring
+from marsshot.core.trading_rules import Account, TradingRules
 from marsshot.exchange.binance.exchange import BinanceExchange
 from marsshot.infra import event_log
 from marsshot.infra.atomic_files import Disk

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from marsshot.core.domain import CashFlow
+from marsshot.core.book import CashFlow
 from marsshot.infra.atomic_files import Disk
 from marsshot.portfolio.cash_flows_file import add_missing_rows, read_cash_flows
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from marsshot.core.domain import STANDSTILL, Book
+from marsshot.core.book import STANDSTILL, Book
 from marsshot.portfolio.reconciliation import bots_part, with_coins_exchanged
 from tests.helpers.builders import D, a_book, bought_at
 

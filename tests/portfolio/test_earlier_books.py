@@ -14,17 +14,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from marsshot.bot.daily_update_messages import plan_steps
+from marsshot.core.book import Book, DifferenceTopic
 from marsshot.core.decisions import (
     BOUGHT,
     BOUGHT_IN_PART,
     SOLD,
     SOLD_IN_PART,
     Action,
+    DailyPlan,
     StepOutcome,
     StepResult,
     left_undone,
 )
-from marsshot.core.domain import Book, DailyPlan, DifferenceTopic
 from marsshot.core.errors import InputError
 from marsshot.core.reasons import DecisionReason, DifferenceKind, SkipReason
 from marsshot.portfolio.serialization import book_from_json, book_to_json, outcome_from_sentence, topic_from_text

@@ -10,8 +10,10 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from marsshot.core.decisions import BOUGHT, SOLD, StepOutcome, left_undone
-from marsshot.core.domain import Book, Fill, Intent, PlannedBuy, PlannedSell, Position, floor_to_step
+from marsshot.core.amounts import floor_to_step
+from marsshot.core.book import Book, Position
+from marsshot.core.decisions import BOUGHT, SOLD, PlannedBuy, PlannedSell, StepOutcome, left_undone
+from marsshot.core.orders import Fill, Intent
 from marsshot.core.reasons import OrderReason, SkipReason
 from marsshot.portfolio.ledger import (
     new_book,

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from marsshot.core.decisions import BOUGHT
-from marsshot.core.domain import Book, CashFlow, PlannedBuy, WorthTop
+from marsshot.core.book import Book, CashFlow, WorthTop
+from marsshot.core.decisions import BOUGHT, PlannedBuy
 from marsshot.portfolio.performance import (
     free_capital,
     index_at,

@@ -15,9 +15,11 @@ from hypothesis import strategies as st
 from marsshot.bot.bot import Bot
 from marsshot.bot.control_files import ControlFiles
 from marsshot.bot.daily_update import Progress
-from marsshot.core.domain import Account, Book, DifferenceTopic, ExecutedOrder, is_our_order
+from marsshot.core.book import Book, DifferenceTopic
 from marsshot.core.errors import TemporaryError
+from marsshot.core.orders import ExecutedOrder, is_our_order
 from marsshot.core.reasons import DifferenceKind, OrderReason
+from marsshot.core.trading_rules import Account
 from marsshot.portfolio.ledger import new_book, with_fill
 from marsshot.portfolio.reconciliation import (
     MARGIN_MS,

@@ -10,22 +10,20 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from marsshot.core.domain import (
-    EXACT,
-    Account,
-    Book,
+from marsshot.core.amounts import EXACT, floor_to_step
+from marsshot.core.book import Book, Position
+from marsshot.core.orders import (
     Fill,
     Intent,
     OwnOrder,
-    Position,
     Side,
-    floor_to_step,
     is_our_order,
     new_client_order_id,
     reason_in_id,
     serial_in_id,
 )
 from marsshot.core.reasons import OrderReason
+from marsshot.core.trading_rules import Account
 from marsshot.exchange.binance.responses import read_account
 from marsshot.portfolio.ledger import new_book, with_fill, with_intent, with_position
 from marsshot.portfolio.recovery import (

@@ -12,9 +12,10 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from marsshot.core.decisions import StepOutcome, StepResult, left_undone
-from marsshot.core.domain import Book, DailyPlan, Intent, PlannedBuy, PlannedSell, Position, Side, TradeRow
+from marsshot.core.book import Book, Position, TradeRow
+from marsshot.core.decisions import DailyPlan, PlannedBuy, PlannedSell, StepOutcome, StepResult, left_undone
 from marsshot.core.errors import InputError
+from marsshot.core.orders import Intent, Side
 from marsshot.core.reasons import OrderReason, SkipReason
 from marsshot.portfolio.serialization import (
     book_from_json,

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from marsshot.core.domain import STANDSTILL, WorthTop
+from marsshot.core.book import STANDSTILL, WorthTop
 from marsshot.core.reasons import OrderReason
 from marsshot.portfolio.ledger import with_fill
 from marsshot.portfolio.serialization import book_from_json, book_to_json

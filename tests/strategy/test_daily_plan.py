@@ -14,19 +14,22 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from marsshot.core.book import Position
 from marsshot.core.catalog import Catalog, LocalizedText
 from marsshot.core.decisions import (
     BOUGHT,
     BOUGHT_IN_PART,
     Action,
+    DailyPlan,
     Decision,
-    HitBand,
+    PlannedBuy,
+    PlannedSell,
     StepOutcome,
     StepResult,
     left_undone,
 )
-from marsshot.core.domain import DailyPlan, PlannedBuy, PlannedSell, Position, Score
 from marsshot.core.reasons import DecisionReason, SkipReason
+from marsshot.core.scores import HitBand, Score
 from marsshot.strategy.daily_plan import (
     Blocker,
     allocate_capital,

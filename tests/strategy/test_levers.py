@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from marsshot.core.book import WorthTop
 from marsshot.core.catalog import LANGUAGES, load_texts
-from marsshot.core.decisions import Action
-from marsshot.core.domain import DailyPlan, WorthTop
+from marsshot.core.decisions import Action, DailyPlan
 from marsshot.core.lever_settings import LeverRules, LeverSettings
 from marsshot.core.reasons import DecisionReason, SkipReason
 from marsshot.strategy.daily_plan import allocate_capital, decide_daily_plan, settled_decisions

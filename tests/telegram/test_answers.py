@@ -19,8 +19,8 @@ from marsshot.commands.controls import RETRYABLE_REASONS
 from marsshot.commands.status import show_status
 from marsshot.config.loader import read_settings
 from marsshot.config.settings import Settings
+from marsshot.core.book import Book
 from marsshot.core.catalog import Language
-from marsshot.core.domain import Book
 from marsshot.core.reasons import OrderReason, UnsoldReason
 from marsshot.core.requests import OwnerRequest, RequestAnswer, RequestKind, RequestOutcome
 from marsshot.infra.atomic_files import Disk

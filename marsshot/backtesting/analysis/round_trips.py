@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from marsshot.backtesting.simulation.engine import SkippedSale
-from marsshot.core.domain import Book
+from marsshot.core.book import Book
 from marsshot.core.reasons import OrderReason
 from marsshot.portfolio.trades_file import Trade
 

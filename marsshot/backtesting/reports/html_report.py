@@ -11,7 +11,7 @@ from marsshot.backtesting.analysis.run_statistics import BOT, BTC
 from marsshot.backtesting.reports.report_rows import ReportRows, RuleRow
 from marsshot.backtesting.result import BacktestResult
 from marsshot.core.catalog import Catalog
-from marsshot.core.domain import Side
+from marsshot.core.orders import Side
 from marsshot.portfolio.trades_file import Trade
 from marsshot.reporting.charts import area, bar, curves
 from marsshot.reporting.html_page import heat, page

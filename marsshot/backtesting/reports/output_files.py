@@ -12,8 +12,8 @@ from marsshot.backtesting.result import BacktestResult
 from marsshot.backtesting.sweep import SweepResult
 from marsshot.config.bot_files import BACKTEST_REPORT, EQUITY, TRADES
 from marsshot.core.catalog import Catalog, LocalizedText
-from marsshot.core.domain import utc_text
 from marsshot.core.errors import MarsShotError
+from marsshot.core.moments import utc_text
 from marsshot.infra.atomic_files import replace_file
 from marsshot.infra.csv_rows import csv_bytes
 

@@ -15,9 +15,9 @@ from marsshot.backtesting.history.market_history import MARKET, Dataset
 from marsshot.config.settings import Settings
 from marsshot.config.training_settings import ScoreScale
 from marsshot.core.catalog import LocalizedText
-from marsshot.core.domain import Score, Scoring
 from marsshot.core.errors import InputError
 from marsshot.core.reasons import DecisionReason
+from marsshot.core.scores import Score, Scoring
 from marsshot.infra.clock import Clock
 from marsshot.market_data.bar_cache import DailyBars
 from marsshot.model.features import feature_table

@@ -15,8 +15,8 @@ import pandas as pd
 from marsshot.backtesting.scoring.daily_scores import DAY, score_days
 from marsshot.config.training_settings import ScoreScale, TrainingSection
 from marsshot.core.catalog import LocalizedText
-from marsshot.core.domain import Score
 from marsshot.core.errors import InputError
+from marsshot.core.scores import Score
 from marsshot.model.features import FEATURES, RATIOS, has_features, labelled
 from marsshot.model.model_files import LoadedModel
 from marsshot.training import forest_search

@@ -22,7 +22,7 @@ from embedded_market.market_data.price_board import MAX_BASIS
 from marsshot.backtesting.history.intraday_bars import Ints
 from marsshot.backtesting.simulation.simulated_market import RecordedPrices
 from marsshot.bot.bot import Bot
-from marsshot.core.domain import Book, Position
+from marsshot.core.book import Book, Position
 from marsshot.core.exit_settings import ExitRules
 from marsshot.strategy.second_look import BEYOND_BELIEF
 from risk_manager import ExitDecision, decide_exit, with_price_seen

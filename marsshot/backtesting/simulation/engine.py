@@ -26,8 +26,8 @@ from marsshot.bot.control_files import ControlFiles
 from marsshot.bot.loop import loop
 from marsshot.config import bot_files
 from marsshot.config.settings import Settings
+from marsshot.core.book import Book
 from marsshot.core.catalog import LocalizedText
-from marsshot.core.domain import Book
 from marsshot.infra import event_log
 from marsshot.infra.clock import VirtualClock
 from marsshot.infra.event_log import log_warning

@@ -7,7 +7,7 @@ from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
-from marsshot.core.domain import Book
+from marsshot.core.book import Book
 from marsshot.core.reasons import DecisionReason
 from marsshot.infra.atomic_files import Disk
 from marsshot.strategy.daily_plan import settled_decisions

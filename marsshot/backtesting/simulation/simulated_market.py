@@ -33,20 +33,18 @@ from marsshot.backtesting.simulation.trading_costs import (
     with_fine_enough_tick,
 )
 from marsshot.config.settings import Settings
-from marsshot.core.domain import (
-    Account,
+from marsshot.core.orders import (
     ExecutedOrder,
     Intent,
     OrderId,
     OrderReport,
     OwnOrder,
     PartFill,
-    QuietReason,
     Side,
-    TradingRules,
     new_client_order_id,
 )
-from marsshot.core.reasons import OrderReason
+from marsshot.core.reasons import OrderReason, QuietReason
+from marsshot.core.trading_rules import Account, TradingRules
 from marsshot.exchange.base import AbsenceProof, PricesCallback
 from marsshot.exchange.binance.errors import order_error
 from marsshot.exchange.binance.trading_rules import trading_rules_of

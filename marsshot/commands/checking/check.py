@@ -22,8 +22,8 @@ from marsshot.commands.checking.venues import venue_findings
 from marsshot.commands.status import next_daily_update, pause_reason
 from marsshot.config.bot_files import BOOK
 from marsshot.config.settings import Settings
+from marsshot.core.book import Book
 from marsshot.core.catalog import Catalog, fault_and_remedy
-from marsshot.core.domain import Book
 from marsshot.core.errors import InputError
 from marsshot.infra.atomic_files import Disk
 from marsshot.infra.clock import SystemClock

@@ -16,9 +16,11 @@ from marsshot.commands.checking.findings import Finding, Level
 from marsshot.commands.checking.histories import Histories, fetch_last_closes
 from marsshot.commands.setup.api_key import further_findings, key_findings
 from marsshot.config.settings import Settings
+from marsshot.core.amounts import EXACT, ONE, ZERO
+from marsshot.core.book import Book
 from marsshot.core.catalog import Catalog
-from marsshot.core.domain import EXACT, ONE, ZERO, Account, Book, TradingRules
 from marsshot.core.errors import MarsShotError
+from marsshot.core.trading_rules import Account, TradingRules
 from marsshot.exchange.base import Exchange
 from marsshot.infra.clock import Clock
 from marsshot.market_data.base import NotTrackedError, QuotaSpentError, SourceRefusedError

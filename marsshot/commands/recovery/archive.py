@@ -16,8 +16,8 @@ from typing import Any, get_args
 
 from marsshot.config.bot_files import Mode
 from marsshot.core.catalog import LocalizedText
-from marsshot.core.domain import utc_text
 from marsshot.core.errors import InputError
+from marsshot.core.moments import utc_text
 from marsshot.core.version import VERSION
 
 MANIFEST = "manifest.json"

@@ -14,10 +14,12 @@ from decimal import Decimal
 from marsshot.bot.bootstrap import book_fault, trading_exchange
 from marsshot.config.bot_files import BOOK, CASH_FLOWS, TRADES
 from marsshot.config.settings import Settings
+from marsshot.core.book import Book, Position, TradeRow
 from marsshot.core.catalog import LocalizedText
-from marsshot.core.domain import Account, Book, OwnOrder, Position, TradeRow, TradingRules
 from marsshot.core.errors import InputError, MarsShotError, StopRequested, TemporaryError
+from marsshot.core.orders import OwnOrder
 from marsshot.core.reasons import OrderReason
+from marsshot.core.trading_rules import Account, TradingRules
 from marsshot.exchange.base import Exchange
 from marsshot.infra.atomic_files import BACKUP_ENDING, Disk
 from marsshot.infra.clock import Clock

@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from marsshot.commands.recovery.recovery_survey import Survey
+from marsshot.core.book import Book
 from marsshot.core.catalog import Catalog
-from marsshot.core.domain import Book
 from marsshot.portfolio.recovery import Finding, RecoveredOrder
 from marsshot.portfolio.serialization import decimal_text
 

@@ -20,8 +20,8 @@ from marsshot.commands.recovery.recovery_view import finding_line
 from marsshot.config.bot_files import BOOK, CONFIG, MODEL, MODEL_FACTS, USE_LIVES_MODEL, Mode, file_in_mode
 from marsshot.config.loader import read_settings
 from marsshot.config.settings import Settings
+from marsshot.core.book import Book
 from marsshot.core.catalog import Catalog, LocalizedText, catalog_of
-from marsshot.core.domain import Book
 from marsshot.core.errors import InputError, MarsShotError, StopRequested, TemporaryError
 from marsshot.infra.atomic_files import Disk
 from marsshot.infra.clock import SystemClock

@@ -14,8 +14,8 @@ from marsshot.commands.checking.findings import Finding, Level
 from marsshot.commands.setup.draft import Answer, Draft
 from marsshot.commands.setup.steps import STEPS, Look, Step, has_demo_tokens
 from marsshot.config.settings import Settings
+from marsshot.core.amounts import ZERO
 from marsshot.core.catalog import Catalog
-from marsshot.core.domain import ZERO
 from marsshot.core.errors import InputError, MarsShotError
 from marsshot.monitoring.telegram_api import TelegramRefusedError
 

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
+from marsshot.core.amounts import ZERO
+from marsshot.core.book import CashFlow, Position
 from marsshot.core.catalog import Catalog
-from marsshot.core.domain import ZERO, CashFlow, Position, Side
+from marsshot.core.orders import Side
 from marsshot.portfolio.trade_statistics import by_reason, grouped_statistics, sales_of, statistics_of
 from marsshot.portfolio.trades_file import Trade, base_asset_of
 

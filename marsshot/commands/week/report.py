@@ -8,13 +8,15 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from marsshot.bot.daily_candles import bitcoin_change, bitcoin_closes
-from marsshot.bot.journal import LastSeen, PerformancePoint, parse_moment, positions_worth, read_performance
+from marsshot.bot.journal import LastSeen, PerformancePoint, positions_worth, read_performance
 from marsshot.commands.status import book_and_moment, print_lines, score_section, state_of_running_bot
 from marsshot.commands.week.lines import Week, WeekGain, week_lines
 from marsshot.config.bot_files import CASH_FLOWS, EQUITY, TRADES
 from marsshot.config.settings import Settings
+from marsshot.core.amounts import ONE, ZERO
+from marsshot.core.book import Book
 from marsshot.core.catalog import Catalog
-from marsshot.core.domain import ONE, ZERO, Book
+from marsshot.core.moments import parse_moment
 from marsshot.infra.atomic_files import Disk
 from marsshot.infra.csv_rows import CsvLineError
 from marsshot.portfolio.cash_flows_file import read_cash_flows

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from marsshot.bot.request_taker import answer_text
-from marsshot.core.domain import Book
+from marsshot.core.book import Book
 from marsshot.core.requests import OwnerRequest, RequestOutcome
 
 MAX_REMEMBERED = 20

@@ -27,8 +27,8 @@ from marsshot.config.bot_files import (
 )
 from marsshot.config.loader import read_settings
 from marsshot.config.settings import Settings
+from marsshot.core.book import Book, CashFlow
 from marsshot.core.catalog import Catalog
-from marsshot.core.domain import Book, CashFlow
 from marsshot.core.errors import InputError
 from marsshot.core.reasons import UnsoldReason
 from marsshot.core.requests import RequestKind

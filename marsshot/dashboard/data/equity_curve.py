@@ -14,7 +14,7 @@ from itertools import accumulate, pairwise
 from typing import TypeVar
 
 from marsshot.bot.daily_candles import DailyClose
-from marsshot.core.domain import Book
+from marsshot.core.book import Book
 from marsshot.portfolio.trades_file import Trade
 
 Item = TypeVar("Item")

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from marsshot.bot.journal import last_price
-from marsshot.core.domain import Book, Position
+from marsshot.core.book import Book, Position
 from marsshot.dashboard.data.bot_snapshot import BotSnapshot
 from marsshot.dashboard.data.equity_curve import Curve, drawdowns
 from marsshot.dashboard.presentation.price_levels import PriceScale, build_price_scale

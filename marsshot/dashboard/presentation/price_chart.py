@@ -13,7 +13,7 @@ from bokeh.models import ColumnDataSource, HoverTool, Range1d, Span
 
 from marsshot.bot.daily_candles import Candle
 from marsshot.core.catalog import Catalog
-from marsshot.core.domain import Side
+from marsshot.core.orders import Side
 from marsshot.dashboard.presentation.chart_frame import as_json, time_figure
 from marsshot.dashboard.presentation.price_levels import PriceMark
 from marsshot.dashboard.presentation.trade_marks import trade_marks

@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass
 from decimal import Decimal
 
-from marsshot.core.domain import Position
+from marsshot.core.book import Position
 from marsshot.core.exit_settings import ExitRules
 from risk_manager import exit_levels
 

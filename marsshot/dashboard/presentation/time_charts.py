@@ -11,8 +11,9 @@ from typing import Any
 
 from bokeh.models import ColumnDataSource, HoverTool, NumeralTickFormatter, Span
 
+from marsshot.core.book import CashFlow
 from marsshot.core.catalog import Catalog
-from marsshot.core.domain import CashFlow, Side
+from marsshot.core.orders import Side
 from marsshot.dashboard.data.equity_curve import Curve, downsample, drawdowns, sample_evenly
 from marsshot.dashboard.presentation.chart_frame import as_json, time_figure
 from marsshot.dashboard.presentation.trade_marks import trade_marks

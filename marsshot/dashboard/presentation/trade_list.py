@@ -8,7 +8,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from marsshot.core.domain import Side
+from marsshot.core.orders import Side
 from marsshot.core.reasons import OrderReason
 from marsshot.dashboard.presentation.table_order import AS_IT_COMES, TableOrder, ordered
 from marsshot.portfolio.trades_file import Trade, realised_profit

@@ -8,7 +8,7 @@ from typing import Any
 from bokeh.models import ColumnDataSource
 
 from marsshot.core.catalog import Catalog
-from marsshot.core.domain import Side
+from marsshot.core.orders import Side
 from marsshot.portfolio.trades_file import Trade
 
 

@@ -17,8 +17,9 @@ from requests.adapters import BaseAdapter
 
 from marsshot.config.settings import is_loopback_origin
 from marsshot.core.catalog import LocalizedText
-from marsshot.core.domain import QuietReason, utc_text
 from marsshot.core.errors import MarsShotError, TemporaryError, UnknownOutcomeError
+from marsshot.core.moments import utc_text
+from marsshot.core.reasons import QuietReason
 from marsshot.exchange.binance.client import BinanceAPIException, BinanceRequestException, Client
 from marsshot.exchange.binance.errors import (
     ARCHIVED_ORDER,

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 
 from marsshot.core.catalog import LocalizedText
-from marsshot.core.domain import QuietReason
 from marsshot.core.errors import (
     AccountTroubleError,
     ClockRefusedError,
@@ -20,7 +19,7 @@ from marsshot.core.errors import (
     TemporaryError,
     UnknownOutcomeError,
 )
-from marsshot.core.reasons import RefusalReason
+from marsshot.core.reasons import QuietReason, RefusalReason
 from marsshot.exchange.quiet_period import MAX_TROUBLE_SECONDS, RateLimitError
 
 NO_SUCH_ORDER = -2013

@@ -13,20 +13,10 @@ from functools import partial
 from typing import Any
 
 from marsshot.core.catalog import LocalizedText
-from marsshot.core.domain import (
-    Account,
-    ExecutedOrder,
-    Intent,
-    OrderId,
-    OrderReport,
-    OwnOrder,
-    PartFill,
-    QuietReason,
-    TradingRules,
-    new_client_order_id,
-)
 from marsshot.core.errors import MarsShotError, PairGoneError, StopRequested, TemporaryError, UnknownOutcomeError
-from marsshot.core.reasons import OrderReason
+from marsshot.core.orders import ExecutedOrder, Intent, OrderId, OrderReport, OwnOrder, PartFill, new_client_order_id
+from marsshot.core.reasons import OrderReason, QuietReason
+from marsshot.core.trading_rules import Account, TradingRules
 from marsshot.exchange.base import AbsenceProof, PricesCallback
 from marsshot.exchange.binance.connection import (
     ArchivedOrderError,

@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
+from marsshot.core.amounts import ZERO
 from marsshot.core.catalog import LocalizedText
-from marsshot.core.domain import ZERO, Fill, OwnOrder, Side, fees_by_asset, is_our_order, reason_in_id, serial_in_id
 from marsshot.core.errors import TemporaryError
+from marsshot.core.orders import Fill, OwnOrder, Side, fees_by_asset, is_our_order, reason_in_id, serial_in_id
 from marsshot.exchange.binance.connection import BinanceConnection
 from marsshot.exchange.binance.responses import read_part_fill
 from marsshot.exchange.numbers import UNREADABLE, read_amount, read_decimal, read_time_ms

@@ -11,20 +11,11 @@ from contextlib import suppress
 from decimal import Decimal
 from typing import Any
 
+from marsshot.core.amounts import ZERO, is_usable_price
 from marsshot.core.catalog import LocalizedText
-from marsshot.core.domain import (
-    ZERO,
-    Account,
-    ExecutedOrder,
-    Intent,
-    OrderReport,
-    PartFill,
-    TradingRules,
-    fees_by_asset,
-    is_our_order,
-    is_usable_price,
-)
 from marsshot.core.errors import OddAnswerError, TemporaryError
+from marsshot.core.orders import ExecutedOrder, Intent, OrderReport, PartFill, fees_by_asset, is_our_order
+from marsshot.core.trading_rules import Account, TradingRules
 from marsshot.exchange.binance.trading_rules import OddRuleError, trading_rules_of, unreadable_rules
 from marsshot.exchange.numbers import UNREADABLE, read_amount, read_decimal, read_time_ms
 from marsshot.portfolio.serialization import decimal_text

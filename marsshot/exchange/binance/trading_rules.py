@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
+from marsshot.core.amounts import ZERO
 from marsshot.core.catalog import LocalizedText
-from marsshot.core.domain import ZERO, TradingRules
+from marsshot.core.trading_rules import TradingRules
 from marsshot.exchange.numbers import UNREADABLE, read_amount
 
 _QUOTE_ASSETS = ("FDUSD", "USDT", "USDC", "USD1")

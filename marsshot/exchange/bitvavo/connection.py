@@ -17,8 +17,8 @@ from requests.adapters import BaseAdapter
 
 from marsshot.config.settings import is_loopback_origin
 from marsshot.core.catalog import LocalizedText
-from marsshot.core.domain import QuietReason
 from marsshot.core.errors import ClockRefusedError, MarsShotError, TemporaryError, UnknownOutcomeError
+from marsshot.core.reasons import QuietReason
 from marsshot.exchange.bitvavo.errors import NO_SUCH_ORDER, UNKNOWN_MARKET, Refusal, order_error, read_error
 from marsshot.exchange.bitvavo.signing import signature
 from marsshot.exchange.numbers import UNREADABLE, read_time_ms

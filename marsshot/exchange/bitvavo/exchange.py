@@ -10,19 +10,10 @@ from collections.abc import Callable, Collection, Mapping
 from decimal import Decimal
 
 from marsshot.core.catalog import LocalizedText
-from marsshot.core.domain import (
-    Account,
-    ExecutedOrder,
-    Intent,
-    OrderId,
-    OrderReport,
-    OwnOrder,
-    PartFill,
-    QuietReason,
-    TradingRules,
-)
 from marsshot.core.errors import MarsShotError, PairGoneError, StopRequested, TemporaryError, UnknownOutcomeError
-from marsshot.core.reasons import OrderReason
+from marsshot.core.orders import ExecutedOrder, Intent, OrderId, OrderReport, OwnOrder, PartFill
+from marsshot.core.reasons import OrderReason, QuietReason
+from marsshot.core.trading_rules import Account, TradingRules
 from marsshot.exchange.base import AbsenceProof, PricesCallback
 from marsshot.exchange.bitvavo.connection import WINDOW_MS, BitvavoConnection, NoSuchOrderError, WrongParameterError
 from marsshot.exchange.bitvavo.order_ids import new_order_id

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from marsshot.core.catalog import LocalizedText
-from marsshot.core.domain import ExecutedOrder, Intent, OwnOrder
 from marsshot.core.errors import OddAnswerError, TemporaryError, UnknownOutcomeError
+from marsshot.core.orders import ExecutedOrder, Intent, OwnOrder
 from marsshot.exchange.bitvavo.connection import BitvavoConnection, Query
 from marsshot.exchange.bitvavo.order_ids import is_uuid
 from marsshot.exchange.bitvavo.responses import (

@@ -11,22 +11,11 @@ from contextlib import suppress
 from decimal import Decimal
 from typing import Any
 
+from marsshot.core.amounts import ZERO, is_usable_price
 from marsshot.core.catalog import LocalizedText
-from marsshot.core.domain import (
-    ZERO,
-    Account,
-    ExecutedOrder,
-    Fill,
-    Intent,
-    OrderReport,
-    OwnOrder,
-    PartFill,
-    Side,
-    TradingRules,
-    fees_by_asset,
-    is_usable_price,
-)
 from marsshot.core.errors import OddAnswerError, TemporaryError
+from marsshot.core.orders import ExecutedOrder, Fill, Intent, OrderReport, OwnOrder, PartFill, Side, fees_by_asset
+from marsshot.core.trading_rules import Account, TradingRules
 from marsshot.exchange.bitvavo.order_ids import is_uuid, read_order_id
 from marsshot.exchange.bitvavo.trading_rules import OddRuleError, trading_rules_of, unreadable_rules
 from marsshot.exchange.numbers import UNREADABLE, read_amount, read_decimal, read_time_ms

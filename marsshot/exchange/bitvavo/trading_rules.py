@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
+from marsshot.core.amounts import ZERO
 from marsshot.core.catalog import LocalizedText
-from marsshot.core.domain import ZERO, TradingRules
+from marsshot.core.trading_rules import TradingRules
 from marsshot.exchange.numbers import UNREADABLE, read_amount
 
 TAKER_FEE = Decimal("0.0025")  # of the lowest volume; included in the amount of a purchase

@@ -12,7 +12,8 @@ import pytest
 
 import main
 from embedded_market.exchange.orders import MarketOrder, Moment
-from marsshot.core.domain import Book, new_client_order_id
+from marsshot.core.book import Book
+from marsshot.core.orders import new_client_order_id
 from marsshot.core.reasons import OrderReason
 from marsshot.infra.atomic_files import Disk
 from positions_store import load_state, writer_lock

@@ -16,7 +16,6 @@ from typing import Any
 import pytest
 import requests
 
-from marsshot.core.domain import Intent, QuietReason, Side
 from marsshot.core.errors import (
     AccountTroubleError,
     ClockRefusedError,
@@ -27,7 +26,8 @@ from marsshot.core.errors import (
     TemporaryError,
     UnknownOutcomeError,
 )
-from marsshot.core.reasons import OrderReason, RefusalReason
+from marsshot.core.orders import Intent, Side
+from marsshot.core.reasons import OrderReason, QuietReason, RefusalReason
 from marsshot.exchange.binance.errors import order_error
 from marsshot.exchange.binance.exchange import BinanceExchange
 from marsshot.exchange.quiet_period import RateLimitError

@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 import requests
 
-from marsshot.core.domain import Book, Intent, QuietReason
+from marsshot.core.book import Book
 from marsshot.core.errors import TemporaryError, UnknownOutcomeError
-from marsshot.core.reasons import DifferenceKind
+from marsshot.core.orders import Intent
+from marsshot.core.reasons import DifferenceKind, QuietReason
 from marsshot.exchange.binance.responses import read_executed_order
 from marsshot.infra import bounded_http
 from marsshot.portfolio.ledger import with_intent

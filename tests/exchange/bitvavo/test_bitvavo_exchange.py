@@ -13,7 +13,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from marsshot.core.domain import Account, QuietReason
 from marsshot.core.errors import (
     AccountTroubleError,
     ClockRefusedError,
@@ -25,7 +24,8 @@ from marsshot.core.errors import (
     TemporaryError,
     UnknownOutcomeError,
 )
-from marsshot.core.reasons import OrderReason, RefusalReason
+from marsshot.core.reasons import OrderReason, QuietReason, RefusalReason
+from marsshot.core.trading_rules import Account
 from marsshot.exchange.bitvavo import order_lists
 from marsshot.exchange.bitvavo.responses import may_be_hidden, read_rules
 from marsshot.infra import bounded_http

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from marsshot.core.domain import QuietReason
 from marsshot.core.errors import (
     AccountTroubleError,
     ClockRefusedError,
@@ -15,7 +14,7 @@ from marsshot.core.errors import (
     TemporaryError,
     UnknownOutcomeError,
 )
-from marsshot.core.reasons import RefusalReason
+from marsshot.core.reasons import QuietReason, RefusalReason
 from marsshot.exchange.bitvavo.errors import Refusal, order_error, read_error
 from marsshot.exchange.quiet_period import RateLimitError
 
