@@ -129,7 +129,8 @@ class ChildScoringProcess:
             raise TemporaryError(LocalizedText("fault.scores.other_version")) from None
         if isinstance(answer, Exception):
             raise answer
-        assert isinstance(answer, Scoring)  # noqa: S101 - our own process's answer
+        if not isinstance(answer, Scoring):
+            raise TemporaryError(LocalizedText("fault.scores.other_version"))
         return answer
 
     def _end_if_too_long(self) -> None:
