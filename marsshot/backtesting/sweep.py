@@ -24,7 +24,8 @@ from marsshot.backtesting.request import BacktestRequest, settings_with
 from marsshot.backtesting.scoring.daily_scores import DailyScores
 from marsshot.backtesting.simulation.engine import run
 from marsshot.backtesting.simulation.simulated_market import RecordedPairRules
-from marsshot.config.settings import Settings, StrategySection
+from marsshot.config.sections import StrategySection
+from marsshot.config.settings import Settings
 from marsshot.core.catalog import Catalog, LocalizedText
 from marsshot.core.errors import InputError
 from marsshot.reporting.fitting_table import fits

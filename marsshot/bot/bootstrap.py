@@ -22,7 +22,8 @@ from marsshot.config.changes import SettingChange, setting_changes, settings_in_
 from marsshot.config.data_sources import SOURCE_FACTS
 from marsshot.config.loader import read_settings
 from marsshot.config.public_copy import write_public_copy
-from marsshot.config.settings import MAX_OPERATOR_ID, Settings
+from marsshot.config.sections import MAX_OPERATOR_ID
+from marsshot.config.settings import Settings
 from marsshot.core.book import Book
 from marsshot.core.catalog import Catalog, LocalizedText
 from marsshot.core.errors import InputError

@@ -5,7 +5,8 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 from marsshot.config.bot_files import EQUITY
-from marsshot.config.settings import NOTIFY_VARIABLE, Settings
+from marsshot.config.secret_values import NOTIFY_VARIABLE
+from marsshot.config.settings import Settings
 from marsshot.core.catalog import Catalog, LocalizedText
 from marsshot.core.errors import InputError
 from marsshot.monitoring.messages import Message

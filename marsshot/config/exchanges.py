@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Literal
 
 ExchangeName = Literal["binance", "bitvavo"]
+DEFAULT_EXCHANGE: ExchangeName = "binance"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

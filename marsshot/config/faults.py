@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from marsshot.config.settings import SECRET_VARIABLES
+from marsshot.config.secret_values import SECRET_VARIABLES
 from marsshot.core.catalog import LocalizedText
 from marsshot.core.exit_settings import ExitSettings
 from marsshot.core.lever_settings import LeverSettings

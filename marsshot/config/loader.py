@@ -18,10 +18,11 @@ import yaml
 from pydantic import ValidationError
 
 from marsshot.config.bot_files import KEYS
-from marsshot.config.exchanges import EXCHANGE_FACTS, ExchangeName
+from marsshot.config.exchanges import DEFAULT_EXCHANGE, EXCHANGE_FACTS, ExchangeName
 from marsshot.config.faults import displayed_key, fault_lines
 from marsshot.config.keys_file import keys_beside
-from marsshot.config.settings import DEFAULT_EXCHANGE, NOTIFY_VARIABLE, SECRET_VARIABLES, Settings, plain_secret
+from marsshot.config.secret_values import NOTIFY_VARIABLE, SECRET_VARIABLES, plain_secret
+from marsshot.config.settings import Settings
 from marsshot.core.catalog import LANGUAGES, Language, LocalizedText, catalog_of, name_exchange
 from marsshot.core.errors import InputError, MarsShotError
 

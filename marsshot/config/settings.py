@@ -1,74 +1,43 @@
-"""The settings: what config.yaml may hold, checked and frozen. The owner's key names are translated here only.
+"""The settings: config.yaml as a whole, checked and frozen, and what follows from it. Its sections are sections.py's.
 
-`config_file.read_settings` reads the file. Never fetches, never trades.
+loader.py reads the file. Never fetches, never trades.
 """
 
 from __future__ import annotations
 
-import ipaddress
-import re
-from collections.abc import Callable
-from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, StringConstraints, ValidationInfo
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationInfo
 
-from marsshot.config.bot_files import LOG, Mode, file_in_mode, is_free_name
+from marsshot.config.bot_files import Mode, file_in_mode
 from marsshot.config.data_sources import SOURCE_FACTS, DataSource
-from marsshot.config.exchanges import EXCHANGE_FACTS, ExchangeFacts, ExchangeName
-from marsshot.config.training_settings import ScoreScale, TrainingSection
+from marsshot.config.exchanges import DEFAULT_EXCHANGE, EXCHANGE_FACTS, ExchangeFacts, ExchangeName
+from marsshot.config.secret_values import SECRET_VARIABLES, NotifyUrl
+from marsshot.config.sections import (
+    TELEGRAM_URL,
+    BinanceSection,
+    BitvavoSection,
+    CoinbaseSection,
+    HeartbeatSection,
+    LoggingSection,
+    LunarCrushSection,
+    StrategySection,
+    TelegramSection,
+    Ticker,
+    VenueNames,
+)
+from marsshot.config.training_settings import TrainingSection
 from marsshot.config.training_tokens import DEFAULT_TRAINING_TOKENS
 from marsshot.core.catalog import Language, LocalizedText
 from marsshot.core.decisions import DailyRules
-from marsshot.core.exit_settings import ExitRules, ExitSettings
-from marsshot.core.lever_settings import LeverRules, LeverSettings
-from marsshot.core.setting_types import Multiple, Number, Probability, Section, Whole
-
-SECRET_VARIABLES = {
-    "LUNARCRUSH_API_KEY": ("lunarcrush", "api_key"),
-    "BINANCE_API_KEY": ("binance_api", "api_key"),
-    "BINANCE_API_SECRET": ("binance_api", "api_secret"),
-    "BITVAVO_API_KEY": ("bitvavo", "api_key"),
-    "BITVAVO_API_SECRET": ("bitvavo", "api_secret"),
-    "MARSSHOT_PING_URL": ("heartbeat", "ping_url"),
-    "TELEGRAM_TOKEN": ("telegram", "token"),
-    "TELEGRAM_CHAT_ID": ("telegram", "chat_id"),
-}
-
-DEFAULT_EXCHANGE: ExchangeName = "binance"
-MAX_OPERATOR_ID = 2**53  # what JSON's numbers hold exactly everywhere
-NOTIFY_VARIABLE = "MARSSHOT_NOTIFY"  # URLs with blanks or commas between them; they win over the file's
+from marsshot.core.exit_settings import ExitRules
+from marsshot.core.lever_settings import LeverRules
+from marsshot.core.setting_types import Section
 
 WeeklyReport = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday", "never"]
-
-TELEGRAM_URL = "https://api.telegram.org"
-
-_BLANKS = " \t\r\n"  # around a key: left by a copy, or by the end of a file's line
-_FIRST_SIGN, _LAST_SIGN = "!", "~"  # of printable ASCII without the blank
-
-
-def _secret(value: object) -> str:
-    if not isinstance(value, str):
-        raise ValueError(LocalizedText("fault.config.needed.secret"))
-    return plain_secret(value)
-
-
-def plain_secret(text: str) -> str:
-    """Return a key without the blanks around it. Raises ValueError that names the place of what no key holds."""
-    _refuse_sign(text, lambda sign: _FIRST_SIGN <= sign <= _LAST_SIGN)
-    return text.strip(_BLANKS)
-
-
-def _refuse_sign(text: str, is_allowed: Callable[[str], bool]) -> None:
-    start = len(text) - len(text.lstrip(_BLANKS))
-    for place, sign in enumerate(text.strip(_BLANKS), start + 1):
-        if not is_allowed(sign):
-            raise ValueError(
-                LocalizedText("fault.config.needed.sign", place=str(place), code_point=f"U+{ord(sign):04X}")
-            )
 
 
 def _timezone(value: str) -> str:
@@ -92,199 +61,11 @@ def _usual_quote_asset(data: dict[str, Any]) -> str:
     return EXCHANGE_FACTS[data.get("exchange", DEFAULT_EXCHANGE)].quote_assets[0]
 
 
-def _given_name(value: object) -> object:
-    """Refuse YAML's nothing, which a ticker NULL without quotes becomes."""
-    if value is None:
-        raise ValueError(LocalizedText("fault.config.needed.quoted"))
-    return value
-
-
-def _ping_url(value: object) -> object:
-    """Check a URL that is a secret: whoever knows it can keep the alarm silent."""
-    url = _secret(value)
-    if url and not _is_secure(url):
-        raise ValueError(LocalizedText("fault.config.needed.ping_url"))
-    return url
-
-
-def _is_secure(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        _ = parts.port
-    except ValueError:
-        return False
-    secure = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname or ""))
-    return secure and bool(parts.hostname)
-
-
-def _notify_url(value: object) -> object:
-    """Check that this may be one of Apprise's URLs; Apprise itself is asked when a message is sent."""
-    if not isinstance(value, str):
-        raise ValueError(LocalizedText("fault.config.needed.secret"))
-    _refuse_sign(value, lambda sign: sign.isprintable() and not sign.isspace())  # a name in it may have any letters
-    url = value.strip(_BLANKS)
-    if not re.match(r"[a-z][a-z0-9]*://.", url):
-        raise ValueError(LocalizedText("fault.config.needed.notify_url"))
-    return url
-
-
-def _telegram_token(value: object) -> object:
-    """Check a bot's token: it becomes a part of an address."""
-    token = _secret(value)
-    if token and not re.fullmatch(r"[0-9]{5,20}:[A-Za-z0-9_-]{20,100}", token):
-        raise ValueError(LocalizedText("fault.config.needed.telegram_token"))
-    return token
-
-
-def _telegram_chat(value: object) -> object:
-    """Check the number of a private chat, which is its owner's own; a group's is negative. YAML reads a number."""
-    chat = _secret(str(value) if isinstance(value, int) and not isinstance(value, bool) else value)
-    if chat and not re.fullmatch(r"[1-9][0-9]{4,15}", chat):
-        raise ValueError(LocalizedText("fault.config.needed.telegram_chat"))
-    return chat
-
-
-def _origin(value: str) -> str:
-    """Check scheme://host[:port]; plain http is for loopback only."""
-    parts = urlsplit(value)
-    try:
-        _ = parts.port
-    except ValueError:
-        raise ValueError(LocalizedText("fault.config.needed.port")) from None
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ValueError(LocalizedText("fault.config.needed.origin"))
-    too_much = parts.path not in {"", "/"} or parts.query or parts.fragment or parts.username or parts.password
-    if too_much or re.search(r"[\s?#]", value):
-        raise ValueError(LocalizedText("fault.config.needed.origin_alone"))
-    if parts.scheme == "http" and not is_loopback(parts.hostname):
-        raise ValueError(LocalizedText("fault.config.needed.https"))
-    return value.rstrip("/")
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether this host, a name or an address, is this machine."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def is_loopback_origin(base_url: str) -> bool:
-    """Return whether this origin is on this machine."""
-    return is_loopback(urlsplit(base_url).hostname or "")
-
-
-Secret = Annotated[SecretStr, BeforeValidator(_secret)]
-NotifyUrl = Annotated[SecretStr, BeforeValidator(_notify_url)]
-PingUrl = Annotated[SecretStr, BeforeValidator(_ping_url)]
-TelegramToken = Annotated[SecretStr, BeforeValidator(_telegram_token)]
-TelegramChat = Annotated[SecretStr, BeforeValidator(_telegram_chat)]
-Origin = Annotated[str, Field(strict=True), AfterValidator(_origin)]
-Ticker = Annotated[str, StringConstraints(strict=True, pattern=r"^[^\W_a-z]{1,20}$")]
-CoinName = Annotated[str, StringConstraints(strict=True, min_length=1, pattern=r"^[^\s/?#]+$")]
-
-
-class LunarCrushSection(Section):
-    """LunarCrush: daily history."""
-
-    api_key: Secret = SecretStr("")
-    base_url: Origin = "https://lunarcrush.com"
-    requests_per_minute: Annotated[Whole, Field(ge=1, le=10_000)] = 10
-
-
-class CoinbaseSection(Section):
-    """Coinbase: spot prices."""
-
-    base_url: Origin = "https://api.coinbase.com"
-
-
-class BitvavoSection(Section):
-    """Bitvavo: orders, and the prices that Coinbase's are checked against.
-
-    operator_id: which tells this bot's orders from others' on the account; 0: drawn once, and kept in the book.
-    """
-
-    api_key: Secret = SecretStr("")
-    api_secret: Secret = SecretStr("")
-    base_url: Origin = "https://api.bitvavo.com"
-    operator_id: Annotated[Whole, Field(ge=0, lt=MAX_OPERATOR_ID)] = 0
-
-
-class BinanceSection(Section):
-    """Binance spot: orders, and the prices that Coinbase's are checked against."""
-
-    api_key: Secret = SecretStr("")
-    api_secret: Secret = SecretStr("")
-    base_url: Origin = "https://api.binance.com"
-    data_url: Origin = "https://data-api.binance.vision"  # daily bars, with data_source: binance
-
-
 def _typed_mode(value: object) -> object:
     """Refuse what no file says: the mode of test money follows from the exchange's host."""
     if value == "test":
         raise ValueError
     return value
-
-
-def _log_file(value: str) -> str:
-    if not is_free_name(value):
-        raise ValueError(LocalizedText("fault.config.needed.log_file"))
-    return value
-
-
-class LoggingSection(Section):
-    """Where the log goes."""
-
-    file: Annotated[str, StringConstraints(strict=True, min_length=1), AfterValidator(_log_file)] = LOG
-
-
-class HeartbeatSection(Section):
-    """Who is told once a minute that the bot is alive."""
-
-    ping_url: PingUrl = SecretStr("")
-
-
-class TelegramSection(Section):
-    """The owner's bot at Telegram and his private chat with it: messages go there, commands come from there alone."""
-
-    token: TelegramToken = SecretStr("")
-    chat_id: TelegramChat = SecretStr("")
-    base_url: Origin = TELEGRAM_URL
-
-    @property
-    def is_set(self) -> bool:
-        """Return whether there is somebody to talk to: without a chat there is nobody."""
-        return bool(self.token.get_secret_value() and self.chat_id.get_secret_value())
-
-    def is_chat_of(self, url: str) -> bool:
-        """Return whether an address of Apprise's is this chat, or this bot's without saying which chat."""
-        parts = urlsplit(url)
-        chats = {"", self.chat_id.get_secret_value()}
-        return parts.netloc == self.token.get_secret_value() and parts.path.strip("/") in chats
-
-
-class VenueNames(Section):
-    """How the venues call a token whose name differs somewhere."""
-
-    lunarcrush: Annotated[CoinName | None, BeforeValidator(_given_name)] = None
-    coinbase: Annotated[Ticker | None, BeforeValidator(_given_name)] = None
-    binance: Annotated[Ticker | None, BeforeValidator(_given_name)] = None
-    bitvavo: Annotated[Ticker | None, BeforeValidator(_given_name)] = None
-
-
-class StrategySection(LeverSettings, ExitSettings):
-    """The owner's rules, under the owner's names; those of exits and levers stand in core/*_settings.py."""
-
-    capital_initial: Annotated[Number, Field(gt=0, le=1_000_000_000)]
-    buy_threshold: Annotated[Probability, Field(gt=0)]
-    sell_threshold: Probability
-    big_gain_exception_pct: Multiple
-    check_interval_seconds: Annotated[Whole, Field(ge=1, le=86_400)]
-    daily_update_hour_utc: Annotated[Whole, Field(ge=0, le=23)]
-    daily_update_minute_utc: Annotated[Whole, Field(ge=0, le=59)] = 30
-    max_price_divergence: Annotated[Number, Field(gt=0, le=10)] = Decimal("0.10")
-    max_history_divergence: Annotated[Number, Field(gt=0, le=10)] = Decimal("0.50")
-    score_scale: ScoreScale = "raw"
 
 
 class Settings(Section):

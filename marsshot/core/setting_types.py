@@ -1,4 +1,4 @@
-"""What a number of config.yaml may be: exact decimals within bounds. Knows no setting."""
+"""What a number of config.yaml may be: exact decimals within bounds; and what a section is. Knows no setting."""
 
 from __future__ import annotations
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from marsshot.config.addresses import is_loopback_origin
 from marsshot.config.data_sources import DataSource
-from marsshot.config.settings import Settings, is_loopback_origin
+from marsshot.config.settings import Settings
 from marsshot.infra.clock import Clock
 from marsshot.market_data.bar_cache import FIELDS, BarCache, DailyBars, cache_folder
 from marsshot.market_data.base import DailyBarSource

@@ -20,7 +20,8 @@ from time import monotonic
 
 from marsshot.bot.journal import read_equity, read_performance
 from marsshot.config.bot_files import EQUITY, WEEKLY
-from marsshot.config.settings import NOTIFY_VARIABLE, SECRET_VARIABLES, Settings
+from marsshot.config.secret_values import NOTIFY_VARIABLE, SECRET_VARIABLES
+from marsshot.config.settings import Settings
 from marsshot.core.amounts import ZERO
 from marsshot.core.catalog import Catalog, LocalizedText, catalog_of
 from marsshot.infra.atomic_files import Disk

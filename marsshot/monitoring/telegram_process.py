@@ -18,7 +18,8 @@ from time import monotonic
 from pydantic import SecretStr
 
 from marsshot.config.bot_files import TELEGRAM_STATE
-from marsshot.config.settings import SECRET_VARIABLES, Settings
+from marsshot.config.secret_values import SECRET_VARIABLES
+from marsshot.config.settings import Settings
 from marsshot.infra.child_processes import module_command
 from marsshot.infra.event_log import log_error, log_file_only, log_warning
 from marsshot.monitoring.messenger import environment_without_keys

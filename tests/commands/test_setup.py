@@ -19,7 +19,8 @@ from marsshot.commands.setup.setup import run_setup
 from marsshot.commands.setup.world import Venues
 from marsshot.config.keys_file import keys_beside
 from marsshot.config.loader import read_settings
-from marsshot.config.settings import SECRET_VARIABLES, Settings
+from marsshot.config.secret_values import SECRET_VARIABLES
+from marsshot.config.settings import Settings
 from marsshot.core import catalog
 from marsshot.core.catalog import Catalog, LocalizedText
 from marsshot.core.errors import InputError, TemporaryError

@@ -16,7 +16,8 @@ from pydantic import BaseModel
 
 from marsshot.config.bot_files import BOT_FILES
 from marsshot.config.loader import check_settings, read_settings
-from marsshot.config.settings import SECRET_VARIABLES, Settings
+from marsshot.config.secret_values import SECRET_VARIABLES
+from marsshot.config.settings import Settings
 from marsshot.config.training_tokens import DEFAULT_TRAINING_TOKENS
 from marsshot.core.catalog import load_texts
 from marsshot.core.errors import InputError

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 import yaml
 
-from marsshot.config.settings import SECRET_VARIABLES
+from marsshot.config.secret_values import SECRET_VARIABLES
 from marsshot.core.catalog import COMMAND_VARIABLE, CONTAINER_COMMAND, with_command_name
 from tests.helpers.builders import ROOT
 from tests.helpers.dockerignore import sent

@@ -17,7 +17,8 @@ from docs.make_pictures import MAX_BYTES, PICTURES, names
 from docs.write_tables import GUIDES, with_settings
 from main import COMMANDS
 from marsshot.config.loader import read_settings
-from marsshot.config.settings import NOTIFY_VARIABLE, SECRET_VARIABLES, Settings
+from marsshot.config.secret_values import NOTIFY_VARIABLE, SECRET_VARIABLES
+from marsshot.config.settings import Settings
 from marsshot.config.training_tokens import DEFAULT_TRAINING_TOKENS
 from marsshot.core.catalog import Language, load_texts
 

@@ -20,8 +20,9 @@ from marsshot.backtesting.history.bar_csv import DECIMALS
 from marsshot.backtesting.history.bulk_klines import DAY, HOST, BulkKlines, FaultyFileError, Rows, bytes_needed
 from marsshot.backtesting.history.intraday_bars import IntradayBars, prices_within_bars
 from marsshot.backtesting.history.market_history import MARKET, Dataset, dataset_from_bars
+from marsshot.config.addresses import is_loopback_origin
 from marsshot.config.bot_files import CACHE_FOLDER
-from marsshot.config.settings import Settings, is_loopback_origin
+from marsshot.config.settings import Settings
 from marsshot.core.catalog import LocalizedText
 from marsshot.core.errors import InputError, MarsShotError, TemporaryError
 from marsshot.infra.clock import Clock

@@ -18,7 +18,8 @@ from marsshot.commands.setup.draft import Answer
 from marsshot.config.bot_files import SettableMode
 from marsshot.config.data_sources import DataSource
 from marsshot.config.exchanges import EXCHANGE_FACTS, ExchangeName
-from marsshot.config.settings import Settings, plain_secret
+from marsshot.config.secret_values import plain_secret
+from marsshot.config.settings import Settings
 from marsshot.core.catalog import LANGUAGES, LocalizedText
 
 _BLANKS = re.compile(r"[\s\u202f\u00a0']+")  # between the thousands

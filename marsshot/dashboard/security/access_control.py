@@ -19,7 +19,8 @@ from pathlib import Path
 from threading import Lock
 from urllib.parse import urlsplit
 
-from marsshot.config.settings import is_loopback, plain_secret
+from marsshot.config.addresses import is_loopback
+from marsshot.config.secret_values import plain_secret
 from marsshot.core.catalog import LocalizedText
 from marsshot.core.errors import InputError
 

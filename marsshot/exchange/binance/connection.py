@@ -15,7 +15,7 @@ from typing import Any
 import requests
 from requests.adapters import BaseAdapter
 
-from marsshot.config.settings import is_loopback_origin
+from marsshot.config.addresses import is_loopback_origin
 from marsshot.core.catalog import LocalizedText
 from marsshot.core.errors import MarsShotError, TemporaryError, UnknownOutcomeError
 from marsshot.core.moments import utc_text

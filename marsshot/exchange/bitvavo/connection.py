@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 import requests
 from requests.adapters import BaseAdapter
 
-from marsshot.config.settings import is_loopback_origin
+from marsshot.config.addresses import is_loopback_origin
 from marsshot.core.catalog import LocalizedText
 from marsshot.core.errors import ClockRefusedError, MarsShotError, TemporaryError, UnknownOutcomeError
 from marsshot.core.reasons import QuietReason
