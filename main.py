@@ -11,7 +11,6 @@ if __name__ == "__main__":  # Ctrl-C may come while the rest is still loading
     interruption.guard_loading()
 
 import argparse
-import math
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -21,15 +20,9 @@ from pathlib import Path
 
 from marsshot.bot.bootstrap import RunningBot
 from marsshot.bot.bot import Bot
-from marsshot.bot.daily_update import Progress
 from marsshot.bot.loop import loop
-from marsshot.bot.session import (
-    ORDER_RESOLUTION_SECONDS,
-    open_session,
-    resolve_unknown_orders,
-    run_once,
-    wait_and_resolve,
-)
+from marsshot.bot.session import open_session
+from marsshot.commands.command_line import read_command_line
 from marsshot.commands.controls import pause, resume, sell_all
 from marsshot.commands.daily import run_daily, run_intraday
 from marsshot.commands.money import deposit, withdraw
@@ -39,39 +32,14 @@ from marsshot.config.bot_files import CONFIG
 from marsshot.config.loader import language_of, localized_error, read_settings
 from marsshot.config.settings import Settings
 from marsshot.config.working_folder import folder_of_config, named_config, refuse_book_left_behind
-from marsshot.core.catalog import Catalog, Language, LocalizedText, catalog_of
+from marsshot.core.catalog import Catalog, LocalizedText, catalog_of
 from marsshot.core.errors import InputError, MarsShotError, StopRequested
-from marsshot.infra.argparse_texts import argparse_in
 from marsshot.infra.clock import SystemClock
 from marsshot.infra.console import terminal
-from marsshot.infra.event_log import log_error, log_info, log_warning
+from marsshot.infra.event_log import log_error, log_info
 from marsshot.infra.malloc import trim_heap, use_single_arena
 from marsshot.monitoring.heartbeat import Heartbeat, heartbeat_for
 from marsshot.monitoring.messenger import notifying
-
-COMMANDS = (
-    "run",
-    "daily",
-    "intraday",
-    "setup",
-    "check",
-    "status",
-    "report",
-    "sell-all",
-    "sell",
-    "pause",
-    "resume",
-    "exclude",
-    "include",
-    "deposit",
-    "withdraw",
-    "recover",
-    "backup",
-    "restore",
-    "notify-test",
-    "export",
-    "retrain",
-)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -80,9 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that lacks a character shows another, and no traceback
     given = sys.argv[1:] if arguments is None else arguments
-    language = language_of(named_config(given))
-    with argparse_in(language):
-        chosen = _parser(_help_texts(given, language), _metavars(language)).parse_args(given)
+    chosen = read_command_line(given, language_of(named_config(given)))
     with folder_of_config(chosen, Path(getattr(chosen, "config", CONFIG))) as config:
         return _exit_code(chosen, config)
 
@@ -114,113 +80,16 @@ def _catalog(config: Path) -> Catalog:
     return catalog_of(language_of(config))
 
 
-def _help_texts(given: Sequence[str], language: Language) -> Callable[[str], str | None]:
-    """Return what gives the help's texts, where help is asked for: the daemon starts without their catalogue."""
-    if not any(one == "-h" or (len(one) > len("--") and "--help".startswith(one)) for one in given):
-        return lambda key: None
-    return catalog_of(language).text
-
-
-def _metavars(language: Language) -> Callable[[str], str]:
-    """Return what gives the name that stands for a value: FILE, FICHIER."""
-    if language == "en":
-        return str
-    text = catalog_of(language).text
-    return lambda name: text(f"script.metavar.{name.lower()}")
-
-
-def _parser(help_text: Callable[[str], str | None], metavar: Callable[[str], str] = str) -> argparse.ArgumentParser:
-    """Return what reads the command line. help_text: gives the text of a key, or none where no help is shown."""
-    shared = argparse.ArgumentParser(add_help=False)
-    shared.add_argument(
-        "--config", metavar=metavar("PATH"), default=argparse.SUPPRESS, help=help_text("help.option.config")
-    )
-    running = argparse.ArgumentParser(add_help=False)
-    speed = help_text("help.option.speed")
-    running.add_argument("--speed", metavar=metavar("DAYS"), type=_speed, default=argparse.SUPPRESS, help=speed)
-    text = help_text("help.description")
-    parser = argparse.ArgumentParser(prog="main.py", description=text, parents=[shared, running])
-    commands = parser.add_subparsers(dest="command", metavar=metavar("COMMAND"))
-    for name in COMMANDS:
-        text = help_text(f"help.command.{name}")
-        parents = [shared, running] if name == "run" else [shared]
-        command = commands.add_parser(name, help=text, description=text, parents=parents)
-        if name == "status":
-            command.add_argument("--json", action="store_true", help=help_text("help.option.json"))
-        if name == "check":
-            command.add_argument("--all", action="store_true", help=help_text("help.option.all"))
-        if name == "daily":
-            command.add_argument("--plan", action="store_true", help=help_text("help.option.plan"))
-        if name == "report":
-            command.add_argument("--week", action="store_true", required=True, help=help_text("help.option.week"))
-        _add_request_arguments(command, name, help_text, metavar)
-        _add_archive_arguments(command, name, help_text, metavar)
-        if name == "export":
-            command.add_argument("--year", type=int, required=True, help=help_text("help.option.year"))
-            command.add_argument("--rates", type=Path, metavar=metavar("FILE"), help=help_text("help.option.rates"))
-    return parser
-
-
-def _days(text: str) -> int:
-    """Read a whole number of days. Raises ValueError, which argparse tells."""
-    days = int(text)
-    if days < 1:
-        raise ValueError
-    return days
-
-
-def _add_request_arguments(
-    command: argparse.ArgumentParser,
-    name: str,
-    help_text: Callable[[str], str | None],
-    metavar: Callable[[str], str],
-) -> None:
-    if name in {"sell", "exclude", "include"}:
-        command.add_argument("token", metavar=metavar("TOKEN"), help=help_text("help.option.token"))
-    if name in {"deposit", "withdraw"}:
-        command.add_argument("amount", metavar=metavar("AMOUNT"), help=help_text("help.option.amount"))
-    if name in {"sell-all", "sell", "deposit", "withdraw", "recover"}:
-        command.add_argument("--yes", action="store_true", help=help_text("help.option.yes"))
-    if name == "recover":
-        command.add_argument("--days", type=_days, default=0, metavar=metavar("N"), help=help_text("help.option.days"))
-
-
-def _add_archive_arguments(
-    command: argparse.ArgumentParser,
-    name: str,
-    help_text: Callable[[str], str | None],
-    metavar: Callable[[str], str],
-) -> None:
-    if name == "backup":
-        command.add_argument(
-            "file", type=Path, nargs="?", metavar=metavar("FILE"), help=help_text("help.option.archive")
-        )
-    if name == "restore":
-        command.add_argument("file", type=Path, metavar=metavar("FILE"), help=help_text("help.option.restored"))
-        command.add_argument("--force", action="store_true", help=help_text("help.option.force"))
-
-
-def _speed(text: str) -> float:
-    """Read --speed: days of the demo a second."""
-    speed = float(text)
-    if not 0 < speed < math.inf:
-        raise ValueError(text)
-    return speed
-
-
 def _command(chosen: argparse.Namespace, config: Path) -> int:
     settings = read_settings(config)
     refuse_book_left_behind(settings.mode)
     if settings.money_notice and not getattr(chosen, "json", False):
         print(catalog_of(settings.language).render(settings.money_notice))  # noqa: T201
 
-    def here(work: Callable[[RunningBot], int]) -> int:
-        return run_once(settings, config, work, terminal())
-
     commands: dict[str, Callable[[], int]] = {
         "run": lambda: _run(settings, config, getattr(chosen, "speed", None)),
-        "daily": lambda: _show_plan(settings) if chosen.plan else run_daily(settings, lambda: here(_daily)),
-        "intraday": lambda: run_intraday(settings, lambda: here(_intraday)),
+        "daily": lambda: _show_plan(settings) if chosen.plan else run_daily(settings, config),
+        "intraday": lambda: run_intraday(settings, config),
         "check": lambda: _check(settings, ask_all=chosen.all),
         "status": lambda: show_status(settings, as_json=chosen.json),
         "report": lambda: _report(settings),
@@ -318,59 +187,13 @@ def _check_model(run: RunningBot) -> None:
         log_error("model.missing", f"Nothing is bought or sold by score until there is a model; exits go on. {error}")
 
 
-# --------------------------------------------------------------------------- one-shot commands
-
-
-def _daily(run: RunningBot) -> int:
-    bot = run.bot
-    resolve_unknown_orders(bot)
-    run.model_selector.check()
-    if bot.daily_is_done():
-        log_info("daily.already_done", LocalizedText("log.already_done", day=bot.clock.now().date()))
-        return 0
-    waited = 0.0
-    while (progress := bot.daily_update()) is Progress.WAITING and waited < ORDER_RESOLUTION_SECONDS:
-        waited += wait_and_resolve(bot)
-    if progress is Progress.DONE:
-        return 0
-    log_warning("daily.not_done", LocalizedText("log.not_done"))
-    return 1
+# --------------------------------------------------------------------------- commands that bring what only they need
 
 
 def _show_plan(settings: Settings) -> int:
     from marsshot.commands.plan_preview import show_plan  # noqa: PLC0415 - of no use to the daemon
 
     return show_plan(settings)
-
-
-def _intraday(run: RunningBot) -> int:
-    bot = run.bot
-    done = bot.intraday_check()
-    if bot.store.book.intents:  # once it is known what became of them, look again: what is done is not done twice
-        resolve_unknown_orders(bot)
-        done = bot.intraday_check()
-    if bot.price_feed.second_look_at is not None:
-        _wait_for_second_look(bot)
-        done = bot.look_again(bot.price_feed.doubted())
-    _print_check(bot)
-    return 0 if done and not bot.store.book.intents else 1
-
-
-def _wait_for_second_look(bot: Bot) -> None:
-    """Wait until a doubted price is worth another look: a clock rests some seconds at a time."""
-    while (due := bot.price_feed.second_look_at) is not None and bot.clock.now() < due and not bot.clock.stopping:
-        bot.clock.idle(due)
-
-
-def _print_check(bot: Bot) -> None:
-    held = bot.store.book.positions
-    prices = tuple(
-        LocalizedText("log.price", symbol=symbol, price=quote.price, gain=quote.price / held[symbol].entry_price - 1)
-        for symbol, quote in bot.price_feed.last_quotes.items()
-        if symbol in held and quote.price is not None
-    )
-    key = "log.checked_prices" if prices else "log.checked"
-    log_info("intraday.done", LocalizedText(key, count=len(held), prices=prices))
 
 
 def _check(settings: Settings, *, ask_all: bool) -> int:

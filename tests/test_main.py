@@ -29,6 +29,7 @@ from marsshot.bot.bootstrap import RunningBot, open_bot
 from marsshot.bot.control_files import ControlFiles
 from marsshot.bot.daily_update import Progress
 from marsshot.bot.loop import loop
+from marsshot.commands.daily import check_prices_once, make_daily_update
 from marsshot.config.bot_files import bot_file
 from marsshot.config.loader import read_settings
 from marsshot.core.errors import InputError, StopRequested
@@ -448,7 +449,7 @@ def test_a_pass_with_an_order_in_doubt_is_decided_within_two_minutes(virtual_har
     virtual_harness.market.faults.add(service="binance", match=NEW_ORDER, kind="drop_before")
     began = virtual_harness.clock.now()
     with virtual_harness.opened() as run:
-        assert main._daily(run) == 0
+        assert make_daily_update(run) == 0
     assert virtual_harness.harness.traded() == ["BUY ADA"]
     assert timedelta(seconds=60) <= virtual_harness.clock.now() - began <= timedelta(seconds=120)
 
@@ -459,12 +460,12 @@ def test_a_pass_whose_order_cannot_be_looked_up_is_left_to_the_next_start(virtua
     virtual_harness.market.faults.add(service="binance", match=QUERY_ORDER, kind="status", times=-1, status=502)
     began = virtual_harness.clock.now()
     with virtual_harness.opened() as run:
-        assert main._daily(run) == 1
+        assert make_daily_update(run) == 1
         assert run.bot.store.book.intents
     assert virtual_harness.clock.now() - began <= timedelta(seconds=150)
     virtual_harness.market.faults.clear()
     with virtual_harness.opened() as run:
-        assert main._daily(run) == 0
+        assert make_daily_update(run) == 0
         assert not run.bot.store.book.intents
     assert virtual_harness.harness.traded() == ["BUY ADA"], "not bought twice"
 
@@ -472,11 +473,11 @@ def test_a_pass_whose_order_cannot_be_looked_up_is_left_to_the_next_start(virtua
 def test_a_check_waits_for_an_order_in_doubt(virtual_harness: VirtualTimeHarness) -> None:
     virtual_harness.harness.write_model()
     with virtual_harness.opened() as run:
-        main._daily(run)
+        make_daily_update(run)
     virtual_harness.market.set_price("ADA", "0.1")
     virtual_harness.market.faults.add(service="binance", match=NEW_ORDER, kind="drop_after")
     with virtual_harness.opened() as run:
-        code = main._intraday(run)
+        code = check_prices_once(run)
         assert not run.bot.store.book.intents
         assert not run.bot.store.book.positions
         assert code == 0
@@ -487,7 +488,7 @@ def test_a_check_waits_for_the_second_look_although_a_clock_rests_ten_seconds_at
 ) -> None:
     virtual_harness.harness.write_model()
     with virtual_harness.opened() as run:
-        main._daily(run)
+        make_daily_update(run)
     virtual_harness.market.faults.add(service="coinbase", match="", times=-1, kind="status", status=404)
     virtual_harness.market.set_price("ADA", "0.1")  # Binance alone says so, far from the price of the purchase
     idle, began = virtual_harness.clock.idle, virtual_harness.clock.now()
@@ -497,7 +498,7 @@ def test_a_check_waits_for_the_second_look_although_a_clock_rests_ten_seconds_at
 
     monkeypatch.setattr(virtual_harness.clock, "idle", rest)
     with virtual_harness.opened() as run:
-        assert main._intraday(run) == 0
+        assert check_prices_once(run) == 0
         assert not run.bot.store.book.positions
     assert timedelta(seconds=60) <= virtual_harness.clock.now() - began <= timedelta(seconds=75)
 
@@ -507,7 +508,7 @@ def test_a_pass_without_lunarcrush_is_not_done(virtual_harness: VirtualTimeHarne
     virtual_harness.harness.write_model()
     virtual_harness.market.faults.add(service="lunarcrush", match="", times=-1, **fault)
     with virtual_harness.opened() as run:
-        assert main._daily(run) == 1
+        assert make_daily_update(run) == 1
         assert run.bot.store.book.last_daily_update is None
         assert run.bot.daily_update() is Progress.LATER
 
@@ -520,7 +521,7 @@ def test_a_stop_while_a_command_waits_ends_it(virtual_harness: VirtualTimeHarnes
         run.bot.daily_update()
         virtual_harness.clock.stop()
         with pytest.raises(StopRequested):
-            main._daily(run)
+            make_daily_update(run)
         assert run.bot.store.book.intents
 
 

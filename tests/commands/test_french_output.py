@@ -15,6 +15,7 @@ import yaml
 
 import main
 from marsshot.bot.control_files import ControlFiles
+from marsshot.commands.command_line import COMMANDS
 from marsshot.config.loader import check_settings, language_of, read_settings
 from marsshot.core import errors
 from marsshot.core.catalog import Catalog, LocalizedText, load_texts
@@ -493,7 +494,7 @@ def test_an_interrupt_and_a_trouble_of_the_machine(
     assert told("resume") == (1, "la machine : no room\n")
 
 
-@pytest.mark.parametrize("arguments", [["--help"], *([command, "-h"] for command in main.COMMANDS)])
+@pytest.mark.parametrize("arguments", [["--help"], *([command, "-h"] for command in COMMANDS)])
 def test_help_is_french(harness: ProcessHarness, arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main.main(arguments)

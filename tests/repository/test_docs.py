@@ -12,10 +12,9 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-import main
 from docs.make_pictures import MAX_BYTES, PICTURES, names
 from docs.write_tables import GUIDES, with_settings
-from main import COMMANDS
+from marsshot.commands.command_line import COMMANDS, command_parser
 from marsshot.config.loader import read_settings
 from marsshot.config.secret_values import NOTIFY_VARIABLE, SECRET_VARIABLES
 from marsshot.config.settings import Settings
@@ -92,7 +91,7 @@ def options_in(script: str) -> set[str]:
 
 def commands() -> dict[str, argparse.ArgumentParser]:
     (choices,) = [
-        one.choices for one in main._parser(lambda key: None)._actions if isinstance(one, argparse._SubParsersAction)
+        one.choices for one in command_parser(lambda key: None)._actions if isinstance(one, argparse._SubParsersAction)
     ]
     return dict(choices)
 
