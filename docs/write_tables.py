@@ -15,6 +15,7 @@ sys.path.insert(0, str(ROOT))
 
 from marsshot.core.catalog import Language, load_texts  # noqa: E402
 from marsshot.core.exit_settings import ExitSettings  # noqa: E402
+from marsshot.core.french_typography import NO_BREAK  # noqa: E402
 from marsshot.core.lever_settings import LeverSettings  # noqa: E402
 
 GUIDES: dict[Language, Path] = {"en": ROOT / "docs" / "guide.md", "fr": ROOT / "docs" / "guide.fr.md"}
@@ -30,6 +31,7 @@ def with_settings(guide: str, language: Language) -> str:
 def _with_rows(guide: str, language: Language, keys: Collection[str]) -> str:
     texts = load_texts(language)
     rows = "".join(f"| `strategy.{key}` | {texts[f'fault.config.meaning.{key}']} |\n" for key in keys)
+    rows = rows.replace(NO_BREAK, " ")  # as the rest of the guide is written
     had = "|".join(keys)
     first, *others = re.findall(rf"^\| `strategy\.(?:{had})` \|.*\n", guide, re.MULTILINE)
     for row in others:

@@ -20,7 +20,8 @@ from typing import Literal, get_args
 
 import yaml
 
-from marsshot.core.foreign_text import one_line
+from marsshot.core.foreign_text import one_line, printable
+from marsshot.core.french_typography import NO_BREAK, SEMICOLON, with_firm_blanks
 
 Language = Literal["en", "fr"]
 LANGUAGES: tuple[Language, ...] = get_args(Language)
@@ -31,7 +32,7 @@ CONTAINER_COMMAND = "docker compose exec marsshot marsshot"
 
 # Many times faster, where PyYAML has been built with it.
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_NARROW_SPACE, _NO_BREAK_SPACE = "\u202f", "\u00a0"
+_NARROW_SPACE = "\u202f"
 _names = {"exchange": "Binance"}  # what stands for itself in every sentence of this process
 _FORMS = {"money": ",.2f", "gain": "+,.2f", "percent": ".1%", "change": "+.1%", "score": ".3f"}
 # How a catalogue ends that is out of reach, broken, or another version's.
@@ -121,11 +122,11 @@ class Catalog:
 
     def _text(self, value: str | tuple[str, ...], form: str) -> str:
         if isinstance(value, tuple):
-            semicolon = " ; " if self.language == "fr" else "; "
+            semicolon = SEMICOLON if self.language == "fr" else "; "
             return (", " if form == "list" else semicolon).join(map(self.render, value))
         text = self.render(value)
         if form == "aside":
-            return f" ({' '.join(text.split())})" if text else ""
+            return f" ({printable(text)})" if text else ""
         return text if form == "list" else format(text, form)
 
     def _day(self, value: date) -> str:
@@ -156,17 +157,17 @@ class Catalog:
             text = text.replace("-", "")  # a loss too small to be shown is none
         if self.language == "en":
             return text.replace("%", " %")
-        return text.translate({ord(","): _NARROW_SPACE, ord("."): ",", ord("%"): f"{_NO_BREAK_SPACE}%"})
+        return text.translate({ord(","): _NARROW_SPACE, ord("."): ",", ord("%"): f"{NO_BREAK}%"})
 
     def _duration(self, span: timedelta) -> str:
-        seconds = max(0, int(span.total_seconds()))
+        seconds, blank = max(0, int(span.total_seconds())), NO_BREAK if self.language == "fr" else " "
         if seconds < _MAX_IN_SECONDS:
-            return f"{seconds} s"
+            return f"{seconds}{blank}s"
         if seconds < _MAX_IN_MINUTES * 60:
-            return f"{seconds // 60} min"
+            return f"{seconds // 60}{blank}min"
         if seconds < _MAX_IN_HOURS * 3600:
-            return f"{seconds // 3600} h"
-        return f"{seconds // 86_400} {self._texts['unit.days']}"
+            return f"{seconds // 3600}{blank}h"
+        return f"{seconds // 86_400}{blank}{self._texts['unit.days']}"
 
 
 class LocalizedText(CatalogText):
@@ -258,7 +259,7 @@ def load_texts(language: Language) -> Mapping[str, str]:
     for path in (FOLDER / f"{language}.yaml", *sorted((FOLDER / language).glob("*.yaml"))):
         content = yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER)  # noqa: S506 - safe
         texts |= {key: with_command_name(text, command) for key, text in _flatten(content, "")}
-    return texts
+    return {key: with_firm_blanks(text) for key, text in texts.items()} if language == "fr" else texts
 
 
 def with_command_name(text: str, command: str) -> str:

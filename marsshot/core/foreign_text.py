@@ -12,7 +12,7 @@ _CUT = "…"
 _UNREADABLE = "?"
 _READ_AT_MOST = 20 * MAX_LENGTH  # of a text: an answer may have megabytes
 _BLANK_SIGNS = " \u00a0\u202f"  # French numbers have the narrow ones
-_BREAKS = re.compile(rf"[^\S{_BLANK_SIGNS}]+")
+_BREAKS = re.compile(rf" *[^\S{_BLANK_SIGNS}]+ *")
 
 
 def printable(text: str) -> str:

@@ -18,6 +18,7 @@ from marsshot.config.loader import read_settings
 from marsshot.core.reasons import OrderReason, UnsoldReason
 from marsshot.infra.atomic_files import Disk
 from positions_store import load_state, writer_lock
+from tests.helpers.french_text import plain
 from tests.helpers.process_harness import ProcessHarness, open_process_harness
 
 
@@ -43,7 +44,7 @@ def command(harness: ProcessHarness, capsys: pytest.CaptureFixture[str]) -> Any:
         capsys.readouterr()
         code = main.main(arguments)
         out, error = capsys.readouterr()
-        return CommandResult(code, out, error)
+        return CommandResult(code, plain(out), plain(error))
 
     return run
 

@@ -26,7 +26,7 @@ from marsshot.infra.clock import SystemClock
 from marsshot.infra.event_log import log_info, start_log, stop_log
 from positions_store import Store, writer_lock
 from tests.helpers.builders import PROGRAM, a_book, a_trade, seed_content
-from tests.helpers.french_text import is_french, is_wholly_french, words_of_page
+from tests.helpers.french_text import is_french, is_wholly_french, plain, words_of_page
 from tests.helpers.process_harness import ProcessHarness, open_process_harness
 
 D = Decimal
@@ -144,7 +144,7 @@ def test_every_kind_of_fault_is_among_them() -> None:
 
 def test_a_number_is_told_as_the_file_writes_it() -> None:
     (fault,) = faults_of(with_value("strategy.sell_threshold", D("0.90")))
-    told = Catalog("fr").render(fault)
+    told = plain(Catalog("fr").render(fault))
     assert told.startswith("config.yaml : strategy.sell_threshold : 0.90 ne convient pas ; il doit être inférieur à")
 
 
@@ -154,7 +154,7 @@ def test_a_key_that_is_missing_is_told_in_french(key: str) -> None:
     del content[key]
     if key in {"mode", "tokens_daily", "strategy"}:
         (fault,) = faults_of(content)
-        assert Catalog("fr").render(fault).startswith(f"config.yaml : {key} : manque")
+        assert plain(Catalog("fr").render(fault)).startswith(f"config.yaml : {key} : manque")
         assert is_french(Catalog("fr").render(fault))
 
 
@@ -175,7 +175,7 @@ def test_a_file_that_cannot_be_read_is_told_in_the_language_that_it_names(
     path = tmp_path / "config.yaml"
     path.write_text(f"language: fr\n{text}")
     assert main.main(["status", "--config", str(path)]) == 2
-    shown = capsys.readouterr().err
+    shown = plain(capsys.readouterr().err)
     assert told in shown
     assert is_french(shown)
 
@@ -227,7 +227,7 @@ def told(capsys: pytest.CaptureFixture[str]) -> Any:
         capsys.readouterr()
         code = main.main(arguments)
         shown = capsys.readouterr()
-        text = shown.out + shown.err
+        text = plain(shown.out + shown.err)
         assert is_wholly_french(re.sub("|".join(WORDS_OF_OTHERS), "", text))
         return code, text
 
@@ -335,7 +335,7 @@ def test_a_model_that_does_not_fit(harness: ProcessHarness, told: Any) -> None:
     remedy = "créez-le avec : python build_csv.py, puis python train_model.py"
     assert told("daily")[1].endswith(f"model.pkl : ce fichier n'existe pas ; {remedy}\n")
     code, _, error = harness.run("run")
-    assert (code, error) == (2, f"model.pkl : ce fichier n'existe pas ; {remedy}\n")
+    assert (code, plain(error)) == (2, f"model.pkl : ce fichier n'existe pas ; {remedy}\n")
     harness.write_model()
     (harness.folder / "model.json").write_text('{"sha256": "0"}')
     assert "model.pkl : n'est pas le modèle dont parle model.json" in told("daily")[1]
@@ -500,7 +500,7 @@ def test_help_is_french(harness: ProcessHarness, arguments: list[str], capsys: p
         main.main(arguments)
     french = " ".join(capsys.readouterr().out.split())
     key = f"help.command.{arguments[0]}" if len(arguments) > 1 else "help.description"
-    assert load_texts("fr")[key] in french
+    assert plain(load_texts("fr")[key]) in french
     with pytest.raises(SystemExit):
         main.main([*arguments, "--config", "absent.yaml"])
     assert load_texts("en")[key] in " ".join(capsys.readouterr().out.split())

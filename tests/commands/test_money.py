@@ -12,6 +12,7 @@ import pytest
 
 import main
 from marsshot.core.requests import read_amount
+from tests.helpers.french_text import plain
 from tests.helpers.process_harness import ProcessHarness, open_process_harness
 
 
@@ -32,7 +33,7 @@ def command(harness: ProcessHarness, capsys: pytest.CaptureFixture[str]) -> Any:
         capsys.readouterr()
         code = main.main(arguments)
         out, error = capsys.readouterr()
-        return code, (out + error).replace("\u202f", " ")
+        return code, plain(out + error)
 
     return run
 

@@ -22,6 +22,7 @@ from marsshot.portfolio.performance import with_cash_flow
 from marsshot.portfolio.trades_file import csv_rows
 from positions_store import save_state
 from tests.helpers.builders import D, a_book, a_trade, bought_at, seed_content, some_settings
+from tests.helpers.french_text import plain
 
 END = datetime(2021, 2, 15, 8, 0, tzinfo=UTC)
 STARTED = "2021-01-01T00:00:00Z"
@@ -167,7 +168,7 @@ def test_fees_that_cannot_be_read_cost_their_line_only() -> None:
 def test_the_week_is_french_where_french_is_wanted() -> None:
     write_equity("2021-02-08T08:00:00Z,1000,0,1000,0,1")
     write_trades(*IN_WEEK)
-    told = [line.replace("\u202f", " ").replace("\u00a0", " ") for line in lines(a_book(started_at=STARTED), "fr")]
+    told = [plain(line) for line in lines(a_book(started_at=STARTED), "fr")]
     assert told == [
         "La semaine du 08/02/2021 au 15/02/2021",
         "Valeur 1 000,00 USDT, dont 1 000,00 libres",

@@ -25,6 +25,7 @@ from marsshot.core import catalog
 from marsshot.core.catalog import Catalog, LocalizedText
 from marsshot.core.errors import InputError, TemporaryError
 from marsshot.monitoring.telegram_api import TelegramRefusedError
+from tests.helpers.french_text import plain
 from tests.helpers.process_harness import ProcessHarness, open_process_harness
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -236,7 +237,7 @@ def test_telegram_may_be_left_for_later(folder: Path) -> None:
 def test_in_french_to_the_last_line(folder: Path) -> None:
     code, screen = set_up(folder, "fr", *PAPER[1:-1], "oui")
     assert code == 0
-    french = screen.text[screen.text.index("Que doit faire") :]
+    french = plain(screen.text[screen.text.index("Que doit faire") :])
     assert "Rien" not in french
     assert "L'écrire ? (oui/non)" in french
     assert not {"the", "write", "which", "is", "of"} & set(french.replace("'", " ").split())

@@ -43,6 +43,7 @@ from tests.helpers.builders import (
     sell_intent,
     some_settings,
 )
+from tests.helpers.french_text import plain
 
 MORNING = datetime(2021, 2, 15, 9, 0, tzinfo=UTC)
 
@@ -138,7 +139,7 @@ def a_running_bot(**told: object) -> BotState:
 
 def running_lines(state: BotState, language: Language, **settings: object) -> list[str]:
     told = status_facts(a_book(), some_settings(**settings), "", MORNING, None, state) | {"pause_reason": ""}
-    return list(status_lines(told, MORNING, Catalog(language)))
+    return [plain(line) for line in status_lines(told, MORNING, Catalog(language))]
 
 
 @pytest.mark.parametrize("kind", TroubleKind)
@@ -310,7 +311,7 @@ def test_a_positions_score_is_told_and_the_models_own_where_it_is_a_rank(
     Path("decisions.paper.csv").write_text(f"{','.join(COLUMNS)}\n{row.replace('02-15', '02-14')}\n{row}\n")
     told = facts(a_book(positions={"FET": bought_at("1")}, last_daily_update=date(2021, 2, 15)))
     assert told["positions"]["FET"]["score"] == (score or None)
-    lines = [one.strip() for one in status_lines(told, MORNING, catalog_of(language)) if "score" in one]
+    lines = [plain(one.strip()) for one in status_lines(told, MORNING, catalog_of(language)) if "score" in one]
     assert lines == ([] if line is None else [line])
 
 
@@ -379,7 +380,7 @@ def test_what_differs_from_binance_is_shown(capsys: pytest.CaptureFixture[str], 
     save_state(book, Path("bot_state.paper.json"), Disk())
     ControlFiles(some_settings()).pause(english, by_difference=True)
     assert show_status(some_settings(language=language), as_json=False) == 0
-    shown = capsys.readouterr().out
+    shown = plain(capsys.readouterr().out)
     if language == "fr":
         assert f"Diffère de Binance : {french}" in shown
         assert "Achats : suspendus (par le robot" in shown
@@ -408,7 +409,7 @@ def test_status_is_readable(capsys: pytest.CaptureFixture[str]) -> None:
 
 def lines(book: Book, language: Language, seen: LastSeen | None = None, **changes: Any) -> list[str]:
     told = facts(book, seen=seen) | {"pause_reason": ""} | changes
-    return list(status_lines(told, MORNING, Catalog(language)))
+    return [plain(line) for line in status_lines(told, MORNING, Catalog(language))]
 
 
 def test_every_line_in_french() -> None:
@@ -424,7 +425,7 @@ def test_every_line_in_french() -> None:
         differences={topic_from_text("x"): "FET: short"},
     )
     seen = LastSeen({"FET": (D("0.15"), datetime(2021, 2, 15, 8, 57, tzinfo=UTC))})
-    assert [line.replace("\u202f", " ").replace("\u00a0", " ") for line in lines(book, "fr", seen, paused="oui")] == [
+    assert [plain(line) for line in lines(book, "fr", seen, paused="oui")] == [
         "MarsShot, mode paper",
         "Valeur 1 125,00 USDT : 1 000,00 libres, 125,00 en positions",
         "Gain : aujourd'hui +115,00 USDT, sur 7 jours pas encore connu, sur 30 jours pas encore connu",
@@ -482,7 +483,7 @@ def test_an_order_in_doubt_is_named_in_the_owners_language(
 ) -> None:
     saved(a_book(intents={"ms-1": buy_intent()}))
     show_status(some_settings(language=language), as_json=False)
-    assert told in capsys.readouterr().out
+    assert told in plain(capsys.readouterr().out)
 
 
 def test_the_next_pass_is_told_in_the_owners_time_as_well(capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,6 +14,7 @@ from marsshot.core.reasons import OrderReason
 from marsshot.infra.atomic_files import Disk
 from marsshot.portfolio.trades_file import read_trades
 from positions_store import load_state
+from tests.helpers.french_text import plain
 from tests.helpers.process_harness import ProcessHarness, open_process_harness
 
 
@@ -36,7 +37,7 @@ def command(harness: ProcessHarness, capsys: pytest.CaptureFixture[str]) -> Any:
         capsys.readouterr()
         code = main.main(arguments)
         out, error = capsys.readouterr()
-        return code, out + error
+        return code, plain(out + error)
 
     return run
 
@@ -76,7 +77,7 @@ def test_sell_asks_first(
     questions: list[str] = []
 
     def answer(question: str) -> str:
-        questions.append(question)
+        questions.append(plain(question))
         return typed
 
     monkeypatch.setattr("builtins.input", answer)

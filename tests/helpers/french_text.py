@@ -30,6 +30,11 @@ def english_words(text: str) -> set[str]:
     return set(re.findall(r"[A-Za-zÀ-ÿ]+", prose.casefold())) & ENGLISH
 
 
+def plain(text: str) -> str:
+    """Return what is shown with ordinary blanks: where no line may break, tests/core holds the catalogue to."""
+    return text.replace("\u202f", " ").replace("\u00a0", " ")
+
+
 def is_french(text: str) -> bool:
     found = [part for part in english_parts() if part in text]
     assert not found, (found, text)

@@ -15,7 +15,7 @@ import dashboard
 import main
 import train_model
 from marsshot.infra.argparse_texts import argparse_in
-from tests.helpers.french_text import is_wholly_french
+from tests.helpers.french_text import is_wholly_french, plain
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def test_a_wrong_command_line_is_told_in_french(
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit, match="2"):
         main.main(given)
-    shown = capsys.readouterr().err
+    shown = plain(capsys.readouterr().err)
     assert told in shown
     assert shown.startswith("utilisation : ")
     assert "erreur : " in shown
@@ -50,14 +50,14 @@ def test_the_help_of_each_script_is_french(
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit, match="0"):
         script.main(["--help"])
-    shown = capsys.readouterr().out
+    shown = plain(capsys.readouterr().out)
     assert shown.startswith(f"utilisation : {script.__name__}.py ")
     assert is_wholly_french(shown)
 
 
 def test_afterwards_it_speaks_english_again() -> None:
     with argparse_in("fr"):
-        assert "utilisation : " in argparse.ArgumentParser(prog="x").format_usage()
+        assert "utilisation : " in plain(argparse.ArgumentParser(prog="x").format_usage())
     assert argparse.ArgumentParser(prog="x").format_usage().startswith("usage: ")
 
 

@@ -40,6 +40,7 @@ from marsshot.monitoring.messenger import (
 )
 from marsshot.monitoring.send_messages import draw_equity
 from tests.helpers.builders import NOW, PROGRAM, D, a_book, a_fill, a_position, buy_intent, sell_intent, some_settings
+from tests.helpers.french_text import plain
 
 EN, FR = Catalog("en"), Catalog("fr")
 CONFIG = Path("config.yaml")
@@ -69,8 +70,8 @@ def test_a_sale_is_told_with_reason_and_gain() -> None:
     )
     in_french = told("order.filled", catalog=FR, **FILLED)
     assert in_french is not None
-    assert in_french.body == (
-        "Vente : 80 FET pour 39,84 USDT à 0,498 (stop-loss, -50,2\u00a0% par rapport au prix d'entrée)"
+    assert plain(in_french.body) == (
+        "Vente : 80 FET pour 39,84 USDT à 0,498 (stop-loss, -50,2 % par rapport au prix d'entrée)"
     )
 
 
@@ -103,7 +104,7 @@ def test_the_daily_pass_is_told_with_the_picture() -> None:
     message = told("daily.done", catalog=FR, **facts)
     assert message is not None
     assert (message.title, message.with_chart, message.daily_update) == ("MarsShot, 31/01/2026", True, facts["day"])
-    assert "812,40 USDC ; positions : 3." in message.body
+    assert "812,40 USDC ; positions : 3." in plain(message.body)
 
 
 def test_the_start_is_told_with_what_the_bot_has() -> None:

@@ -40,7 +40,6 @@ ALLOWED = {
     "marsshot/portfolio/cash_flows_file.py": {"add_missing_rows": "a row of a CSV file"},
     "marsshot/commands/checking/venues.py": {"_no_answer": "blanks are joined for one line"},
     "marsshot/core/catalog.py": {
-        "_text": "blanks are joined for one line",
         "_number": "the two words that go with a number",
     },
     "marsshot/core/reasons.py": {"initials": "the value of a reason"},

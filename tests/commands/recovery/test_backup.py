@@ -19,6 +19,7 @@ from marsshot.infra.atomic_files import GROUP_READS_VARIABLE, Disk
 from positions_store import load_state, writer_lock
 from tests.commands.recovery.test_recover import bought_and_sold
 from tests.helpers.builders import NOW
+from tests.helpers.french_text import plain
 from tests.helpers.process_harness import D, ProcessHarness, open_process_harness
 
 Command = Callable[..., tuple[int, str]]
@@ -260,7 +261,7 @@ def test_french(harness: ProcessHarness, command: Command) -> None:
     assert (code, "lisible par vous seul" in shown) == (0, True)
     bought_and_sold(harness)
     code, shown = command("restore", "saved.tar")
-    assert "La plateforme connaît 4 ordres de ce robot que ce registre ne connaît pas" in shown
+    assert "La plateforme connaît 4 ordres de ce robot que ce registre ne connaît pas" in plain(shown)
     assert "fichiers remis en place" in shown
 
 

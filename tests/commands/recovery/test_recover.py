@@ -17,6 +17,7 @@ from marsshot.core.orders import new_client_order_id
 from marsshot.core.reasons import OrderReason
 from marsshot.infra.atomic_files import Disk
 from positions_store import load_state, writer_lock
+from tests.helpers.french_text import plain
 from tests.helpers.process_harness import D, ProcessHarness, open_process_harness
 
 Command = Callable[..., tuple[int, str]]
@@ -317,6 +318,7 @@ def test_french(harness: ProcessHarness, command: Command) -> None:
     harness.write_config()
     bought_and_sold(harness)
     code, shown = command("recover", "--yes")
+    shown = plain(shown)
     assert code == 0
     assert "Il n'y a pas de registre. Ordres de ce robot que la plateforme connaît : 4" in shown
     assert "stop-loss" in shown
