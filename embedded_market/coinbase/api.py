@@ -59,7 +59,7 @@ class CoinbaseApi:
             return _error(400, "invalid_request", "Currency is invalid")
         amount = self._amount(base, now)
         if amount is not None and quote == _EUROS:
-            amount = _in_euros(amount)
+            amount = text_in_euros(amount)
         if amount is None:
             return _error(404, "not_found", "Invalid base currency")
         body = f'{{"data":{{"amount":"{amount}","base":"{base}","currency":"{quote}"}}}}'
@@ -73,7 +73,7 @@ class CoinbaseApi:
         return self._board.coinbase_text(base, now)
 
 
-def _in_euros(amount: str) -> str:
+def text_in_euros(amount: str) -> str:
     """Return an amount of dollars in euros, at the one fixed rate."""
     text = f"{_TEN_DIGITS.divide(Decimal(amount), Decimal(FIAT_USD[_EUROS])):f}"
     return text.rstrip("0").rstrip(".") if "." in text else text

@@ -12,7 +12,8 @@ from decimal import Decimal
 
 from marsshot.backtesting.history.market_history import read_dataset
 from marsshot.backtesting.simulation.check_skipping import CheckSkipper
-from marsshot.backtesting.simulation.simulated_market import RecordedPrices, prices_to_go_by
+from marsshot.backtesting.simulation.euro_prices import prices_in
+from marsshot.backtesting.simulation.simulated_market import prices_to_go_by
 from marsshot.bot.bootstrap import RunningBot
 from marsshot.bot.journal import last_price
 from marsshot.core.errors import MarsShotError
@@ -45,7 +46,7 @@ class DemoRecorder:
         self._days = days
         self._started = run.bot.clock.now()
         self._end = self._started + timedelta(days=days)
-        self._board = RecordedPrices(read_dataset(None, None, None, None))
+        self._board = prices_in(run.bot.settings.quote_asset, read_dataset(None, None, None, None))
         self._skipper = CheckSkipper(run.bot, self._board, self._end) if skip_unchanged_checks else None
         self._days_per_second = days_per_second
         self._began_at = time.monotonic()

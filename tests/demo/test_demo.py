@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, redirect_stdout
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -34,6 +34,7 @@ from tests.helpers.french_text import is_french
 
 ROOT = Path(__file__).resolve().parents[2]
 DAYS = 3
+IDS = ("client_order_id", "order_id")  # drawn at random at Bitvavo
 
 
 @pytest.fixture(scope="module")
@@ -79,9 +80,9 @@ def test_in_french_everything_that_is_shown_is_french(folder: Path, capsys: pyte
     assert "(achat du jour)" in shown
 
 
-def _trades(folder: Path) -> list[dict[str, str]]:
+def _trades(folder: Path, without: Collection[str] = ()) -> list[dict[str, str]]:
     with (folder / "trades.demo.csv").open(newline="") as file:
-        return list(csv.DictReader(file))
+        return [{name: cell for name, cell in row.items() if name not in without} for row in csv.DictReader(file)]
 
 
 def test_the_demo_trades_sums_up_and_draws(lived: tuple[Path, str]) -> None:
@@ -123,12 +124,18 @@ def test_daily_and_intraday_go_on_where_the_demo_stopped(folder: Path) -> None:
 
 
 @pytest.mark.slow
-def test_checks_that_are_left_out_change_neither_a_trade_nor_the_equity_curve(folder: Path) -> None:
-    skipping = _trades(folder), (folder / "equity.demo.csv").read_bytes()
+@pytest.mark.parametrize("exchange", ["binance", "bitvavo"])
+def test_checks_that_are_left_out_change_neither_a_trade_nor_the_equity_curve(folder: Path, exchange: str) -> None:
     config = folder / "config.yaml"
+    if exchange == "bitvavo":
+        text = config.read_text().replace("exchange: binance", "exchange: bitvavo")
+        config.write_text(text.replace("quote_asset: USDT", "quote_asset: EUR"))
+        with redirect_stdout(io.StringIO()):
+            assert main.main([]) == 0
+    skipping = _trades(folder, without=IDS), (folder / "equity.demo.csv").read_bytes()
     with redirect_stdout(io.StringIO()):
         assert demo.run_demo(read_settings(config), config, skip_unchanged_checks=False) == 0
-    assert (_trades(folder), (folder / "equity.demo.csv").read_bytes()) == skipping
+    assert (_trades(folder, without=IDS), (folder / "equity.demo.csv").read_bytes()) == skipping
     assert len(skipping[1].splitlines()) > DAYS * 24
 
 

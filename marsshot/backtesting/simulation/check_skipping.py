@@ -94,6 +94,7 @@ class PriceRanges:
 
     def __init__(self, board: RecordedPrices, coin: str, checks: Ints) -> None:
         ticks, self._decimals, self._differs = board.ticks_at(coin, checks)
+        self._quoted = board.quoted
         self._lowest, self._highest = np.minimum.accumulate(ticks), np.maximum.accumulate(ticks)
 
     def over(self, count: int) -> tuple[Decimal, Decimal]:
@@ -101,7 +102,8 @@ class PriceRanges:
         low, high = int(self._lowest[count - 1]), int(self._highest[count - 1])
         if self._differs:
             low, high = math.floor(low * (1 - COINBASE_MARGIN)) - 1, math.ceil(high * (1 + COINBASE_MARGIN)) + 1
-        return Decimal(max(low, 1)).scaleb(-self._decimals), Decimal(high).scaleb(-self._decimals)
+        lowest, highest = (Decimal(max(ticks, 1)).scaleb(-self._decimals) for ticks in (low, high))
+        return self._quoted(lowest), self._quoted(highest)
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,6 +86,10 @@ class RecordedPrices(PriceBoard):
             return super().price(coin, now)
         return Decimal(bars.tick_at(int(now))).scaleb(-DECIMALS)
 
+    def quoted(self, dollars: Decimal) -> Decimal:
+        """Return a recorded price as the exchange tells it."""
+        return dollars
+
     def coinbase_price(self, coin: str, now: float) -> Decimal:
         """Return Coinbase's price: the recorded one itself; on the way between daily bars the embedded market's."""
         bars = self._intraday.get(coin)
