@@ -58,6 +58,7 @@ def test_the_daily_update_buys_for_euros_to_the_cent(harness: ProcessHarness) ->
     told = read_order_id(str(order.request.client_order_id), book["operator_id"])
     assert told == (1, OrderReason.DAILY_BUY)
     assert harness.market.bitvavo.engine.free["EUR"] == 500
+    assert json.loads((harness.folder / "seen.json").read_text())["bars_rate"] == "1.2"
     assert harness.market.requests["binance"] == 0
     assert harness.run("status")[0] == 0
 

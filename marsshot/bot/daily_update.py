@@ -214,6 +214,8 @@ class DailyUpdater:
             pair = {"currency": settings.exchange_facts.currency, "other": settings.bars_currency}
             log_warning("daily.not_compared", LocalizedText("log.no_rate", **pair))
             return scores
+        if self._journal is not None:
+            self._journal.note_bars_rate(rate)
         converted = {symbol: price * rate for symbol, price in prices.items()}
         return without_other_coins(scores, converted, settings.daily_rules.max_history_divergence, confirmed)
 

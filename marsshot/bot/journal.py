@@ -48,6 +48,7 @@ class LastSeen:
     put_off_until: datetime | None = None
     time: datetime | None = None  # of the last check
     drift: Mapping[str, float] = field(default_factory=dict)  # as the last scoring has it
+    bars_rate: Decimal | None = None  # of the last daily update: a unit of the exchange's currency in the daily bars'
 
 
 class Journal:
@@ -141,6 +142,10 @@ class Journal:
         """Keep how far the features have left the training's distribution."""
         self._save_last_seen(replace(self._seen, drift=drift))
 
+    def note_bars_rate(self, rate: Decimal) -> None:
+        """Keep what a unit of the exchange's currency is worth in that of the daily bars."""
+        self._save_last_seen(replace(self._seen, bars_rate=rate))
+
     def _save_last_seen(self, seen: LastSeen) -> None:
         if seen == self._seen:
             return
@@ -175,6 +180,7 @@ def _seen_json(seen: LastSeen) -> bytes:
         "put_off": seen.put_off,
         "put_off_until": utc_text(seen.put_off_until) if seen.put_off_until else None,
         "drift": dict(seen.drift),
+        "bars_rate": decimal_text(seen.bars_rate) if seen.bars_rate is not None else None,
     }
     return f"{json.dumps(content)}\n".encode()
 
@@ -207,7 +213,7 @@ def _last_seen_from(content: bytes) -> LastSeen:
     seen = json.loads(content)
     prices = {symbol: (Decimal(one["price"]), parse_moment(one["time"])) for symbol, one in seen["prices"].items()}
     usable = {symbol: one for symbol, one in prices.items() if is_usable_price(one[0])}
-    shares = {symbol: _share_from(seen["prices"][symbol].get("owners")) for symbol in usable}
+    shares = {symbol: _amount_from(seen["prices"][symbol].get("owners")) for symbol in usable}
     return LastSeen(
         usable,
         {symbol: share for symbol, share in shares.items() if share is not None},
@@ -216,6 +222,7 @@ def _last_seen_from(content: bytes) -> LastSeen:
         moment(seen["put_off_until"]),
         moment(seen["time"]),
         _drift_from(seen.get("drift")),
+        _amount_from(seen.get("bars_rate")) or None,
     )
 
 
@@ -225,11 +232,11 @@ def _drift_from(content: object) -> dict[str, float]:
     return {name: float(one) for name, one in shares.items() if isinstance(one, float | int) and 0 <= one <= 1}
 
 
-def _share_from(text: object) -> Decimal | None:
-    """Return an amount of coins; None where it is not there, or is none."""
+def _amount_from(text: object) -> Decimal | None:
+    """Return an amount of coins or money; None where it is not there, or is none."""
     with suppress(ArithmeticError):
-        share = Decimal(str(text))
-        return share if share.is_finite() and share >= 0 else None
+        amount = Decimal(str(text))
+        return amount if amount.is_finite() and amount >= 0 else None
     return None
 
 

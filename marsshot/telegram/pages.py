@@ -55,12 +55,15 @@ class Pages:
         """Return a token's prices with what was bought and sold; without a token, the curve of everything."""
         if not token:
             return self.profit("")
-        from marsshot.telegram.token_chart import draw_token  # noqa: PLC0415 - heavy
+        from marsshot.bot.daily_candles import conversion_text  # noqa: PLC0415 - heavy, both
+        from marsshot.telegram.token_chart import draw_token  # noqa: PLC0415
 
         picture = draw_token(token, self._settings, self._catalog)
         if picture is None:
             return Page((self._catalog.text("telegram.no_prices", symbol=token),))
-        return Page((self._catalog.text("telegram.chart", symbol=token),), picture)
+        converted = conversion_text(self._settings, self._catalog)
+        told = self._catalog.text("telegram.chart", symbol=token)
+        return Page((f"{told}\n{converted}" if converted else told,), picture)
 
     def decisions(self, token: str) -> Page:
         """Return what the last daily update decided, the highest score first, or the last of one token."""

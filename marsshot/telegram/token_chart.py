@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from marsshot.bot.environment import recorded_candles
+from marsshot.bot.daily_candles import daily_candles
 from marsshot.bot.journal import read_last_seen
 from marsshot.config.bot_files import BOOK, EQUITY_CHART, LAST_SEEN, TRADES
 from marsshot.config.settings import Settings
@@ -17,8 +17,6 @@ from marsshot.core.orders import Side
 from marsshot.infra.atomic_files import Disk
 from marsshot.infra.chart_style import THEMES, label_axes, png_figure, save_png
 from marsshot.infra.clock import SystemClock
-from marsshot.market_data.bar_cache import CLOSE
-from marsshot.market_data.daily_bar_sources import cached_bars
 from marsshot.portfolio.trades_file import Trade, readable_trades
 from positions_store import load_state
 from risk_manager import exit_levels
@@ -37,7 +35,8 @@ def draw_token(token: str, settings: Settings, catalog: Catalog) -> bytes | None
     if settings.mode == "demo":
         now = read_last_seen(settings.file(LAST_SEEN), Disk()).time or now
     since = now - timedelta(days=SHOWN_DAYS)
-    closes = [(moment, price) for moment, price in daily_closes(token, settings) if since <= moment <= now]
+    ends = ((one.day + timedelta(days=1), one.close) for one in daily_candles(settings, token))
+    closes = [(moment, price) for moment, price in ends if since <= moment <= now]
     if len(closes) < FEWEST_POINTS:
         return None
     trades = [one for one in readable_trades(settings.file(TRADES)) if one.symbol == token and one.time >= since]
@@ -53,23 +52,6 @@ def draw_token(token: str, settings: Settings, catalog: Catalog) -> bytes | None
         axes.legend(loc="upper left", fontsize=8, framealpha=0.9, edgecolor="none")
     with TemporaryDirectory() as folder:
         return save_png(figure, Path(folder) / EQUITY_CHART).read_bytes()
-
-
-def daily_closes(token: str, settings: Settings) -> list[tuple[datetime, float]]:
-    """Return the moment that each day ended at and its close, oldest first: the demo's, or the cache's."""
-    if settings.mode == "demo":
-        recorded = [(day, close) for day, _, _, _, close in recorded_candles(token)]
-        return _at_day_ends([day for day, _ in recorded], [close for _, close in recorded])
-    bars = cached_bars(settings, token)
-    if bars is None:
-        return []
-    usable = bars.has_close()
-    return _at_day_ends(bars.days[usable].astype("datetime64[D]").tolist(), bars.values[usable, CLOSE].tolist())
-
-
-def _at_day_ends(days: Sequence[date], prices: Sequence[float]) -> list[tuple[datetime, float]]:
-    ends = (datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1) for day in days)
-    return list(zip(ends, prices, strict=True))
 
 
 def _levels(token: str, settings: Settings) -> Mapping[str, float]:

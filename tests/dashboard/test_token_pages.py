@@ -11,10 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from marsshot.bot.daily_candles import Candle, daily_candles
+from marsshot.bot.daily_candles import Candle, conversion_text, daily_candles
+from marsshot.bot.journal import Journal, read_last_seen
+from marsshot.config.bot_files import LAST_SEEN
 from marsshot.core.catalog import catalog_of
 from marsshot.dashboard.presentation.price_chart import MAX_DAYS, price_chart, shown_candles, shown_levels
 from marsshot.dashboard.presentation.price_levels import build_price_scale
+from marsshot.infra.atomic_files import Disk
 from marsshot.infra.chart_style import THEMES
 from marsshot.market_data.bar_cache import FIELDS, BarCache, CachedBars, DailyBars, cache_folder
 from marsshot.portfolio.trades_file import csv_rows, parse_trades
@@ -204,6 +207,27 @@ def test_candles_begin_a_month_before_the_first_trade_and_are_at_most_half_a_yea
 def test_a_day_that_lacks_a_price_is_no_candle() -> None:
     write_bars("FET", [1.0, float("nan"), 1.1])
     assert [candle.close for candle in daily_candles(some_settings(), "FET")] == [1.0, 1.1]
+
+
+def test_bars_in_dollars_are_drawn_in_the_euros_of_the_book() -> None:
+    write_bars("FET", [1.2, 2.4])
+    in_euros = some_settings(exchange="bitvavo", quote_asset="EUR")
+    assert daily_candles(in_euros, "FET") == (), "the rate is not known before the first daily pass"
+    assert conversion_text(in_euros, catalog_of("en")) == ""
+    Journal(in_euros, Disk()).note_bars_rate(D("1.2"))
+    assert [candle.close for candle in daily_candles(in_euros, "FET")] == [1.0, 2.0]
+    told = "Recorded in USD; drawn in EUR at the last daily pass's rate: 1 EUR = 1.2 USD."
+    assert conversion_text(in_euros, catalog_of("en")) == told
+    assert [candle.close for candle in daily_candles(some_settings(), "FET")] == [1.2, 2.4]
+    assert conversion_text(some_settings(), catalog_of("en")) == ""
+
+
+@pytest.mark.parametrize("told", ["0", "-1", "NaN", "x", None])
+def test_a_rate_that_cannot_be_counts_as_unknown(told: str | None) -> None:
+    Journal(some_settings(), Disk()).note_bars_rate(D("1.2"))
+    path = some_settings().file(LAST_SEEN)
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"bars_rate": told}))
+    assert read_last_seen(path, Disk()).bars_rate is None
 
 
 def test_levels_far_from_the_prices_are_left_to_the_table() -> None:

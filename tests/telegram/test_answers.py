@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from marsshot.bot.control_files import CommandReply, ControlFiles
+from marsshot.bot.daily_candles import daily_candles
 from marsshot.bot.owner_requests import request_sale
 from marsshot.commands.controls import RETRYABLE_REASONS
 from marsshot.commands.status import show_status
@@ -86,11 +87,8 @@ def test_profit_comes_with_the_curve(settings: Settings) -> None:
 
 def test_a_chart_shows_the_tokens_prices_and_levels(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     assert text(settings, ChatCommand.CHART, "FET") == "FET: there are no daily prices of it on this machine"
-    monkeypatch.setattr(token_chart, "cached_bars", lambda *_: None)
-    assert token_chart.daily_closes("FET", settings) == []
-    recorded = token_chart.daily_closes("BTC", settings.model_copy(update={"mode": "demo"}))
-    assert len(recorded) > 600
-    monkeypatch.setattr(token_chart, "daily_closes", lambda *_: recorded)
+    recorded = daily_candles(settings.model_copy(update={"mode": "demo"}), "BTC")
+    monkeypatch.setattr(token_chart, "daily_candles", lambda *_: recorded)
     monkeypatch.setattr(token_chart, "SHOWN_DAYS", 36_500)
     shown = page(settings, ChatCommand.CHART, "FET")
     assert shown.picture.startswith(b"\x89PNG")

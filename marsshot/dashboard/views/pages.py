@@ -8,6 +8,7 @@ from typing import Any
 
 from flask import Flask, Response, abort, g, jsonify, render_template, request
 
+from marsshot.bot.daily_candles import conversion_text
 from marsshot.bot.owner_requests import excludable_tokens
 from marsshot.commands.status_view import daily_update_lines
 from marsshot.dashboard.data.bot_snapshot import BotFiles, BotSnapshot, bitcoin_curve, equity_curve, index_curve
@@ -117,6 +118,7 @@ class Pages:
             is_known=symbol in excludable_tokens(state.settings, state.book),
             holding=holding,
             candles=shown_candles(self._bot_files.candles(symbol), trades),
+            converted=conversion_text(state.settings, g.words),
             trades=trades[::-1],
             total=statistics_of(symbol, sales_of(trades)),
             decisions=decisions[: -MAX_DECISIONS - 1 : -1],
