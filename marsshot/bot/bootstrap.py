@@ -107,7 +107,7 @@ def open_bot(
             finally:
                 journal.flush(store.book, clock.now())
                 model_selector.stop()
-                bot.coinbase.close()
+                coinbase.close()
         finally:
             stop_log()
 

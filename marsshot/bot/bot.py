@@ -5,7 +5,7 @@ The same cycle serves live, paper and demo; only exchange, clock, disk and scori
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -14,18 +14,17 @@ from decimal import Decimal
 from marsshot.bot.command_inbox import CommandInbox
 from marsshot.bot.control_files import ControlFiles
 from marsshot.bot.daily_update import DailyUpdater, Progress, WrongClockError, refuse_wrong_clock
-from marsshot.bot.journal import Journal, LastSeen, positions_worth
-from marsshot.bot.price_feed import PriceFeed, PriceLook, WouldAct
+from marsshot.bot.journal import Journal, LastSeen
+from marsshot.bot.money_facts import money_facts, worth_now
+from marsshot.bot.price_check import PriceCheck
+from marsshot.bot.price_feed import PriceFeed
 from marsshot.bot.price_judge import last_looks_of
 from marsshot.bot.reconciler import Reconciler, log_not_compared
 from marsshot.bot.request_taker import RequestTaker
-from marsshot.bot.trouble_tracker import Trouble, TroubleKind, Troubles, updated
+from marsshot.bot.trouble_tracker import Trouble, Troubles, troubles_of, updated
 from marsshot.config.settings import Settings
-from marsshot.core.amounts import ZERO
-from marsshot.core.book import STANDSTILL, Position
 from marsshot.core.catalog import LocalizedText, catalog_of
 from marsshot.core.errors import AccountTroubleError, MarsShotError, TemporaryError
-from marsshot.core.exit_settings import ExitRules
 from marsshot.core.reasons import OrderReason, QuietReason, UnsoldReason
 from marsshot.core.requests import OF_MONEY, RequestKind
 from marsshot.core.scores import Scoring
@@ -35,34 +34,13 @@ from marsshot.infra.event_log import log_error, log_file_only, log_info, log_war
 from marsshot.market_data.coinbase import SpotPrices
 from marsshot.market_data.price_aggregator import PriceSource
 from marsshot.portfolio.gone_pairs import gone_topic
-from marsshot.portfolio.ledger import with_everything_for_sale, with_position
+from marsshot.portfolio.ledger import with_everything_for_sale
 from marsshot.portfolio.request_outcomes import MoneyFacts
 from marsshot.strategy.daily_plan import is_daily_update_done, is_daily_update_due, may_plan_go_on
-from marsshot.strategy.second_look import RECENT, Effect
 from positions_store import Store
-from risk_manager import decide_exit, positions_changed_by, update_positions_in_intraday, with_price_seen
 from trade_executor import TradeExecutor
 
-MAX_AGE_FOR_WORTH = timedelta(minutes=15)
-MAX_PRICE_AGE = timedelta(seconds=60)  # sales take time; a token whose turn comes later gets a new price first
-
 Scores = Callable[[Collection[str], Settings], Scoring | None]
-
-
-class _FreshnessWindow:
-    """Tells which tokens get their turn while the prices are fresh; the others are `stale`."""
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._started_at = clock.now()
-        self.stale: list[str] = []
-
-    def is_price_fresh(self, symbol: str) -> bool:
-        """Return whether the token's price is still fresh."""
-        if abs(self._clock.now() - self._started_at) <= MAX_PRICE_AGE:
-            return True
-        self.stale.append(symbol)
-        return False
 
 
 class Bot:
@@ -84,31 +62,31 @@ class Bot:
         self.awaiting_restart: tuple[str, ...] = ()  # keys that config.yaml has changed and this bot does not go by
         self.clock = clock
         self.store = store
-        self.coinbase = coinbase
         self.control = control
         exchange.keep_quiet_until(store.book.exchange_quiet_until_ms, store.book.exchange_quiet_reason)
         self.executor = TradeExecutor(exchange, store, clock, self._pair)
-        # The demo's time stands still while prices are fetched, and a demo is to be repeatable.
-        self.price_feed = PriceFeed(
-            store,
-            clock,
-            all_at_once=settings.mode == "demo",
-            last_looks=last_looks_of(journal.seen) if journal else None,
+        last_looks = last_looks_of(journal.seen) if journal else None
+        self.price_check = PriceCheck(
+            settings=lambda: self.settings,
+            clock=clock,
+            store=store,
+            executor=self.executor,
+            # The demo's time stands still while prices are fetched, and a demo is to be repeatable.
+            price_feed=PriceFeed(store, clock, all_at_once=settings.mode == "demo", last_looks=last_looks),
+            coinbase=coinbase,
+            journal=journal,
         )
-        self.reconciler = Reconciler(store, control, self.owners_share)
+        self.reconciler = Reconciler(store, control, self._owners_share)
         self.daily_updater = DailyUpdater(
             store=store,
             clock=clock,
             scores=lambda symbols: scores(symbols, self.settings),
-            prices=self.usable_prices,
+            price_check=self.price_check,
             control=control,
             reconciler=self.reconciler,
             journal=journal,
-            venues_agree=self._venues_agree,
         )
         self._journal = journal
-        self._last_check: datetime | None = None
-        self._balances_noted_at: datetime | None = None
         self._had_room = True
         self.troubles = Troubles()
         self._command_inbox = CommandInbox(control)
@@ -117,8 +95,13 @@ class Bot:
     def _pair(self, symbol: str) -> str:
         return self.settings.pair(symbol)
 
-    def _venues_agree(self, symbol: str) -> bool:
-        return self.price_feed.venues_agree(symbol)
+    def _owners_share(self, symbol: str) -> Decimal | None:
+        return self.price_feed.owners_share(symbol)
+
+    @property
+    def price_feed(self) -> PriceFeed:
+        """The prices that the bot goes by."""
+        return self.price_check.price_feed
 
     # ------------------------------------------------------------------ the cycle
 
@@ -150,7 +133,8 @@ class Bot:
         sell_all_requested = self._is_sell_all_to_be_done()
         wants_sale = self._request_taker.carry_out(frozenset(RequestKind) - OF_MONEY)
         # An order in doubt holds back its own token alone: no other exit waits for its look-up.
-        was_checked = self._carry_out_exits(sell_all_requested, is_due=wants_sale or self._check_is_due())
+        is_due = wants_sale or self.price_check.is_due(self.quiet_seconds_left())
+        was_checked = self._carry_out_exits(sell_all_requested, is_due=is_due)
         self._watch_absent()
         if self._resolve_unknown():
             is_due = was_checked or bool(self.unsold())  # a sale of everything waits for no check
@@ -171,19 +155,15 @@ class Bot:
             log_info("trouble.over", LocalizedText("trouble.over", subject=trouble.subject), subject=trouble.subject)
 
     def _troubles_now(self) -> list[Trouble]:
-        book, quotes = self.store.book, self.price_feed.last_quotes
-        found = [Trouble(TroubleKind.ORDER_IN_DOUBT, intent.symbol) for intent in book.intents.values()]
-        for symbol, held in book.positions.items():
-            if STANDSTILL not in held.said and symbol in quotes and quotes[symbol].price is None:
-                found.append(Trouble(TroubleKind.NO_PRICE, symbol))
-            if symbol in self.executor.last_errors:
-                found.append(Trouble(TroubleKind.SALE_REFUSED, symbol))
-        if self.quiet_seconds_left() > 0:
-            found.append(Trouble(TroubleKind.VENUE_SILENT, self.settings.exchange_facts.name))
-        if book.positions:
-            names = {PriceSource.COINBASE: "Coinbase", PriceSource.EXCHANGE: self.settings.exchange_facts.name}
-            found += [Trouble(TroubleKind.NO_ANSWER, names[venue]) for venue in self.price_feed.silent_venues]
-        return found
+        name = self.settings.exchange_facts.name
+        feed, silent = self.price_feed, {PriceSource.COINBASE: "Coinbase", PriceSource.EXCHANGE: name}
+        return troubles_of(
+            self.store.book,
+            feed.last_quotes,
+            unsold=self.executor.last_errors,
+            refusing=[name] if self.quiet_seconds_left() > 0 else [],
+            silent=[silent[venue] for venue in feed.silent_venues],
+        )
 
     def _keep_room(self) -> None:
         """Keep room on the disk for the book, and tell once that there is none, and once that there is again."""
@@ -203,7 +183,7 @@ class Bot:
         elif is_due:
             self.intraday_check()
         elif doubted := self.price_feed.doubted():
-            self.look_again(doubted)
+            self.price_check.look_again(doubted)
         return sell_all_requested or is_due
 
     def _resolve_unknown(self) -> bool:
@@ -245,8 +225,8 @@ class Bot:
         """Return when the loop should look again at the latest."""
         now = self.clock.now()
         moments = [now + timedelta(seconds=self.settings.strategy.check_interval_seconds)]
-        if self._last_check is not None:
-            moments.append(self._last_check + timedelta(seconds=self.settings.strategy.check_interval_seconds))
+        if (last_check := self.price_check.last_at) is not None:
+            moments.append(last_check + timedelta(seconds=self.settings.strategy.check_interval_seconds))
         if self.daily_is_due():
             moments.append(self.daily_updater.not_before or now + timedelta(seconds=10))
         else:
@@ -305,104 +285,9 @@ class Bot:
 
     # ------------------------------------------------------------------ the five-minute check
 
-    def _check_is_due(self) -> bool:
-        if self._last_check is None:
-            return True
-        now = self.clock.now()
-        since = (now - self._last_check).total_seconds()
-        # A clock that was set back would otherwise keep the stop-loss waiting. And what could not be sold because the
-        # exchange had asked for silence is sold when that is over, not minutes later.
-        was_silenced = -since < self.quiet_seconds_left() <= 0
-        return since < 0 or since >= self.settings.strategy.check_interval_seconds or was_silenced
-
-    @property
-    def last_check_at(self) -> datetime | None:
-        """The moment of the last price check."""
-        return self._last_check
-
-    def skip_checks(self, before: datetime) -> None:
-        """Take the checks that are due before this moment as made: the caller knows that they would change nothing."""
-        interval = timedelta(seconds=self.settings.strategy.check_interval_seconds)
-        if self._last_check is not None and before > self._last_check:
-            self._last_check += interval * ((before - self._last_check - timedelta(microseconds=1)) // interval)
-
     def intraday_check(self) -> bool:
-        """Price every position and apply the exit rules; return False if anything has to be tried again.
-
-        The rules go by each price as soon as it is known; a slow one holds up no other token's sale.
-        """
-        self._last_check = self.clock.now()
-        is_done, seen = self._check(list(self.store.book.positions))
-        self._note_halts()
-        self._note_balances()
-        self._note_check(seen)
-        return is_done
-
-    def _note_halts(self) -> None:
-        """Note which held tokens' pairs are not traded now, for the price they come back at; exits wait for nothing."""
-        if self.settings.mode == "demo":  # its market halts nothing, and the demo is to be quick
-            return
-        held = list(self.store.book.positions)
-        try:
-            self.executor.load_rules(held)
-        except (TemporaryError, AccountTroubleError) as error:
-            log_file_only("halts.not_known", error.message)
-            return
-        for symbol in held:
-            rules = self.executor.rules_of(symbol)
-            if rules is not None and not rules.tradable:
-                self.price_feed.note_halt(symbol)
-
-    def _note_balances(self) -> None:
-        """Note, once an hour, what of the account is the owner's; exits have not waited for it."""
-        now, last = self.clock.now(), self._balances_noted_at
-        is_due = last is None or abs(now - last) >= RECENT or self.price_feed.lacks_share()
-        if is_due and self.store.book.positions:
-            self._balances_noted_at = now
-            self.price_feed.note_balances(self.settings, self.executor.exchange)
-
-    def owners_share(self, symbol: str) -> Decimal | None:
-        """Return what of the account's balance of a held token was not the bot's at the last look; None: not known."""
-        return self.price_feed.owners_share(symbol)
-
-    def _note_check(self, seen: Mapping[str, Decimal]) -> None:
-        if self._journal is not None:
-            self._journal.note_check(self.store.book, seen, self.clock.now(), self.price_feed.last_looks)
-
-    def look_again(self, symbols: Collection[str]) -> bool:
-        """Ask again for prices that one look was not enough for, and apply the exit rules to them."""
-        is_done, seen = self._check([symbol for symbol in symbols if symbol in self.store.book.positions])
-        self._note_check(seen)
-        return is_done
-
-    def _would_act(self, position: Position, price: Decimal) -> Effect:
-        """Return what the rules would do by this price; a sale that goes on at any price is none by it."""
-        if position.exit_pending is not None:
-            return Effect.NOTHING
-        rules = self.settings.exit_rules
-        seen = with_price_seen(position, price, rules)
-        decision = decide_exit(seen, price, self.clock.now(), rules)
-        if decision.reason is not None and decision.is_full:
-            return Effect.FULL_SALE
-        if seen is not position:
-            return Effect.NEW_TOP
-        return Effect.PARTIAL_SALE if decision.reason is not None else Effect.NOTHING
-
-    def _check(self, symbols: list[str]) -> tuple[bool, Mapping[str, Decimal]]:
-        """Return whether nothing is to be tried again, and the prices gone by."""
-        unsold, unpriced, waiting = list[str](), set[str](), symbols
-        seen: dict[str, Decimal] = {}
-        while waiting:
-            unpriced |= set(waiting)
-            window, rules = _FreshnessWindow(self.clock), self.settings.exit_rules
-            for look in self._stream_prices(waiting, self._would_act):
-                seen |= look.prices
-                unpriced -= look.prices.keys()
-                self._save_what_was_seen(look, rules)
-                now = self.clock.now()
-                unsold += update_positions_in_intraday(look.prices, rules, now, self.executor, window.is_price_fresh)
-            waiting = window.stale
-        return not unsold and not unpriced, seen
+        """Price every position and apply the exit rules; return False if anything has to be tried again."""
+        return self.price_check.check_all()
 
     def sell_all(self) -> bool:
         """Mark every position for sale, in the book, and sell; what cannot be sold now goes at the next checks.
@@ -435,37 +320,6 @@ class Bot:
             self.store.change(lambda book: replace(book, sell_all_done_ns=made_ns))
             log_warning("control.sell_all_stays", error.message)
 
-    def _save_what_was_seen(self, look: PriceLook, rules: ExitRules) -> None:
-        """Put what a look has changed about the positions into the book, before anything is sold by it."""
-        held = self.store.book.positions
-        free = {symbol: one for symbol, one in held.items() if self.executor.may_trade(symbol)}
-        changed = look.positions_changed(held)
-        self._save_positions(changed | positions_changed_by(look.prices, free | changed, rules))
-
-    def _save_positions(self, positions: Mapping[str, Position]) -> None:
-        """Put positions into the book, in one replacement; a disk in trouble is told, the check goes on."""
-        book = self.store.book
-        for symbol, position in positions.items():
-            book = with_position(book, symbol, position)
-        if not positions:
-            return
-        try:
-            self.store.save(book)
-        except TemporaryError as error:
-            log_error("book.not_saved", error.message)
-
-    def _stream_prices(self, symbols: Collection[str], would_act: WouldAct) -> Iterator[PriceLook]:
-        exchange = self.executor.exchange
-        return self.price_feed.stream_prices(symbols, self.settings, self.coinbase, exchange, would_act)
-
-    def usable_prices(self, symbols: Collection[str]) -> Mapping[str, Decimal]:
-        """Return the price to go by of each token that has one, once all are known."""
-        prices: dict[str, Decimal] = {}
-        for look in self._stream_prices(symbols, lambda _position, _price: Effect.NOTHING):
-            self._save_positions(look.positions_changed(self.store.book.positions))
-            prices |= look.prices
-        return prices
-
     # ------------------------------------------------------------------ the owner's commands
 
     def has_pending_command(self) -> bool:
@@ -482,29 +336,9 @@ class Bot:
 
     def _money_facts(self, kind: RequestKind) -> MoneyFacts:
         """Return what a deposit or withdrawal goes by. Raises TemporaryError or AccountTroubleError."""
-        book = self.store.book
-        worth = self._worth()
-        if kind is RequestKind.WITHDRAW or self.settings.mode == "paper":  # there the book is the account
-            return MoneyFacts(worth=worth)
-        if book.intents:  # what they have brought in would be counted twice
-            raise TemporaryError(LocalizedText("request.in_doubt"))
-        account = self.executor.exchange.account()
-        if book.quote_asset in account.unreadable:
-            raise TemporaryError(LocalizedText("fault.exchange.odd_balance", asset=book.quote_asset))
-        beyond = account.free.get(book.quote_asset, ZERO) - book.capital
-        return MoneyFacts(worth=worth, most_to_deposit=max(beyond, ZERO))
-
-    def _worth(self) -> Decimal:
-        """Return what everything is worth now, by the last prices; those of a run long ago are asked for anew."""
-        now, seen = self.clock.now(), self._journal.seen if self._journal else LastSeen()
-        old = [
-            symbol
-            for symbol in self.store.book.positions
-            if symbol not in seen.prices or now - seen.prices[symbol][1] > MAX_AGE_FOR_WORTH
-        ]
-        anew = {symbol: (price, now) for symbol, price in self.usable_prices(old).items()} if old else {}
-        seen = replace(seen, prices={**seen.prices, **anew})
-        return self.store.book.capital + positions_worth(self.store.book, seen)
+        seen = self._journal.seen if self._journal else LastSeen()
+        worth = worth_now(self.store.book, seen, self.clock.now(), self.price_check.usable_prices)
+        return money_facts(kind, self.store.book, self.executor.exchange, worth)
 
     def unsold(self) -> dict[str, tuple[UnsoldReason, str]]:
         """Return of what the owner wanted sold the rest, by token, and why: the reason, and what was said."""

@@ -21,6 +21,7 @@ from marsshot.bot.daily_update_messages import (
     plan_steps,
 )
 from marsshot.bot.journal import Journal
+from marsshot.bot.price_check import PriceCheck
 from marsshot.bot.reconciler import Reconciler, log_not_compared
 from marsshot.config.settings import Settings
 from marsshot.core.amounts import ONE, ZERO
@@ -82,19 +83,17 @@ class DailyUpdater:
         store: Store,
         clock: Clock,
         scores: Callable[[Collection[str]], Scoring | None],
-        prices: Callable[[Collection[str]], Mapping[str, Decimal]],
+        price_check: PriceCheck,
         control: ControlFiles,
         reconciler: Reconciler,
         journal: Journal | None = None,
-        venues_agree: Callable[[str], bool] = lambda symbol: False,
     ) -> None:
         self.rate_to: Callable[[str], Decimal | None] = lambda _currency: ONE
         """Of the currency that the exchange's prices are in; None where it cannot be had now."""
         self._store = store
         self._clock = clock
         self._scores = scores
-        self._prices = prices
-        self._venues_agree = venues_agree
+        self._price_check = price_check
         self._control = control
         self._reconciler = reconciler
         self._journal = journal
@@ -174,8 +173,8 @@ class DailyUpdater:
         binance = executor.exchange.prices([settings.pair(symbol) for symbol in symbols])
         by_symbol = {symbol: binance[settings.pair(symbol)] for symbol in symbols if settings.pair(symbol) in binance}
         rules = settings.daily_rules
-        prices = self._prices(list(book.positions)) if book.positions else {}
-        confirmed = [symbol for symbol in book.positions if self._venues_agree(symbol)]
+        prices = self._price_check.usable_prices(list(book.positions)) if book.positions else {}
+        confirmed = [symbol for symbol in book.positions if self._price_check.price_feed.venues_agree(symbol)]
         scores = self._without_other_coins(scoring.scores, by_symbol, settings, confirmed)
         facts = self._lever_facts(scoring, {**by_symbol, **prices}, settings)
         plan = decide_daily_plan(
@@ -304,7 +303,7 @@ class DailyUpdater:
 
     def _execute_plan(self, settings: Settings, executor: TradeExecutor) -> Progress:
         to_sell = [step.symbol for step in self._plan().sells if not step.outcome]
-        prices = self._prices(to_sell) if to_sell else {}
+        prices = self._price_check.usable_prices(to_sell) if to_sell else {}
         closed = _for_each_symbol(to_sell, lambda symbol: self._sell(symbol, prices, executor))
         if any(not sell.outcome and sell.symbol not in closed for sell in self._plan().sells):
             return Progress.WAITING

@@ -10,6 +10,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from marsshot.core.book import STANDSTILL, Book
+from marsshot.market_data.price_aggregator import Quote
+
 TOLD_AFTER = timedelta(minutes=15)
 
 
@@ -59,6 +62,31 @@ class Troubles:
     def told(self) -> dict[Trouble, datetime]:
         """Return what the owner has been told of and is not over, with since when."""
         return {trouble: lasting.since for trouble, lasting in self.open.items() if lasting.is_told}
+
+
+def troubles_of(
+    book: Book,
+    quotes: Mapping[str, Quote],
+    *,
+    unsold: Collection[str],
+    refusing: Collection[str],
+    silent: Collection[str],
+) -> list[Trouble]:
+    """Return what is wrong now.
+
+    unsold: tokens whose sale has met with an error. refusing: exchanges that take no request now. silent: venues that
+    have given no usable answer.
+    """
+    found = [Trouble(TroubleKind.ORDER_IN_DOUBT, intent.symbol) for intent in book.intents.values()]
+    for symbol, held in book.positions.items():
+        if STANDSTILL not in held.said and symbol in quotes and quotes[symbol].price is None:
+            found.append(Trouble(TroubleKind.NO_PRICE, symbol))
+        if symbol in unsold:
+            found.append(Trouble(TroubleKind.SALE_REFUSED, symbol))
+    found += [Trouble(TroubleKind.VENUE_SILENT, name) for name in refusing]
+    if book.positions:
+        found += [Trouble(TroubleKind.NO_ANSWER, name) for name in silent]
+    return found
 
 
 def updated(troubles: Troubles, now_wrong: Collection[Trouble], now: datetime) -> Troubles:

@@ -137,7 +137,7 @@ class Simulation:
             control=ControlFiles(self.settings, self.disk),
             journal=journal,
         )
-        bot.price_feed = PriceFeed(
+        bot.price_check.price_feed = PriceFeed(
             store,
             self.clock,
             make_inbox=lambda: SimulatedInbox(delayed_responses),

@@ -585,8 +585,8 @@ def test_a_token_whose_price_is_late_delays_no_other_tokens_sale(
         harness.add_position(token, "300")
         harness.market.set_price(token, "0.4")
     bot = harness.bot()
-    bot.price_feed = PriceFeed(harness.store, harness.clock)
-    bot.coinbase = coinbase = CoinbaseSlowForDot(harness)
+    bot.price_check.price_feed = PriceFeed(harness.store, harness.clock)
+    bot.price_check.coinbase = coinbase = CoinbaseSlowForDot(harness)
     assert bot.intraday_check()
     assert coinbase.waited_for_it
     assert harness.traded() == ["SELL ADA", "SELL DOT"]
@@ -768,7 +768,7 @@ def test_a_bot_leaves_no_threads_behind(harness: TradingHarness) -> None:
     harness.add_position("ADA", "300")
     bot = harness.bot()
     bot.cycle()
-    bot.coinbase.close()
+    bot.price_check.coinbase.close()
     for thread in threading.enumerate():
         if thread.name.startswith("coinbase"):
             thread.join(2)
@@ -904,7 +904,7 @@ def test_checks_before_a_moment_may_be_taken_as_made(
 ) -> None:
     bot = harness.bot(StubScores(harness.clock), check_interval_seconds=300)
     bot.intraday_check()
-    checked = bot.last_check_at
+    checked = bot.price_check.last_at
     assert checked == harness.clock.now()
-    bot.skip_checks(checked + timedelta(seconds=before_seconds))
-    assert bot.last_check_at == checked + timedelta(seconds=made_seconds)
+    bot.price_check.skip(checked + timedelta(seconds=before_seconds))
+    assert bot.price_check.last_at == checked + timedelta(seconds=made_seconds)

@@ -26,6 +26,7 @@ from marsshot.bot import bot as bot_module
 from marsshot.bot.bot import Bot
 from marsshot.bot.control_files import ControlFiles
 from marsshot.bot.daily_update import DailyUpdater
+from marsshot.bot.price_check import PriceCheck
 from marsshot.bot.price_feed import PriceFeed
 from marsshot.bot.price_judge import PriceJudge
 from marsshot.bot.request_taker import RequestTaker
@@ -492,9 +493,9 @@ def go_by_every_first_look(patch: Patch) -> None:
 
 
 def sell_whole_on_a_wick_where_the_true_price_is_a_new_top(patch: Patch) -> None:
-    would_act = Bot._would_act
+    would_act = PriceCheck._would_act
     any_is_all = {effect: Effect.FULL_SALE if effect else Effect.NOTHING for effect in Effect}
-    patch.setattr(Bot, "_would_act", lambda bot, held, price: any_is_all[would_act(bot, held, price)])
+    patch.setattr(PriceCheck, "_would_act", lambda check, held, price: any_is_all[would_act(check, held, price)])
 
 
 def take_another_coin_for_the_one_that_was_bought(patch: Patch) -> None:

@@ -257,7 +257,9 @@ class TradingHarness:
             journal=journal,
         )
         # Its time is virtual: no venue is slow, and sales go out in the book's order.
-        bot.price_feed = PriceFeed(self.store, self.clock, all_at_once=True, last_looks=last_looks_of(journal.seen))
+        bot.price_check.price_feed = PriceFeed(
+            self.store, self.clock, all_at_once=True, last_looks=last_looks_of(journal.seen)
+        )
         self.executor = bot.executor
         self.bots.append(bot)
         return bot
@@ -421,5 +423,5 @@ def open_trading_harness(folder: Path, *, now: datetime = NOON, usdt: str = "100
             yield harness
         finally:
             for bot in harness.bots:
-                bot.coinbase.close()
+                bot.price_check.coinbase.close()
             event_log.log.removeHandler(captured_log)

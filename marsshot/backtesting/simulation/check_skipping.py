@@ -50,7 +50,7 @@ class CheckSkipper:
         bot, now = self._bot, self._bot.clock.now()
         book, before = bot.store.book, self._book_before
         self._book_before = book
-        if book is not before or book.intents or bot.last_check_at != now or bot.daily_is_due():
+        if book is not before or book.intents or bot.price_check.last_at != now or bot.daily_is_due():
             return ()
         interval = timedelta(seconds=bot.settings.strategy.check_interval_seconds)
         if bot.next_due() < now + interval:
@@ -60,7 +60,7 @@ class CheckSkipper:
         if quiet <= 1:
             return ()
         last_quiet = now + interval * quiet
-        bot.skip_checks(last_quiet)
+        bot.price_check.skip(last_quiet)
         bot.clock.idle(last_quiet)
         return [now + interval * number for number in range(1, quiet)]
 
