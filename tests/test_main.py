@@ -27,7 +27,7 @@ import main
 from embedded_market import EmbeddedMarket, MarketServer
 from marsshot.bot.bootstrap import RunningBot, open_bot
 from marsshot.bot.control_files import ControlFiles
-from marsshot.bot.daily_update import Progress
+from marsshot.bot.daily_update.updater import Progress
 from marsshot.bot.loop import loop
 from marsshot.commands.daily import check_prices_once, make_daily_update
 from marsshot.config.bot_files import bot_file

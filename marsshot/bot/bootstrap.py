@@ -100,7 +100,7 @@ def open_bot(
                 control=control,
                 journal=journal,
             )
-            bot.daily_updater.rate_to = coinbase.rate_to
+            bot.daily_updater.plan_maker.rate_to = coinbase.rate_to
             reloader = _SettingsReloader(config, bot, apply_overrides, secrets)
             try:
                 yield RunningBot(bot, model_selector, reloader.reload_settings, journal)

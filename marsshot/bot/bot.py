@@ -13,7 +13,7 @@ from decimal import Decimal
 
 from marsshot.bot.command_inbox import CommandInbox
 from marsshot.bot.control_files import ControlFiles
-from marsshot.bot.daily_update import DailyUpdater, Progress, WrongClockError, refuse_wrong_clock
+from marsshot.bot.daily_update.updater import DailyUpdater, Progress
 from marsshot.bot.journal import Journal, LastSeen
 from marsshot.bot.money_facts import money_facts, worth_now
 from marsshot.bot.price_check import PriceCheck
@@ -37,6 +37,7 @@ from marsshot.portfolio.gone_pairs import gone_topic
 from marsshot.portfolio.ledger import with_everything_for_sale
 from marsshot.portfolio.request_outcomes import MoneyFacts
 from marsshot.strategy.daily_plan import is_daily_update_done, is_daily_update_due, may_plan_go_on
+from marsshot.strategy.wrong_clock import WrongClockError, refuse_wrong_clock
 from positions_store import Store
 from trade_executor import TradeExecutor
 

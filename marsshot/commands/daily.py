@@ -11,7 +11,7 @@ from pathlib import Path
 from marsshot.bot.bootstrap import RunningBot
 from marsshot.bot.bot import Bot
 from marsshot.bot.control_files import ControlFiles
-from marsshot.bot.daily_update import Progress
+from marsshot.bot.daily_update.updater import Progress
 from marsshot.bot.session import ORDER_RESOLUTION_SECONDS, resolve_unknown_orders, run_once, wait_and_resolve
 from marsshot.commands.status import show_daily_update
 from marsshot.config.bot_files import BOOK

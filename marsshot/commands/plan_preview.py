@@ -75,7 +75,7 @@ def _draft_plan(environment: Environment) -> tuple[DailyPlan, bool]:
             scores=model_selector.scores,
             control=ControlFiles(settings, disk),
         )
-        bot.daily_updater.rate_to = coinbase.rate_to
+        bot.daily_updater.plan_maker.rate_to = coinbase.rate_to
         bot.start()
         plan = None
         for _ in range(2):  # a model that turns out to be broken gives way to the one before

@@ -21,11 +21,13 @@ import pytest
 
 import positions_store
 import risk_manager
-from marsshot.bot import bootstrap, daily_update, price_judge, reconciler
+from marsshot.bot import bootstrap, price_judge, reconciler
 from marsshot.bot import bot as bot_module
 from marsshot.bot.bot import Bot
 from marsshot.bot.control_files import ControlFiles
-from marsshot.bot.daily_update import DailyUpdater
+from marsshot.bot.daily_update import plan_executor, plan_maker
+from marsshot.bot.daily_update.plan_executor import PlanExecutor
+from marsshot.bot.daily_update.updater import DailyUpdater
 from marsshot.bot.price_check import PriceCheck
 from marsshot.bot.price_feed import PriceFeed
 from marsshot.bot.price_judge import PriceJudge
@@ -238,16 +240,16 @@ def keep_the_plan_in_memory(patch: Patch) -> None:
 
 
 def split_the_capital_anew_after_each_order(patch: Patch) -> None:
-    buy_outcome = DailyUpdater._buy_outcome
+    buy_outcome = PlanExecutor._buy_outcome
 
-    def anew(daily: DailyUpdater, buy: Any, prices: Mapping[str, Decimal], executor: TradeExecutor) -> StepOutcome:
+    def anew(daily: PlanExecutor, buy: Any, prices: Mapping[str, Decimal], executor: TradeExecutor) -> StepOutcome:
         open_buys = sum(1 for step in daily._plan().buys if not step.outcome)
         share = (executor.book.capital / (open_buys + 1)).quantize(Decimal("0.01"))
         steps = tuple(replace(s, amount=share, left=share) if s == buy else s for s in daily._plan().buys)
         daily._store.save(replace(executor.book, plan=replace(daily._plan(), buys=steps)))
         return buy_outcome(daily, replace(buy, amount=share, left=share), prices, executor)
 
-    patch.setattr(DailyUpdater, "_buy_outcome", anew)
+    patch.setattr(PlanExecutor, "_buy_outcome", anew)
 
 
 def set_the_flag_when_the_sale_is_tried(patch: Patch) -> None:
@@ -362,15 +364,15 @@ def stumble_in_every_cycle(patch: Patch) -> None:
 
 
 def spend_all_that_is_free(patch: Patch) -> None:
-    allocate = DailyUpdater._allocate_capital
+    allocate = PlanExecutor._allocate_capital
 
-    def greedy(daily: DailyUpdater, prices: Any, settings: Any, executor: TradeExecutor, _expected: Any = ZERO) -> None:
+    def greedy(daily: PlanExecutor, prices: Any, settings: Any, executor: TradeExecutor, _expected: Any = ZERO) -> None:
         capital = daily._store.book.capital
         in_doubt = sum((one.quote_amount or ZERO for one in daily._store.book.intents.values()), ZERO)
         free = executor.exchange.account().free[daily._store.book.quote_asset]
         allocate(daily, prices, settings, executor, max(free - min(capital - in_doubt, free), ZERO))
 
-    patch.setattr(DailyUpdater, "_allocate_capital", greedy)
+    patch.setattr(PlanExecutor, "_allocate_capital", greedy)
 
 
 def plan_by_the_book_alone(patch: Patch) -> None:
@@ -386,17 +388,17 @@ def plan_by_the_book_alone(patch: Patch) -> None:
 
 
 def split_what_an_order_in_doubt_may_have_spent(patch: Patch) -> None:
-    allocate = DailyUpdater._allocate_capital
+    allocate = PlanExecutor._allocate_capital
 
-    def hopeful(daily: DailyUpdater, prices: Any, settings: Any, executor: TradeExecutor, expected: Any = ZERO) -> None:
+    def hopeful(daily: PlanExecutor, prices: Any, settings: Any, executor: TradeExecutor, expected: Any = ZERO) -> None:
         in_doubt = sum((one.quote_amount or ZERO for one in daily._store.book.intents.values()), ZERO)
         allocate(daily, prices, settings, executor, expected + in_doubt)
 
-    patch.setattr(DailyUpdater, "_allocate_capital", hopeful)
+    patch.setattr(PlanExecutor, "_allocate_capital", hopeful)
 
 
 def make_a_pass_by_a_wrong_clock(patch: Patch) -> None:
-    patch.setattr(daily_update, "refuse_wrong_clock", lambda _now, _exchange_ms: None)
+    patch.setattr(plan_maker, "refuse_wrong_clock", lambda _now, _exchange_ms: None)
 
 
 def buy_though_the_owner_has_paused(patch: Patch) -> None:
@@ -406,8 +408,8 @@ def buy_though_the_owner_has_paused(patch: Patch) -> None:
 def give_the_first_token_everything(patch: Patch) -> None:
     split = daily_plan.allocate_capital
 
-    def unequal(plan: DailyPlan, capital: Decimal, smallest: Mapping[str, Decimal]) -> DailyPlan:
-        shared = split(plan, capital, smallest)
+    def unequal(*facts: Any, **named: Any) -> DailyPlan:
+        shared = split(*facts, **named)
         bought = [buy for buy in shared.buys if buy.amount]
         if len(bought) < 2:
             return shared
@@ -422,7 +424,7 @@ def give_the_first_token_everything(patch: Patch) -> None:
             ),
         )
 
-    patch.setattr(daily_update, "allocate_capital", unequal)
+    patch.setattr(plan_executor, "allocate_capital", unequal)
 
 
 def buy_what_is_held(patch: Patch) -> None:
@@ -433,7 +435,7 @@ def buy_what_is_held(patch: Patch) -> None:
         again = decide(day, tokens, {}, *others, **named)
         return replace(plan, buys=again.buys)
 
-    patch.setattr(daily_update, "decide_daily_plan", forgetful)
+    patch.setattr(plan_maker, "decide_daily_plan", forgetful)
 
 
 def never_sell_by_the_score(patch: Patch) -> None:

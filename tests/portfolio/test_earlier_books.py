@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from marsshot.bot.daily_update_messages import plan_steps
+from marsshot.bot.daily_update.messages import plan_steps
 from marsshot.core.book import Book, DifferenceTopic
 from marsshot.core.decisions import (
     BOUGHT,

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from marsshot.bot.bot import Bot
 from marsshot.bot.control_files import ControlFiles
-from marsshot.bot.daily_update import Progress
+from marsshot.bot.daily_update.updater import Progress
 from marsshot.core.book import Book, DifferenceTopic
 from marsshot.core.errors import TemporaryError
 from marsshot.core.orders import ExecutedOrder, is_our_order

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from marsshot.bot.daily_update import Progress
+from marsshot.bot.daily_update.updater import Progress
 from marsshot.core.decisions import DailyPlan, PlannedBuy
 from marsshot.core.scores import Scoring
 from marsshot.strategy.daily_plan import may_plan_go_on

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from marsshot.bot.daily_update import Progress
+from marsshot.bot.daily_update.updater import Progress
 from marsshot.commands.status import status_facts
 from marsshot.commands.status_view import status_lines
 from marsshot.core.book import WorthTop

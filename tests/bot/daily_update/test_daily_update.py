@@ -16,7 +16,7 @@ import pytest
 import requests
 
 from marsshot.bot.bot import Bot
-from marsshot.bot.daily_update import Progress
+from marsshot.bot.daily_update.updater import Progress
 from marsshot.bot.journal import read_last_seen
 from marsshot.config.bot_files import LAST_SEEN
 from marsshot.core.decisions import DailyPlan, PlannedBuy, PlannedSell
@@ -453,7 +453,7 @@ def test_scores_that_arrive_after_midnight_are_not_used(harness: TradingHarness)
     scoring = scores(["ADA"], harness.settings)
     assert scoring is not None
     harness.clock.idle(NOON + timedelta(hours=12, minutes=1))
-    bot.daily_updater._scores = lambda symbols: scoring
+    bot.daily_updater.plan_maker._scores = lambda symbols: scoring
     assert bot.daily_update() is Progress.WAITING
     assert harness.traded() == []
 
@@ -463,7 +463,7 @@ def test_how_far_the_features_have_gone_is_kept_with_the_pass(harness: TradingHa
     bot = harness.bot(scores)
     scoring = scores(["ADA"], harness.settings)
     assert scoring is not None
-    bot.daily_updater._scores = lambda symbols: replace(scoring, drift={"rsi": 0.25})
+    bot.daily_updater.plan_maker._scores = lambda symbols: replace(scoring, drift={"rsi": 0.25})
     run_until_done(harness, bot)
     assert read_last_seen(harness.settings.file(LAST_SEEN), harness.disk).drift == {"rsi": 0.25}
 
@@ -710,7 +710,7 @@ def test_the_scores_of_today_are_asked_for_held_tokens_and_the_list(harness: Tra
     harness.add_position("LTC", "300")
     asked: list[list[str]] = []
     bot = harness.bot(scored(harness, ADA="0.5"))
-    bot.daily_updater._scores = lambda symbols: asked.append(list(symbols))
+    bot.daily_updater.plan_maker._scores = lambda symbols: asked.append(list(symbols))
     bot.daily_update()
     assert asked == [["LTC", "ADA", "DOT", "LINK"]]
 
