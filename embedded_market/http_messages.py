@@ -13,6 +13,7 @@ MAX_HEAD_BYTES = 65_536
 MAX_BODY_BYTES = 1_048_576
 _REASONS = {status.value: status.phrase for status in HTTPStatus}
 _JSON = "application/json"
+_encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class BadRequestError(ValueError):
@@ -40,8 +41,12 @@ class Response(NamedTuple):
 
 def json_response(status: int, content: object, headers: dict[str, str] | None = None) -> Response:
     """Return a response with a JSON body."""
-    body = json.dumps(content, separators=(",", ":")).encode()
-    return Response(status, {"Content-Type": _JSON} | (headers or {}), body)
+    return Response(status, {"Content-Type": _JSON} | (headers or {}), json_body(content))
+
+
+def json_body(content: object) -> bytes:
+    """Return content as JSON without blanks."""
+    return _encode(content).encode()
 
 
 def parse_request(data: bytes) -> tuple[Request, int] | None:

@@ -12,6 +12,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from email.utils import formatdate
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from embedded_market.binance.account_endpoints import AccountEndpoints
@@ -20,10 +21,11 @@ from embedded_market.binance.klines import Klines
 from embedded_market.binance.request_checks import SYMBOL, SYMBOLS, BinanceError, Parameters, check_signed
 from embedded_market.exchange.orders import OrderRejectedError
 from embedded_market.exchange.pair_rules import symbol_row
-from embedded_market.http_messages import Response, json_response
+from embedded_market.http_messages import Response, json_body, json_response
 
 if TYPE_CHECKING:
     from embedded_market.exchange.matching import Exchange, Pair
+    from embedded_market.exchange.pair_rules import PairRules
     from embedded_market.http_messages import Request
     from embedded_market.market_data.price_board import PriceBoard
 
@@ -99,7 +101,7 @@ class BinanceApi:
         if route.is_order:
             self._used.orders(now)
             self._used.weight(-weight, now)
-        body = content if isinstance(content, bytes) else json.dumps(content, separators=(",", ":")).encode()
+        body = content if isinstance(content, bytes) else json_body(content)
         if request.path == "/api/v3/ticker/price":
             self._prices[request.query] = (self._price_key(now), body)
         return Response(200, self._headers(now, orders=route.is_order), body)
@@ -139,7 +141,7 @@ class BinanceApi:
         headers = {
             "Content-Type": _JSON,
             "Server": "nginx",
-            "Date": formatdate(now, usegmt=True),
+            "Date": _date_header(int(now)),
             "x-mbx-uuid": f"{number[:8]}-{number[8:12]}-{number[12:16]}-{number[16:20]}-{number[20:]}",
             "X-MBX-USED-WEIGHT": used,
             "X-MBX-USED-WEIGHT-1M": used,
@@ -176,9 +178,9 @@ class BinanceApi:
         parameters.check_all_known()
         pairs, _single = self._selected(parameters, now)
         with_sets = parameters.flag("showPermissionSets", default=True)
-        rows = [symbol_row(p.rules, self._status(p, now), permission_sets=with_sets) for p in pairs]
-        head = {"timezone": "UTC", "serverTime": round(now * 1000), "rateLimits": _RATE_LIMITS}
-        return head | {"exchangeFilters": [], "symbols": rows}
+        rows = [_symbol_json(p.rules, self._status(p, now), with_sets) for p in pairs]
+        head = {"timezone": "UTC", "serverTime": round(now * 1000), "rateLimits": _RATE_LIMITS, "exchangeFilters": []}
+        return json_body(head)[:-1] + b',"symbols":[' + b",".join(rows) + b"]}"
 
     def _ticker_price(self, parameters: Parameters, now: float) -> object:
         parameters.check_all_known()
@@ -244,6 +246,16 @@ class _Windows:
         count = max(0, (count if kept == window else 0) + added)
         self._counts[length] = (window, count)
         return count
+
+
+@lru_cache(maxsize=1)
+def _date_header(second: int) -> str:
+    return formatdate(second, usegmt=True)
+
+
+@lru_cache(maxsize=1024)
+def _symbol_json(rules: PairRules, status: str, with_permission_sets: bool) -> bytes:
+    return json_body(symbol_row(rules, status, permission_sets=with_permission_sets))
 
 
 def _ping(parameters: Parameters, _now: float) -> object:

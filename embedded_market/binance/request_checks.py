@@ -5,7 +5,6 @@ Knows no price, no balance and no order. Every refusal is a BinanceError with Bi
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import re
 from decimal import Decimal
@@ -134,7 +133,7 @@ def signed_payload(request: Request) -> bytes:
 
 def sign(payload: bytes, secret: str) -> str:
     """Return the HMAC-SHA256 of the payload in lower-case hex."""
-    return hmac.new(secret.encode(), payload, hashlib.sha256).hexdigest()
+    return hmac.digest(secret.encode(), payload, "sha256").hex()
 
 
 def _check_time(timestamp: int, recv_window: int | None, now_ms: int) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import json
 from decimal import Decimal, InvalidOperation
@@ -62,7 +61,7 @@ def sign(request: Request, secret: str, moment: str) -> str:
     """Return the signature of the request's very bytes."""
     target = request.path + (f"?{request.query}" if request.query else "")
     signed = f"{moment}{request.method}{target}".encode("latin-1") + request.body
-    return hmac.new(secret.encode(), signed, hashlib.sha256).hexdigest()
+    return hmac.digest(secret.encode(), signed, "sha256").hex()
 
 
 class Query:

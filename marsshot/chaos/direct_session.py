@@ -5,7 +5,7 @@ What `requests` does on the way (cookies, proxies, redirects) nothing here needs
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
@@ -23,13 +23,20 @@ class DirectSession(requests.Session):
         super().__init__()
         self._origin = origin
         self._send = send
+        self._own_headers: dict[str, str] | None = None  # as they are when the first request is sent
 
     def request(self, method: str | bytes, url: str | bytes, *_: Any, **how: Any) -> requests.Response:
         """Return the answer. Raises what `requests` raises where there is none."""
         path, _mark, query = str(url).removeprefix(self._origin).partition("?")
-        headers = {name.lower(): str(value) for name, value in (*self.headers.items(), *how["headers"].items())}
+        if self._own_headers is None:
+            self._own_headers = _lowered(self.headers)
+        headers = self._own_headers | _lowered(how["headers"])
         body = _body(how.get("data"))
         return self._send(Request(str(method), path, how.get("params") or query, headers, body))
+
+
+def _lowered(headers: Mapping[str, str | bytes]) -> dict[str, str]:
+    return {name.lower(): str(value) for name, value in headers.items()}
 
 
 def _body(data: Data) -> bytes:

@@ -5,12 +5,12 @@ Judges by the market's true prices and by rules of its own: it shares no code wi
 
 from __future__ import annotations
 
-import json
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from marsshot.chaos.json_files import parsed
 from marsshot.chaos.plan_checks import faults_of_amounts, faults_of_decisions
 from marsshot.chaos.simulation import Simulation
 from marsshot.chaos.violations import Violations
@@ -51,7 +51,7 @@ class Monitor:
     # ------------------------------------------------------------------ orders
 
     def _on_order_sent(self, client_order_id: str) -> None:
-        book = json.loads(self._simulation.filesystem.read(BOOK))
+        book = parsed(self._simulation.filesystem.read(BOOK))
         intent = book["intents"].get(client_order_id)
         if intent is None:
             return  # what becomes of an order that the book does not know shows in the end
@@ -168,10 +168,10 @@ class Monitor:
 
     def _on_file_replaced(self, path: Path, content: bytes) -> None:
         if path == SEEN:
-            self._check_prices(json.loads(content))
+            self._check_prices(parsed(content))
         if path != BOOK:
             return
-        book = json.loads(content)
+        book = parsed(content)
         self.violations.losses += self._simulation.owner.note_book(book)
         sold = {row["symbol"] for row in book["unwritten_trades"] if row["side"] == "SELL"}
         in_doubt = {intent["symbol"] for intent in book["intents"].values()}  # a purchase that is booked once more
@@ -234,6 +234,6 @@ class Monitor:
 
 def _json_or(content: bytes, otherwise: dict[str, Any]) -> dict[str, Any]:
     try:
-        return dict(json.loads(content))
+        return parsed(content)
     except ValueError:
         return otherwise

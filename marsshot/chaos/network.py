@@ -84,6 +84,8 @@ class SimulatedTransport:
 
     def execute_delayed_orders(self, now: datetime) -> None:
         """Execute the orders that were under way for long."""
+        if not self._delayed_orders:
+            return
         due = [order for order in self._delayed_orders if order[0] <= now]
         self._delayed_orders = [order for order in self._delayed_orders if order[0] > now]
         for at, arrived, request in due:

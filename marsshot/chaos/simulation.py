@@ -5,7 +5,6 @@ The bot is put together as `wiring.py` does it, with this simulation's transport
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
@@ -28,6 +27,7 @@ from marsshot.chaos.delayed_responses import DelayedResponses, SimulatedInbox
 from marsshot.chaos.direct_session import DirectSession
 from marsshot.chaos.fault_schedule import FaultSchedule, SimulatedCrash
 from marsshot.chaos.filesystem import SimulatedFilesystem
+from marsshot.chaos.json_files import parsed
 from marsshot.chaos.network import SimulatedTransport
 from marsshot.chaos.owner import Owner
 from marsshot.chaos.price_lies import PriceLies
@@ -252,7 +252,7 @@ class Simulation:
 
     def _book(self) -> dict[str, Any]:
         with suppress(OSError, ValueError):
-            return dict(json.loads(self.filesystem.read(Path(BOOK))))
+            return parsed(self.filesystem.read(Path(BOOK)))
         return {"positions": {}, "intents": {}, "dust": {}}
 
     def _answer_standstills(self, now: datetime) -> None:
@@ -321,7 +321,7 @@ class Simulation:
 
     def _seen(self) -> dict[str, dict[str, str]]:
         with suppress(OSError, ValueError):
-            return dict(json.loads(self.filesystem.read(Path(LAST_SEEN)))["prices"])
+            return dict(parsed(self.filesystem.read(Path(LAST_SEEN)))["prices"])
         return {}
 
     def acceptable_prices(self, token: str) -> list[Decimal]:

@@ -134,8 +134,9 @@ def request_path(request_id: str, mode: Mode) -> Path:
 
 def request_id_in(name: str, mode: Mode) -> str | None:
     """Return the id of the request that lies in a file of this name; None where it is not one of this mode."""
+    if not name.startswith(REQUEST):  # asked of every file of the folder in every cycle: it is quick to say no
+        return None
     beginning, _, request_id = name.rpartition(".")
-    # Asked of every file of the folder in every cycle: what says no most quickly comes first.
     return request_id if is_request_id(request_id) and beginning == str(file_in_mode(REQUEST, mode)) else None
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 
 def utc_text(moment: datetime) -> str:
     """Return the moment as 2021-02-15T00:30:00Z."""
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return f"{moment.replace(tzinfo=None).isoformat(timespec='seconds')}Z"
 
 
 def parse_moment(text: str) -> datetime:

@@ -116,6 +116,7 @@ class PriceAggregator:
         self._inbox: Inbox[PriceUpdate] = Inbox() if inbox is None else inbox
         self._spot: dict[str, SpotAnswer] = {}
         self._requested_at: dict[str, float] = {}
+        self._needs_both: set[str] = set()  # tokens of which one venue's price was not accepted alone
         self._binance: Mapping[str, Decimal] | None = None
         self._started_at = self._last_full_look = self._coinbase_last_update = self._inbox.seconds()
         if symbols:
@@ -192,13 +193,16 @@ class PriceAggregator:
             return choose_price(spot, binance, self._limit)
         if self._is_finished():
             return choose_price(spot or MissingPrice(MissingPriceReason.LATE), binance, self._limit)
+        if symbol in self._needs_both:  # asked once: the answer would be the same at each of the polls until then
+            return None
         if spot is None and binance is not None and self._is_coinbase_overdue(symbol):
-            slow = MissingPrice(MissingPriceReason.SLOW, ("seconds", SOFT_TIMEOUT_SECONDS))
-            fallback = choose_price(slow, binance, self._limit)
-            return fallback if accepts_single_source(symbol, fallback) else None
-        if isinstance(spot, SpotPrice) and self._binance is None and self._is_binance_overdue():
-            alone = choose_price(spot, None, self._limit)
-            return alone if accepts_single_source(symbol, alone) else None
+            spot = MissingPrice(MissingPriceReason.SLOW, ("seconds", SOFT_TIMEOUT_SECONDS))
+        elif not isinstance(spot, SpotPrice) or self._binance is not None or not self._is_binance_overdue():
+            return None
+        alone = choose_price(spot, binance, self._limit)
+        if accepts_single_source(symbol, alone):
+            return alone
+        self._needs_both.add(symbol)
         return None
 
     def _is_coinbase_overdue(self, symbol: str) -> bool:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 
 
 def signature(secret: str, timestamp_ms: int, method: str, path: str, body: bytes) -> str:
     """Return the HMAC-SHA256, in hex, of moment, method, path with its query (/v2/...), and body, as they are sent."""
     signed = f"{timestamp_ms}{method}{path}".encode() + body
-    return hmac.new(secret.encode(), signed, hashlib.sha256).hexdigest()
+    return hmac.digest(secret.encode(), signed, "sha256").hex()
