@@ -152,7 +152,8 @@ class Catalog:
         if form == "price":
             text = f"{_rounded(Decimal(value)):,f}"
         else:
-            text = format(value, _FORMS.get(form, form) or ("f" if isinstance(value, Decimal) else ""))
+            plain = ",f" if self.language == "fr" else "f"  # bot.log, in English, has no commas in a quantity
+            text = format(value, _FORMS.get(form, form) or (plain if isinstance(value, Decimal) else ""))
         if not any(digit in text for digit in "123456789"):
             text = text.replace("-", "")  # a loss too small to be shown is none
         if self.language == "en":

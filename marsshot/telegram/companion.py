@@ -103,11 +103,10 @@ class Companion:
     def _hear(self, written: OwnerText) -> None:
         typed = read_command(written.text)
         late = self._polling.now - datetime.fromtimestamp(written.sent_at, UTC)
-        if late > timedelta(seconds=STALE_SECONDS):
-            shown = str(typed) if typed else "…"
-            self._say("telegram.late", command=shown, age=late)
-        elif typed is None:
+        if typed is None:
             self._say("telegram.unknown")
+        elif late > timedelta(seconds=STALE_SECONDS):
+            self._say("telegram.late", command=str(typed), age=late)
         elif typed.command in NEEDS_TOKEN and not typed.token:
             self._say("telegram.needs_token", command=str(typed))
         elif typed.command is ChatCommand.HELP:
@@ -172,8 +171,8 @@ class Companion:
         """Tell what a death has cut off: confirmed at Telegram, so not delivered again, and perhaps not done."""
         for number, text in self._in_hand.held.items():
             if number not in self._begun and number not in delivered:
-                typed = read_command(text)
-                self._say("telegram.interrupted", command=str(typed) if typed else "…")
+                if typed := read_command(text):
+                    self._say("telegram.interrupted", command=str(typed))
                 self._in_hand.done(number)
 
     def _tell_stranger(self, stranger: Stranger) -> None:

@@ -10,13 +10,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from marsshot.commands.status import current_facts, current_lines
+from marsshot.bot.control_files import ControlFiles
+from marsshot.commands.status import book_and_moment, current_facts, current_lines
 from marsshot.commands.status_view import money_lines, position_lines
 from marsshot.commands.tokens import refuse_unheld
 from marsshot.config.bot_files import DECISIONS, EQUITY
 from marsshot.config.settings import Settings
 from marsshot.core.catalog import Catalog
 from marsshot.monitoring.send_messages import draw_equity
+from marsshot.portfolio.difference_messages import difference_text
 from marsshot.reporting.decision_records import DecisionRow, parse_decisions
 from marsshot.telegram.page import Page
 
@@ -123,7 +125,9 @@ class Pages:
 
     def resume_question(self, _: str) -> Page:
         """Ask whether to allow buying again: what the bot has paused for is told with it."""
-        reason = current_facts(self._settings)["paused"]
+        book = book_and_moment(self._settings)[0]
+        differences = tuple(difference_text(*one, book, self._catalog) for one in book.differences.items())
+        reason = self._catalog.show(differences) or ControlFiles(self._settings).reason()
         return Page((self._catalog.text("telegram.resume_sure", reason=reason),), is_question=True)
 
     def _held_line(self, symbol: str, held: Mapping[str, Any], quote: str) -> str:

@@ -161,7 +161,9 @@ def test_pausing_and_resuming_write_what_the_command_line_writes(settings: Setti
     control = ControlFiles(settings)
     assert "Buying is paused" in text(settings, ChatCommand.PAUSE)
     assert control.paused()
-    assert "(" in text(settings, ChatCommand.RESUME, is_question=True), "what it was paused for is told"
+    assert "(" not in text(settings, ChatCommand.RESUME, is_question=True)
+    control.pause("to look at it")
+    assert "again (to look at it)?" in text(settings, ChatCommand.RESUME, is_question=True)
     assert "Buying is allowed again" in text(settings, ChatCommand.RESUME)
     assert not control.paused()
     assert control.is_resume_requested()

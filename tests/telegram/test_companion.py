@@ -204,6 +204,14 @@ def test_a_command_of_more_than_two_minutes_is_told_and_not_done(
     assert harness.told == (["/pause answered"] if acted else [late])
 
 
+def test_what_is_no_command_is_told_so_however_late_it_comes(harness: CompanionHarness) -> None:
+    """The word that finds the chat's number comes before the bot has ever run."""
+    harness.telegram.write("hello")
+    harness.time += STALE_SECONDS + 1
+    harness.cycle()
+    assert harness.told == ["That is no command here. /help lists them"]
+
+
 def test_a_days_old_sale_is_not_made_after_an_outage(harness: CompanionHarness) -> None:
     harness.telegram.write("/sellall")
     harness.time += 20 * 3600

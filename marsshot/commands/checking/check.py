@@ -163,8 +163,7 @@ def _passes(settings: Settings, book: Book | None, catalog: Catalog) -> Iterator
         reason = control.reason() or catalog.text("status.by_you")
         if catalog.language != "en":  # the bot's own reasons stand in PAUSE in English
             reason = pause_reason(control, book, catalog) or reason
-        text = catalog.text("status.paused", reason=reason)
-        yield Finding(Level.NOTE, catalog.text("subject.buying"), text)
+        yield Finding(Level.NOTE, catalog.text("subject.buying"), catalog.text("check.paused", reason=reason))
     else:
         yield _good(catalog, "buying", catalog.text("check.buying_well"))
     running = catalog.text("check.running" if _is_bot_running(settings) else "check.not_running")

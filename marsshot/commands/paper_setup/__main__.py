@@ -20,7 +20,7 @@ from rich.console import Console
 from marsshot.commands.paper_setup.settings_file import paper_config
 from marsshot.commands.paper_setup.token_search import listed_at_binance, search_tokens
 from marsshot.config.bot_files import CONFIG, MODEL, TRAINING_DATA, file_in_mode, report_path
-from marsshot.config.loader import localized_error, read_settings
+from marsshot.config.loader import language_of, localized_error, read_settings
 from marsshot.config.settings import Settings
 from marsshot.core.catalog import Catalog, LocalizedText, catalog_of
 from marsshot.core.errors import InputError, MarsShotError, TemporaryError
@@ -45,7 +45,7 @@ def main() -> int:
         with _dashboard(console, Catalog(settings.language)):
             return _prepare_model(settings) or _run("main.py")
     except KeyboardInterrupt:
-        console.print(catalog_of("en").text("paper.stopped"), highlight=False)
+        console.print(catalog_of(language_of(known)).text("paper.stopped"), highlight=False)
         return 1
     except MarsShotError as error:
         print(localized_error(error, known), file=sys.stderr)  # noqa: T201

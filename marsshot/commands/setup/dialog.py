@@ -81,8 +81,10 @@ class Dialog:
     def ask_all(self) -> None:
         """Ask every question that the answers before it leave to ask."""
         self._say_whose_money()
+        language, *others = STEPS
+        self._ask(language)
         self._say("setup.first")
-        for step in STEPS:
+        for step in others:
             if step.applies(self.draft.settings):
                 self._ask(step)
 

@@ -58,7 +58,11 @@ def run_setup(path: Path, screen: Screen | None = None, world: World | None = No
     if not is_wanted:
         screen.say(catalog.text("setup.nothing_changed"))
         return 1
-    _write(dialog.draft, keys_path)
+    try:
+        _write(dialog.draft, keys_path)
+    except TemporaryError as error:  # in the language that was just chosen: the file has not got it yet
+        screen.say(catalog.render(*error.faults))
+        return error.exit_code
     screen.say(catalog.text("setup.written", path=path))
     if dialog.draft.secrets:
         screen.say(catalog.text("setup.keys_written", path=keys_path))

@@ -203,7 +203,7 @@ STEPS = (
     Step(
         name="capital",
         parse=_capital,
-        shown=lambda settings: settings.strategy.capital_initial,
+        shown=lambda settings: settings.strategy.capital_initial.normalize(),
         look=Look.FREE,
     ),
     Step(
