@@ -87,20 +87,9 @@ def open_bot(
         try:
             _show_settings(settings)
             store = open_store(settings, clock, book_path, disk)
-            model_selector = _model_selector(settings, clock, disk, one_shot=one_shot)
-            control, journal = ControlFiles(settings, disk), Journal(settings, disk)
-            coinbase = _coinbase(settings)
-            bot = Bot(
-                settings=settings,
-                clock=clock,
-                store=store,
-                exchange=trading_exchange(settings, clock, lambda: store.book),
-                coinbase=coinbase,
-                scores=model_selector.scores,
-                control=control,
-                journal=journal,
-            )
-            bot.daily_updater.plan_maker.rate_to = coinbase.rate_to
+            model_selector = new_model_selector(settings, clock, disk, one_shot=one_shot)
+            coinbase, journal = _coinbase(settings), Journal(settings, disk)
+            bot = new_bot(settings, clock, store, coinbase, model_selector, ControlFiles(settings, disk), journal)
             reloader = _SettingsReloader(config, bot, apply_overrides, secrets)
             try:
                 yield RunningBot(bot, model_selector, reloader.reload_settings, journal)
@@ -112,7 +101,32 @@ def open_bot(
             stop_log()
 
 
-def _model_selector(settings: Settings, clock: Clock, disk: Disk, *, one_shot: bool) -> ModelSelector:
+def new_bot(
+    settings: Settings,
+    clock: Clock,
+    store: Store,
+    coinbase: Coinbase,
+    model_selector: ModelSelector,
+    control: ControlFiles,
+    journal: Journal | None = None,
+) -> Bot:
+    """Return the bot of these settings, which trades where they say."""
+    bot = Bot(
+        settings=settings,
+        clock=clock,
+        store=store,
+        exchange=trading_exchange(settings, clock, lambda: store.book),
+        coinbase=coinbase,
+        scores=model_selector.scores,
+        control=control,
+        journal=journal,
+    )
+    bot.daily_updater.plan_maker.rate_to = coinbase.rate_to
+    return bot
+
+
+def new_model_selector(settings: Settings, clock: Clock, disk: Disk, *, one_shot: bool) -> ModelSelector:
+    """Return what scores. one_shot: in this process, there is nothing to keep going meanwhile."""
     scoring_process: ScoringProcess = (
         InlineScoringProcess(clock) if one_shot or settings.mode == "demo" else ChildScoringProcess()
     )

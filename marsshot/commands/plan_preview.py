@@ -11,13 +11,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from marsshot.bot.bootstrap import model_path, open_store, required_keys, trading_exchange
-from marsshot.bot.bot import Bot
+from marsshot.bot.bootstrap import new_bot, new_model_selector, open_store, required_keys
 from marsshot.bot.control_files import ControlFiles
 from marsshot.bot.environment import Environment, open_environment
-from marsshot.bot.model_selector import ModelSelector
-from marsshot.bot.scoring_process import InlineScoringProcess
-from marsshot.config.bot_files import BOOK, FALLBACK_MODEL
+from marsshot.config.bot_files import BOOK
 from marsshot.config.settings import Settings
 from marsshot.core.catalog import Catalog, LocalizedText
 from marsshot.core.decisions import DailyPlan
@@ -56,26 +53,10 @@ def _draft_plan(environment: Environment) -> tuple[DailyPlan, bool]:
     """Return the plan, and whether today's pass is done already."""
     settings, clock, disk = environment.settings, environment.clock, OverlayDisk()
     store = open_store(settings, clock, settings.file(BOOK), disk)
-    model_selector = ModelSelector(
-        InlineScoringProcess(clock),
-        model_path(settings),
-        settings.file(FALLBACK_MODEL),
-        disk,
-        settings.data_source,
-        settings.strategy.score_scale,
-    )
+    model_selector = new_model_selector(settings, clock, disk, one_shot=True)
     coinbase = Coinbase(settings.coinbase.base_url, currency=settings.exchange_facts.currency)
     try:
-        bot = Bot(
-            settings=settings,
-            clock=clock,
-            store=store,
-            exchange=trading_exchange(settings, clock, lambda: store.book),
-            coinbase=coinbase,
-            scores=model_selector.scores,
-            control=ControlFiles(settings, disk),
-        )
-        bot.daily_updater.plan_maker.rate_to = coinbase.rate_to
+        bot = new_bot(settings, clock, store, coinbase, model_selector, ControlFiles(settings, disk))
         bot.start()
         plan = None
         for _ in range(2):  # a model that turns out to be broken gives way to the one before

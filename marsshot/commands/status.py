@@ -188,35 +188,18 @@ def status_facts(
     """Return the state as plain values; amounts are decimal texts in quote asset, moments UTC in ISO 8601."""
     seen = seen or LastSeen()
     trades = _trades(settings.file(TRADES), book)
-    worth = positions_worth(book, seen)
-    equity = book.capital + worth
-    following = next_daily_update(book, settings, now)
     decisions = decisions_of(settings.file(DECISIONS), book.last_daily_update, Disk())
-    history = read_performance(settings.file(EQUITY), Disk(), book.capital_started)
     return {
         "mode": book.mode,
         "time": utc_text(now),
         "quote_asset": book.quote_asset,
-        "capital": decimal_text(book.capital),
-        "capital_started": decimal_text(book.capital_started),
-        "started_at": book.started_at,
-        "positions_worth": decimal_text(worth),
-        "equity": decimal_text(equity),
-        "profit": _profits(book, equity, history, now),
-        "gain": _fraction(index_at(equity, book) - 1),
-        "largest_fall": _fraction(largest_fall(one.index for one in history)) if history else None,
-        "cash_flows": _cash_flow_facts(book, settings),
+        **_worth_facts(book, settings, now, seen),
         "requests_waiting": waiting_requests(ControlFiles(settings), book),
         "excluded": sorted(book.excluded),
         "realised_profit": decimal_text(realised_profit(trades)),
-        "last_daily_update": book.last_daily_update.isoformat() if book.last_daily_update else None,
         "last_daily_outcome": _outcome(book, trades),
         "held_back": {symbol: row["detail"] for symbol, row in decisions.items() if row["reason"] in LEVER_REASONS},
-        "worth_top": _worth_top(book, settings),
-        "next_daily_update": f"{following:%Y-%m-%dT%H:%MZ}" if following else DUE_NOW,
-        "put_off": seen.put_off,
-        "put_off_until": utc_text(seen.put_off_until) if seen.put_off_until else None,
-        "plan_under_way": book.plan is not None,
+        **_daily_update_facts(book, settings, now, seen),
         "paused": paused,
         **quiet_facts(book, now),
         "open_doubts": [f"{one.side.lower()} {one.symbol} {one.client_order_id}" for one in book.intents.values()],
@@ -227,6 +210,35 @@ def status_facts(
             symbol: _position_facts(symbol, held, settings.exit_rules, seen) | _score_of(decisions.get(symbol, {}))
             for symbol, held in sorted(book.positions.items())
         },
+    }
+
+
+def _worth_facts(book: Book, settings: Settings, now: datetime, seen: LastSeen) -> dict[str, Any]:
+    worth = positions_worth(book, seen)
+    equity = book.capital + worth
+    history = read_performance(settings.file(EQUITY), Disk(), book.capital_started)
+    return {
+        "capital": decimal_text(book.capital),
+        "capital_started": decimal_text(book.capital_started),
+        "started_at": book.started_at,
+        "positions_worth": decimal_text(worth),
+        "equity": decimal_text(equity),
+        "profit": _profits(book, equity, history, now),
+        "gain": _fraction(index_at(equity, book) - 1),
+        "largest_fall": _fraction(largest_fall(one.index for one in history)) if history else None,
+        "cash_flows": _cash_flow_facts(book, settings),
+    }
+
+
+def _daily_update_facts(book: Book, settings: Settings, now: datetime, seen: LastSeen) -> dict[str, Any]:
+    following = next_daily_update(book, settings, now)
+    return {
+        "last_daily_update": book.last_daily_update.isoformat() if book.last_daily_update else None,
+        "worth_top": _worth_top(book, settings),
+        "next_daily_update": f"{following:%Y-%m-%dT%H:%MZ}" if following else DUE_NOW,
+        "put_off": seen.put_off,
+        "put_off_until": utc_text(seen.put_off_until) if seen.put_off_until else None,
+        "plan_under_way": book.plan is not None,
     }
 
 
