@@ -71,6 +71,12 @@ class TradeExecutor:
         """The book as it stands on disk."""
         return self._store.book
 
+    def last_prices(self, symbols: Collection[str]) -> dict[str, Decimal]:
+        """Return the exchange's last price of each of these tokens that it has one of. Raises TemporaryError."""
+        pairs = {symbol: self.pair_of(symbol) for symbol in symbols}
+        found = self.exchange.prices(pairs.values())
+        return {symbol: found[pair] for symbol, pair in pairs.items() if pair in found}
+
     # ------------------------------------------------------------------ trading rules
 
     def load_rules(self, symbols: Collection[str]) -> None:

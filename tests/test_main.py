@@ -35,7 +35,9 @@ from marsshot.config.loader import read_settings
 from marsshot.core.errors import InputError, StopRequested
 from marsshot.infra import event_log
 from marsshot.infra.clock import VirtualClock
+from marsshot.portfolio.ledger import with_position
 from marsshot.portfolio.trades_file import read_trades
+from tests.helpers.builders import a_position
 from tests.helpers.process_harness import PROGRAM, ProcessHarness, open_process_harness
 from tests.helpers.trading_harness import NEW_ORDER, QUERY_ORDER, TRADES, LogCapture
 
@@ -501,6 +503,21 @@ def test_a_check_waits_for_the_second_look_although_a_clock_rests_ten_seconds_at
         assert check_prices_once(run) == 0
         assert not run.bot.store.book.positions
     assert timedelta(seconds=60) <= virtual_harness.clock.now() - began <= timedelta(seconds=75)
+
+
+def test_a_check_with_a_token_without_a_price_ends_with_1_although_its_second_look_sold_another(
+    virtual_harness: VirtualTimeHarness,
+) -> None:
+    virtual_harness.harness.write_model()
+    with virtual_harness.opened() as run:
+        make_daily_update(run)
+        run.bot.store.save(with_position(run.bot.store.book, "LINK", a_position()))
+    virtual_harness.market.delist("LINKUSDT")
+    virtual_harness.market.faults.add(service="coinbase", match="", times=-1, kind="status", status=404)
+    virtual_harness.market.set_price("ADA", "0.1")
+    with virtual_harness.opened() as run:
+        assert check_prices_once(run) == 1
+        assert [*run.bot.store.book.positions] == ["LINK"]
 
 
 @pytest.mark.parametrize("fault", [{"kind": "drop_before"}, {"kind": "status", "status": 500}])

@@ -117,7 +117,7 @@ def check_prices_once(run: RunningBot) -> int:
         done = bot.intraday_check()
     if bot.price_feed.second_look_at is not None:
         _wait_for_second_look(bot)
-        done = bot.price_check.look_again(bot.price_feed.doubted())
+        done = bot.intraday_check()
     _print_check(bot)
     return 0 if done and not bot.store.book.intents else 1
 

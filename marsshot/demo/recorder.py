@@ -116,11 +116,9 @@ class DemoRecorder:
 
     def note_day(self) -> None:
         """Take down the tokens' prices, for what doing nothing would have brought."""
-        settings, book = self._bot.settings, self._bot.store.book
-        wanted = dict.fromkeys((*self._tokens, *book.positions))
+        wanted = dict.fromkeys((*self._tokens, *self._bot.store.book.positions))
         try:
-            found = self._bot.executor.exchange.prices([settings.pair(token) for token in wanted])
+            prices = self._bot.executor.last_prices(wanted)
         except MarsShotError:
             return
-        prices = {token: found[settings.pair(token)] for token in wanted if settings.pair(token) in found}
         self.points.append(DayPoint(self._bot.clock.now(), prices))

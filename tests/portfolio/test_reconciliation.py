@@ -280,6 +280,17 @@ def test_once_the_owner_has_looked_the_book_counts_what_is_there(harness: Tradin
     assert harness.traded() == ["BUY DOT"]
 
 
+def test_the_plan_holds_for_held_what_its_own_comparison_has_left_in_the_book(harness: TradingHarness) -> None:
+    """The resumed comparison may succeed for the first time right before the plan is made."""
+    harness.add_position("ADA", "300")
+    take_away(harness, "ADA", "300")
+    bot = harness.bot(StubScores(harness.clock, ADA="0.9"))
+    compare(harness, bot)
+    assert bot.control.resume()
+    assert bot.daily_update() is Progress.DONE
+    assert harness.traded() == ["BUY ADA"]
+
+
 def test_a_pause_of_the_owners_own_is_no_word_about_a_difference(harness: TradingHarness) -> None:
     harness.add_position("ADA", "300")
     take_away(harness, "ADA", "100")

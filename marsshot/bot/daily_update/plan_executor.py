@@ -46,7 +46,7 @@ from marsshot.strategy.levers import most_for_one_token
 from positions_store import Store
 from trade_executor import TradeExecutor
 
-CLOSED_MARKET_PATIENCE = timedelta(hours=1)  # then a sale is left undone for its date: a delisted pair never opens
+SALE_PATIENCE = timedelta(hours=1)  # then a sale is left undone for its date: a delisted pair never opens
 FINEST_SHARE = 8  # decimals of a share of the capital, where the exchange takes them
 
 
@@ -82,7 +82,7 @@ class PlanExecutor:
             if self._reconciler.is_due:  # a second reading of the account has to show a difference first
                 return False
         # What is held counts for the share that one token may have.
-        found = self._exchange_prices([*to_buy, *self._store.book.positions], executor) if to_buy else {}
+        found = executor.last_prices([*to_buy, *self._store.book.positions]) if to_buy else {}
         if not self._plan().shared_out:
             self._allocate_capital(found, settings, executor)
         _for_each_symbol(to_buy, lambda symbol: self._buy(symbol, found, executor))
@@ -100,7 +100,7 @@ class PlanExecutor:
             to_do = {sell.symbol for sell in self._plan().sells if not sell.outcome}
             expected = (one.quote or ZERO for one in self._plan().decisions if one.symbol in to_do)
             wanted = [*(buy.symbol for buy in self._plan().buys), *self._store.book.positions]
-            found = self._exchange_prices(wanted, executor)
+            found = executor.last_prices(wanted)
             self._allocate_capital(found, settings, executor, sum(expected, ZERO))
         return self._plan()
 
@@ -109,11 +109,6 @@ class PlanExecutor:
         if plan is None:
             raise AssertionError("the plan is in the book while it is worked off")
         return plan
-
-    def _exchange_prices(self, symbols: Collection[str], executor: TradeExecutor) -> Mapping[str, Decimal]:
-        pairs = {symbol: executor.pair_of(symbol) for symbol in symbols}
-        found = executor.exchange.prices(pairs.values())
-        return {symbol: found[pair] for symbol, pair in pairs.items() if pair in found}
 
     def _sell(self, symbol: str, prices: Mapping[str, Decimal], executor: TradeExecutor) -> None:
         position = self._store.book.positions.get(symbol)
@@ -127,13 +122,13 @@ class PlanExecutor:
             return
         try:
             if (price := prices.get(symbol)) is None:
-                raise RefusedOrderError(LocalizedText("fault.order.no_price"))
+                raise MarketClosedError(LocalizedText("fault.order.no_price"))
             outcome = executor.sell(symbol, position.qty, OrderReason.DAILY_SELL, price)
         except UnknownOutcomeError as error:
             log_unknown_outcome("log.sale_unknown", symbol, error)
             return
         except (RefusedOrderError, MarketClosedError) as error:
-            if isinstance(error, MarketClosedError) and self._may_wait_for_markets():
+            if isinstance(error, MarketClosedError) and self._may_sale_wait():
                 raise
             log_warning(
                 "order.refused", LocalizedText("log.not_sold_today", symbol=symbol, why=error.message), symbol=symbol
@@ -141,13 +136,13 @@ class PlanExecutor:
             outcome = left_undone(SkipReason.REFUSED, error.message)
         self._store.change(lambda book: with_sell_outcome(book, symbol, outcome))
 
-    def _may_wait_for_markets(self) -> bool:
-        """Return whether the plan is still young enough to wait for a market that is closed."""
+    def _may_sale_wait(self) -> bool:
+        """Return whether the plan is still young enough for a sale to wait for its market, or for a price."""
         try:
             decided_at = parse_moment(self._plan().decided_at)
         except ValueError:  # a plan of an older version has no moment
             return False
-        return self._clock.now() - decided_at < CLOSED_MARKET_PATIENCE
+        return self._clock.now() - decided_at < SALE_PATIENCE
 
     def _allocate_capital(
         self, prices: Mapping[str, Decimal], settings: Settings, executor: TradeExecutor, expected: Decimal = ZERO

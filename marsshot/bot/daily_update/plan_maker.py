@@ -85,28 +85,26 @@ class PlanMaker:
 
     def make(self, settings: Settings, executor: TradeExecutor) -> bool:
         """Put today's plan into the book; False while the scores are not there."""
-        book = self._store.book
-        symbols = list(dict.fromkeys((*book.positions, *settings.tokens_daily)))
+        symbols = list(dict.fromkeys((*self._store.book.positions, *settings.tokens_daily)))
         scoring = self._scoring(symbols, executor)
         if scoring is None:
             return False
         executor.load_rules(symbols)
         self._compare_first(settings, executor)
-        binance = executor.exchange.prices([settings.pair(symbol) for symbol in symbols])
-        by_symbol = {symbol: binance[settings.pair(symbol)] for symbol in symbols if settings.pair(symbol) in binance}
-        rules = settings.daily_rules
-        prices = self._price_check.usable_prices(list(book.positions)) if book.positions else {}
-        confirmed = [symbol for symbol in book.positions if self._price_check.price_feed.venues_agree(symbol)]
-        scores = self._without_other_coins(scoring.scores, by_symbol, settings, confirmed)
-        facts = self._lever_facts(scoring, {**by_symbol, **prices}, settings)
+        at_exchange = executor.last_prices(symbols)
+        held = list(self._store.book.positions)
+        prices = self._price_check.usable_prices(held) if held else {}
+        confirmed = [symbol for symbol in held if self._price_check.price_feed.venues_agree(symbol)]
+        scores = self._without_other_coins(scoring.scores, at_exchange, settings, confirmed)
+        facts = self._lever_facts(scoring, {**at_exchange, **prices}, settings)
         plan = decide_daily_plan(
             scoring.day,
             settings.tokens_daily,
-            book.positions,
+            self._store.book.positions,
             {score.symbol: score for score in scores},
             prices,
             {symbol: why for symbol in symbols if (why := self._blocker(symbol, facts, settings, executor))},
-            rules,
+            settings.daily_rules,
             hit_bands=scoring.hit_bands,
         )
         plan = replace(plan, decided_at=utc_text(self._clock.now()))
@@ -115,7 +113,7 @@ class PlanMaker:
         if top is not None and top.is_paused and not self._control.paused():  # not written: the next plan tries again
             top = replace(top, is_paused=False)
         self._store.save(replace(with_plan(self._store.book, plan, skipped), worth_top=top))
-        log_decisions(plan.decisions, rules)
+        log_decisions(plan.decisions, settings.daily_rules)
         if self._journal is not None:
             self._journal.note_decisions(plan, settings)
         return True

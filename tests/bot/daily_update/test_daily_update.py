@@ -355,6 +355,24 @@ def test_a_sale_waits_an_hour_for_its_market_and_is_then_left_undone(
     assert harness.book.positions["ADA"].qty == 300
 
 
+@pytest.mark.parametrize(("minutes", "trades"), [(59, ["SELL ADA"]), (60, [])])
+def test_a_planned_sale_waits_an_hour_for_a_price(harness: TradingHarness, minutes: int, trades: list[str]) -> None:
+    """A start in the middle of a plan may come before the network does."""
+    harness.add_position("ADA", "300")
+    plan = DailyPlan(day=TODAY, sells=(PlannedSell(symbol="ADA"),), decided_at=utc_text(harness.clock.now()))
+    harness.store.save(replace(harness.book, plan=plan))
+    harness.market.coinbase.unlisted.add("ADA")
+    harness.fault("ticker/price", "status", times=-1, status=503)
+    harness.open()
+    bot = harness.bot()
+    assert bot.daily_update() is Progress.LATER
+    harness.clock.idle(harness.clock.now() + timedelta(minutes=minutes))
+    if trades:
+        harness.market.faults.clear()
+    assert bot.daily_update() is Progress.DONE
+    assert harness.traded() == trades
+
+
 def test_a_plan_of_an_older_version_waits_for_no_market(harness: TradingHarness) -> None:
     harness.add_position("ADA", "300")
     harness.store.save(replace(harness.book, plan=DailyPlan(day=TODAY, sells=(PlannedSell(symbol="ADA"),))))
