@@ -23,7 +23,7 @@ from rich.table import Table
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.model.training_rows import LABEL_DAYS, YEAR, all_rows, year_until  # noqa: E402
+from benchmarks.model.training_rows import LABEL_DAYS, YEAR, all_rows, rows_until  # noqa: E402
 from marsshot.model.features import FEATURES, RATIOS  # noqa: E402
 from marsshot.training import forest_search  # noqa: E402 - after the path
 from marsshot.training.cross_validation import PurgedWalkForward, hold_out  # noqa: E402
@@ -102,7 +102,7 @@ def years(rows: pd.DataFrame, days_apart: int) -> Iterator[pd.DataFrame]:
     """Yield the complete rows of each year, oldest first."""
     for last in pd.date_range(rows["date"].max(), FIRST_END, freq=f"-{days_apart}D")[::-1]:
         if last - pd.Timedelta(days=YEAR) >= rows["date"].min():
-            yield year_until(rows, last, TOKENS).dropna().reset_index(drop=True)
+            yield rows_until(rows, last, TOKENS).dropna().reset_index(drop=True)
 
 
 def measure(

@@ -23,7 +23,7 @@ from rich.table import Table
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.model.training_rows import LABEL_DAYS, YEAR, all_rows, year_until  # noqa: E402 - after the path
+from benchmarks.model.training_rows import LABEL_DAYS, YEAR, all_rows, rows_until  # noqa: E402 - after the path
 from marsshot.model.score_scale import quantiles_of, rank_of  # noqa: E402
 from marsshot.training import forest_search, out_of_sample  # noqa: E402
 from marsshot.training.day_statistics import Floats, average_precision, day_weights  # noqa: E402
@@ -70,7 +70,7 @@ def windows(rows: pd.DataFrame, days_apart: int) -> Iterator[tuple[pd.Timestamp,
     first_end = rows["date"].min() + pd.Timedelta(days=3 * YEAR)
     complete = rows.dropna()
     for last in pd.date_range(rows["date"].max(), first_end, freq=f"-{days_apart}D")[::-1]:
-        chosen = year_until(rows, last, TOKENS)["symbol"].unique()
+        chosen = rows_until(rows, last, TOKENS)["symbol"].unique()
         mine = complete[complete["symbol"].isin(chosen) & (complete["date"] <= last)]
         begin = last - pd.Timedelta(days=TEST_DAYS)
         gap = pd.Timedelta(days=LABEL_DAYS + forest_search.EMBARGO_DAYS)

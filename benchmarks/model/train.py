@@ -40,7 +40,7 @@ from sklearn.preprocessing import StandardScaler
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.model.training_rows import LABEL_DAYS, all_rows, year_until  # noqa: E402 - after the path
+from benchmarks.model.training_rows import LABEL_DAYS, all_rows, rows_until  # noqa: E402 - after the path
 from marsshot.infra.csv_text import csv_text  # noqa: E402
 from marsshot.model.features import FEATURES, features_in, has_features  # noqa: E402
 from marsshot.model.model_files import load_model  # noqa: E402
@@ -88,7 +88,7 @@ def main() -> None:
         if arguments.input:
             content = arguments.input.read_bytes()
         else:
-            content = csv_text(year_until(all_rows(arguments.data), pd.Timestamp(arguments.last), arguments.tokens))
+            content = csv_text(rows_until(all_rows(arguments.data), pd.Timestamp(arguments.last), arguments.tokens))
         os.chdir(folder)
         Path("rows.csv").write_bytes(content)
         data = read_training_data(Path("rows.csv"))

@@ -1,7 +1,7 @@
-"""Training rows of recorded daily bars: a year of the tokens that were traded most in it, as build_csv.py makes them.
+"""Training rows of recorded daily bars, as build_csv.py makes them: of the tokens that were traded most in a year.
 
     python benchmarks/model/training_rows.py --data bars/daily.csv.gz --output rows.csv [--last 2024-12-29]
-                                   [--tokens 150] [--without-ratios]
+                                   [--days 365] [--tokens 150] [--without-ratios]
     python train_model.py --input rows.csv --output rows.pkl
 
 Recorded bars have no LunarCrush scores; where they are missing, the demo's stand-ins take their place, which know
@@ -40,26 +40,28 @@ def all_rows(data: Path) -> pd.DataFrame:
     return rows.assign(symbol=rows["symbol"].astype(str))
 
 
-def year_until(rows: pd.DataFrame, last: pd.Timestamp, tokens: int) -> pd.DataFrame:
-    """Return the rows of the year that ends on this day, of so many tokens: those with the largest median volume."""
+def rows_until(rows: pd.DataFrame, last: pd.Timestamp, tokens: int, days: int = YEAR) -> pd.DataFrame:
+    """Return so many days' rows up to this one, of so many tokens: those with the largest median volume in a year."""
     year = rows[(rows["date"] <= last) & (rows["date"] > last - pd.Timedelta(days=YEAR))]
     by_token = year.groupby("symbol")["volume"]
     traded = by_token.median()[by_token.size() >= FEWEST_DAYS]
     chosen = traded.sort_values(ascending=False, kind="stable").index[:tokens]
-    return year[year["symbol"].isin(chosen)].reset_index(drop=True)
+    wanted = rows[(rows["date"] <= last) & (rows["date"] > last - pd.Timedelta(days=days))]
+    return wanted[wanted["symbol"].isin(chosen)].reset_index(drop=True)
 
 
 def main() -> None:
-    """Write a year's rows as a training file."""
+    """Write the rows as a training file."""
     parser = argparse.ArgumentParser(description="Write a training file of recorded daily bars.")
     parser.add_argument("--data", type=Path, required=True, help="a file of daily bars, as backtest.py takes it")
     parser.add_argument("--output", type=Path, required=True)
-    parser.add_argument("--last", default="2024-12-29", help="last day of the year")
+    parser.add_argument("--last", default="2024-12-29", help="last day of the rows")
+    parser.add_argument("--days", type=int, default=YEAR, help="how many days up to it")
     parser.add_argument("--tokens", type=int, default=150)
     parser.add_argument("--without-ratios", action="store_true", help="the seed's columns only")
     arguments = parser.parse_args()
-    year = year_until(all_rows(arguments.data), pd.Timestamp(arguments.last), arguments.tokens)
-    arguments.output.write_bytes(csv_text(year.drop(columns=list(RATIOS)) if arguments.without_ratios else year))
+    rows = rows_until(all_rows(arguments.data), pd.Timestamp(arguments.last), arguments.tokens, arguments.days)
+    arguments.output.write_bytes(csv_text(rows.drop(columns=list(RATIOS)) if arguments.without_ratios else rows))
 
 
 if __name__ == "__main__":

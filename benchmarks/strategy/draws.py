@@ -1,6 +1,6 @@
 """The shipped strategy from 2020 to 2024, models drawn anew several times, with and without levers: docs/backtest.md.
 
-    python benchmarks/strategy/draws.py --data bars --rules PATH [--seeds 4]
+    python benchmarks/strategy/draws.py --data bars --rules PATH [--seeds 4] [--recipe scale_free --scale rank]
 
 So that it ends on a small machine: nine tokens, models trained once a year on 29 tokens that were large all the time,
 two candidates a search. A line of JSON for each draw and setting of the levers: growth, worst fall, years, exposure.
@@ -24,7 +24,8 @@ from marsshot.backtesting.scoring.daily_scores import DailyScores, full_feature_
 from marsshot.backtesting.scoring.walk_forward import SEED, WalkForwardPlan, walk_forward  # noqa: E402
 from marsshot.backtesting.simulation.engine import RunResult, run  # noqa: E402
 from marsshot.config.loader import read_settings  # noqa: E402
-from marsshot.model.features import AVAILABLE_COLUMNS, features_in  # noqa: E402
+from marsshot.model.features import AVAILABLE_COLUMNS  # noqa: E402
+from marsshot.training.recipes import RECIPES  # noqa: E402
 
 FIRST, LAST = date(2020, 1, 1), date(2024, 12, 31)
 CONFIG = ROOT / "config.yaml"
@@ -34,7 +35,7 @@ LARGE = frozenset(
     "XLM XRP XTZ ZEC".split()
 )
 LEVERS = {
-    "none": {},
+    "none": {"strategy.max_share_per_token": "1.0"},
     "max_share_per_token 0.20": {"strategy.max_share_per_token": "0.20"},
     "... and btc_trend_days 100": {"strategy.max_share_per_token": "0.20", "strategy.btc_trend_days": "100"},
 }
@@ -58,25 +59,30 @@ def read_arguments(description: str | None) -> tuple[BacktestRequest, range]:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--rules", type=Path)
     parser.add_argument("--seeds", type=int, default=4)
+    parser.add_argument("--recipe", choices=RECIPES, default="seed")
+    parser.add_argument("--scale", choices=("raw", "rank"), default="raw")
     arguments = parser.parse_args()
+    changes = {"training.recipe": arguments.recipe, "strategy.score_scale": arguments.scale}
     request = read_request(
-        CONFIG, changes={}, tokens=TRADED, data=arguments.data, rules=arguments.rules, first=FIRST, last=LAST
+        CONFIG, changes=changes, tokens=TRADED, data=arguments.data, rules=arguments.rules, first=FIRST, last=LAST
     )
     return request, range(SEED, SEED + arguments.seeds)
 
 
 def drawn_scores(request: BacktestRequest, seeds: range) -> Iterator[tuple[int, DailyScores]]:
     """Yield the scores of the models of each seed."""
-    table = full_feature_table(request.dataset)
+    table, training = full_feature_table(request.dataset), request.settings.training
+    recipe = RECIPES[training.recipe].for_file(AVAILABLE_COLUMNS, request.dataset.missing_columns)
     learnt_from = [token for token in request.training_tokens if token in LARGE]
     for seed in seeds:
         plan = WalkForwardPlan(
-            training=request.settings.training,
+            training=training,
             retrain_days=365,
             tries=2,
             jobs=2,
-            features=features_in(AVAILABLE_COLUMNS, request.dataset.missing_columns),
+            features=recipe.columns,
             seed=seed,
+            scale=request.settings.strategy.score_scale,
         )
         tokens = request.settings.tokens_daily
         days, _ = walk_forward(table, tokens, learnt_from, request.span, plan, lambda _training: None)
@@ -85,7 +91,8 @@ def drawn_scores(request: BacktestRequest, seeds: range) -> Iterator[tuple[int, 
 
 def run_with(request: BacktestRequest, scores: DailyScores, changes: Mapping[str, str]) -> RunResult:
     """Run the nine tokens with these settings changed. changes: YAML by key."""
-    settings = read_settings(CONFIG, {"tokens_daily": f"[{TRADED}]", "symbols": "{}", **changes})
+    scale = {"strategy.score_scale": request.settings.strategy.score_scale}
+    settings = read_settings(CONFIG, {"tokens_daily": f"[{TRADED}]", "symbols": "{}", **scale, **changes})
     return run(settings, request.dataset, scores, *request.span, request.rules)
 
 
