@@ -5,7 +5,6 @@ Nothing here can fail a pass or make it wait. The same trouble is told once an h
 
 from __future__ import annotations
 
-import json
 import logging
 import queue
 import subprocess
@@ -25,7 +24,7 @@ from marsshot.config.settings import Settings
 from marsshot.core.amounts import ZERO
 from marsshot.core.catalog import Catalog, LocalizedText, catalog_of
 from marsshot.infra.atomic_files import Disk
-from marsshot.infra.child_processes import module_command, module_environment
+from marsshot.infra.child_processes import ask_child, module_command, module_environment
 from marsshot.infra.event_log import Secrets, log, log_warning
 from marsshot.monitoring.messages import (
     Message,
@@ -60,18 +59,7 @@ def send(urls: Sequence[str], message: Message, equity: Path | None, seconds: fl
         "language": message.language,
     }
     try:
-        # The URLs go through a pipe: a process's arguments can be read by others. Of keys the child needs to know none.
-        done = subprocess.run(  # noqa: S603 - our own program
-            SENDER,
-            input=json.dumps(order),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=environment_without_keys(),
-            text=True,
-            timeout=seconds,
-            check=True,
-        )
-        taken = json.loads(done.stdout)
+        taken = ask_child(SENDER, order, environment_without_keys(), seconds)
         return [bool(one) for one in taken] if len(taken) == len(urls) else [False] * len(urls)
     except (OSError, subprocess.SubprocessError, ValueError, TypeError):
         return [False] * len(urls)

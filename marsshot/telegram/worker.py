@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import base64
-import json
 import subprocess
 
-from marsshot.infra.child_processes import module_command, module_environment
+from marsshot.infra.child_processes import ask_child, module_command, module_environment
 from marsshot.monitoring.telegram_order import CompanionOrder
 from marsshot.telegram.chat_commands import Typed
 from marsshot.telegram.page import Page
@@ -25,17 +24,7 @@ def work(order: CompanionOrder, typed: Typed, *, is_question: bool) -> Page | No
         "is_question": is_question,
     }
     try:
-        done = subprocess.run(  # noqa: S603 - our own program
-            WORKER,
-            input=json.dumps(asked),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=module_environment(),
-            text=True,
-            timeout=WORK_SECONDS,
-            check=True,
-        )
-        told = json.loads(done.stdout)
+        told = ask_child(WORKER, asked, module_environment(), WORK_SECONDS)
         picture = base64.b64decode(told["picture"])
         return Page(tuple(map(str, told["texts"])), picture, bool(told["is_question"]))
     except (OSError, subprocess.SubprocessError, ValueError, TypeError, LookupError):
