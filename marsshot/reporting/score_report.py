@@ -93,8 +93,8 @@ def score_lines(settings: Settings, today: date, catalog: Catalog) -> list[str]:
     except InputError as error:
         return [catalog.text("scores_record.unreadable", why=error.message)]
     except OSError as error:
-        path = settings.file(DECISIONS)
-        return [catalog.text("scores_record.unreadable", why=f"{path}: {error.strerror}")]
+        fault = LocalizedText("fault.file.unreadable", path=settings.file(DECISIONS), why=error.strerror)
+        return [catalog.text("scores_record.unreadable", why=fault)]
     drift = read_last_seen(settings.file(LAST_SEEN), Disk()).drift
     return [*record_lines(record, catalog), *warning_lines(record, drift, catalog)]
 

@@ -621,7 +621,7 @@ def test_what_became_of_the_scores_stands_at_the_end(capsys: pytest.CaptureFixtu
     saved(a_book())
     show_status(some_settings(), as_json=False)
     *_, heading, line = capsys.readouterr().out.splitlines()
-    assert heading == "Scores of 0.70 and more in the last 90 days:"
+    assert heading == "Scores of 0.70 and more in the last 90 days"
     assert line.startswith("  none whose outcome is known yet")
     show_status(some_settings(), as_json=True)
     assert json.loads(capsys.readouterr().out)["scores"]["known"] == 0

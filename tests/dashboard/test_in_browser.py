@@ -153,11 +153,14 @@ def _visits(browser: Browser, address: str) -> Iterator[Visiting]:
 # --------------------------------------------------------------------------- looking
 
 
-# What reaches over the right edge of the page, or of the card that it stands in.
+# What reaches over the right edge of the page, or over what the card that it stands in leaves for it; a tab's name that
+# reaches into the next one.
 OVERFLOWING = """(width) => [...document.querySelectorAll("main *, header *, footer *")].filter((one) => {
   const box = one.getBoundingClientRect();
-  const room = one.parentElement.closest(".card, .figures > div, body").getBoundingClientRect();
-  return box.width && !one.closest(".unseen, svg, iframe, .chart") && box.right > room.right + 1;
+  const within = one.parentElement.closest(".card, .figures > div, body");
+  const edge = within.getBoundingClientRect().right - parseFloat(getComputedStyle(within).paddingRight);
+  if (one.matches("nav a") && one.scrollWidth > one.clientWidth) return true;
+  return box.width && !one.closest(".unseen, svg, iframe, .chart") && box.right > edge + 1;
 }).map((one) => one.outerHTML.slice(0, 120)).concat(
   document.documentElement.scrollWidth > width ? [`the page is ${document.documentElement.scrollWidth} wide`] : []
 )"""

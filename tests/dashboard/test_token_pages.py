@@ -57,7 +57,7 @@ def rows_of(page: str) -> list[list[str]]:
 
 def test_results_stand_by_token_month_and_reason() -> None:
     page = open_dashboard().text("/performance")
-    assert rows_of(page) == [["ARB", "OP"], ["2021-02"], ["trailingstop", "stop-loss"]]
+    assert rows_of(page) == [["ARB", "OP"], ["Feb2021"], ["trailingstop", "stop-loss"]]
     assert "50.0 %" in page
     assert "+69.75" in page
 

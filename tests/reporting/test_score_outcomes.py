@@ -251,7 +251,7 @@ def test_each_line_is_told(language: Language) -> None:
     lines = score_lines(some_settings(), TODAY, Catalog(language))
     assert len(lines) == 6
     if language == "en":
-        assert lines[0] == "Scores of 0.70 and more in the last 90 days:"
+        assert lines[0] == "Scores of 0.70 and more in the last 90 days"
         assert lines[1].startswith("0 of 16 stood 5.0 % or more higher 2 days on: 0.0 % (95 % interval 0.0 % to ")
         assert "promised 90.0 %, by 500 rows" in lines[2]
         assert "0 of 16" in lines[3]
