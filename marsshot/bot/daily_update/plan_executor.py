@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from marsshot.bot.control_files import ControlFiles
@@ -46,6 +46,7 @@ from marsshot.strategy.levers import most_for_one_token
 from positions_store import Store
 from trade_executor import TradeExecutor
 
+CLOSED_MARKET_RETRY_INTERVAL = timedelta(minutes=10)
 SALE_PATIENCE = timedelta(hours=1)  # then a sale is left undone for its date: a delisted pair never opens
 FINEST_SHARE = 8  # decimals of a share of the capital, where the exchange takes them
 
@@ -68,12 +69,17 @@ class PlanExecutor:
         self._control = control
         self._reconciler = reconciler
         self._journal = journal
+        self._found_closed: dict[str, tuple[datetime, MarketClosedError]] = {}  # by token: when its market was last so
 
     def work_off(self, settings: Settings, executor: TradeExecutor) -> bool:
         """Do what is left of the plan; False where an order or a second reading of the account is to be waited for."""
         to_sell = [step.symbol for step in self._plan().sells if not step.outcome]
-        prices = self._price_check.usable_prices(to_sell) if to_sell else {}
-        closed = _for_each_symbol(to_sell, lambda symbol: self._sell(symbol, prices, executor))
+        closed = self._closed_lately(to_sell)
+        to_try = [symbol for symbol in to_sell if symbol not in closed]
+        prices = self._price_check.usable_prices(to_try) if to_try else {}
+        found_closed = _for_each_symbol(to_try, lambda symbol: self._sell(symbol, prices, executor))
+        self._found_closed |= {symbol: (self._clock.now(), error) for symbol, error in found_closed.items()}
+        closed |= found_closed
         if any(not sell.outcome and sell.symbol not in closed for sell in self._plan().sells):
             return False
         to_buy = [step.symbol for step in self._plan().buys if not step.outcome]
@@ -135,6 +141,15 @@ class PlanExecutor:
             )
             outcome = left_undone(SkipReason.REFUSED, error.message)
         self._store.change(lambda book: with_sell_outcome(book, symbol, outcome))
+
+    def _closed_lately(self, symbols: Collection[str]) -> dict[str, MarketClosedError]:
+        """Return the tokens whose market took no orders a moment ago: they have a pace of their own."""
+        now, found = self._clock.now(), self._found_closed
+        return {
+            symbol: found[symbol][1]
+            for symbol in symbols
+            if symbol in found and abs(now - found[symbol][0]) < CLOSED_MARKET_RETRY_INTERVAL
+        }
 
     def _may_sale_wait(self) -> bool:
         """Return whether the plan is still young enough for a sale to wait for its market, or for a price."""

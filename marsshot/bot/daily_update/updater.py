@@ -13,7 +13,7 @@ from enum import Enum
 
 from marsshot.bot.control_files import ControlFiles
 from marsshot.bot.daily_update.messages import plan_steps
-from marsshot.bot.daily_update.plan_executor import PlanExecutor
+from marsshot.bot.daily_update.plan_executor import CLOSED_MARKET_RETRY_INTERVAL, PlanExecutor
 from marsshot.bot.daily_update.plan_maker import PlanMaker
 from marsshot.bot.journal import Journal
 from marsshot.bot.price_check import PriceCheck
@@ -31,7 +31,6 @@ from trade_executor import TradeExecutor
 
 SCORES_RETRY_INTERVAL = timedelta(minutes=10)
 ORDERS_RETRY_INTERVAL = timedelta(minutes=1)
-CLOSED_MARKET_RETRY_INTERVAL = timedelta(minutes=10)
 
 
 class Progress(Enum):

@@ -327,6 +327,26 @@ def test_a_sale_on_a_closed_market_waits_for_it_and_nothing_else_waits_for_the_s
     harness.assert_consistent()
 
 
+ADAS_RULES = "exchangeInfo?symbols=%5B%22ADAUSDT%22%5D"  # asked for before each attempt at a closed market
+
+
+def test_a_closed_market_keeps_its_pace_while_another_order_is_in_doubt(harness: TradingHarness) -> None:
+    harness.add_position("ADA", "300")
+    harness.add_position("LINK", "300")
+    harness.market.set_status("ADAUSDT", "HALT")
+    harness.fault("side=SELL&symbol=LINKUSDT", "status", status=504, body="")
+    bot = harness.bot(scored(harness, ADA="0.1", LINK="0.1"))
+    assert bot.daily_update() is Progress.WAITING
+    asked = harness.requests(ADAS_RULES)
+    assert asked > 0
+    harness.clock.idle(harness.clock.now() + timedelta(minutes=10) - timedelta(seconds=1))
+    assert bot.daily_update() is Progress.WAITING
+    assert harness.requests(ADAS_RULES) == asked
+    harness.clock.idle(harness.clock.now() + timedelta(seconds=1))
+    assert bot.daily_update() is Progress.WAITING
+    assert harness.requests(ADAS_RULES) > asked
+
+
 def test_a_purchase_on_a_closed_market_is_left_undone(harness: TradingHarness) -> None:
     buys = tuple(PlannedBuy(symbol=one, probability="0.9", amount=D(300), left=D(300)) for one in ("ADA", "DOT"))
     plan = DailyPlan(day=TODAY, buys=buys, shared_out=True, decided_at=utc_text(harness.clock.now()))
