@@ -22,7 +22,6 @@ from marsshot.config import bot_files
 
 TRADES, CASH_FLOWS = Path(bot_files.TRADES), Path(bot_files.CASH_FLOWS)
 ZERO = Decimal(0)
-ABOVE_ANY_MINIMUM = Decimal(11)  # for any pair's smallest order
 
 
 class InvariantChecker:
@@ -43,6 +42,8 @@ class InvariantChecker:
             found.others.append(
                 f"{simulation.transport.requests_during_backoff} requests though the exchange had asked for silence"
             )
+        if simulation.transport.endless_requests:
+            found.others.append(f"{simulation.transport.endless_requests} requests took longer than ten seconds")
         if simulation.passes_by_a_wrong_clock:
             found.others.append(f"{simulation.passes_by_a_wrong_clock} passes begun by a clock that was wrong")
         try:
@@ -175,7 +176,8 @@ class InvariantChecker:
             return
         step = self._simulation.venue.lot_step(symbol)
         quantity = min(Decimal(held["qty"]), self._simulation.venue.most_at_once(symbol))
-        if quantity // step * step * price < ABOVE_ANY_MINIMUM:
+        enough = self._simulation.venue.above_any_minimum(symbol)
+        if quantity // step * step * price < enough:
             return
         if held["exit_pending"] is not None:
             self.violations.others.append(f"{symbol} was to be sold ({held['exit_pending']}), and is still held")
@@ -184,7 +186,7 @@ class InvariantChecker:
         if held["trailing_armed"] and price <= Decimal(held["max_price"]) * Decimal("0.7"):
             self.violations.others.append(f"{symbol} stands at {price}, under its trailing stop, and is still held")
         part = Decimal(held["qty"]) / 5 // step * step * price
-        if not held["partial_sold"] and part >= ABOVE_ANY_MINIMUM and price >= Decimal(held["entry_price"]) * 2:
+        if not held["partial_sold"] and part >= enough and price >= Decimal(held["entry_price"]) * 2:
             self.violations.others.append(f"{symbol} has doubled, and no part of it was sold")
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from marsshot.chaos.json_files import parsed
 from marsshot.chaos.plan_checks import faults_of_amounts, faults_of_decisions
 from marsshot.chaos.simulation import Simulation
+from marsshot.chaos.venues.base import ABOVE_ANY_MINIMUM
 from marsshot.chaos.violations import Violations
 from marsshot.config import bot_files
 
@@ -24,6 +25,7 @@ FULL_EXITS = ("stop_loss", "trailing_stop")
 BY_PRICE = (*FULL_EXITS, "partial_take_profit")
 JUST_NOW = timedelta(minutes=2)
 RECENT = timedelta(hours=1)  # what was last seen longer ago keeps one venue's word from nothing
+PATIENCE = timedelta(hours=1)  # with a market that takes no orders
 MAX_HELD_UP_SECONDS = 0.2  # a rule acts on a price that is known, whatever other prices are still awaited
 
 
@@ -186,6 +188,7 @@ class Monitor:
         self._check_capital(book)
         if book["plan"] is not None:
             self._check_plan(book["plan"], book)
+            self._check_patience(book["plan"])
         for buy in (book["plan"] or {}).get("buys", ()):
             if buy["outcome"]:
                 self.outcomes[book["plan"]["day"], buy["symbol"]] = buy["outcome"]["result"]
@@ -215,7 +218,19 @@ class Monitor:
             scores = self._simulation.scores[date.fromisoformat(plan["day"])]
             self.violations.others += faults_of_decisions(self._before, plan, scores, highest)
         elif plan["shared_out"] and before is not None and not before["shared_out"] and self._is_account_still():
-            self.violations.others += faults_of_amounts(book, self._simulation.venue.free[self._simulation.venue.money])
+            venue = self._simulation.venue
+            enough = max((venue.above_any_minimum(buy["symbol"]) for buy in plan["buys"]), default=ABOVE_ANY_MINIMUM)
+            self.violations.others += faults_of_amounts(book, venue.free[venue.money], enough)
+
+    def _check_patience(self, plan: dict[str, Any]) -> None:
+        """Hold a sale that is given up because the market is closed against how long it is to be waited for."""
+        clock = self._simulation.clock
+        if clock.was_ever_skewed or clock.now() - datetime.fromisoformat(plan["decided_at"]) >= PATIENCE:
+            return
+        for sell in plan["sells"]:
+            told = (sell["outcome"] or {}).get("told", "")
+            if told in self._simulation.closed_market_texts(sell["symbol"]):
+                self.violations.others.append(f"{sell['symbol']}: its sale was given up at once: {told}")
 
     def _is_account_still(self) -> bool:
         """Return whether the account is what it was when the bot asked for it: the owner has not acted just now."""

@@ -20,8 +20,10 @@ from marsshot.chaos.price_lies import PriceLies
 from marsshot.chaos.skewed_clock import SkewedClock
 from marsshot.chaos.venues.base import HttpAnswer, Venue
 
-CLIENT_TIMEOUT_SECONDS = 12.0
-CONNECTION_FAILURES = ("time-out", "cut", "truncated")
+CLIENT_TIMEOUT_SECONDS = 9.0  # from byte to byte
+CONNECTION_FAILURES = ("time-out", "cut", "truncated", "trickle")
+TRICKLED_BYTES = (5, 60, 900)  # of an answer that comes a byte a second
+MOST_SECONDS = 10.0  # that a request may take altogether
 WICKS = (Decimal("0.05"), Decimal("0.3"), Decimal(4), Decimal(12))  # times the true price, on the exchange alone
 CALM_AFTER_A_WICK = timedelta(hours=1)
 
@@ -44,6 +46,8 @@ class SimulatedTransport:
         self._backoff_until: datetime | None = None
         self._last_wick: dict[str, datetime] = {}  # by pair: when the exchange last printed nonsense for one look
         self.sent_orders: Counter[str] = Counter()  # by client order id
+        self.endless_requests = 0  # that took longer than any may
+        self._limit_seconds: float | None = None  # of the request that is under way
         self.requests_during_backoff = 0  # requests sent while the exchange had asked for silence
         self.on_wick: Callable[[str], None] = lambda _symbol: None
         self.is_looked_at_again: Callable[[], bool] = lambda: False  # by the bot, which then goes by what it sees
@@ -53,8 +57,9 @@ class SimulatedTransport:
         """Forget what the last process was told: it cannot have passed it on."""
         self._backoff_until = None
 
-    def send(self, arriving: Request) -> requests.Response:
+    def send(self, arriving: Request, limit_seconds: float | None) -> requests.Response:
         """Carry one request to the exchange and its answer back, or let either be lost."""
+        self._limit_seconds = limit_seconds
         is_order = arriving.method == "POST"
         self._faults.crash_point(f"before {arriving.method} {arriving.path}", weight=5 if is_order else 1)
         if is_order:
@@ -147,8 +152,11 @@ class SimulatedTransport:
 
     def _connection_failure(self) -> Exception:
         kind = self._faults.choose(CONNECTION_FAILURES)
-        if kind == "time-out":
-            self._clock.advance(CLIENT_TIMEOUT_SECONDS)
+        if kind in ("time-out", "trickle"):
+            lasts = CLIENT_TIMEOUT_SECONDS if kind == "time-out" else float(self._faults.choose(TRICKLED_BYTES))
+            self._faults.record_event("wire fault", f"{kind}, {lasts:g} s")
+            self._clock.advance(took := min(lasts, self._limit_seconds or lasts))
+            self.endless_requests += took > MOST_SECONDS
             return requests.exceptions.ReadTimeout("read timed out")
         if kind == "cut":
             return requests.exceptions.ConnectionError("connection aborted")

@@ -91,7 +91,7 @@ class Owner:
             self._filesystem.put(Path(DAILY), b"")
         self.requests.ask()
         if self._faults.chance(self._activity):
-            self._trade()
+            self._trade(now)
         if self._faults.chance(self._activity / 2):
             self._move_money()
         if self._faults.chance(self._activity / 4):
@@ -142,7 +142,7 @@ class Owner:
             self._filesystem.put(Path(PAUSE), b"")
             self._paused_since = now
 
-    def _trade(self) -> None:
+    def _trade(self, now: datetime) -> None:
         """Buy or sell coins by hand, out of what is his own."""
         token = self._faults.choose(self._tokens)
         if token in self.avoided:
@@ -158,10 +158,12 @@ class Owner:
             amount = min(amount, self.owned[token])
             self._add(token, -amount)
             self._add(self._venue.money, (amount * price).quantize(_CENT))
+            self._venue.note_owners_order(token, -amount, (amount * price).quantize(_CENT), now)
             self._faults.record_event("owner", f"sells {amount} {token}")
         elif cost <= self.owned[self._venue.money] - 1:
             self._add(self._venue.money, -cost)
             self._add(token, amount)
+            self._venue.note_owners_order(token, amount, cost, now)
             self._faults.record_event("owner", f"buys {amount} {token}")
 
     def _move_money(self) -> None:

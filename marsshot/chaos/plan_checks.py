@@ -12,7 +12,6 @@ from typing import Any
 Rows = Mapping[str, Any]
 BUY_FROM, SELL_UNDER = Decimal("0.70"), Decimal("0.30")
 BIG_GAIN = Decimal(4)
-ABOVE_ANY_MINIMUM = Decimal(11)
 _MAY_KEEP = {"no_price"}
 _MAY_LEAVE = {
     "paused",
@@ -49,8 +48,11 @@ def faults_of_decisions(
             yield f"{symbol} has the score {score} and is not to be sold: {reason}"
 
 
-def faults_of_amounts(book: Rows, free: Decimal) -> Iterator[str]:
-    """Hold the amounts of a plan that has just been shared out against the money. free: on the account."""
+def faults_of_amounts(book: Rows, free: Decimal, enough: Decimal) -> Iterator[str]:
+    """Hold the amounts of a plan that has just been shared out against the money.
+
+    free: on the account; enough: for a purchase of any of its tokens.
+    """
     buys = book["plan"]["buys"]
     amounts = [Decimal(buy["amount"]) for buy in buys if buy["amount"] is not None]
     in_doubt = sum((Decimal(one["quote_amount"] or 0) for one in book["intents"].values()), Decimal(0))
@@ -62,5 +64,5 @@ def faults_of_amounts(book: Rows, free: Decimal) -> Iterator[str]:
     if amounts and total < capital - _CENT * len(amounts):
         yield f"{total} shared out of {capital}"
     left_out = [one for one in buys if one["outcome"] and one["outcome"].get("skip_reason") == "too_little_money"]
-    if left_out and capital / (len(amounts) + 1) >= ABOVE_ANY_MINIMUM:
+    if left_out and capital / (len(amounts) + 1) >= enough:
         yield f"{left_out[0]['symbol']} got no share of {capital}"

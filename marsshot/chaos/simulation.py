@@ -39,6 +39,7 @@ from marsshot.config.bot_files import BOOK, CONFIG, LAST_SEEN, RESUME
 from marsshot.config.exchanges import ExchangeName
 from marsshot.config.loader import check_settings
 from marsshot.config.settings import Settings
+from marsshot.core.catalog import LocalizedText
 from marsshot.core.errors import StopRequested, TemporaryError
 from marsshot.core.scores import Score, Scoring
 from marsshot.exchange.base import Exchange
@@ -323,6 +324,11 @@ class Simulation:
         with suppress(OSError, ValueError):
             return dict(parsed(self.filesystem.read(Path(LAST_SEEN)))["prices"])
         return {}
+
+    def closed_market_texts(self, token: str) -> list[str]:
+        """Return what the bot says of a market that takes no orders."""
+        pair = self.venue.pair(token)
+        return [LocalizedText("pair.status", pair=pair, status=status) for status in self.venue.closed_statuses]
 
     def acceptable_prices(self, token: str) -> list[Decimal]:
         """Return the true prices of a token since the bot has last asked for it."""

@@ -18,6 +18,7 @@ from typing import Any
 from uuid import NAMESPACE_OID, uuid5
 
 import pytest
+from requests.adapters import HTTPAdapter
 
 import positions_store
 import risk_manager
@@ -49,6 +50,7 @@ from marsshot.exchange.binance import connection as binance_connection
 from marsshot.exchange.binance import responses as binance_responses
 from marsshot.exchange.binance.exchange import BinanceExchange
 from marsshot.exchange.bitvavo import connection as bitvavo_connection
+from marsshot.exchange.bitvavo import order_lists as bitvavo_order_lists
 from marsshot.exchange.bitvavo import responses as bitvavo_responses
 from marsshot.exchange.bitvavo.errors import Refusal, order_error
 from marsshot.exchange.bitvavo.exchange import BitvavoExchange
@@ -625,6 +627,23 @@ def look_again_at_nothing(patch: Patch) -> None:
     patch.setattr(price_judge, "SECOND_LOOK_AFTER", timedelta(days=30))
 
 
+def give_up_a_sale_whose_market_is_closed(patch: Patch) -> None:
+    patch.setattr(PlanExecutor, "_may_sale_wait", lambda _executor: False)
+
+
+def let_an_answer_trickle_for_ever(patch: Patch) -> None:
+    for connection in (binance_connection, bitvavo_connection):
+        patch.setattr(connection, "BoundedAdapter", HTTPAdapter)
+
+
+def take_the_owners_orders_for_the_bots(patch: Patch) -> None:
+    def any_uuid(row: Mapping[str, Any], _operator_id: int) -> bool:
+        return isinstance(row.get("clientOrderId"), str)
+
+    for module in (bitvavo_responses, bitvavo_order_lists):
+        patch.setattr(module, "is_sent_by", any_uuid)
+
+
 SABOTAGES: list[Sabotage] = [
     stumble_in_every_cycle,
     send_before_the_intent_is_on_disk,
@@ -677,6 +696,8 @@ SABOTAGES: list[Sabotage] = [
     take_a_deposit_that_is_not_there,
     buy_what_the_owner_excludes,
     move_money_without_a_row,
+    give_up_a_sale_whose_market_is_closed,
+    let_an_answer_trickle_for_ever,
 ]
 
 # A handful of different kinds, each found by one of the first seeds: the quick tests take these.
@@ -712,6 +733,7 @@ AT_BITVAVO_ALONE: list[Sabotage] = [
     book_what_is_not_settled_yet,
     compute_the_fee_of_a_fill,
     take_an_error_109_for_a_refusal,
+    take_the_owners_orders_for_the_bots,
 ]
 AT_BINANCE_ALONE: list[Sabotage] = [
     forget_the_fee_after_a_lost_answer,

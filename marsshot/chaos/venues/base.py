@@ -21,6 +21,8 @@ from marsshot.infra.clock import Clock
 
 KEY, SECRET = "k" * 64, "s" * 64
 URL = "http://127.0.0.1:9"
+ABOVE_ANY_MINIMUM = Decimal(11)  # in quote asset, for any pair's smallest order by its worth
+_MARGIN = Decimal("1.2")  # a purchase is shared out by a price that may be a little off
 THIN_MARKET, DEEP_MARKET = Decimal(150), Decimal(20_000_000)  # in quote asset: what an order meets
 
 
@@ -57,6 +59,7 @@ class Venue(ABC):
     order_path: ClassVar[str]
     pair_key: ClassVar[str]  # what a row of prices calls its pair
     fee_coin: ClassVar[str] = ""  # in which fees can be paid besides
+    closed_statuses: ClassVar[Sequence[str]]  # of a market that takes no orders
     latest_execution_seconds: ClassVar[float]  # after it was sent, of an order that is under way for long
     order_rejections: ClassVar[Sequence[HttpAnswer]]  # an order answered so was certainly not executed
     rejections: ClassVar[Sequence[HttpAnswer]]  # any request may be answered so; nothing was executed
@@ -92,6 +95,14 @@ class Venue(ABC):
         """Return the largest quantity of one order."""
 
     @abstractmethod
+    def least_at_once(self, token: str) -> Decimal:
+        """Return the smallest quantity of one order."""
+
+    def above_any_minimum(self, token: str) -> Decimal:
+        """Return what of a token is surely worth enough for an order now, in quote asset."""
+        return max(ABOVE_ANY_MINIMUM, self.least_at_once(token) * self.price(token) * _MARGIN)
+
+    @abstractmethod
     def close_market(self, token: str) -> None:
         """Let no order of a token be taken, until `open_market`."""
 
@@ -124,6 +135,10 @@ class Venue(ABC):
     @abstractmethod
     def lend(self, token: str, amount: Decimal) -> None:
         """Lend coins; under 0: take them back."""
+
+    @abstractmethod
+    def note_owners_order(self, token: str, amount: Decimal, cost: Decimal, now: datetime) -> None:
+        """Let the exchange tell of a trade of the owner's; under 0: he has sold."""
 
     # ------------------------------------------------------------------ requests and answers
 

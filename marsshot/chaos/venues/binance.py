@@ -36,7 +36,7 @@ class SimulatedBinance(BinanceExchange):
 
     def __init__(self, session: DirectSession, delayed_responses: DelayedResponses, clock: Clock) -> None:
         super().__init__(api_key=KEY, api_secret=SECRET, base_url=URL, clock=clock)
-        session.headers.update(self._client.session.headers)
+        session.stand_for(self._client.session)
         self._client.session = session
         self.delayed_responses = delayed_responses
 
@@ -53,6 +53,7 @@ class BinanceVenue(Venue):
     prices_path, order_path, pair_key = "/api/v3/ticker/price", "/api/v3/order", "symbol"
     fee_coin = "BNB"
     shows_lent_coins, parts_lent = True, (1, 2)
+    closed_statuses = ("HALT", "BREAK")
     latest_execution_seconds = 14.0  # recvWindow and Binance's own limit, less the way there
     order_rejections = binance_answers.ORDER_REJECTIONS
     rejections = binance_answers.REJECTIONS
@@ -108,9 +109,13 @@ class BinanceVenue(Venue):
         """Return the largest quantity of one order."""
         return self._account.pairs[self.pair(token)].rules.max_market_quantity
 
+    def least_at_once(self, token: str) -> Decimal:
+        """Return the smallest quantity of one order."""
+        return self.lot_step(token)
+
     def close_market(self, token: str) -> None:
         """Let no order of a token be taken, until `open_market`."""
-        self._account.pairs[self.pair(token)].status = self._faults.choose(("HALT", "BREAK"))
+        self._account.pairs[self.pair(token)].status = self._faults.choose(self.closed_statuses)
 
     def open_market(self, token: str) -> None:
         """Let orders of a token be taken again."""
@@ -143,6 +148,9 @@ class BinanceVenue(Venue):
     def lend(self, token: str, amount: Decimal) -> None:
         """Move coins to Simple Earn; under 0: take them back."""
         self._account.move_to_earn(token, amount)
+
+    def note_owners_order(self, token: str, amount: Decimal, cost: Decimal, now: datetime) -> None:
+        """Do nothing: his orders are told as little as possible here, by the balances alone."""
 
     # ------------------------------------------------------------------ requests and answers
 

@@ -8,9 +8,10 @@ from datetime import datetime
 from decimal import Decimal
 from functools import partial
 from typing import Any
+from uuid import UUID
 
 from embedded_market.bitvavo.api import BitvavoApi
-from embedded_market.bitvavo.engine import OrderRecord
+from embedded_market.bitvavo.engine import OrderFill, OrderRecord, OrderRequest
 from embedded_market.bitvavo.markets import EUR_USD, STATUSES, Market
 from embedded_market.http_messages import Request
 from embedded_market.market_data.price_board import PriceBoard
@@ -25,7 +26,7 @@ from marsshot.exchange.bitvavo.exchange import BitvavoExchange
 from marsshot.exchange.bitvavo.order_ids import new_order_id
 from marsshot.infra.clock import Clock
 
-OPERATOR_ID = 4_711
+OPERATOR_ID, OWNERS_OPERATOR_ID = 4_711, 815
 USUAL_LAG_MS = 300  # until a look-up knows of an order
 LONGEST_LOOK_UP_LAG_MS, LONGEST_LIST_LAG_MS, LONGEST_FILL_LAG_MS = 12_000.0, 25_000.0, 10_000.0
 SILENCE_MS = 40_000
@@ -40,6 +41,7 @@ class SimulatedBitvavo(BitvavoExchange):
 
     def __init__(self, session: DirectSession, delayed_responses: DelayedResponses, clock: Clock, seed: int) -> None:
         super().__init__(api_key=KEY, api_secret=SECRET, base_url=URL, clock=clock, operator_id=lambda: OPERATOR_ID)
+        session.stand_for(self._connection._session)
         self._connection._session = session
         self.delayed_responses = delayed_responses
         self._draw = FaultSchedule(seed).below
@@ -60,6 +62,7 @@ class BitvavoVenue(Venue):
     money = "EUR"
     prices_path, order_path, pair_key = "/v2/ticker/price", "/v2/order", "market"
     shows_lent_coins, parts_lent = False, (1,)  # half of them gone, unseen, may look like an exchange of coins
+    closed_statuses = tuple(status for status in STATUSES if status != "trading")
     latest_execution_seconds = 7.0  # the window, and what may pass behind it: after eight seconds it is looked up
     order_rejections = bitvavo_answers.ORDER_REJECTIONS
     rejections = bitvavo_answers.REJECTIONS
@@ -110,10 +113,13 @@ class BitvavoVenue(Venue):
         """Return the largest quantity of one order."""
         return self._engine.markets[self.pair(token)].max_base
 
+    def least_at_once(self, token: str) -> Decimal:
+        """Return the smallest quantity of one order."""
+        return self._engine.markets[self.pair(token)].min_base
+
     def close_market(self, token: str) -> None:
         """Let no order of a token be taken, until `open_market`."""
-        closed = [status for status in STATUSES if status != "trading"]
-        self._engine.markets[self.pair(token)].status = self._faults.choose(closed)
+        self._engine.markets[self.pair(token)].status = self._faults.choose(self.closed_statuses)
 
     def open_market(self, token: str) -> None:
         """Let orders of a token be taken again."""
@@ -129,7 +135,7 @@ class BitvavoVenue(Venue):
 
     def orders(self) -> list[VenueOrder]:
         """Return every order that was taken, oldest first."""
-        return [_told(order) for order in self._engine.orders]
+        return [_told(order) for order in self._engine.orders if order.request.operator_id == OPERATOR_ID]
 
     def find(self, pair: str, client_order_id: str) -> VenueOrder | None:
         """Return an order."""
@@ -147,6 +153,22 @@ class BitvavoVenue(Venue):
         """Move coins to fixed staking, which no balance shows; under 0: take them back."""
         self.free[token] -= amount
         self._engine.staked[token] = self.lent(token) + amount
+
+    def note_owners_order(self, token: str, amount: Decimal, cost: Decimal, now: datetime) -> None:
+        """Let the lists tell of an order that the owner has placed, by hand or with another program of his."""
+        faults, now_ms = self._faults, int(now.timestamp() * 1000)
+        name = faults.choose((None, str(UUID(int=faults.below(1 << 128), version=4))))
+        request = OrderRequest(
+            market=self.pair(token),
+            is_buy=amount > 0,
+            operator_id=OWNERS_OPERATOR_ID,
+            client_order_id=name,
+            amount=abs(amount),
+        )
+        fill = OrderFill(str(UUID(int=faults.below(1 << 128), version=4)), cost / abs(amount), abs(amount), ZERO)
+        order_id = str(UUID(int=faults.below(1 << 128), version=4))
+        record = OrderRecord(request=request, order_id=order_id, created_ms=now_ms, status="filled", fills=(fill,))
+        self._engine.orders.append(record)
 
     # ------------------------------------------------------------------ requests and answers
 
