@@ -72,6 +72,10 @@ class PriceBoard:
         """Return the way of Binance's price through a unix day of history."""
         return self._path(coin, day)
 
+    def coinbase_path_of(self, coin: str, day: int) -> DayPath:
+        """Return the way of Coinbase's price through a unix day of history, in ticks of one decimal more."""
+        return self._coinbase_path(coin, day)
+
     def average(self, coin: str, now: float) -> Decimal:
         """Return the mean of the last five minutes, eight decimals."""
         elapsed = int(now) % STEP_SECONDS

@@ -206,6 +206,7 @@ def test_recorded_prices_are_looked_at_to_the_tick(tmp_path: Path) -> None:
     write_synthetic_bars(tmp_path, 1, hourly=True)
     hours = tmp_path / "intraday_1h.csv"
     hours.write_text("\n".join(_at(line, "50", 2) for line in hours.read_text().splitlines()) + "\n")
-    board = RecordedPrices(synthetic_request(tmp_path).dataset)
+    backtest_request = synthetic_request(tmp_path)
+    board = RecordedPrices(backtest_request.dataset)
     checks = np.array([int(datetime(2023, 1, 12, hour, tzinfo=UTC).timestamp()) for hour in range(3)])
-    assert PriceRanges(board, "AAA", checks).over(3) == (D(50), D(50))
+    assert PriceRanges(board, "AAA", backtest_request.settings, checks).over(3) == (D(50), D(50))

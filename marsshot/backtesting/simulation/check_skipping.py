@@ -20,9 +20,10 @@ import numpy as np
 
 from embedded_market.market_data.price_board import MAX_BASIS
 from marsshot.backtesting.history.intraday_bars import Ints
-from marsshot.backtesting.simulation.simulated_market import RecordedPrices
+from marsshot.backtesting.simulation.simulated_market import FINER, RecordedPrices, is_at_coinbase
 from marsshot.bot.bot import Bot
-from marsshot.core.book import Book, Position
+from marsshot.config.settings import Settings
+from marsshot.core.book import Position
 from marsshot.core.exit_settings import ExitRules
 from marsshot.strategy.second_look import BEYOND_BELIEF
 from risk_manager import ExitDecision, decide_exit, with_price_seen
@@ -41,16 +42,13 @@ class CheckSkipper:
         self._bot = bot
         self._board = board
         self._end = end
-        self._book_before: Book | None = None
         self._looked_until = 0
         self._first_effect: dict[str, tuple[Position, int]] = {}  # by token: as it was, the first check that may matter
 
     def skip(self) -> Sequence[datetime]:
         """Move the clock to the last one of the checks to come that surely change nothing; return those before it."""
         bot, now = self._bot, self._bot.clock.now()
-        book, before = bot.store.book, self._book_before
-        self._book_before = book
-        if book is not before or book.intents or bot.price_check.last_at != now or bot.daily_is_due():
+        if bot.store.book.intents or bot.price_check.last_at != now or bot.daily_is_due():
             return ()
         interval = timedelta(seconds=bot.settings.strategy.check_interval_seconds)
         if bot.next_due() < now + interval:
@@ -81,7 +79,7 @@ class CheckSkipper:
                 return 0
             before = self._first_effect.get(symbol)
             if before is None or before[0] is not held or before[1] < checks[0]:
-                ranges = PriceRanges(board, bot.settings.binance_asset(symbol), checks)
+                ranges = PriceRanges(board, symbol, bot.settings, checks)
                 span = _CheckSpan(symbol, held, quote.price, rules, bot.executor)
                 before = held, span.first_with_effect(ranges, checks)
                 self._first_effect[symbol] = before
@@ -90,20 +88,33 @@ class CheckSkipper:
 
 
 class PriceRanges:
-    """Between which prices a token's stays over the first so many of some checks, Coinbase's included."""
+    """Between which prices the one that is gone by stays over the first so many of some checks."""
 
-    def __init__(self, board: RecordedPrices, coin: str, checks: Ints) -> None:
-        ticks, self._decimals, self._differs = board.ticks_at(coin, checks)
-        self._quoted = board.quoted
+    def __init__(self, board: RecordedPrices, symbol: str, settings: Settings, checks: Ints) -> None:
+        coin = settings.binance_asset(symbol)
+        ticks, decimals, differs = board.ticks_at(coin, checks)
+        self._quoted, self._margin = board.quoted, COINBASE_MARGIN if differs else 0.0
+        if differs and not is_at_coinbase(coin):
+            self._margin = 0.0
+        elif differs and settings.coinbase_asset(symbol) == coin:
+            spot = board.coinbase_ticks_at(coin, checks)
+            if _is_surely_near(spot, ticks * FINER, float(settings.strategy.max_price_divergence)):
+                ticks, decimals, self._quoted, self._margin = spot, decimals + 1, board.coinbase_quoted, 0.0
+        self._decimals = decimals
         self._lowest, self._highest = np.minimum.accumulate(ticks), np.maximum.accumulate(ticks)
 
     def over(self, count: int) -> tuple[Decimal, Decimal]:
         """Return the lowest and the highest price that the bot may go by at the first so many checks."""
         low, high = int(self._lowest[count - 1]), int(self._highest[count - 1])
-        if self._differs:
-            low, high = math.floor(low * (1 - COINBASE_MARGIN)) - 1, math.ceil(high * (1 + COINBASE_MARGIN)) + 1
+        if self._margin:
+            low, high = math.floor(low * (1 - self._margin)) - 1, math.ceil(high * (1 + self._margin)) + 1
         lowest, highest = (Decimal(max(ticks, 1)).scaleb(-self._decimals) for ticks in (low, high))
         return self._quoted(lowest), self._quoted(highest)
+
+
+def _is_surely_near(spot: Ints, exchange: Ints, limit: float) -> bool:
+    """Return whether Coinbase's price is gone by at all of these checks: it never comes near the limit."""
+    return bool((np.abs(spot - exchange) < limit / 2 * exchange).all())
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,13 +17,17 @@ class EuroPrices(RecordedPrices):
         """Return a recorded price as Bitvavo tells it."""
         return in_euros(dollars)
 
+    def coinbase_quoted(self, dollars: Decimal) -> Decimal:
+        """Return a recorded price as Coinbase tells it."""
+        return Decimal(text_in_euros(format(dollars, "f")))
+
     def price(self, coin: str, now: float) -> Decimal:
         """Return Bitvavo's last price."""
         return in_euros(super().price(coin, now))
 
     def coinbase_price(self, coin: str, now: float) -> Decimal:
         """Return Coinbase's price."""
-        return Decimal(text_in_euros(self.coinbase_text(coin, now)))
+        return self.coinbase_quoted(Decimal(self.coinbase_text(coin, now)))
 
 
 def prices_in(quote_asset: str, dataset: Dataset) -> RecordedPrices:

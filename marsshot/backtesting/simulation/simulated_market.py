@@ -6,7 +6,7 @@ Orders are filled by the embedded market's own exchange, so that demo and backte
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
@@ -21,7 +21,7 @@ from embedded_market.exchange.orders import MarketOrder, Moment, Order, OrderRej
 from embedded_market.exchange.pair_rules import PairRules, symbol_row
 from embedded_market.market_data.history import SECONDS_PER_DAY
 from embedded_market.market_data.price_board import PriceBoard
-from embedded_market.market_data.price_path import STEP_SECONDS
+from embedded_market.market_data.price_path import STEP_SECONDS, DayPath
 from marsshot.backtesting.history.bar_csv import DECIMALS
 from marsshot.backtesting.history.intraday_bars import Ints
 from marsshot.backtesting.history.market_history import Dataset
@@ -59,6 +59,7 @@ from marsshot.market_data.coinbase import (
 from marsshot.market_data.price_aggregator import choose_price
 
 BAD_REQUEST = 400
+FINER = 10  # Coinbase's prices have one decimal more than the path inside a day
 _WIRE_UNIT = Decimal(1).scaleb(-DECIMALS)
 _SPOT = frozenset({"SPOT"})
 
@@ -90,6 +91,10 @@ class RecordedPrices(PriceBoard):
         """Return a recorded price as the exchange tells it."""
         return dollars
 
+    def coinbase_quoted(self, dollars: Decimal) -> Decimal:
+        """Return a recorded price as Coinbase tells it."""
+        return dollars
+
     def coinbase_price(self, coin: str, now: float) -> Decimal:
         """Return Coinbase's price: the recorded one itself; on the way between daily bars the embedded market's."""
         bars = self._intraday.get(coin)
@@ -103,18 +108,34 @@ class RecordedPrices(PriceBoard):
         And whether Coinbase's differs from it on some of these days.
         """
         bars, decimals = self._intraday.get(coin), self.history.coins[coin].decimals
-        days = range(int(moments[0]) // SECONDS_PER_DAY, int(moments[-1]) // SECONDS_PER_DAY + 1)
-        if bars is not None and bars.days.issuperset(days):
+        if bars is not None and bars.days.issuperset(_days_of(moments)):
             return bars.ticks_at(moments), decimals, False
-        found = np.empty(len(moments), dtype=np.int64)
-        for day in days:
+        return self._ticks_along(coin, moments, self.path_of), decimals, True
+
+    def coinbase_ticks_at(self, coin: str, moments: Ints) -> Ints:
+        """Return Coinbase's price at each of these moments, in ticks of one decimal more."""
+        return self._ticks_along(coin, moments, self.coinbase_path_of, finer=FINER)
+
+    def _ticks_along(self, coin: str, moments: Ints, path_of: Callable[[str, int], DayPath], *, finer: int = 1) -> Ints:
+        """Return the ticks of the days' paths. finer: what a tick of bars inside the day is then worth."""
+        bars, found = self._intraday.get(coin), np.empty(len(moments), dtype=np.int64)
+        for day in _days_of(moments):
             inside = moments // SECONDS_PER_DAY == day
             if bars is not None and day in bars.days:
-                found[inside] = bars.ticks_at(moments[inside])
+                found[inside] = bars.ticks_at(moments[inside]) * finer
             else:
                 steps = moments[inside] % SECONDS_PER_DAY // STEP_SECONDS
-                found[inside] = np.array(self.path_of(coin, day).ticks)[steps]
-        return found, decimals, True
+                found[inside] = np.array(path_of(coin, day).ticks)[steps]
+        return found
+
+
+def _days_of(moments: Ints) -> range:
+    return range(int(moments[0]) // SECONDS_PER_DAY, int(moments[-1]) // SECONDS_PER_DAY + 1)
+
+
+def is_at_coinbase(coin: str) -> bool:
+    """Return whether Coinbase tells a price of the coin."""
+    return coin not in UNLISTED_AT_COINBASE
 
 
 class RecordedCoinbase:
@@ -137,7 +158,7 @@ class RecordedCoinbase:
 
 
 def _spot_answer(board: RecordedPrices, asset: str, now: float) -> SpotAnswer:
-    if asset in UNLISTED_AT_COINBASE or not board.is_listed(asset, now):
+    if not is_at_coinbase(asset) or not board.is_listed(asset, now):
         return MissingPrice(MissingPriceReason.UNKNOWN)
     return SpotPrice(board.coinbase_price(asset, now))
 
