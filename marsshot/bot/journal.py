@@ -59,10 +59,10 @@ class Journal:
         self._decisions = AppendOnlyCsv(settings.file(DECISIONS), COLUMNS, disk, former=COLUMNS[:-1])
         self._equity = AppendOnlyCsv(settings.file(EQUITY), EQUITY_COLUMNS, disk, durable=False, former=_COLUMNS_BEFORE)
         self._seen_path = settings.file(LAST_SEEN)
-        self._seen = self._begin_with_last_seen()
+        self._seen = self._written = self._begin_with_last_seen()
         self._last_equity = _last_moment(settings.file(EQUITY), disk)
         self.drawdown = DrawdownMeter()  # of the index in the rows of equity.csv that this process wrote
-        self._is_demo = settings.mode == "demo"  # where an hour takes a moment, a file at each check is too much
+        self._is_demo = settings.mode == "demo"  # where a day takes a moment, a file at each check is too much
         self._in_trouble = set[Path]()
         self.last_decisions: tuple[Decision, ...] = ()
 
@@ -100,12 +100,11 @@ class Journal:
             halted=frozenset(one for one, look in held.items() if look.was_halted),
             time=now,
         )
-        is_hour_over = self.is_equity_due(now)
-        if self._is_demo and not is_hour_over:
+        if self._is_demo:
             self._seen = seen
-            return
-        self._save_last_seen(seen)
-        if is_hour_over:
+        else:
+            self._save_last_seen(seen)
+        if self.is_equity_due(now):
             self.note_equity(book, now)
 
     def is_equity_due(self, now: datetime) -> bool:
@@ -120,7 +119,7 @@ class Journal:
     def flush(self, book: Book, now: datetime) -> None:
         """Write what was held back for the sake of speed."""
         if self._is_demo and self._seen.time is not None:
-            self._write(self._seen_path, lambda: self._disk.write_unsynced(self._seen_path, _seen_json(self._seen)))
+            self.write_last_seen()
             self.note_equity(book, now)
 
     def note_equity(self, book: Book, now: datetime) -> None:
@@ -147,10 +146,15 @@ class Journal:
         self._save_last_seen(replace(self._seen, bars_rate=rate))
 
     def _save_last_seen(self, seen: LastSeen) -> None:
-        if seen == self._seen:
-            return
         self._seen = seen
-        self._write(self._seen_path, lambda: self._disk.write_unsynced(self._seen_path, _seen_json(seen)))
+        self.write_last_seen()
+
+    def write_last_seen(self) -> None:
+        """Write what the last check saw, where it is not written yet: a demo's checks hold it back."""
+        seen = self._seen
+        if seen != self._written:
+            self._written = seen
+            self._write(self._seen_path, lambda: self._disk.write_unsynced(self._seen_path, _seen_json(seen)))
 
     def _write(self, path: Path, write: Callable[[], None]) -> None:
         try:

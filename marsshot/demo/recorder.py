@@ -22,6 +22,7 @@ from marsshot.demo.view import DemoView, btc_change
 from marsshot.reporting.demo_summary import DayPoint
 
 SLEEP_SECONDS = 0.05  # so soon Ctrl-C is noticed where the demo is slowed down
+WRITE_SECONDS = 0.5  # so old what the files tell of prices may be: one at each check would take longer than the check
 
 
 class DemoRecorder:
@@ -49,7 +50,7 @@ class DemoRecorder:
         self._board = prices_in(run.bot.settings.quote_asset, read_dataset(None, None, None, None))
         self._skipper = CheckSkipper(run.bot, self._board, self._end) if skip_unchanged_checks else None
         self._days_per_second = days_per_second
-        self._began_at = time.monotonic()
+        self._began_at = self._written_at = time.monotonic()
         self._alive = alive
         self._tokens = tuple(dict.fromkeys((*run.bot.settings.tokens_daily, "BTC")))
         self.points: list[DayPoint] = []
@@ -82,6 +83,9 @@ class DemoRecorder:
     def _look(self, moment: datetime) -> None:
         self._alive()
         self._view.show(lambda: self._scene(moment))
+        if time.monotonic() - self._written_at >= WRITE_SECONDS:
+            self._written_at = time.monotonic()
+            self._journal.write_last_seen()
         self._wait_for(moment)
 
     def _wait_for(self, moment: datetime) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 import requests
 from requests.auth import AuthBase
 
+from marsshot.config.addresses import is_loopback_origin
 from marsshot.core.catalog import LocalizedText
 from marsshot.core.errors import StopRequested
 from marsshot.infra.bounded_http import BoundedAdapter
@@ -75,6 +76,7 @@ class LunarCrush:
         self._history = CachedHistory(BarCache(cache_dir, self._base_url), clock, REVISED_DAYS, notify)
         self._rate_limiter = RateLimiter(requests_per_minute, cache_dir / "requests.json", clock)
         self._session = requests.Session()
+        self._session.trust_env = not is_loopback_origin(base_url)  # no proxy to a stand-in on this machine
         for scheme in ("https://", "http://"):
             self._session.mount(scheme, BoundedAdapter())
         self._session.auth = _Bearer(api_key)

@@ -240,12 +240,16 @@ def test_a_full_disk_is_told_once_and_harms_nothing(
     assert len(caplog.records) == 2, "one for each file"
 
 
-def test_the_demo_writes_once_an_hour_of_its_own(journal: Journal) -> None:
-    journal = Journal(some_settings(mode="demo"), Disk())
+def test_a_demos_checks_hold_back_what_they_saw_until_it_is_asked_for(journal: Journal) -> None:
+    journal, path = Journal(some_settings(mode="demo"), Disk()), Path("seen.demo.json")
     for minutes in range(0, 65, 5):
         journal.note_check(BOOK, {"FET": D(minutes + 1)}, NOW + timedelta(minutes=minutes))
-        shown = read_last_seen(Path("seen.demo.json"), Disk()).prices["FET"][0]
-        assert shown == (61 if minutes == 60 else 1)
+    assert not path.exists()
+    journal.write_last_seen()
+    assert read_last_seen(path, Disk()).prices["FET"] == (61, NOW + timedelta(minutes=60))
+    written = path.stat().st_ino
+    journal.write_last_seen()
+    assert path.stat().st_ino == written, "nothing new, nothing written"
 
 
 def test_the_demo_writes_what_it_held_back_at_its_end(journal: Journal) -> None:
