@@ -246,7 +246,7 @@ def test_a_demos_checks_hold_back_what_they_saw_until_it_is_asked_for(journal: J
         journal.note_check(BOOK, {"FET": D(minutes + 1)}, NOW + timedelta(minutes=minutes))
     assert not path.exists()
     journal.write_last_seen()
-    assert read_last_seen(path, Disk()).prices["FET"] == (61, NOW + timedelta(minutes=60))
+    assert read_last_seen(path, Disk()).prices["FET"] == (D(61), NOW + timedelta(minutes=60))
     written = path.stat().st_ino
     journal.write_last_seen()
     assert path.stat().st_ino == written, "nothing new, nothing written"
