@@ -208,7 +208,7 @@ class Bot:
             orders.watch_absent()
             for name, sentence in list(orders.doubled.items()):
                 log_error("order.doubled", sentence, client_order_id=name)
-                self.control.pause(sentence, by_difference=True)
+                self.control.pause(self._rendered(sentence), by_difference=True)
                 orders.forget_absent(name)
         except (TemporaryError, AccountTroubleError) as error:
             log_file_only("order.not_watched", error.message)

@@ -15,7 +15,7 @@ from marsshot.bot.control_files import ControlFiles
 from marsshot.config.settings import Settings
 from marsshot.core.amounts import ZERO
 from marsshot.core.book import STANDSTILL, Book
-from marsshot.core.catalog import LocalizedText
+from marsshot.core.catalog import Language, LocalizedText, catalog_of
 from marsshot.core.errors import MarsShotError, OddAnswerError
 from marsshot.core.orders import ExecutedOrder
 from marsshot.core.reasons import DifferenceKind
@@ -93,7 +93,7 @@ class Reconciler:
         differences = self._differences(account, rules, executor, now_ms)
         accepted = [one for one in differences if self._is_accepted(one, resumed=resumed)]
         reading = reading_of(self.store.book, [one for one in differences if one not in accepted], now_ms)
-        self._report(reading.confirmed)
+        self._report(reading.confirmed, settings.language)
         settled = any(one.topic.is_unknown_order for one in accepted)
         self.store.change(
             lambda book: with_comparison(
@@ -134,13 +134,14 @@ class Reconciler:
         can_be = difference.exchange_quantity is not None or difference.topic.is_unknown_order
         return difference.topic in told and can_be and not self.control.paused()
 
-    def _report(self, differences: Sequence[Difference]) -> None:
+    def _report(self, differences: Sequence[Difference], language: Language) -> None:
         """Tell what is new. Buying is paused before the book says that it was told: a death in between tells twice."""
         new = [one for one in differences if one.topic not in self.store.book.differences]
         for one in new:
             (log_error if one.pauses else log_warning)("book.differs", one.sentence, topic=one.topic)
         if serious := [one.sentence for one in new if one.pauses]:
-            self.control.pause("; ".join(serious), by_difference=True)
+            catalog = catalog_of(language)
+            self.control.pause("; ".join(catalog.render(one) for one in serious), by_difference=True)
             log_info("control.paused", LocalizedText("log.paused"))
 
     def _tell_surpluses(self, account: Account, rules: Mapping[str, TradingRules | None]) -> None:

@@ -432,7 +432,7 @@ def test_coins_that_are_missing(harness: ProcessHarness, told: Any, monkeypatch:
     assert "ADA : le registre du robot en a 400, Binance 10 ; ont-ils été vendus ou déplacés à la main ?" in shown
     assert "Les achats sont suspendus tant que vous n'avez pas vérifié" in shown
     assert "suspendus (par le robot, car son registre et Binance ne concordent pas" in told("status")[1]
-    assert "suspendus (par le robot, car son registre et Binance ne concordent pas" in told("check")[1]
+    assert "suspendus (ADA : le registre du robot en a 400, Binance 10" in told("check")[1]
     told("resume")
     assert (
         "comme vous avez de nouveau permis les achats, le registre du robot compte désormais 10 au lieu de 400"

@@ -301,6 +301,15 @@ def test_a_pause_of_the_owners_own_is_no_word_about_a_difference(harness: Tradin
     assert harness.book.positions["ADA"].qty == 300
 
 
+def test_the_reason_of_a_pause_is_in_the_owners_language(harness: TradingHarness) -> None:
+    harness.add_position("ADA", "300")
+    take_away(harness, "ADA", "100")
+    bot = harness.bot()
+    bot.settings = bot.settings.model_copy(update={"language": "fr"})
+    compare(harness, bot)
+    assert "le registre du robot en a 300" in bot.control.reason()
+
+
 def test_more_missing_than_was_told_is_told_anew(harness: TradingHarness) -> None:
     harness.add_position("ADA", "300")
     take_away(harness, "ADA", "100")

@@ -19,7 +19,7 @@ from marsshot.bot.environment import open_environment
 from marsshot.commands.checking.findings import Finding, Level
 from marsshot.commands.checking.telegram import telegram_findings
 from marsshot.commands.checking.venues import venue_findings
-from marsshot.commands.status import next_daily_update, pause_reason
+from marsshot.commands.status import next_daily_update
 from marsshot.config.bot_files import BOOK
 from marsshot.config.settings import Settings
 from marsshot.core.book import Book
@@ -161,8 +161,6 @@ def _passes(settings: Settings, book: Book | None, catalog: Catalog) -> Iterator
     control = ControlFiles(settings)
     if control.paused():
         reason = control.reason() or catalog.text("status.by_you")
-        if catalog.language != "en":  # the bot's own reasons stand in PAUSE in English
-            reason = pause_reason(control, book, catalog) or reason
         yield Finding(Level.NOTE, catalog.text("subject.buying"), catalog.text("check.paused", reason=reason))
     else:
         yield _good(catalog, "buying", catalog.text("check.buying_well"))
