@@ -39,12 +39,12 @@ from marsshot.core.orders import Side
 from marsshot.core.reasons import OrderReason, SkipReason
 from marsshot.portfolio.trades_file import read_trades
 from risk_manager import ExitDecision
+from tests.helpers.crash_injection import SimulatedCrash
 from tests.helpers.trading_harness import (
     NEW_ORDER,
     NO_SUCH_ORDER,
     QUERY_ORDER,
     TRADES,
-    SimulatedCrash,
     TradingHarness,
     open_trading_harness,
 )

@@ -11,10 +11,10 @@ from time import monotonic
 
 from rich.console import Console
 
-from marsshot.bot.bootstrap import open_bot
-from marsshot.bot.environment import DEMO_DAYS, open_environment
+from marsshot.bot.environment import DEMO_DAYS
 from marsshot.bot.journal import read_equity, read_performance
-from marsshot.bot.loop import loop, stopped_by_signals
+from marsshot.bot.loop import loop
+from marsshot.bot.session import open_session
 from marsshot.config.bot_files import BOOK, CASH_FLOWS, DECISIONS, DEMO_ACCOUNT, EQUITY, EQUITY_CHART, LAST_SEEN, TRADES
 from marsshot.config.settings import Settings
 from marsshot.core.book import Book
@@ -43,21 +43,11 @@ def run_demo(
     skip_unchanged_checks: ask for no prices where the check would surely change nothing; what comes of it is the same.
     view: who looks on; None: whoever sits at the terminal.
     """
-    console, catalog = Console(), Catalog(settings.language)
-    begun = monotonic()
+    console, catalog, begun = Console(), Catalog(settings.language), monotonic()
     _remove_old_files(settings)
     view = view or DemoView(console, catalog)
     with (
-        open_environment(settings, keep_account=True) as environment,
-        open_bot(
-            environment.settings,
-            environment.clock,
-            console=None if view.is_live else console,
-            config=config,
-            apply_overrides=environment.apply_overrides,
-            one_shot=True,
-        ) as run,
-        stopped_by_signals(environment.clock),
+        open_session(settings, config, one_shot=True, console=None if view.is_live else console) as run,
         heartbeat_for(run.bot, lambda: "demo") as heartbeat,
         telegram_companion(settings, config),
     ):
@@ -71,19 +61,23 @@ def run_demo(
             skip_unchanged_checks=skip_unchanged_checks,
         )
         log_info("demo.started", LocalizedText("demo.begins", days=DEMO_DAYS))
-        with view.watching(environment.clock.now, lambda: run.journal.last_decisions):
+        with view.watching(run.bot.clock.now, lambda: run.journal.last_decisions):
             loop(run.bot, run.reload_settings, recorder.after_cycle, heartbeat.cycle_ended)
         recorder.note_day()
         finished, book = recorder.is_over, run.bot.store.book
         log_info("demo.ended", LocalizedText("demo.ends", seconds=monotonic() - begun))
-    summary, picture = _summary(settings, book, recorder), settings.file(EQUITY_CHART)
-    draw_equity(summary, picture, catalog)
-    show_summary(summary, console, picture, catalog)
+    _sum_up(_summary(settings, book, recorder), settings, console, catalog)
     if not finished:
         files = ", ".join(str(settings.file(name)) for name in (TRADES, DECISIONS, EQUITY))
         stopped = catalog.text("demo.stopped", command="python main.py", files=files)
         console.print(stopped, markup=False, highlight=False)
     return 0
+
+
+def _sum_up(summary: Summary, settings: Settings, console: Console, catalog: Catalog) -> None:
+    picture = settings.file(EQUITY_CHART)
+    draw_equity(summary, picture, catalog)
+    show_summary(summary, console, picture, catalog)
 
 
 def _summary(settings: Settings, book: Book, recorder: DemoRecorder) -> Summary:

@@ -22,7 +22,8 @@ from marsshot.core.requests import RequestKind, RequestOutcome
 from marsshot.portfolio.performance import index_at
 from marsshot.portfolio.request_outcomes import MoneyFacts
 from marsshot.portfolio.serialization import decimal_text
-from tests.helpers.trading_harness import NEW_ORDER, SimulatedCrash, StubScores, TradingHarness, open_trading_harness
+from tests.helpers.crash_injection import SimulatedCrash
+from tests.helpers.trading_harness import NEW_ORDER, StubScores, TradingHarness, open_trading_harness
 
 D = Decimal
 FIRST_HOUR = datetime(2021, 2, 15, 0, 0, tzinfo=UTC)

@@ -1,19 +1,18 @@
 """A harness for trading: embedded market on loopback, the real python-binance client, a book on disk, virtual time.
 
-`CrashInjector` counts requests and file operations and can end the process between any two of them:
-`SimulatedCrash` passes through every handler, objects stay as they are; `TradingHarness.open` builds new ones.
+crash_injection.py's can end its process between any two steps: objects stay as they are, `open` builds new ones.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from embedded_market import EmbeddedMarket, MarketServer
 from embedded_market.exchange.orders import Order
@@ -27,10 +26,7 @@ from marsshot.config.settings import Settings
 from marsshot.core.amounts import ZERO
 from marsshot.core.book import Book, Position
 from marsshot.core.decisions import DailyPlan
-from marsshot.core.orders import Intent, OrderId, OrderReport, PartFill
 from marsshot.core.scores import Score, Scoring
-from marsshot.core.trading_rules import Account, TradingRules
-from marsshot.exchange.binance.exchange import BinanceExchange
 from marsshot.infra import event_log
 from marsshot.infra.atomic_files import Disk
 from marsshot.infra.clock import VirtualClock
@@ -38,117 +34,12 @@ from marsshot.market_data.coinbase import Coinbase
 from marsshot.portfolio.ledger import new_book, with_position
 from marsshot.portfolio.trades_file import Trade, read_trades
 from positions_store import Store, load_state
+from tests.helpers.crash_injection import CrashingDisk, CrashingExchange, CrashInjector
 from trade_executor import TradeExecutor
-
-Answer = TypeVar("Answer")
 
 NOON = datetime(2021, 2, 15, 12, 0, tzinfo=UTC)
 NEW_ORDER, QUERY_ORDER, TRADES = "POST /api/v3/order", "GET /api/v3/order", "GET /api/v3/myTrades"
 NO_SUCH_ORDER = '{"code":-2013,"msg":"Order does not exist."}'
-
-
-class SimulatedCrash(BaseException):
-    """The process ended here."""
-
-
-class CrashInjector:
-    """The steps of a process so far; with `steps_left` set it ends before so many more of them are over."""
-
-    def __init__(self) -> None:
-        self.steps: list[str] = []
-        self.steps_left: int | None = None
-
-    def step(self, name: str) -> None:
-        """Note a step, or die instead of taking it."""
-        if self.steps_left is not None:
-            if self.steps_left == 0:
-                raise SimulatedCrash(name)
-            self.steps_left -= 1
-        self.steps.append(name)
-
-
-class CrashingDisk(Disk):
-    """The real file system, of a process that may die before, or half-way through, any write."""
-
-    def __init__(self, crash_injector: CrashInjector) -> None:
-        super().__init__()
-        self._crash_injector = crash_injector
-        self.failing_file = ""  # part of a name: writing such a file fails, as on a full disk
-
-    def write(self, path: Path, content: bytes) -> None:
-        """Write, unless the process dies half-way."""
-        self._refuse(path)
-        try:
-            self._crash_injector.step(f"write {path.name}")
-        except SimulatedCrash:
-            path.write_bytes(content[: len(content) // 2])
-            raise
-        super().write(path, content)
-
-    def append(self, path: Path, content: bytes) -> None:
-        """Append, unless the process dies half-way."""
-        self._refuse(path)
-        try:
-            self._crash_injector.step(f"append {path.name}")
-        except SimulatedCrash:
-            with path.open("ab") as file:
-                file.write(content[: len(content) // 2])
-            raise
-        super().append(path, content)
-
-    def replace(self, source: Path, target: Path) -> None:
-        """Rename, unless the process dies before."""
-        self._crash_injector.step(f"replace {target.name}")
-        super().replace(source, target)
-
-    def _refuse(self, path: Path) -> None:
-        if self.failing_file and self.failing_file in path.name:
-            raise OSError(28, "No space left on device")
-
-
-class CrashingExchange(BinanceExchange):
-    """Binance through the real client, of a process that may die before and after every request."""
-
-    crash_injector: CrashInjector
-
-    def server_ms(self) -> int:
-        """Ask for the time."""
-        return self._with_crash_points("time", super().server_ms)
-
-    def prices(self, pairs: Collection[str]) -> Mapping[str, Decimal]:
-        """Ask for prices."""
-        ask = super().prices
-        return self._with_crash_points("prices", lambda: ask(pairs))
-
-    def trading_rules(self, pairs: Collection[str]) -> Mapping[str, TradingRules]:
-        """Ask for rules."""
-        ask = super().trading_rules
-        return self._with_crash_points("rules", lambda: ask(pairs))
-
-    def account(self) -> Account:
-        """Ask for the account."""
-        return self._with_crash_points("account", super().account)
-
-    def send_market_order(self, intent: Intent) -> OrderReport:
-        """Send an order."""
-        send = super().send_market_order
-        return self._with_crash_points("order", lambda: send(intent))
-
-    def find_order(self, intent: Intent) -> OrderReport | None:
-        """Look an order up."""
-        find = super().find_order
-        return self._with_crash_points("look-up", lambda: find(intent))
-
-    def fetch_part_fills(self, intent: Intent, order_id: OrderId) -> tuple[PartFill, ...]:
-        """Ask for an order's trades."""
-        ask = super().fetch_part_fills
-        return self._with_crash_points("trades", lambda: ask(intent, order_id))
-
-    def _with_crash_points(self, name: str, request: Callable[[], Answer]) -> Answer:
-        self.crash_injector.step(name)
-        answer = request()
-        self.crash_injector.step(f"{name} answered")
-        return answer
 
 
 class StubScores:

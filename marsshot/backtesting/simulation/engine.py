@@ -98,26 +98,10 @@ def run(
     skip_unchanged_checks: leave out the checks that surely change nothing; what comes of it is the same.
     on_day: hears of each day as it begins.
     """
-    taker_fee = settings.exchange_facts.taker_fee
-    # Recorded prices are in dollars and pairs in Binance's form; where the owner counts in euros they pass for euros.
-    settings = settings.model_copy(update={"mode": "demo", "exchange": "binance"})
-    begin, end = datetime.combine(first, START_OF_DAY, UTC), datetime.combine(last + timedelta(days=1), time(0), UTC)
-    clock = VirtualClock(begin)
-    capital, quote = settings.strategy.capital_initial, settings.quote_asset
-    board = RecordedPrices(dataset)
-    matching = new_matching_engine(dataset, quote, capital, first, rules or RecordedPairRules())
-    matching.fee_rate = taker_fee
-    disk = InMemoryDisk()
-    store = InMemoryStore(new_book("demo", quote, capital, begin), BOOK, TRADES, disk, _warn_not_written)
-    bot = Bot(
-        settings=settings,
-        clock=clock,
-        store=store,
-        exchange=RecordedExchange(board, matching, clock, dataset),
-        coinbase=RecordedCoinbase(board, clock),
-        scores=scores.scorer_at(clock, dataset.bars.get(MARKET[0])),
-        control=ControlFiles(settings, disk),
-    )
+    disk, board = InMemoryDisk(), RecordedPrices(dataset)
+    clock = VirtualClock(datetime.combine(first, START_OF_DAY, UTC))
+    end = datetime.combine(last + timedelta(days=1), time(0), UTC)
+    store, bot = _bot_in_memory(settings, dataset, scores, rules or RecordedPairRules(), disk, board, clock)
     recorder, skipper = _RunRecorder(bot, board, end, on_day), CheckSkipper(bot, board, end)
 
     def after_cycle() -> bool:
@@ -131,6 +115,35 @@ def run(
         loop(bot, lambda: None, after_cycle)
     trades_csv = bytes(disk.files.get(TRADES) or csv_rows((), header=True))
     return recorder.run_result(trades_csv, store.held_back, tuple(alarms))
+
+
+def _bot_in_memory(
+    settings: Settings,
+    dataset: Dataset,
+    scores: DailyScores,
+    rules: RecordedPairRules,
+    disk: InMemoryDisk,
+    board: RecordedPrices,
+    clock: VirtualClock,
+) -> tuple[InMemoryStore, Bot]:
+    """Return a bot that starts now in the recorded market, and its book."""
+    taker_fee = settings.exchange_facts.taker_fee
+    # Recorded prices are in dollars and pairs in Binance's form; where the owner counts in euros they pass for euros.
+    settings = settings.model_copy(update={"mode": "demo", "exchange": "binance"})
+    capital, quote, begin = settings.strategy.capital_initial, settings.quote_asset, clock.now()
+    matching = new_matching_engine(dataset, quote, capital, begin.date(), rules)
+    matching.fee_rate = taker_fee
+    store = InMemoryStore(new_book("demo", quote, capital, begin), BOOK, TRADES, disk, _warn_not_written)
+    bot = Bot(
+        settings=settings,
+        clock=clock,
+        store=store,
+        exchange=RecordedExchange(board, matching, clock, dataset),
+        coinbase=RecordedCoinbase(board, clock),
+        scores=scores.scorer_at(clock, dataset.bars.get(MARKET[0])),
+        control=ControlFiles(settings, disk),
+    )
+    return store, bot
 
 
 def _warn_not_written(text: str) -> None:

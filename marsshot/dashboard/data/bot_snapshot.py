@@ -113,9 +113,7 @@ class BotFiles:
         def part(name: SnapshotPart, file: Path, parse: Callable[[Path], Content], default: Content) -> Content:
             return self._read(faults, file, parse, default) if name in wanted else default
 
-        is_silent = settings.mode != "demo" and (
-            last_heartbeat is None or self._now() - last_heartbeat > HEARTBEAT_TIMEOUT
-        )
+        is_silent = self._is_silent(settings, last_heartbeat)
         waiting = waiting_requests(control, book) if book else []
         is_sale_waiting = control.is_sell_all_requested() or any(one["kind"] == RequestKind.SELL for one in waiting)
         written: tuple[Trade, ...] = part("trades", settings.file(TRADES), _read_trades, ())
@@ -146,6 +144,9 @@ class BotFiles:
             last_heartbeat=last_heartbeat,
             faults=tuple(faults),
         )
+
+    def _is_silent(self, settings: Settings, last_heartbeat: datetime | None) -> bool:
+        return settings.mode != "demo" and (last_heartbeat is None or self._now() - last_heartbeat > HEARTBEAT_TIMEOUT)
 
     def version(self) -> str:
         """Return what is another text when any of the files has changed."""

@@ -22,11 +22,11 @@ from marsshot.config.bot_files import LAST_SEEN
 from marsshot.core.decisions import DailyPlan, PlannedBuy, PlannedSell
 from marsshot.core.errors import InputError, StopRequested, TemporaryError, UnknownOutcomeError
 from marsshot.core.moments import utc_text
+from tests.helpers.crash_injection import SimulatedCrash
 from tests.helpers.trading_harness import (
     NEW_ORDER,
     NO_SUCH_ORDER,
     NOON,
-    SimulatedCrash,
     StubScores,
     TradingHarness,
     open_trading_harness,

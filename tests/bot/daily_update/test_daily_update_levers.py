@@ -17,13 +17,8 @@ from marsshot.core.book import WorthTop
 from marsshot.core.catalog import Catalog
 from marsshot.core.errors import TemporaryError
 from marsshot.core.reasons import OrderReason
-from tests.helpers.trading_harness import (
-    NOON,
-    SimulatedCrash,
-    StubScores,
-    TradingHarness,
-    open_trading_harness,
-)
+from tests.helpers.crash_injection import SimulatedCrash
+from tests.helpers.trading_harness import NOON, StubScores, TradingHarness, open_trading_harness
 
 D = Decimal
 FALLING = (*(D(50_000) for _ in range(19)), D(40_000))
