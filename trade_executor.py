@@ -1,4 +1,4 @@
-"""Sales and purchases as orders that Binance takes: lot steps, smallest and largest orders, what is really there.
+"""Sales and purchases as orders that the exchange takes: lot steps, smallest and largest orders, what is really there.
 
 The order itself is tracked by exchange/order_tracker.py. Decides nothing about what to trade.
 """
@@ -38,7 +38,7 @@ from positions_store import Store
 from risk_manager import ExitDecision
 
 PRICE_HEADROOM = Decimal("1.02")
-NOTIONAL_HEADROOM = Decimal("1.05")  # above the minimum, once Binance has refused an order as too small
+NOTIONAL_HEADROOM = Decimal("1.05")  # above the minimum, once the exchange has refused an order as too small
 REFUSED_AS_SMALL = "refused_as_small"
 
 
@@ -51,7 +51,7 @@ class TradeExecutor:
         self.pair_of = pair_of
         self._rules: dict[str, TradingRules] = {}
         self.last_errors: dict[str, str] = {}  # what the last try to sell a token met with, in words
-        self._absent: frozenset[str] = frozenset()  # pairs that Binance did not know when it was last asked for all
+        self._absent: frozenset[str] = frozenset()  # pairs unknown to the exchange when it was last asked for all
 
     @property
     def exchange(self) -> Exchange:
@@ -94,7 +94,7 @@ class TradeExecutor:
         self._absent |= frozenset(pairs - found.keys())
 
     def rules_of(self, symbol: str) -> TradingRules | None:
-        """Return the rules of a token's pair, fetched if need be; None where Binance does not know it."""
+        """Return the rules of a token's pair, fetched if need be; None where the exchange does not know it."""
         pair = self.pair_of(symbol)
         if pair not in self._rules and pair not in self._absent:
             self._rules |= self.exchange.trading_rules([pair])
@@ -261,7 +261,7 @@ class TradeExecutor:
         self._store.save(with_position(self.book, symbol, replace(held, said=held.said | {topic})))
 
     def _remember_small(self, symbol: str, error: RefusedOrderError) -> None:
-        """Keep in mind that Binance, which goes by an average price, found an order too small."""
+        """Keep in mind that the exchange, which goes by an average price, found an order too small."""
         held = self.book.positions.get(symbol)
         if held is not None and error.reason is RefusalReason.BELOW_MINIMUM:
             self._store.save(with_position(self.book, symbol, replace(held, said=held.said | {REFUSED_AS_SMALL})))
@@ -269,7 +269,7 @@ class TradeExecutor:
     def _leave_small(
         self, symbol: str, wanted: Decimal, reason: OrderReason, price: Decimal, rules: TradingRules
     ) -> StepOutcome:
-        """Say once that this is under the smallest order Binance takes; the position stays."""
+        """Say once that this is under the smallest order that the exchange takes; the position stays."""
         held = self.book.positions[symbol]
         topic = f"too_small.{reason}"
         if topic not in held.said:

@@ -160,13 +160,13 @@ class PriceFeed:
             accepted = {symbol: one.quote for symbol, one in judged.items()}
             self.last_quotes |= accepted
             has_coinbase_answered |= any(quote.missing not in NO_ANSWER for quote in quotes.values())
-            self._log_changes(accepted, aggregator.binance_problem)
+            self._log_changes(accepted, aggregator.exchange_problem)
             yield PriceLook(
                 {symbol: quote.price for symbol, quote in accepted.items() if quote.price is not None},
                 {symbol: quote.agrees for symbol, quote in quotes.items() if quote.agrees is not None},
                 [symbol for symbol, one in judged.items() if one.standstill is Standstill.REPLACED],
             )
-        is_silent = {PriceSource.COINBASE: not has_coinbase_answered, PriceSource.EXCHANGE: aggregator.binance_problem}
+        is_silent = {PriceSource.COINBASE: not has_coinbase_answered, PriceSource.EXCHANGE: aggregator.exchange_problem}
         self.silent_venues = tuple(venue for venue, silent in is_silent.items() if silent)
 
     def _judged(self, symbol: str, quote: Quote, would_act: WouldAct, balance_of: BalanceOf) -> JudgedQuote:
@@ -178,11 +178,11 @@ class PriceFeed:
             log_error("token.standstill", LocalizedText("log.about", subject=symbol, told=judged.quote.note))
         return judged
 
-    def _log_changes(self, quotes: Mapping[str, Quote], binance_problem: str) -> None:
-        self._log_once("*", LocalizedText("log.no_binance_prices", why=binance_problem) if binance_problem else "")
+    def _log_changes(self, quotes: Mapping[str, Quote], exchange_problem: str) -> None:
+        self._log_once("*", LocalizedText("log.no_exchange_prices", why=exchange_problem) if exchange_problem else "")
         for symbol, quote in quotes.items():
-            # That Binance has none has just been told for all of them.
-            note = "" if binance_problem and _is_coinbase_alone(quote) else quote.note
+            # That the exchange has none has just been told for all of them.
+            note = "" if exchange_problem and _is_coinbase_alone(quote) else quote.note
             key = "log.blind" if quote.price is None else "log.about"
             self._log_once(symbol, LocalizedText(key, subject=symbol, told=note) if note else "")
 

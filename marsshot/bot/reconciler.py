@@ -155,7 +155,7 @@ class Reconciler:
 
 
 def _orders_seen(executor: TradeExecutor, symbol: str, moment_ms: int) -> Sequence[ExecutedOrder]:
-    """Return the orders of a token; none, and say so, where Binance tells of them what nobody can read."""
+    """Return the orders of a token; none, and say so, where the exchange tells of them what nobody can read."""
     try:
         return executor.exchange.orders_since(executor.pair_of(symbol), moment_ms)
     except OddAnswerError as error:

@@ -21,7 +21,7 @@ class DailyRules:
     buy_threshold: Decimal  # probability at or above which a token is bought
     sell_threshold: Decimal  # probability under which a held token is sold
     big_gain_multiple: Decimal  # 4: at four times the entry one daily sell may be skipped
-    max_history_divergence: Decimal  # LunarCrush's last close against Binance's price, relative to Binance's
+    max_history_divergence: Decimal  # the last close against the exchange's price, relative to that
     bar_source: str = "LunarCrush"  # where daily bars come from, as people call it
 
 

@@ -34,7 +34,7 @@ class Score:
     symbol: str
     probability: Decimal | None
     unavailable_reason: str = ""
-    last_close: Decimal | None = None  # LunarCrush, yesterday's closed bar, USD
+    last_close: Decimal | None = None  # yesterday's closed bar, in the currency of its source
     temporary: bool = False  # the source could not answer now; asking again later may help
     reason: DecisionReason = DecisionReason.NOT_SCORED  # without a probability
     raw: Decimal | None = None  # what the model said, where the probability is that on another scale

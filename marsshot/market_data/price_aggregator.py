@@ -1,4 +1,4 @@
-"""One price per token out of two venues: Coinbase's, checked against Binance's last one, as soon as it is known.
+"""One price per token out of two venues: Coinbase's, checked against the exchange's last one, as soon as it is known.
 
 Neither a slow token nor a venue that hangs holds up the others. Knows no rule of trading itself.
 """
@@ -53,36 +53,36 @@ class Quote:
     price: Decimal | None
     source: PriceSource | None = None
     note: str = ""
-    agrees: bool | None = None  # whether Coinbase's price is near Binance's; None where it could not be compared
+    agrees: bool | None = None  # whether Coinbase's price is near the exchange's; None where it could not be compared
     missing: MissingPriceReason | None = None  # why Coinbase has none
     other_price: Decimal | None = None  # Coinbase's, where both have one and they contradict each other
 
 
-def choose_price(coinbase: SpotAnswer, binance: Decimal | None, max_divergence: Decimal) -> Quote:
-    """Return the price to go by: Coinbase's, or Binance's where Coinbase has none or diverges from it too far.
+def choose_price(coinbase: SpotAnswer, at_exchange: Decimal | None, max_divergence: Decimal) -> Quote:
+    """Return the price to go by: Coinbase's, or the exchange's where Coinbase has none or diverges from it too far.
 
-    max_divergence: relative to Binance's price; exactly that far is still near enough.
+    max_divergence: relative to the exchange's price; exactly that far is still near enough.
     """
     if isinstance(coinbase, MissingPrice):
-        if binance is None:
+        if at_exchange is None:
             return Quote(None, note=LocalizedText("price.none", coinbase=coinbase.text), missing=coinbase.reason)
         note = LocalizedText("price.stand_in", coinbase=coinbase.text)
-        return Quote(binance, PriceSource.EXCHANGE, note, missing=coinbase.reason)
+        return Quote(at_exchange, PriceSource.EXCHANGE, note, missing=coinbase.reason)
     spot = coinbase.price
-    if binance is None:
+    if at_exchange is None:
         return Quote(spot, PriceSource.COINBASE, LocalizedText("price.unchecked"))
-    if EXACT.abs(EXACT.subtract(spot, binance)) > EXACT.multiply(binance, max_divergence):
+    if EXACT.abs(EXACT.subtract(spot, at_exchange)) > EXACT.multiply(at_exchange, max_divergence):
         note = LocalizedText("price.strays", percent=max_divergence * 100)
-        return Quote(binance, PriceSource.EXCHANGE, note, agrees=False, other_price=spot)
+        return Quote(at_exchange, PriceSource.EXCHANGE, note, agrees=False, other_price=spot)
     return Quote(spot, PriceSource.COINBASE, agrees=True)
 
 
 @dataclass(frozen=True, slots=True)
-class _BinanceUpdate:
+class _ExchangeUpdate:
     prices: Mapping[str, Decimal] | MarsShotError
 
 
-PriceUpdate = _CoinbaseUpdate | _BinanceUpdate
+PriceUpdate = _CoinbaseUpdate | _ExchangeUpdate
 
 
 def _accept_any(_symbol: str, _quote: Quote) -> bool:
@@ -90,10 +90,10 @@ def _accept_any(_symbol: str, _quote: Quote) -> bool:
 
 
 class PriceAggregator:
-    """One look at the prices of some tokens: one request per token to Coinbase, concurrently, and one to Binance.
+    """One look at the prices of some tokens: one request per token to Coinbase, concurrently, and one to the exchange.
 
     inbox: of this round alone, so that an answer to an earlier one is never taken for one of this.
-    binance_problem: in words, what is wrong with Binance's prices altogether, as far as is known by now.
+    exchange_problem: in words, what is wrong with the exchange's prices altogether, as far as is known by now.
     """
 
     def __init__(
@@ -104,7 +104,7 @@ class PriceAggregator:
         exchange: Exchange,
         inbox: Inbox[PriceUpdate] | None = None,
     ) -> None:
-        self.binance_problem = ""
+        self.exchange_problem = ""
         self._pairs = {symbol: settings.pair(symbol) for symbol in symbols}
         self._assets = {symbol: settings.coinbase_asset(symbol) for symbol in symbols}
         self._symbols_by_asset: dict[str, list[str]] = {}  # the tokens that Coinbase calls so; nearly always one
@@ -117,11 +117,11 @@ class PriceAggregator:
         self._spot: dict[str, SpotAnswer] = {}
         self._requested_at: dict[str, float] = {}
         self._needs_both: set[str] = set()  # tokens of which one venue's price was not accepted alone
-        self._binance: Mapping[str, Decimal] | None = None
+        self._at_exchange: Mapping[str, Decimal] | None = None
         self._started_at = self._last_full_look = self._coinbase_last_update = self._inbox.seconds()
         if symbols:
             coinbase.request_spot_prices(list(self._symbols_by_asset), self._inbox.put)
-            exchange.request_prices(self._pairs.values(), lambda update: self._inbox.put(_BinanceUpdate(update)))
+            exchange.request_prices(self._pairs.values(), lambda update: self._inbox.put(_ExchangeUpdate(update)))
 
     def quotes(
         self,
@@ -171,11 +171,11 @@ class PriceAggregator:
 
     def _apply(self, update: PriceUpdate) -> Collection[str]:
         """Note an answer; return the tokens it is about."""
-        if isinstance(update, _BinanceUpdate):
+        if isinstance(update, _ExchangeUpdate):
             if isinstance(update.prices, MarsShotError):
-                self.binance_problem, self._binance = update.prices.message, {}
+                self.exchange_problem, self._at_exchange = update.prices.message, {}
             else:
-                self.binance_problem, self._binance = "", update.prices
+                self.exchange_problem, self._at_exchange = "", update.prices
             return list(self._pending)
         self._coinbase_last_update = self._inbox.seconds()
         self._requested_at |= {asset: one.seconds for asset, one in update.items() if isinstance(one, PriceRequested)}
@@ -188,18 +188,18 @@ class PriceAggregator:
     def _decide(self, symbol: str, accepts_single_source: Callable[[str, Quote], bool]) -> Quote | None:
         """Return the price to go by, or None while there is something to wait for."""
         spot = self._spot.get(self._assets[symbol])
-        binance = self._binance.get(self._pairs[symbol]) if self._binance is not None else None
-        if spot is not None and self._binance is not None:
-            return choose_price(spot, binance, self._limit)
+        at_exchange = self._at_exchange.get(self._pairs[symbol]) if self._at_exchange is not None else None
+        if spot is not None and self._at_exchange is not None:
+            return choose_price(spot, at_exchange, self._limit)
         if self._is_finished():
-            return choose_price(spot or MissingPrice(MissingPriceReason.LATE), binance, self._limit)
+            return choose_price(spot or MissingPrice(MissingPriceReason.LATE), at_exchange, self._limit)
         if symbol in self._needs_both:  # asked once: the answer would be the same at each of the polls until then
             return None
-        if spot is None and binance is not None and self._is_coinbase_overdue(symbol):
+        if spot is None and at_exchange is not None and self._is_coinbase_overdue(symbol):
             spot = MissingPrice(MissingPriceReason.SLOW, ("seconds", SOFT_TIMEOUT_SECONDS))
-        elif not isinstance(spot, SpotPrice) or self._binance is not None or not self._is_binance_overdue():
+        elif not isinstance(spot, SpotPrice) or self._at_exchange is not None or not self._is_exchange_overdue():
             return None
-        alone = choose_price(spot, binance, self._limit)
+        alone = choose_price(spot, at_exchange, self._limit)
         if accepts_single_source(symbol, alone):
             return alone
         self._needs_both.add(symbol)
@@ -210,28 +210,28 @@ class PriceAggregator:
         since = self._requested_at.get(self._assets[symbol], self._coinbase_last_update)
         return self._inbox.seconds() - since >= SOFT_TIMEOUT_SECONDS
 
-    def _is_binance_overdue(self) -> bool:
+    def _is_exchange_overdue(self) -> bool:
         is_late = self._inbox.seconds() - self._started_at >= SOFT_TIMEOUT_SECONDS
         if is_late:
-            self.binance_problem = LocalizedText("price.binance_slow", seconds=SOFT_TIMEOUT_SECONDS)
+            self.exchange_problem = LocalizedText("price.exchange_slow", seconds=SOFT_TIMEOUT_SECONDS)
         return is_late
 
     def _is_finished(self) -> bool:
         """Return whether everything has been answered, or nothing more is waited for."""
         is_late = self._inbox.seconds() - self._started_at >= HARD_TIMEOUT_SECONDS
-        if self._binance is None and is_late:
-            self.binance_problem = LocalizedText("price.binance_late")
-        return is_late or (self._binance is not None and len(self._spot) == len(self._symbols_by_asset))
+        if self._at_exchange is None and is_late:
+            self.exchange_problem = LocalizedText("price.exchange_late")
+        return is_late or (self._at_exchange is not None and len(self._spot) == len(self._symbols_by_asset))
 
 
 def fetch_prices_for_symbols(
     symbols: Collection[str], settings: Settings, coinbase: SpotPrices, exchange: Exchange
 ) -> tuple[dict[str, Quote], str]:
-    """Return the price of each token to go by, and, in words, what is wrong with Binance's prices altogether.
+    """Return the price of each token to go by, and, in words, what is wrong with the exchange's prices altogether.
 
     Waits for both venues, as long as they may take.
     """
     aggregator, quotes = PriceAggregator(symbols, settings, coinbase, exchange), dict[str, Quote]()
     for known in aggregator.quotes(all_at_once=True):
         quotes |= known
-    return quotes, aggregator.binance_problem
+    return quotes, aggregator.exchange_problem

@@ -45,9 +45,9 @@ def may_plan_go_on(plan_day: date, now: datetime, hour_utc: int, minute_utc: int
 def without_other_coins(
     scores: Sequence[Score], prices: Mapping[str, Decimal], max_divergence: Decimal, confirmed: Collection[str] = ()
 ) -> list[Score]:
-    """Take the probability from tokens whose history does not fit Binance's price: another coin of the same ticker.
+    """Take the probability from tokens whose history does not fit the exchange's price: another coin of that ticker.
 
-    prices: Binance's last, by token. max_divergence is relative to them; exactly that far is still near enough.
+    prices: the exchange's last, by token. max_divergence is relative to them; exactly that far is still near enough.
     confirmed: held tokens, bought by a history that fitted then, whose price both venues agree on: where that is lower
     than the close, and not by more than a redenomination would be, it has crashed, and its exit needs the score.
     """

@@ -103,7 +103,7 @@ def test_a_price_is_handed_over_when_it_is_known_and_not_before(venues: StubVenu
     quotes, moments, look = venues.look("FET", "OP")
     assert {symbol: quote.source for symbol, quote in quotes.items()} == {"FET": "Coinbase", "OP": "Coinbase"}
     assert moments["FET"] < 0.3 < moments["OP"] < 0.5
-    assert look.binance_problem == ""
+    assert look.exchange_problem == ""
     assert venues.given_up
 
 
@@ -139,7 +139,7 @@ def test_coinbase_alone_counts_when_binance_has_had_its_fair_chance(venues: Stub
     quotes, moments, look = venues.look("FET", "OP")
     assert {(quote.source, quote.agrees) for quote in quotes.values()} == {("Coinbase", None)}
     assert all(SOFT_TIMEOUT_SECONDS <= moment < SOFT_TIMEOUT_SECONDS + 0.2 for moment in moments.values())
-    assert look.binance_problem == "Binance has not answered within 0.8 seconds"
+    assert look.exchange_problem == "Binance has not answered within 0.8 seconds"
 
 
 def test_what_will_not_do_alone_waits_for_the_other_venue(venues: StubVenues) -> None:
@@ -149,14 +149,14 @@ def test_what_will_not_do_alone_waits_for_the_other_venue(venues: StubVenues) ->
     assert moments["OP"] < 1
     assert moments["FET"] >= 5
     assert (quotes["FET"].price, quotes["FET"].agrees) == (D(9), False)
-    assert look.binance_problem == ""
+    assert look.exchange_problem == ""
 
 
 def test_binances_trouble_is_known_at_once(venues: StubVenues) -> None:
     venues.binance_says(0.1, TemporaryError("Binance answered 503"))
     venues.coinbase_says(0.2, FET="1")
     quotes, moments, look = venues.look("FET")
-    assert (quotes["FET"].source, look.binance_problem) == ("Coinbase", "Binance answered 503")
+    assert (quotes["FET"].source, look.exchange_problem) == ("Coinbase", "Binance answered 503")
     assert moments["FET"] < 0.3
 
 
@@ -173,7 +173,7 @@ def test_where_neither_venue_answers_there_is_no_price_in_the_end(venues: StubVe
     quotes, moments, look = venues.look("FET")
     assert quotes["FET"].price is None
     assert HARD_TIMEOUT_SECONDS <= moments["FET"] < HARD_TIMEOUT_SECONDS + 0.1
-    assert look.binance_problem == "Binance does not answer in time"
+    assert look.exchange_problem == "Binance does not answer in time"
 
 
 def test_where_time_is_virtual_all_are_waited_for_and_come_together_in_their_order(venues: StubVenues) -> None:
