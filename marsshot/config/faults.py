@@ -1,6 +1,6 @@
 """Texts for what is wrong in config.yaml: key, value, what is allowed; never the value of a secret.
 
-Pure. What the keys may hold stands in settings.py.
+Pure. What the keys may hold stands in settings.py and sections.py.
 """
 
 from __future__ import annotations

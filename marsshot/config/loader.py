@@ -1,7 +1,7 @@
 """Reads config.yaml and says what is wrong with it: all faults at once, one line each, never a secret's value.
 
 `read_settings` raises InputError (exit code 2); `language_of` finds the language to say that in. What the keys may hold
-stands in settings.py.
+stands in settings.py and sections.py.
 """
 
 from __future__ import annotations
