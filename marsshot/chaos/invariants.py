@@ -62,6 +62,7 @@ class InvariantChecker:
         # Of coins exchanged for others no order tells, so `recover` cannot know of them.
         if found.is_clean and not simulation.fault_schedule.event_counts["redenomination"]:
             found.losses += faults_of_recovery(simulation, self._monitor.saved_books)
+            self._check_trade_rows(executed)
         return found
 
     def _check_trade_rows(self, executed: dict[str, VenueOrder]) -> None:

@@ -1,55 +1,75 @@
 """What `recover` makes of a book of any earlier moment, or of none, once a run is over: what is really the bot's.
 
-Writes nothing. The orders come from the exchange as they come to the command; owner's and bot's shares are the world's.
+The command's own survey and writing, on the run's disk; its orders come from the exchange as they always come. Owner's
+and bot's shares are the world's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
 
-from marsshot.chaos.simulation import CAPITAL, START, TOKENS, Simulation
-from marsshot.config.bot_files import CASH_FLOWS
+from marsshot.chaos.simulation import TOKENS, Simulation
+from marsshot.commands.recovery.recover import write_book
+from marsshot.commands.recovery.recovery_survey import present_book, survey_at
+from marsshot.config.bot_files import BOOK, TRADES
 from marsshot.core.book import Book
-from marsshot.core.orders import OwnOrder
-from marsshot.core.trading_rules import TradingRules
-from marsshot.exchange.base import Exchange
-from marsshot.portfolio.cash_flows_file import read_cash_flows
-from marsshot.portfolio.ledger import new_book
-from marsshot.portfolio.performance import with_recorded_flows
-from marsshot.portfolio.reconciliation import since_ms
-from marsshot.portfolio.recovery import fitted_to_account, orders_unknown_to, replayed
+from marsshot.core.catalog import catalog_of
+from marsshot.core.errors import MarsShotError, TemporaryError
+from marsshot.infra.atomic_files import backup_path
+from marsshot.market_data.bar_cache import DailyBars
 from marsshot.portfolio.serialization import book_from_json
 
-EARLIER_BOOKS = 4  # of a run
+LONGEST_RUN_DAYS = 4
 ZERO = Decimal(0)
 
 
-def faults_of_recovery(simulation: Simulation, saved: list[bytes]) -> Iterator[str]:
-    """Yield how the recovered books differ from what is there. saved: every book of the run, oldest first."""
-    exchange = simulation.new_exchange()
-    pairs = {simulation.settings.pair(token): token for token in TOKENS}
-    rules = {pairs[pair]: known for pair, known in exchange.trading_rules(pairs).items()}
-    first_ms = int(START.timestamp() * 1000)
-    orders = [order for pair in pairs for order in exchange.own_orders(pair, first_ms)]
-    flows = read_cash_flows(Path(CASH_FLOWS), simulation.disk)
-    step = max(1, len(saved) // EARLIER_BOOKS)
-    for number, content in enumerate(saved[::step]):
-        book = book_from_json(content.decode(), "an earlier book")
-        told = f"recovered from book {number * step + 1} of {len(saved)}"
-        book = with_recorded_flows(book, flows)
-        unknown = orders_unknown_to(book, orders, since_ms(book, exchange.now_ms()))
-        yield from _faults_of(told, _recovered(book, unknown, rules, exchange), simulation)
-    begun = new_book("live", simulation.venue.money, CAPITAL, simulation.clock.now(), simulation.venue.exchange)
-    begun = with_recorded_flows(begun, flows)
-    unknown = orders_unknown_to(begun, orders, 0)
-    yield from _faults_of("recovered without a book", _recovered(begun, unknown, rules, exchange), simulation)
+def faults_of_recovery(simulation: Simulation, saved: Sequence[bytes]) -> Iterator[str]:
+    """Restore one of the books, or lose it, and trades.csv with it or not; yield how what `recover` writes is wrong.
+
+    saved: every book of the run, oldest first.
+    """
+    filesystem, faults = simulation.filesystem, simulation.fault_schedule
+    filesystem.on_rename = lambda _path, _content: None  # it is no run any more
+    number = faults.below(len(saved) + 1)
+    if number < len(saved):
+        filesystem.put(Path(BOOK), saved[number])
+    else:
+        filesystem.take(Path(BOOK))
+        filesystem.take(backup_path(Path(BOOK)))
+    if faults.choose((True, False)):
+        filesystem.take(Path(TRADES))
+    told = f"recovered from book {number + 1} of {len(saved)}"
+    try:
+        _recover(simulation)
+        book = book_from_json(filesystem.read(Path(BOOK)).decode(), "the recovered book")
+    except MarsShotError as error:
+        yield f"{told}: {error}"
+        return
+    yield from _faults_of(told, book, simulation)
 
 
-def _recovered(book: Book, unknown: Sequence[OwnOrder], rules: Mapping[str, TradingRules], exchange: Exchange) -> Book:
-    recovery = replayed(book, unknown, rules, {}, Decimal("0.2"))
-    return fitted_to_account(recovery, exchange.account(), rules).book
+def _recover(simulation: Simulation) -> None:
+    """Do what the command does after its yes."""
+    settings, disk = simulation.settings, simulation.disk
+    base = present_book(settings, disk)
+    found = survey_at(
+        simulation.new_exchange(),
+        settings,
+        simulation.clock,
+        base,
+        disk=disk,
+        daily_bars=_no_bars,
+        notify=lambda _line: None,
+        days=LONGEST_RUN_DAYS,
+    )
+    write_book(settings, found, disk, catalog_of(settings.language))
+
+
+def _no_bars(symbol: str, _coin: str, _days: int) -> DailyBars:
+    """Have no closes: a top stays what the orders tell."""
+    raise TemporaryError(f"no bars of {symbol}")
 
 
 def _faults_of(told: str, book: Book, simulation: Simulation) -> Iterator[str]:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from marsshot.core.amounts import ZERO
 from marsshot.core.book import Book, TradeRow
+from marsshot.infra.atomic_files import Disk
 from marsshot.infra.csv_rows import (
     NO_VALUES,
     Cells,
@@ -139,11 +140,11 @@ def read_trades(path: Path) -> list[Trade]:
     return []
 
 
-def readable_trades(path: Path) -> list[Trade]:
+def readable_trades(path: Path, disk: Disk | None = None) -> list[Trade]:
     """Return what can be read of a file, for those who must go on without the rest. Never raises."""
     found = []
     with suppress(OSError, CsvLineError):
-        for _, cells in read_lines(path.read_bytes()):
+        for _, cells in read_lines((disk or Disk()).read(path)):
             with suppress(*NO_VALUES):
                 found.append(_trade(cells))
     return found

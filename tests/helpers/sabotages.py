@@ -33,8 +33,8 @@ from marsshot.bot.price_check import PriceCheck
 from marsshot.bot.price_feed import PriceFeed
 from marsshot.bot.price_judge import PriceJudge
 from marsshot.bot.request_taker import RequestTaker
-from marsshot.chaos import restored_books
 from marsshot.chaos.run import run_seed
+from marsshot.commands.recovery import recovery_survey
 from marsshot.config.exchanges import EXCHANGE_FACTS, ExchangeName
 from marsshot.core.amounts import ZERO, floor_to_step
 from marsshot.core.book import Book, Position, reaches_multiple
@@ -532,7 +532,7 @@ def give_the_owners_new_coins_to_the_bot(patch: Patch) -> None:
 
 
 def recover_what_the_book_knows_already(patch: Patch) -> None:
-    patch.setattr(restored_books, "orders_unknown_to", lambda _book, orders, _since: list(orders))
+    patch.setattr(recovery_survey, "orders_unknown_to", lambda _book, orders, _since: list(orders))
 
 
 def recover_purchases_alone(patch: Patch) -> None:
@@ -541,7 +541,12 @@ def recover_purchases_alone(patch: Patch) -> None:
     def bought(book: Book, orders: Any, since: int) -> Any:
         return [one for one in unknown(book, orders, since) if one.side is Side.BUY]
 
-    patch.setattr(restored_books, "orders_unknown_to", bought)
+    patch.setattr(recovery_survey, "orders_unknown_to", bought)
+
+
+def leave_out_the_rows_that_a_lost_file_had(patch: Patch) -> None:
+    rows_to_write = recovery_survey._rows_to_write
+    patch.setattr(recovery_survey, "_rows_to_write", lambda book, _rows, written: rows_to_write(book, (), written))
 
 
 def carry_out_a_request_again(patch: Patch) -> None:
@@ -691,6 +696,7 @@ SABOTAGES: list[Sabotage] = [
     take_another_coin_for_the_one_that_was_bought,
     recover_what_the_book_knows_already,
     recover_purchases_alone,
+    leave_out_the_rows_that_a_lost_file_had,
     carry_out_a_request_again,
     take_a_request_away_before_the_book_has_it,
     take_a_deposit_that_is_not_there,

@@ -49,7 +49,7 @@ def run_recover(settings: Settings, *, assume_yes: bool, days: int = 0) -> int:
         if not assume_yes and not is_confirmed(catalog.text("recover.sure"), catalog):
             print(catalog.text("sell_all.nothing_done"))  # noqa: T201
             return 1
-        _write(settings, found, disk, catalog)
+        write_book(settings, found, disk, catalog)
     print(catalog.text("recover.done"))  # noqa: T201
     return 0
 
@@ -62,7 +62,7 @@ def _is_lost(settings: Settings, disk: Disk) -> bool:
     return True
 
 
-def _write(settings: Settings, found: Survey, disk: Disk, catalog: Catalog) -> None:
+def write_book(settings: Settings, found: Survey, disk: Disk, catalog: Catalog) -> None:
     """Pause buying, then replace the book; what cannot be read of it is kept aside. Raises TemporaryError."""
     path = settings.file(BOOK)
     ControlFiles(settings, disk).pause(LocalizedText("recover.paused"))

@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import cache, partial
 
 from marsshot.bot.bootstrap import book_fault, trading_exchange
 from marsshot.config.bot_files import BOOK, CASH_FLOWS, TRADES
@@ -24,7 +25,6 @@ from marsshot.exchange.base import Exchange
 from marsshot.infra.atomic_files import BACKUP_ENDING, Disk
 from marsshot.infra.clock import Clock
 from marsshot.market_data.bar_cache import CLOSE, DailyBars
-from marsshot.market_data.base import DailyBarSource
 from marsshot.market_data.daily_bar_sources import open_source, source_kind
 from marsshot.portfolio.cash_flows_file import read_cash_flows
 from marsshot.portfolio.ledger import new_book
@@ -34,6 +34,9 @@ from marsshot.portfolio.recovery import Recovery, fitted_to_account, orders_unkn
 from marsshot.portfolio.serialization import book_from_json
 from marsshot.portfolio.trades_file import Trade, readable_trades
 from risk_manager import with_price_seen
+
+AskBars = Callable[[str, str, int], DailyBars]
+"""Asks for a token's daily bars: by its name, the source's name of it, and how many days."""
 
 DAY_MS = 86_400_000
 DAILY_REASONS = {OrderReason.DAILY_BUY, OrderReason.DAILY_SELL}
@@ -78,18 +81,40 @@ def survey(settings: Settings, clock: Clock, base: Book | None, notify: Callable
     notify: is told what is being asked. days: how far to look back; 0: as far as the exchange is usually asked.
     Raises TemporaryError or AccountTroubleError; InputError where several bots have sent orders.
     """
-    begun = new_book(
-        settings.mode, settings.quote_asset, settings.strategy.capital_initial, clock.now(), settings.exchange
-    )
-    begun = replace(begun, operator_id=settings.bitvavo.operator_id)
-    exchange = trading_exchange(settings, clock, lambda: base or begun)
-    flows = read_cash_flows(settings.file(CASH_FLOWS), Disk())
-    begun = with_recorded_flows(begun, flows)
+    exchange = trading_exchange(settings, clock, lambda: base or _begun(settings, clock))
+    source = cache(partial(open_source, settings, clock, lambda _line: None))  # opened where there is a top to look for
+
+    def daily_bars(symbol: str, coin: str, bars: int) -> DailyBars:
+        return source().daily_bars(symbol, coin, bars)
+
+    return survey_at(exchange, settings, clock, base, disk=Disk(), daily_bars=daily_bars, notify=notify, days=days)
+
+
+def _begun(settings: Settings, clock: Clock) -> Book:
+    capital = settings.strategy.capital_initial
+    book = new_book(settings.mode, settings.quote_asset, capital, clock.now(), settings.exchange)
+    return replace(book, operator_id=settings.bitvavo.operator_id)
+
+
+def survey_at(
+    exchange: Exchange,
+    settings: Settings,
+    clock: Clock,
+    base: Book | None,
+    *,
+    disk: Disk,
+    daily_bars: AskBars,
+    notify: Callable[[str], None],
+    days: int = 0,
+) -> Survey:
+    """Do what `survey` does, at an exchange that is connected, with the daily bars that come from somewhere."""
+    flows = read_cash_flows(settings.file(CASH_FLOWS), disk)
+    begun = with_recorded_flows(_begun(settings, clock), flows)
     if base is not None:
         base = with_recorded_flows(base, flows)
         exchange.keep_quiet_until(base.exchange_quiet_until_ms, base.exchange_quiet_reason)
     now_ms = exchange.server_ms()  # before the orders: what comes later is looked for by the next comparison
-    account, trades = exchange.account(), readable_trades(settings.file(TRADES))
+    account, trades = exchange.account(), readable_trades(settings.file(TRADES), disk)
     symbols = _symbols_to_ask(settings, base, account, [trade.symbol for trade in trades])
     rules = _rules(settings, exchange, symbols)
     notify(LocalizedText("recover.asking", count=len(rules)))
@@ -104,7 +129,7 @@ def survey(settings: Settings, clock: Clock, base: Book | None, notify: Callable
     recovery = replayed(base or begun, unknown, rules, _reasons(trades), share)
     recovery = replace(recovery, book=_compared(recovery, base, now_ms))
     recovery = fitted_to_account(recovery, account, rules)
-    book, unread = _with_tops(recovery.book, settings, clock, exchange)
+    book, unread = _with_tops(recovery.book, settings, clock.now().date(), exchange, daily_bars)
     everything = replayed(begun, orders_unknown_to(begun, orders, 0), rules, _reasons(trades), share).book
     rows = _rows_to_write(book, everything.unwritten_trades, {trade.client_order_id for trade in trades})
     recovery = replace(recovery, book=replace(book, unwritten_trades=rows))
@@ -171,16 +196,17 @@ def _day(order: OwnOrder) -> date:
 # --------------------------------------------------------------------------- tops
 
 
-def _with_tops(book: Book, settings: Settings, clock: Clock, exchange: Exchange) -> tuple[Book, dict[str, str]]:
+def _with_tops(
+    book: Book, settings: Settings, today: date, exchange: Exchange, daily_bars: AskBars
+) -> tuple[Book, dict[str, str]]:
     """Let every position have seen its highest close since the entry; return, too, of which it could not be had."""
     if not book.positions:
         return book, {}
     prices = exchange.prices([settings.pair(symbol) for symbol in book.positions])
-    source = open_source(settings, clock, lambda _line: None)
     positions, unread = dict(book.positions), dict[str, str]()
     for symbol, held in book.positions.items():
         try:
-            top = _highest_close(source, symbol, held, prices.get(settings.pair(symbol)), settings, clock.now().date())
+            top = _highest_close(daily_bars, symbol, held, prices.get(settings.pair(symbol)), settings, today)
         except StopRequested:
             raise
         except MarsShotError as error:
@@ -192,14 +218,14 @@ def _with_tops(book: Book, settings: Settings, clock: Clock, exchange: Exchange)
 
 
 def _highest_close(
-    source: DailyBarSource, symbol: str, held: Position, price: Decimal | None, settings: Settings, today: date
+    daily_bars: AskBars, symbol: str, held: Position, price: Decimal | None, settings: Settings, today: date
 ) -> Decimal | None:
     """Return the highest close from the entry's day on; None while no day has closed. Raises MarsShotError."""
     opened = _opened_on(held)
     days = (today - opened).days if opened else 0
     if days < 1:
         return None
-    bars = source.daily_bars(symbol, source_kind(settings).coin(settings, symbol), days)
+    bars = daily_bars(symbol, source_kind(settings).coin(settings, symbol), days)
     closes = [Decimal(str(close)) for close in _closes(bars)]
     allowed = settings.strategy.max_history_divergence
     if price is None or not closes or abs(closes[-1] / price - 1) > allowed:
