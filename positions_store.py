@@ -124,7 +124,7 @@ class Store:
         path: Path,
         trades_path: Path,
         disk: Disk,
-        on_error: Callable[[str], None],
+        on_trouble: Callable[[str], None],
         reserve: DiskReserve | None = None,
         cash_flows_path: Path | None = None,
     ) -> None:
@@ -134,7 +134,7 @@ class Store:
         self._trades_path = trades_path
         self._cash_flows_path = cash_flows_path
         self._disk = disk
-        self._on_trouble = on_error
+        self._on_trouble = on_trouble
         self._is_uncertain = False  # a save failed half-way: the file may be ahead of the book here
         self._ids_in_file: set[str] | None = None  # None: trades.csv has to be read before the next row
 

@@ -58,10 +58,6 @@ class TradeExecutor:
         """The exchange that orders go to."""
         return self.orders.exchange
 
-    @exchange.setter
-    def exchange(self, exchange: Exchange) -> None:
-        self.orders.exchange = exchange
-
     def resolve_unknown(self) -> None:
         """Look up every order whose outcome is not known."""
         self.orders.resolve_unknown()

@@ -190,7 +190,7 @@ def test_an_order_that_died_with_its_process_was_never_executed(
 
 def test_a_daily_pass_on_paper(harness: TradingHarness, paper: PaperExchange) -> None:
     bot = harness.bot(StubScores(harness.clock, ADA="0.9", DOT="0.8"))
-    bot.executor.exchange = paper
+    bot.executor.orders.exchange = paper
     bot.cycle()
     assert sorted(harness.book.positions) == ["ADA", "DOT"]
     assert harness.book.capital < 1
