@@ -7,12 +7,14 @@ from decimal import Decimal
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from marsshot.core.errors import InputError
 from marsshot.core.scores import HitBand
 from marsshot.market_data.bar_cache import CLOSE, FIELDS, DailyBars
 from marsshot.model.model_files import LoadedModel
-from ml_decision import closes_before, hit_bands
+from ml_decision import closes_before, hit_bands, score_rows
 
 D = Decimal
 BAND = {"from": 0.65, "below": 0.7, "rows": 40, "hit_rate": 0.55, "hit_rate_low": 0.4, "hit_rate_high": 0.7}
@@ -40,6 +42,38 @@ def test_an_older_model_has_none(facts: dict[str, Any]) -> None:
 )
 def test_a_band_that_cannot_be_read_is_left_out(broken: object) -> None:
     assert len(bands_of({"hold_out": {"bands": [broken, BAND]}})) == 1
+
+
+# --------------------------------------------------------------------------- what a model says
+
+
+class FixedModel:
+    """Says the same of every row."""
+
+    classes_ = (0, 1)
+
+    def __init__(self, probability: float) -> None:
+        self._probability = probability
+
+    def predict_proba(self, rows: pd.DataFrame) -> Any:
+        return np.tile([1 - self._probability, self._probability], (len(rows), 1))
+
+
+def score_of(probability: float) -> Decimal | None:
+    rows = pd.DataFrame({"symbol": ["FET"], "close": [2.0]})
+    (score,) = score_rows(rows, LoadedModel(FixedModel(probability), {}, ("close",), ""))
+    return score.probability
+
+
+@pytest.mark.parametrize("probability", [0.0, 0.7, 1.0])
+def test_a_probability_is_from_0_to_1(probability: float) -> None:
+    assert score_of(probability) == D(repr(probability))
+
+
+@pytest.mark.parametrize("probability", [float("nan"), float("inf"), -0.1, 1.1])
+def test_a_model_that_says_what_is_no_probability_is_refused(probability: float) -> None:
+    with pytest.raises(InputError, match="the model cannot score"):
+        score_of(probability)
 
 
 # --------------------------------------------------------------------------- BTC's closes

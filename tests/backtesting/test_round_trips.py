@@ -65,9 +65,8 @@ def test_a_position_reaches_from_its_first_purchase_to_its_last_sale() -> None:
         held=("FET",),
     )
     first, second = found.round_trips
-    assert (first.spent, first.profit, first.holding_period) == (200, -20, timedelta(days=3))
+    assert (first.spent, first.profit, first.last_sale) == (200, -20, first.opened + timedelta(days=3))
     assert second.is_open
-    assert second.holding_period is None
     assert found.hit_rate == 0
     opened = datetime(2021, 2, 1, 0, 30, tzinfo=UTC)
     assert found.opened == (opened,) * 4 + (datetime(2021, 2, 6, 0, 30, tzinfo=UTC),)

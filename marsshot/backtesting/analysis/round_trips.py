@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 
 from marsshot.backtesting.simulation.engine import SkippedSale
@@ -26,11 +26,6 @@ class RoundTrip:
     is_open: bool = True
     spent: float = 0.0
     profit: float = 0.0  # realised
-
-    @property
-    def holding_period(self) -> timedelta | None:
-        """How long it was held, if it is closed."""
-        return None if self.is_open or self.last_sale is None else self.last_sale - self.opened
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
