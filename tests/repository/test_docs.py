@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
@@ -153,7 +154,31 @@ def test_every_message_is_explained_in_the_guide(language: str) -> None:
             assert begins in guide.replace(".", " "), f"{key}: {headline}"
 
 
-@pytest.mark.parametrize("page", ["README.md", "README.fr.md", "docs/guide.md", "docs/guide.fr.md", "docs/taxes.md"])
+PAIRS = sorted(path.name.removesuffix(".fr.md") for path in (ROOT / "docs").glob("*.fr.md"))
+
+
+def in_both(name: str) -> tuple[str, str]:
+    """Return a document in English and in French, without what is typed or addressed."""
+    pages = (ROOT / "docs" / f"{name}{end}" for end in (".md", ".fr.md"))
+    english, french = (
+        re.sub(r"```.*?```|`[^`]*`|\]\([^)]*\)", "", page.read_text(), flags=re.DOTALL) for page in pages
+    )
+    return english, french
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_a_document_has_the_same_headings_and_numbers_in_french(name: str) -> None:
+    english, french = in_both(name)
+    headings = [re.findall(r"^#+", text, re.MULTILINE) for text in (english, french)]
+    assert headings[0] == headings[1]
+    numbers = Counter(one.replace(",", "") for one in re.findall(r"\d{1,3}(?:,\d{3})+|\d+(?:\.\d+)?", english))
+    in_french = re.findall(r"\d{1,3}(?: \d{3})+|\d+(?:[.,]\d+)?", french)
+    assert numbers == Counter(one.replace(" ", "").replace(",", ".") for one in in_french)
+
+
+@pytest.mark.parametrize(
+    "page", ["README.md", "README.fr.md", *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md")))]
+)
 def test_every_link_inside_the_project_leads_somewhere(page: str) -> None:
     path = ROOT / page
     for target in re.findall(r"\]\(([^)]+)\)", path.read_text()):
