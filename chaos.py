@@ -124,7 +124,7 @@ def summary(tally: Tally, exchange: ExchangeName, seconds: float, catalog: Catal
         lines.append(text("chaos.more", count=len(tally.bad) - MAX_SHOWN))
     kills, cuts = tally.event_counts["kill"], tally.event_counts["power cut"]
     faults = {kind: n for kind, n in tally.event_counts.most_common() if kind not in {"death", "kill", "power cut"}}
-    name, kinds = EXCHANGE_FACTS[exchange].name, tuple(f"{kind} {n}" for kind, n in faults.items())
+    name, kinds = EXCHANGE_FACTS[exchange].name, tuple(f"{_named(kind, catalog)} {n}" for kind, n in faults.items())
     found = {"losses": tally.losses, "doubles": tally.duplicates, "breaches": tally.breaches}
     return [
         *lines,
@@ -133,6 +133,10 @@ def summary(tally: Tally, exchange: ExchangeName, seconds: float, catalog: Catal
         text("chaos.faults", count=sum(faults.values()), kinds=kinds),
         text("chaos.result", seconds=seconds, **found),
     ]
+
+
+def _named(kind: str, catalog: Catalog) -> str:
+    return catalog.text(f"chaos.kind.{kind.replace(' ', '_')}")
 
 
 def _replay(seed: int, exchange: ExchangeName, catalog: Catalog) -> int:

@@ -178,10 +178,10 @@ def _probabilities(rows: pd.DataFrame, model: LoadedModel) -> list[float]:
             warnings.simplefilter("ignore")
             answer = model.estimator.predict_proba(rows[list(model.features)])
     except (NotFittedError, ValueError) as error:
-        raise InputError(LocalizedText("fault.scores.no_score", why=str(error).splitlines()[0])) from None
+        raise InputError(LocalizedText("fault.scores.no_score", problem=str(error).splitlines()[0])) from None
     found = [float(value) for value in answer[:, list(model.estimator.classes_).index(1)]]
     if odd := [value for value in found if not 0 <= value <= 1]:  # no rule can compare with what is no number
-        raise InputError(LocalizedText("fault.scores.no_score", why=repr(odd[0])))
+        raise InputError(LocalizedText("fault.scores.no_score", problem=repr(odd[0])))
     return found
 
 

@@ -5,6 +5,7 @@ A sabotage takes one safeguard out of the product's own code; one of the first s
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -15,6 +16,7 @@ import chaos
 from marsshot.chaos.price_lies import LIE_LASTS, PriceLies
 from marsshot.chaos.run import run_seed
 from marsshot.config.exchanges import EXCHANGE_FACTS, ExchangeName
+from marsshot.core.catalog import load_texts
 from tests.helpers.builders import ROOT
 from tests.helpers.sabotages import FOUND_AT_ONCE, Sabotage, noticed_at
 
@@ -61,6 +63,13 @@ def test_the_runs_see_every_kind_of_trouble() -> None:
     assert set(kinds.split(", ")) <= tally.event_counts.keys()
     assert tally.orders > 5 * tally.runs
     assert tally.process_starts > 3 * tally.runs
+
+
+def test_every_kind_of_trouble_has_its_words() -> None:
+    sources = "".join(path.read_text() for path in (ROOT / "marsshot" / "chaos").rglob("*.py"))
+    kinds = set(re.findall(r'record_event\("([a-z ]+)"', sources)) - {"death"}
+    assert len(kinds) > 10
+    assert {f"chaos.kind.{kind.replace(' ', '_')}" for kind in kinds} <= load_texts("fr").keys()
 
 
 def _chaos(*arguments: str) -> subprocess.CompletedProcess[str]:

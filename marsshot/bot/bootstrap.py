@@ -32,7 +32,7 @@ from marsshot.exchange.paper import PaperExchange
 from marsshot.infra.atomic_files import Disk
 from marsshot.infra.background import WorkerPool
 from marsshot.infra.clock import Clock
-from marsshot.infra.console import Terminal
+from marsshot.infra.console import PlainTerminal, Terminal
 from marsshot.infra.disk_reserve import DiskReserve
 from marsshot.infra.event_log import Secrets, log_error, log_info, log_warning, start_log, stop_log
 from marsshot.infra.fingerprints import file_fingerprint
@@ -62,6 +62,12 @@ def model_path(settings: Settings) -> Path:
     return own_or_live_file(settings, MODEL)
 
 
+def console_catalog(settings: Settings, console: Terminal | None, *, one_shot: bool) -> Catalog | None:
+    """Return the language of the console's lines: the owner's where he looks on; a service's are bot.log's."""
+    is_service = not one_shot and isinstance(console, PlainTerminal)
+    return None if console is None or is_service else Catalog(settings.language)
+
+
 @contextmanager
 def open_bot(
     settings: Settings,
@@ -81,8 +87,7 @@ def open_bot(
     book_path = settings.file(BOOK)
     check_folder(book_path)
     with writer_lock(book_path):
-        # The daemon's lines stay as bot.log has them; who gives a command and looks on reads them in his language.
-        catalog = Catalog(settings.language) if one_shot and console is not None else None
+        catalog = console_catalog(settings, console, one_shot=one_shot)
         secrets = start_log(settings.file(settings.logging.file), clock.now, settings.secrets, console, catalog)
         try:
             _show_settings(settings)

@@ -86,9 +86,9 @@ def _demo_market(settings: Settings, account_file: Path | None) -> Iterator[Envi
             apply_overrides = _overrides_for(market)
             yield Environment(apply_overrides(settings), clock, apply_overrides)
     except AccountFileError as error:
-        raise InputError(LocalizedText("fault.demo.account", path=account_file, why=str(error))) from None
+        raise InputError(LocalizedText("fault.demo.account", path=account_file, problem=str(error))) from None
     except MarketProcessError as error:
-        raise InputError(LocalizedText("fault.demo.market", why=str(error))) from None
+        raise InputError(LocalizedText("fault.demo.market", problem=str(error))) from None
 
 
 def _overrides_for(market: MarketProcess) -> Callable[[Settings], Settings]:

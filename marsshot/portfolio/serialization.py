@@ -69,10 +69,11 @@ def book_from_json(text: str, name: str) -> Book:
     try:
         content = json.loads(text, parse_float=Decimal, object_pairs_hook=_refuse_duplicate_keys)
     except json.JSONDecodeError as error:
-        raise InputError(LocalizedText("fault.book.no_json", path=name, line=error.lineno, why=error.msg)) from None
+        raise InputError(LocalizedText("fault.book.no_json", path=name, line=error.lineno, problem=error.msg)) from None
     except (ValueError, RecursionError) as error:
-        why = error.args[0] if error.args and isinstance(error.args[0], LocalizedText) else str(error)[:80]
-        raise InputError(LocalizedText("fault.book.odd_json", path=name, why=why)) from None
+        if error.args and isinstance(error.args[0], LocalizedText):
+            raise InputError(LocalizedText("fault.in_file", path=name, fault=error.args[0])) from None
+        raise InputError(LocalizedText("fault.book.odd_json", path=name, problem=str(error)[:80])) from None
     if not isinstance(content, dict):
         raise InputError(LocalizedText("fault.book.none", path=name))
     version = content.pop("version", None)
@@ -85,8 +86,8 @@ def book_from_json(text: str, name: str) -> Book:
     except ValidationError as error:
         fault = error.errors()[0]
         place = ".".join("capital_usdt" if part == "capital" else str(part) for part in fault["loc"])
-        why = str(fault["ctx"]["error"]) if fault["type"] == "value_error" else fault["msg"]
-        raise InputError(LocalizedText("fault.book.bad_value", path=name, place=place, why=why)) from None
+        problem = str(fault["ctx"]["error"]) if fault["type"] == "value_error" else fault["msg"]
+        raise InputError(LocalizedText("fault.book.odd_value", path=name, place=place, problem=problem)) from None
     if contradiction := _contradiction(book):
         place, why = contradiction
         raise InputError(LocalizedText("fault.book.bad_value", path=name, place=place, why=why))

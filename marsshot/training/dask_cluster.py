@@ -107,7 +107,9 @@ def _check(scheduler: str) -> None:
     try:
         found = asyncio.run(asyncio.wait_for(_versions(scheduler), REPLY_TIMEOUT_SECONDS))
     except (ValueError, TypeError) as error:
-        raise InputError(LocalizedText("training.cluster.no_address", scheduler=scheduler, why=str(error))) from None
+        raise InputError(
+            LocalizedText("training.cluster.no_address", scheduler=scheduler, problem=str(error))
+        ) from None
     except (OSError, MemoryError):  # what is no scheduler may announce more bytes than any memory holds
         raise ClusterError(LocalizedText("training.cluster.no_answer", scheduler=scheduler)) from None
     if not found["Python"]:

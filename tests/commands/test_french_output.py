@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 import main
+from marsshot.bot.bootstrap import console_catalog
 from marsshot.bot.control_files import ControlFiles
 from marsshot.commands.command_line import COMMANDS
 from marsshot.config.loader import check_settings, language_of, read_settings
@@ -23,9 +24,10 @@ from marsshot.core.errors import InputError
 from marsshot.core.exit_settings import ExitSettings
 from marsshot.infra.atomic_files import Disk
 from marsshot.infra.clock import SystemClock
+from marsshot.infra.console import PlainTerminal, Terminal
 from marsshot.infra.event_log import log_info, start_log, stop_log
 from positions_store import Store, writer_lock
-from tests.helpers.builders import PROGRAM, a_book, a_trade, seed_content
+from tests.helpers.builders import PROGRAM, a_book, a_trade, seed_content, some_settings
 from tests.helpers.french_text import is_french, is_wholly_french, plain, words_of_page
 from tests.helpers.process_harness import ProcessHarness, open_process_harness
 
@@ -282,12 +284,16 @@ def test_keys_that_are_missing(harness: ProcessHarness, told: Any) -> None:
 @pytest.mark.parametrize(
     ("content", "fault"),
     [
-        (b'{"version": 1, "mode"', "bot_state.json : n'est pas du JSON (ligne 1 : "),
+        (b'{"version": 1, "mode"', "bot_state.json : n'est pas du JSON (ligne 1) ; rien n'a été changé"),
         (b"\xff\xfe", "bot_state.json : n'est pas du texte en UTF-8 ; rien n'a été changé. Il n'y a pas de .bak"),
         (b"[]", "bot_state.json : ne contient pas de registre"),
         (b'{"version": 9}', "est de la version 9, ce programme lit la version 1"),
         (b'{"version": 1, "mode": "live"}', "il manque capital_usdt, last_daily_update, positions"),
-        (b'{"version": 1, "version": 1}', "illisible comme JSON (version figure deux fois)"),
+        (
+            b'{"version":1, "mode":"live", "quote_asset": 7, "capital_usdt": 1, "last_daily_update": 1, "positions":1}',
+            "bot_state.json : quote_asset : valeur impossible ; rien n'a été changé",
+        ),
+        (b'{"version": 1, "version": 1}', "bot_state.json : version figure deux fois"),
     ],
 )
 def test_a_torn_book(harness: ProcessHarness, told: Any, content: bytes, fault: str) -> None:
@@ -529,6 +535,22 @@ def test_the_terminal_has_the_commands_language_and_the_log_english(
         stop_log()
     assert shown.lines[0].endswith(f"  {line}")
     assert (tmp_path / "bot.log").read_text().endswith("INFO some.event | stopped\n")
+
+
+@pytest.mark.parametrize(
+    ("console", "one_shot", "is_french"),
+    [
+        (PrintedLines(), False, True),
+        (PlainTerminal(), False, False),
+        (PlainTerminal(), True, True),
+        (None, True, False),
+    ],
+)
+def test_a_bot_that_somebody_looks_on_at_speaks_his_language_and_a_service_english(
+    console: Terminal | None, one_shot: bool, is_french: bool
+) -> None:
+    catalog = console_catalog(some_settings(language="fr"), console, one_shot=one_shot)
+    assert (catalog is not None and catalog.language == "fr") is is_french
 
 
 # Its lines stay English: the story of a disaster, which only developers read.

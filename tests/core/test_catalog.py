@@ -55,8 +55,10 @@ def test_every_language_has_every_key(language: Language) -> None:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_sentence_has_the_same_values_in_every_language(language: Language) -> None:
+    """But for {problem}, the words of a library: they are English, and French names the fault by itself."""
+    foreign = set() if language == "en" else {"problem"}
     for key, sentence in load_texts(language).items():
-        assert values_in(sentence) == values_in(load_texts("en")[key]), key
+        assert values_in(sentence) == values_in(load_texts("en")[key]) - foreign, key
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -40,12 +40,13 @@ def read_table(path: Path, needed: Sequence[str], numbers: Sequence[str], option
     except FileNotFoundError:
         raise InputError(LocalizedText("backtest.bars.no_file", path=path)) from None
     except (OSError, EOFError, zlib.error) as error:
-        why = str(getattr(error, "strerror", None) or error)
-        raise InputError(LocalizedText("backtest.bars.unreadable", path=path, why=why)) from None
+        if why := getattr(error, "strerror", None):
+            raise InputError(LocalizedText("backtest.bars.unreadable", path=path, why=why)) from None
+        raise InputError(LocalizedText("backtest.bars.damaged", path=path, problem=str(error))) from None
     except (ValueError, pd.errors.ParserError, pd.errors.ParserWarning) as error:
         problem = str(error).splitlines()[0]
         raise InputError(
-            LocalizedText("backtest.bars.no_table", path=path, columns=tuple(needed), why=problem)
+            LocalizedText("backtest.bars.no_table", path=path, columns=tuple(needed), problem=problem)
         ) from None
 
 

@@ -106,5 +106,5 @@ def read_model_card(path: Path) -> ModelCard | None:
         fault = error.errors()[0]
         place = ".".join(str(part) for part in fault["loc"])
         where = place or LocalizedText("server.fault.whole_file")
-        told = LocalizedText("server.fault.odd_model", path=path, place=where, why=fault["msg"])
+        told = LocalizedText("server.fault.odd_model", path=path, place=where, problem=fault["msg"])
         raise InputError(told) from None

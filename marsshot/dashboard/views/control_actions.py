@@ -177,7 +177,8 @@ class ControlActions:
         except MarsShotError as error:
             return _redirect_with_message("page.control.failed", g.words.render(*error.faults))
         except OSError as error:
-            return _redirect_with_message("page.control.failed", str(error))
+            fault = LocalizedText("fault.file.unwritable", path=error.filename, why=error.strerror)
+            return _redirect_with_message("page.control.failed", g.words.render(fault))
         return _redirect_with_message(message)
 
 
