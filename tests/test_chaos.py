@@ -18,7 +18,7 @@ from marsshot.chaos.run import run_seed
 from marsshot.config.exchanges import EXCHANGE_FACTS, ExchangeName
 from marsshot.core.catalog import load_texts
 from tests.helpers.builders import ROOT
-from tests.helpers.sabotages import FOUND_AT_ONCE, Sabotage, noticed_at
+from tests.helpers.sabotages import AT_BITVAVO_ALONE, FOUND_AT_ONCE, RARELY_NOTICED, SABOTAGES, Sabotage, noticed_at
 
 ENOUGH = 400  # seeds after which a sabotage must have been found
 
@@ -122,6 +122,12 @@ def test_nobody_lies_of_a_token_that_has_become_another_coin() -> None:
 
 def _is_found(exchange: ExchangeName) -> bool:
     return any(not run_seed(seed, exchange=exchange).violations.is_clean for seed in range(ENOUGH))
+
+
+@pytest.mark.parametrize("sabotage", [*SABOTAGES, *RARELY_NOTICED, *AT_BITVAVO_ALONE], ids=lambda one: one.__name__)
+def test_each_sabotage_takes_away_what_is_there(sabotage: Sabotage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that no run of the tests tries, too: code that moves would leave them without an effect."""
+    sabotage(monkeypatch)
 
 
 @pytest.mark.parametrize("exchange", EXCHANGE_FACTS)

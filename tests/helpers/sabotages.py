@@ -22,8 +22,7 @@ from requests.adapters import HTTPAdapter
 
 import positions_store
 import risk_manager
-from marsshot.bot import bootstrap, price_judge, reconciler
-from marsshot.bot import bot as bot_module
+from marsshot.bot import bootstrap, price_check, price_judge, reconciler
 from marsshot.bot.bot import Bot
 from marsshot.bot.control_files import ControlFiles
 from marsshot.bot.daily_update import plan_executor, plan_maker
@@ -474,7 +473,7 @@ def sell_at_a_loss_of_a_third(patch: Patch) -> None:
 
 
 def forget_the_top(patch: Patch) -> None:
-    patch.setattr(bot_module, "positions_changed_by", lambda _prices, _positions, _rules: {})
+    patch.setattr(price_check, "positions_changed_by", lambda _prices, _positions, _rules: {})
 
 
 def take_zero_for_a_price(patch: Patch) -> None:
