@@ -209,7 +209,7 @@ class Bot:
             for name, sentence in list(orders.doubled.items()):
                 log_error("order.doubled", sentence, client_order_id=name)
                 self.control.pause(self._rendered(sentence), by_difference=True)
-                orders.forget_absent(name)
+                orders.note_double_told(name)
         except (TemporaryError, AccountTroubleError) as error:
             log_file_only("order.not_watched", error.message)
 

@@ -22,7 +22,7 @@ from marsshot.core.reasons import DifferenceKind
 from marsshot.core.trading_rules import Account, TradingRules
 from marsshot.infra.event_log import log_error, log_info, log_warning
 from marsshot.portfolio.gone_pairs import gone_order_differences, with_gone_orders_decided
-from marsshot.portfolio.ledger import with_position
+from marsshot.portfolio.ledger import with_position, without_told_doubles
 from marsshot.portfolio.reconciliation import (
     SECOND_READING_AFTER_MS,
     SURPLUS,
@@ -97,7 +97,12 @@ class Reconciler:
         settled = any(one.topic.is_unknown_order for one in accepted)
         self.store.change(
             lambda book: with_comparison(
-                _adjusted_to_exchange(_gone_orders_decided(book, accepted, account), accepted, rules, account),
+                _adjusted_to_exchange(
+                    _gone_orders_decided(without_told_doubles(book) if resumed else book, accepted, account),
+                    accepted,
+                    rules,
+                    account,
+                ),
                 now_ms,
                 reading.confirmed,
                 suspected=reading.suspected,

@@ -175,10 +175,12 @@ class OwnOrder:
 class AbsentOrder:
     """An order that an exchange's lists proved never taken, and that is still asked for: where lists lag, it may come.
 
-    replaced_by: client order id of another order of its token and side that has executed since.
+    replaced_by: client order id of another order of its token and side that has executed since. is_told: both have
+    executed, and the owner knows: it is asked for no more, and stays until he resumes, or `recover` takes it in.
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}  # an unknown key in the file is refused
 
     intent: Intent
     replaced_by: str = ""
+    is_told: bool = False

@@ -31,7 +31,14 @@ from marsshot.core.trading_rules import TradingRules
 from marsshot.exchange.base import Exchange
 from marsshot.infra.clock import Clock
 from marsshot.infra.event_log import log_error, log_file_only, log_info, log_warning
-from marsshot.portfolio.ledger import with_absence, with_fill, with_intent, without_absence, without_intent
+from marsshot.portfolio.ledger import (
+    with_absence,
+    with_double_told,
+    with_fill,
+    with_intent,
+    without_absence,
+    without_intent,
+)
 from marsshot.portfolio.serialization import decimal_text
 from positions_store import Store
 
@@ -215,17 +222,19 @@ class OrderTracker:
     def watch_absent(self) -> None:
         """Ask now and then for the orders that were proven never taken: one that executed after all is booked.
 
-        Where another has executed in its place it is not: it stands in `doubled` until `forget_absent`.
+        Where another has executed in its place it is not: it stands in `doubled` until `note_double_told`.
         """
         now_ms = self.exchange.now_ms()
         if 0 <= now_ms - self._last_watched_ms < WATCH_EVERY_MS:
             return
         self._last_watched_ms = now_ms
         for name, absent in list(self._store.book.absent_orders.items()):
+            if absent.is_told:
+                continue
             book = self._store.book
             is_known = name in book.booked_orders or name in book.left_out_purchases
             if is_known or now_ms - absent.intent.created_ms > self.exchange.absence_proof.watched_for_ms:
-                self.forget_absent(name)
+                self._store.save(without_absence(book, name))
                 continue
             try:
                 report = self.exchange.find_order(absent.intent)
@@ -249,9 +258,9 @@ class OrderTracker:
         self._store.save(again)
         log_error("order.turned_up", LocalizedText("log.turned_up", **facts), client_order_id=intent.client_order_id)
 
-    def forget_absent(self, client_order_id: str) -> None:
-        """Ask no more for an order that was proven never taken."""
-        self._store.save(without_absence(self._store.book, client_order_id))
+    def note_double_told(self, client_order_id: str) -> None:
+        """Ask no more for an order that executed besides the one in its place: the owner knows of it."""
+        self._store.save(with_double_told(self._store.book, client_order_id))
         self.doubled.pop(client_order_id, None)
 
 

@@ -56,6 +56,17 @@ def without_absence(book: Book, client_order_id: str) -> Book:
     return replace(book, absent_orders=kept)
 
 
+def with_double_told(book: Book, client_order_id: str) -> Book:
+    """Note that the owner knows of an order that executed besides the one in its place."""
+    told = replace(book.absent_orders[client_order_id], is_told=True)
+    return replace(book, absent_orders={**book.absent_orders, client_order_id: told})
+
+
+def without_told_doubles(book: Book) -> Book:
+    """Leave to the owner what executed besides the orders in their place: he has been told, and has resumed."""
+    return replace(book, absent_orders={name: one for name, one in book.absent_orders.items() if not one.is_told})
+
+
 def _with_replacement_noted(book: Book, intent: Intent) -> Book:
     """Note that another order has executed in place of those that were never taken."""
     name = intent.client_order_id

@@ -64,15 +64,16 @@ class Recovery:
 def orders_unknown_to(book: Book, orders: Iterable[OwnOrder], since_ms: int) -> list[OwnOrder]:
     """Return the orders that executed and that this book has not booked, oldest first.
 
-    since_ms: exchange time of the last comparison: what is older was compared. A purchase that `resume` has left to the
-    owner is unknown however old it is.
+    since_ms: exchange time of the last comparison: what is older was compared. An order that was proven never taken,
+    and a purchase that `resume` has left to the owner, are unknown however old they are.
     """
+    not_booked = book.intents.keys() | book.absent_orders.keys() | book.left_out_purchases.keys()
 
     def is_unknown(order: OwnOrder) -> bool:
         name = order.fill.client_order_id
         if order.fill.base <= 0 or name in book.booked_orders:
             return False
-        return order.fill.time_ms >= since_ms or name in book.intents or name in book.left_out_purchases
+        return order.fill.time_ms >= since_ms or name in not_booked
 
     return sorted(filter(is_unknown, orders), key=lambda one: (one.fill.time_ms, one.fill.order_id))
 

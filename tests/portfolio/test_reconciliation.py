@@ -20,7 +20,7 @@ from marsshot.core.errors import TemporaryError
 from marsshot.core.orders import ExecutedOrder, is_our_order
 from marsshot.core.reasons import DifferenceKind, OrderReason
 from marsshot.core.trading_rules import Account
-from marsshot.portfolio.ledger import new_book, with_fill
+from marsshot.portfolio.ledger import new_book, with_absence, with_double_told, with_fill, with_intent
 from marsshot.portfolio.reconciliation import (
     MARGIN_MS,
     NOTED_FOR_MS,
@@ -682,6 +682,20 @@ def test_an_old_book_put_back_and_resumed_spends_nothing_of_the_owners(harness: 
     harness.wait(24 * 3600)
     bot.daily_update()
     assert harness.traded() == ["BUY DOT"], "1 USDT is under the smallest order; the rest is the owner's"
+
+
+def test_resume_leaves_a_double_that_was_told_to_the_owner(harness: TradingHarness) -> None:
+    book = harness.book
+    for name in ("told", "not told"):
+        intent = replace(buy_intent(), client_order_id=name)
+        book = with_absence(with_intent(book, intent), intent)
+    harness.store.save(with_double_told(book, "told"))
+    bot = harness.bot()
+    bot.reconcile()
+    assert set(harness.book.absent_orders) == {"told", "not told"}
+    bot.control.resume()
+    bot.reconcile()
+    assert set(harness.book.absent_orders) == {"not told"}
 
 
 def test_an_old_book_that_sold_since_gets_the_money_of_its_own_coins(harness: TradingHarness) -> None:

@@ -25,7 +25,7 @@ from marsshot.core.orders import (
 from marsshot.core.reasons import OrderReason
 from marsshot.core.trading_rules import Account
 from marsshot.exchange.binance.responses import read_account
-from marsshot.portfolio.ledger import new_book, with_fill, with_intent, with_position
+from marsshot.portfolio.ledger import new_book, with_absence, with_fill, with_intent, with_position
 from marsshot.portfolio.recovery import (
     Finding,
     Misfit,
@@ -229,15 +229,31 @@ def an_order(name: str = "ms-1613349000000-9-db", time_ms: int = NOW_MS, **chang
     return replace(OwnOrder(pair="ADAUSDT", side=Side.BUY, fill=fill, quote_amount=D(10)), **changes)
 
 
+def taken_for_absent(name: str) -> Book:
+    intent = Intent(
+        client_order_id=name,
+        symbol="ADA",
+        pair="ADAUSDT",
+        base_asset="ADA",
+        lot_step=D("0.01"),
+        side=Side.BUY,
+        reason=OrderReason.DAILY_BUY,
+        created_ms=NOW_MS,
+        quote_amount=D(10),
+    )
+    return with_absence(with_intent(a_book(), intent), intent)
+
+
 @pytest.mark.parametrize(
     ("order", "book", "is_unknown"),
     [
         (an_order(), a_book(), True),
         (an_order(time_ms=NOW_MS - 1), a_book(), False),
         (an_order(time_ms=NOW_MS - 1), a_book(left_out_purchases={"ms-1613349000000-9-db": D(10)}), True),
+        (an_order(time_ms=NOW_MS - 1), taken_for_absent("ms-1613349000000-9-db"), True),
         (an_order(), a_book(booked_orders={"ms-1613349000000-9-db": NOW_MS}), False),
     ],
-    ids=["since the comparison", "compared before", "left out by resume", "booked"],
+    ids=["since the comparison", "compared before", "left out by resume", "taken for absent", "booked"],
 )
 def test_what_a_book_does_not_know(order: OwnOrder, book: Book, is_unknown: bool) -> None:
     assert bool(orders_unknown_to(book, [order], NOW_MS)) is is_unknown
