@@ -197,7 +197,8 @@ class Monitor:
     def _check_capital(self, book: dict[str, Any]) -> None:
         """Hold the capital against what of the account's money is the bot's, purchases in doubt given back."""
         capital, there = Decimal(book["capital_usdt"]), self._simulation.owner.bots_share(self._simulation.venue.money)
-        for name, intent in book["intents"].items():
+        absent = {name: one["intent"] for name, one in book["absent_orders"].items()}  # one of them may have turned up
+        for name, intent in (book["intents"] | absent).items():
             order = self._simulation.venue.find(intent["pair"], name)
             if order is not None and intent["side"] == "BUY":
                 there += order.spent(self._simulation.venue.money)

@@ -46,6 +46,8 @@ class SimulatedTransport:
         self._backoff_until: datetime | None = None
         self._last_wick: dict[str, datetime] = {}  # by pair: when the exchange last printed nonsense for one look
         self.sent_orders: Counter[str] = Counter()  # by client order id
+        self.vanished_orders: dict[str, tuple[Request, datetime]] = {}  # by client order id; that may still turn up
+        self.on_order_vanished: Callable[[], None] = lambda: None
         self.endless_requests = 0  # that took longer than any may
         self._limit_seconds: float | None = None  # of the request that is under way
         self.requests_during_backoff = 0  # requests sent while the exchange had asked for silence
@@ -97,6 +99,11 @@ class SimulatedTransport:
             self._execute(request, arrived)
             self._venue.note_order(request, at)
 
+    def let_turn_up(self, client_order_id: str) -> None:
+        """Let the exchange have executed an order after all, when it was sent."""
+        self._faults.record_event("order fault", f"{client_order_id} turns up")
+        self._execute(*self.vanished_orders.pop(client_order_id))
+
     def _execute(self, order: Request, at: datetime) -> HttpAnswer:
         self._venue.vary_depth()
         return self._venue.handle(order, at)
@@ -142,6 +149,9 @@ class SimulatedTransport:
                 now.timestamp() + self._faults.between(0, self._venue.latest_execution_seconds), now.tzinfo
             )
             self._delayed_orders.append((at, now, request))
+        elif kind == "lost" and self._venue.orders_may_turn_up and self._faults.chance(0.5):
+            self.vanished_orders[self._venue.order_id_in(request)] = request, self._clock.true_now
+            self.on_order_vanished()
         elif kind == "executed":
             self._answer_promptly(request, is_order=True)
         elif kind == "doubtful" and self._faults.chance(0.5):

@@ -132,6 +132,13 @@ class Owner:
             self._venue.lend(token, bots / self._faults.choose(self._venue.parts_lent))
         self._faults.record_event("owner", f"lends {token}, or takes it back")
 
+    def pause(self, now: datetime) -> None:
+        """Pause buying, if it is not."""
+        if not self._filesystem.exists(Path(PAUSE)):
+            self._faults.record_event("owner", "pauses buying: he has been told of an order in doubt")
+            self._filesystem.put(Path(PAUSE), b"")
+            self._paused_since = now
+
     def _pause_or_resume(self, now: datetime) -> None:
         if self._filesystem.exists(Path(PAUSE)) and self._has_hidden_coins():
             return  # it may be the bot's, which misses them

@@ -63,6 +63,7 @@ STANDSTILL = "standstill.replaced"  # what the book says of a token that may be 
 REDENOMINATION_RATE = 0.05  # at a restart
 EXCHANGE_RATE = 100  # coins of the new kind for one of the old
 CLOSING_RATE = 0.02  # of a market, in an hour
+LAST_QUIET_HOUR = 20  # of a day: after it the next day's pass is near
 HIGHEST, LOWEST = Decimal(30), Decimal("0.02")
 
 
@@ -80,6 +81,7 @@ class Simulation:
         self.clock = SkewedClock(START, self.fault_schedule, self._on_clock_advance)
         self.price_lies = PriceLies()
         self.transport = SimulatedTransport(self.venue, self.clock, self.fault_schedule, self.price_lies)
+        self.transport.on_order_vanished = lambda: self.owner.pause(self.clock.true_now)
         self.coinbase_api = CoinbaseApi(board, frozenset(self.fault_schedule.choose(((), ("LTC",)))))
         self.scores: dict[date, dict[str, str | None]] = {}
         self._past_prices: dict[str, list[tuple[datetime, Decimal]]] = {}  # prices of before, and until when they stood
@@ -221,6 +223,7 @@ class Simulation:
             self.owner.settle()
             self.filesystem.fill(None)
         self._answer_standstills(now)
+        self._let_orders_turn_up(now)
         for token in TOKENS:
             self._open_or_close(token)
             is_quiet = token in self.redenominated or token in self._closed
@@ -231,6 +234,25 @@ class Simulation:
             self.filesystem.fill(None)
         elif self.fault_schedule.chance(0.01):
             self.filesystem.fill(self.fault_schedule.choose((0, 2000)))
+
+    def _let_orders_turn_up(self, now: datetime) -> None:
+        """Let an order that was proven absent have executed, in the quiet after a day's pass, if none took its place.
+
+        Until the bot asks for it again its book counts money that is spent: a pass in between would spend the owner's.
+        """
+        book = self._book()
+        is_over = book["plan"] is None and book["last_daily_update"] == now.date().isoformat()
+        is_quiet = is_over and now.hour < LAST_QUIET_HOUR and not book["intents"] and not self.clock.was_ever_skewed
+        if not is_quiet or not self.fault_schedule.chance(0.5):
+            return
+        for name in [name for name in self.transport.vanished_orders if name in book["absent_orders"]]:
+            absent, money = book["absent_orders"][name], self.venue.money
+            token, amount = absent["intent"]["symbol"], Decimal(absent["intent"]["quote_amount"] or "Infinity")
+            there = min(Decimal(book["capital_usdt"]), self.owner.bots_share(money), self.venue.free[money])
+            is_free = token not in self.redenominated | self._closed | book["positions"].keys()
+            if is_free and amount <= there and not absent["replaced_by"]:
+                self.transport.let_turn_up(name)
+                return
 
     def _open_or_close(self, token: str) -> None:
         """Let a market close now and then, for some hours; it comes back at another price."""
@@ -254,7 +276,8 @@ class Simulation:
     def _book(self) -> dict[str, Any]:
         with suppress(OSError, ValueError):
             return parsed(self.filesystem.read(Path(BOOK)))
-        return {"positions": {}, "intents": {}, "dust": {}}
+        nothing: dict[str, Any] = {"positions": {}, "intents": {}, "dust": {}, "absent_orders": {}}
+        return nothing | {"plan": None, "last_daily_update": None}
 
     def _answer_standstills(self, now: datetime) -> None:
         """Let the owner resume; what is another coin now is traded again from then on."""

@@ -640,6 +640,10 @@ def let_an_answer_trickle_for_ever(patch: Patch) -> None:
         patch.setattr(connection, "BoundedAdapter", HTTPAdapter)
 
 
+def forget_an_order_that_was_proven_absent(patch: Patch) -> None:
+    patch.setattr(OrderTracker, "watch_absent", lambda _life: None)
+
+
 def take_the_owners_orders_for_the_bots(patch: Patch) -> None:
     def any_uuid(row: Mapping[str, Any], _operator_id: int) -> bool:
         return isinstance(row.get("clientOrderId"), str)
@@ -739,6 +743,7 @@ AT_BITVAVO_ALONE: list[Sabotage] = [
     compute_the_fee_of_a_fill,
     take_an_error_109_for_a_refusal,
     take_the_owners_orders_for_the_bots,
+    forget_an_order_that_was_proven_absent,
 ]
 AT_BINANCE_ALONE: list[Sabotage] = [
     forget_the_fee_after_a_lost_answer,

@@ -64,6 +64,7 @@ class Venue(ABC):
     order_rejections: ClassVar[Sequence[HttpAnswer]]  # an order answered so was certainly not executed
     rejections: ClassVar[Sequence[HttpAnswer]]  # any request may be answered so; nothing was executed
     ambiguous_responses: ClassVar[Sequence[HttpAnswer]]  # an order answered so may or may not have been executed
+    orders_may_turn_up: ClassVar[bool]  # hours after all look-ups and lists have shown that they were never taken
     shows_lent_coins: ClassVar[bool]  # its balances tell them, under a name of their own
     parts_lent: ClassVar[Sequence[int]]  # of the bot's coins the owner lends so manieth a part
     free: dict[str, Decimal]  # of the account, by asset

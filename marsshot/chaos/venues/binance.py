@@ -52,6 +52,7 @@ class BinanceVenue(Venue):
     money = "USDT"
     prices_path, order_path, pair_key = "/api/v3/ticker/price", "/api/v3/order", "symbol"
     fee_coin = "BNB"
+    orders_may_turn_up = False  # with a receive window of five seconds none executes later
     shows_lent_coins, parts_lent = True, (1, 2)
     closed_statuses = ("HALT", "BREAK")
     latest_execution_seconds = 14.0  # recvWindow and Binance's own limit, less the way there

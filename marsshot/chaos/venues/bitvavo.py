@@ -61,6 +61,7 @@ class BitvavoVenue(Venue):
     exchange = "bitvavo"
     money = "EUR"
     prices_path, order_path, pair_key = "/v2/ticker/price", "/v2/order", "market"
+    orders_may_turn_up = True
     shows_lent_coins, parts_lent = False, (1,)  # half of them gone, unseen, may look like an exchange of coins
     closed_statuses = tuple(status for status in STATUSES if status != "trading")
     latest_execution_seconds = 7.0  # the window, and what may pass behind it: after eight seconds it is looked up
