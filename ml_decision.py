@@ -30,6 +30,7 @@ from marsshot.infra.fingerprints import Fingerprint, file_fingerprint
 from marsshot.market_data.bar_cache import CLOSE, DailyBars
 from marsshot.market_data.base import DailyBarSource
 from marsshot.market_data.daily_bar_sources import open_source, source_kind
+from marsshot.model.class_probabilities import class_probabilities
 from marsshot.model.feature_drift import shares_outside
 from marsshot.model.features import feature_table, has_features, missing_features, rows_of_day
 from marsshot.model.integrity import refuse_other_source, refuse_unscaled
@@ -173,10 +174,8 @@ def _missing_text(row: pd.Series, model: LoadedModel) -> str:
 def _probabilities(rows: pd.DataFrame, model: LoadedModel) -> list[float]:
     try:
         with warnings.catch_warnings():
-            # scikit-learn hands the list of warning filters to each tree anew, which takes longer than the tree.
-            warnings.resetwarnings()
             warnings.simplefilter("ignore")
-            answer = model.estimator.predict_proba(rows[list(model.features)])
+            answer = class_probabilities(model.estimator, rows[list(model.features)])
     except (NotFittedError, ValueError) as error:
         raise InputError(LocalizedText("fault.scores.no_score", problem=str(error).splitlines()[0])) from None
     found = [float(value) for value in answer[:, list(model.estimator.classes_).index(1)]]

@@ -77,13 +77,11 @@ THEMES = {
 
 def png_figure(width: float, height: float) -> tuple[Figure, Axes]:
     """Return an empty picture of so many inches, to be saved as a file: a light grid, no frame above and beside it."""
-    import matplotlib as mpl  # noqa: PLC0415 - heavy, and wanted by few
-
-    mpl.use("Agg")
-    from matplotlib import pyplot as plt  # noqa: PLC0415
+    from matplotlib.figure import Figure  # noqa: PLC0415 - heavy, and wanted by few
 
     colours = THEMES["light"]
-    figure, axes = plt.subplots(figsize=(width, height), dpi=120, layout="constrained")
+    figure = Figure(figsize=(width, height), dpi=120, layout="constrained")
+    axes = figure.subplots()
     axes.grid(color=colours.grid)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
@@ -108,9 +106,6 @@ _FRENCH_DAYS = {365.0: "%Y", 30.0: "%m/%Y", 1.0: "%d/%m/%Y", 1 / 24: "%d/%m %H h
 
 
 def save_png(figure: Figure, path: Path) -> Path:
-    """Save a picture, give its memory back, and return where it is."""
-    from matplotlib import pyplot as plt  # noqa: PLC0415 - as above
-
+    """Save a picture and return where it is."""
     figure.savefig(path)
-    plt.close(figure)
     return path

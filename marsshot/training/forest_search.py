@@ -24,6 +24,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from marsshot.core.catalog import LocalizedText
+from marsshot.model.class_probabilities import class_probabilities
 from marsshot.training.cross_validation import PurgedWalkForward, Rows, hold_out
 from marsshot.training.day_statistics import Floats, day_weights
 from marsshot.training.recipes import SEED, Recipe, SearchSpace
@@ -198,7 +199,7 @@ def predict_scores(forest: Any, rows: pd.DataFrame) -> Floats:
     Several threads add the trees up in an order that changes from run to run, and with it the last bits.
     """
     with in_threads(n_jobs=1):
-        scores: Floats = forest.predict_proba(rows)[:, list(forest.classes_).index(1)]
+        scores: Floats = class_probabilities(forest, rows)[:, list(forest.classes_).index(1)]
     return scores
 
 
