@@ -15,25 +15,20 @@ import joblib
 import numpy as np
 import pandas as pd
 import sklearn
-from sklearn.inspection import permutation_importance
-from sklearn.metrics import average_precision_score, make_scorer
 
 from marsshot.core.moments import utc_text
 from marsshot.infra.clock import SystemClock
 from marsshot.model.feature_drift import training_borders
 from marsshot.model.features import has_features
 from marsshot.model.score_scale import Quantiles, rank_of, score_at, table_in
-from marsshot.training.day_statistics import day_weights
 from marsshot.training.evaluation import by_band, by_threshold, day_by_day, picks, ranking, top_tenth
+from marsshot.training.feature_importance import feature_importance
 from marsshot.training.forest_search import SearchResult
 from marsshot.training.promotion_gate import encode_scores
-from marsshot.training.threads import in_threads
 from marsshot.training.verdict import verdict, warnings
 
 if TYPE_CHECKING:
     from marsshot.config.settings import Settings
-
-IMPORTANCE_REPEATS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +80,7 @@ def model_facts(
             "base_rates": found.fold_base_rates,
         },
         "hold_out": hold_out,
-        "importance": _importance(rows.iloc[found.future], features, found.past_model, seed, jobs),
+        "importance": feature_importance(rows.iloc[found.future], features, found.past_model, seed, jobs),
         "coverage": _coverage(data, rows, features),
         "seed": seed,
         "versions": _versions(),
@@ -149,31 +144,6 @@ def _hold_out_facts(raw: pd.DataFrame, settings: Settings, scales: Scales) -> di
 def _ranked(frame: pd.DataFrame, table: Quantiles) -> pd.DataFrame:
     """Return the hold-out with ranks for scores."""
     return frame.assign(score=[float(rank_of(float(score), table)) for score in frame["score"]])
-
-
-def _importance(
-    future: pd.DataFrame, features: Sequence[str], past_model: Any, seed: int, jobs: int
-) -> list[dict[str, Any]]:
-    """Return how much average precision the hold-out loses when a feature's values are shuffled, most first.
-
-    Nothing if none of its rows rose, or all did: then nothing can be lost.
-    """
-    if future["label"].nunique() == 1:
-        return []
-    with in_threads(n_jobs=1):
-        shuffled = permutation_importance(
-            past_model,
-            future[list(features)],
-            future["label"].to_numpy(),
-            scoring=make_scorer(average_precision_score, response_method="predict_proba"),
-            sample_weight=day_weights(future["date"].to_numpy()),
-            n_repeats=IMPORTANCE_REPEATS,
-            random_state=seed,
-            n_jobs=jobs,
-        )
-    loses, spread = shuffled.importances_mean, shuffled.importances_std
-    order = np.argsort(-loses, kind="stable")
-    return [{"feature": features[one], "loses": float(loses[one]), "spread": float(spread[one])} for one in order]
 
 
 def _coverage(data: pd.DataFrame, rows: pd.DataFrame, features: Sequence[str]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ over days. Takes arrays, returns arrays. Knows no models, tokens or files.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -56,15 +57,20 @@ def average_precision(labels: NDArray[np.int64], scores: Floats, weights: Floats
     return precision
 
 
+@lru_cache(maxsize=4)
 def resampled_days(days: int, seed: int = 0) -> Floats:
     """Return how often each day is drawn, shape (RESAMPLES, days): blocks of consecutive days, in a circle.
+
+    Read only: all statistics of the same days go by the same draws.
 
     Source: Politis and Romano, A circular block-resampling procedure for stationary data (1992).
     """
     block = min(BLOCK_DAYS, days)
     starts = np.random.default_rng(seed).integers(0, days, size=(RESAMPLES, -(-days // block)))
     drawn = (starts[:, :, None] + np.arange(block)).reshape(RESAMPLES, -1)[:, :days] % days
-    return np.stack([np.bincount(row, minlength=days) for row in drawn]).astype(np.float64)
+    counts = np.stack([np.bincount(row, minlength=days) for row in drawn]).astype(np.float64)
+    counts.flags.writeable = False
+    return counts
 
 
 def ratio(parts: Floats, wholes: Floats) -> tuple[float | None, Interval | None]:

@@ -19,7 +19,7 @@ from marsshot.training.recipes import Recipe
 
 SCALE_DATES = 365
 BLOCKS = 5
-TREES = 50  # of each block's model: more only steady a score
+TREES = 30  # of each block's model: more only steady a score
 
 
 def out_of_sample_scores(
