@@ -1,7 +1,7 @@
 # make run   the whole job on the recorded market: data, model, months of trading
 # make paper today's market without a key: data, model, dashboard, a bot that trades on paper
 # make test  what CI runs: ruff, import-linter, mypy --strict, pytest
-# make test-slow the tests that take long: whole programs at length, each safeguard taken away
+# make test-slow the tests that take long: whole programs at length, each safeguard taken away, many random cases
 # make dashboard  the bot in a browser: http://127.0.0.1:8377
 # make chaos 10,000 seeded disasters at each exchange: is anything lost or doubled?
 # make docs  the guides' tables of settings, from the catalogue
@@ -77,7 +77,7 @@ tests:
 	$(PYTEST)
 
 test-slow: install-dev
-	$(PYTEST) -m slow
+	$(PYTEST) -m "slow or hypothesis" --hypothesis-profile thorough
 
 chaos: install
 	$(BIN)/python chaos.py --runs 10000

@@ -1,4 +1,6 @@
-"""Property tests take the time they take; on CI they try the same cases each time.
+"""Property tests take the time they take: few cases of each in the quick suite, many in the slow one.
+
+On CI they try the same cases each time.
 
 Programs that tests start and end by Ctrl-C must hear it: what a shell runs in the background is deaf to it, and so are
 its children. Such programs are compiled once, whatever the machine's settings are.
@@ -11,9 +13,10 @@ import signal
 
 from hypothesis import settings
 
-settings.register_profile("here", deadline=None)
-settings.register_profile("ci", deadline=None, derandomize=True)
-settings.load_profile("ci" if os.environ.get("CI") else "here")
+IS_CI = bool(os.environ.get("CI"))
+settings.register_profile("quick", deadline=None, derandomize=IS_CI, max_examples=40)
+settings.register_profile("thorough", deadline=None, derandomize=IS_CI, max_examples=300)
+settings.load_profile("quick")
 
 signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 from hypothesis import given
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from marsshot.core.book import Position
@@ -225,7 +224,6 @@ _ENTRIES = st.tuples(
 
 
 @given(path=_PRICES, rules=st.just(EXIT_RULES) | _RULES, entry=st.just((D(100), D(100))) | _ENTRIES)
-@hypothesis_settings(deadline=None, max_examples=300)
 def test_the_rules_hold_on_any_path_of_prices(
     path: list[Decimal], rules: ExitRules, entry: tuple[Decimal, Decimal]
 ) -> None:

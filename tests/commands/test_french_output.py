@@ -576,10 +576,15 @@ def plain_errors(path: Path) -> Iterator[tuple[int, str]]:
                 yield node.lineno, given
 
 
-@pytest.mark.parametrize("path", PROGRAM, ids=lambda path: path.stem)
-def test_no_error_has_a_text_that_the_catalogue_lacks(path: Path) -> None:
-    found = [] if ENGLISH_FOLDERS & set(path.parts) else list(plain_errors(path))
-    assert [one for one in found if not any(text in one[1] for text in NOT_FOR_THE_OWNER)] == []
+def test_no_error_has_a_text_that_the_catalogue_lacks() -> None:
+    found = [
+        (str(path), line, given)
+        for path in PROGRAM
+        if not ENGLISH_FOLDERS & set(path.parts)
+        for line, given in plain_errors(path)
+        if not any(text in given for text in NOT_FOR_THE_OWNER)
+    ]
+    assert found == []
 
 
 def test_the_shipped_files_name_a_language() -> None:

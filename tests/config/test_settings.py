@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 import yaml
 from hypothesis import given
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
@@ -460,7 +459,6 @@ _PIECES = st.sampled_from([*_WORDS, " ", ": ", "- ", "\n", "\n  ", "\t", "\x85"]
 
 
 @given(st.lists(_PIECES | st.text(max_size=3), max_size=30).map("".join))
-@hypothesis_settings(deadline=None, max_examples=150)
 def test_whatever_the_file_holds_it_is_settings_or_lines_that_say_why_not(
     tmp_path_factory: pytest.TempPathFactory, text: str
 ) -> None:

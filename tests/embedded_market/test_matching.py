@@ -7,7 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from embedded_market.exchange.account_file import AccountFileError, load_account, save_account, saved_time
@@ -51,7 +51,6 @@ def fees(order: Order, asset: str) -> Decimal:
     return sum((f.commission for f in order.fills if f.commission_asset == asset), Decimal(0))
 
 
-@settings(max_examples=150, deadline=None)
 @given(
     st.booleans(),
     st.booleans(),

@@ -11,7 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from embedded_market.lunarcrush.synthetic_scores import social_scores
@@ -46,7 +46,6 @@ def bars_and_decimals(draw: st.DrawFn) -> tuple[DailyBar, int]:
     return a_bar(*(Decimal(p).scaleb(-decimals) for p in (first, high, low, last))), decimals
 
 
-@settings(max_examples=300, deadline=None)
 @given(bars_and_decimals(), SEEDS)
 def test_a_path_opens_closes_touches_both_ends_and_passes_none(sample: tuple[DailyBar, int], seed: int) -> None:
     bar, decimals = sample
@@ -57,7 +56,6 @@ def test_a_path_opens_closes_touches_both_ends_and_passes_none(sample: tuple[Dai
     assert (min(prices), max(prices)) == (bar.low, bar.high)
 
 
-@settings(max_examples=50, deadline=None)
 @given(bars_and_decimals(), SEEDS)
 def test_a_path_depends_on_its_arguments_alone(sample: tuple[DailyBar, int], seed: int) -> None:
     bar, decimals = sample

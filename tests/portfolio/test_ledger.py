@@ -7,7 +7,6 @@ from decimal import Decimal
 
 import pytest
 from hypothesis import given
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from marsshot.core.amounts import floor_to_step
@@ -404,7 +403,6 @@ _TRADES = st.lists(
 
 
 @given(_TRADES)
-@hypothesis_settings(deadline=None, max_examples=300)
 def test_nothing_gets_lost_on_the_way(
     trades: list[tuple[str, Decimal, Decimal, Decimal, dict[str, Decimal], str]],
 ) -> None:

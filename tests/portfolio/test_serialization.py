@@ -215,7 +215,6 @@ BOOKS = st.builds(
 
 
 @given(BOOKS)
-@hypothesis_settings(deadline=None, max_examples=150)
 def test_a_book_comes_back_as_it_was(book: Book) -> None:
     assert book_from_json(book_to_json(book), "bot_state.json") == book
 
@@ -417,7 +416,6 @@ def test_any_text_is_a_book_or_refused_in_one_line(text: str) -> None:
 
 
 @given(BOOKS, st.data())
-@hypothesis_settings(deadline=None, max_examples=60)
 def test_a_book_cut_anywhere_is_never_another_book(book: Book, data: st.DataObject) -> None:
     whole = book_to_json(book).rstrip()
     refusal(whole[: data.draw(st.integers(0, len(whole) - 1))])

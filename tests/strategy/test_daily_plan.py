@@ -11,7 +11,6 @@ from math import floor
 
 import pytest
 from hypothesis import given
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from marsshot.core.book import Position
@@ -465,7 +464,6 @@ _MONEY = st.decimals(min_value=0, max_value=100_000, places=8)
     smallest=st.lists(_MONEY | st.decimals(min_value=5, max_value=20, places=1), max_size=8),
     precision=st.integers(0, 8),
 )
-@hypothesis_settings(deadline=None, max_examples=300)
 def test_no_split_exceeds_the_capital_and_k_is_the_largest(
     capital: Decimal, smallest: list[Decimal], precision: int
 ) -> None:
