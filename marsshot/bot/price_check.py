@@ -157,7 +157,10 @@ class PriceCheck:
         held = self._store.book.positions
         free = {symbol: one for symbol, one in held.items() if self._executor.may_trade(symbol)}
         changed = look.positions_changed(held)
-        self._save_positions(changed | positions_changed_by(look.prices, free | changed, rules))
+        changed |= positions_changed_by(look.prices, free | changed, rules)
+        if changed:  # a death in between must not leave a new top beside the price before it: a wick would sell by that
+            self._note_check(look.prices)
+        self._save_positions(changed)
 
     def _save_positions(self, positions: Mapping[str, Position]) -> None:
         """Put positions into the book, in one replacement; a disk in trouble is told, the check goes on."""

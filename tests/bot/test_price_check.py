@@ -12,14 +12,18 @@ from pathlib import Path
 import pytest
 
 from marsshot.bot.bot import Bot
+from marsshot.bot.journal import read_last_seen
 from marsshot.bot.price_feed import PriceFeed
+from marsshot.config.bot_files import LAST_SEEN
 from marsshot.core.book import STANDSTILL
 from marsshot.core.orders import Intent, OrderReport
 from marsshot.core.reasons import OrderReason
+from marsshot.infra.atomic_files import Disk
 from marsshot.market_data import price_aggregator
 from marsshot.market_data.coinbase import SpotPricesCallback
 from marsshot.portfolio.ledger import with_position
 from tests.helpers.builders import spot
+from tests.helpers.crash_injection import SimulatedCrash
 from tests.helpers.trading_harness import NEW_ORDER, StubScores, TradingHarness, open_trading_harness
 
 D = Decimal
@@ -221,6 +225,34 @@ def test_a_halt_is_remembered_over_a_restart(harness: TradingHarness) -> None:
         bot.cycle()
     assert STANDSTILL in harness.book.positions["ADA"].said
     assert harness.traded() == []
+
+
+def test_a_death_leaves_no_new_top_beside_the_price_before_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By that price the next start would believe a wick, and sell all under the top."""
+    monkeypatch.setattr("os.fsync", lambda descriptor: None)
+    for step in range(100):
+        folder = tmp_path / str(step)
+        folder.mkdir()
+        monkeypatch.chdir(folder)
+        with open_trading_harness(folder, now=at(0, 0)) as harness:
+            harness.add_position("ADA", "300", "0.3", partial_sold=True)
+            harness.market.set_price("ADA", "0.4")
+            bot = harness.bot()
+            bot.cycle()
+            harness.market.set_price("ADA", "1.2")
+            harness.wait(300)
+            harness.crash_injector.steps_left = step
+            try:
+                bot.cycle()
+            except SimulatedCrash:
+                harness.open()
+                if harness.book.positions["ADA"].trailing_armed:
+                    seen = read_last_seen(harness.settings.file(LAST_SEEN), Disk())
+                    assert seen.prices["ADA"][0] == harness.book.positions["ADA"].max_price
+            else:
+                assert harness.book.positions["ADA"].trailing_armed
+                return
+    raise AssertionError("it never came to an end")
 
 
 def test_coins_that_were_the_owners_before_are_no_exchange_after_a_restart(harness: TradingHarness) -> None:
