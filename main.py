@@ -131,8 +131,8 @@ def _run(settings: Settings, config: Path, speed: float | None) -> int:
             _start(run, heartbeat)
         loop(run.bot, run.reload_settings, trim_heap, cycle_ended=heartbeat.cycle_ended)
         doubts = len(run.bot.store.book.intents)
-        ending = f"{doubts} orders are in doubt, the next start looks them up" if doubts else "no order is on its way"
-        log_info("bot.stopped", f"MarsShot has stopped; {ending}")
+        ended = LocalizedText("log.stopped_in_doubt", count=doubts) if doubts else LocalizedText("log.stopped")
+        log_info("bot.stopped", ended)
     return 0
 
 
@@ -154,7 +154,14 @@ def _start(run: RunningBot, heartbeat: Heartbeat) -> None:
     book = run.bot.store.book
     log_info(
         "bot.started",
-        f"MarsShot runs in {_summary(run.bot)}. Ctrl-C stops it.",
+        LocalizedText(
+            "log.started",
+            mode=book.mode,
+            count=len(book.positions),
+            capital=book.capital,
+            quote=book.quote_asset,
+            next=LocalizedText("log.now") if run.bot.daily_is_due() else run.bot.next_daily(),
+        ),
         mode=book.mode,
         capital=book.capital,
         asset=book.quote_asset,
@@ -184,7 +191,7 @@ def _check_model(run: RunningBot) -> None:
     except InputError as error:
         if not run.bot.store.book.positions:
             raise
-        log_error("model.missing", f"Nothing is bought or sold by score until there is a model; exits go on. {error}")
+        log_error("model.missing", LocalizedText("log.no_model", why=error.message))
 
 
 # --------------------------------------------------------------------------- commands that bring what only they need

@@ -310,7 +310,7 @@ def test_a_daemon_that_is_stopped_over_the_look_up_of_an_order_leaves_it_to_the_
     hang(harness, "binance", question)
     code, out = stop_when_all_hangs(harness, "run")
     assert code == 0
-    assert "MarsShot has stopped; 1 orders are in doubt" in out
+    assert "MarsShot has stopped; 1 order is in doubt" in out
     assert harness.book()["positions"] == {}
     assert harness.run("intraday")[0] == 0
     assert harness.book()["intents"] == {}

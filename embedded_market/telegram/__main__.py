@@ -14,6 +14,10 @@ from pathlib import Path
 from embedded_market.telegram.bot_api import SentMessage, TelegramStandIn
 from embedded_market.telegram.server import TelegramServer
 
+# No settings are read here: both languages.
+INTRODUCTION = """In config.yaml, in place of its telegram section; then start the bot, and type /help here:
+Dans config.yaml, à la place de sa section telegram ; puis démarrez le robot, et tapez /help ici :"""
+
 
 class TerminalChat:
     """The owner's side of the chat, on a terminal."""
@@ -63,7 +67,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         with TelegramServer(stand_in, parser.parse_args(arguments).port) as server:
             section = f'telegram: {{token: "{stand_in.token}", chat_id: {stand_in.owner}, base_url: "{server.url}"}}'
-            sys.stdout.write(f"In config.yaml, then start the bot, and type /help here:\n\n{section}\n\n")
+            sys.stdout.write(f"{INTRODUCTION}\n\n{section}\n\n")
             sys.stdout.flush()
             threading.Thread(target=chat.show_for_ever, daemon=True).start()
             for line in sys.stdin:

@@ -150,7 +150,7 @@ def _show_settings(settings: Settings) -> None:
     try:
         write_public_copy(settings, Disk())
     except OSError as error:
-        log_warning("settings.not_shown", f"{PUBLIC_CONFIG}: cannot be written ({error.strerror}); the bot goes on")
+        log_warning("settings.not_shown", LocalizedText("log.not_written", path=PUBLIC_CONFIG, why=error.strerror))
 
 
 def required_keys(settings: Settings) -> tuple[str, ...]:

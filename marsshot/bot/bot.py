@@ -298,7 +298,7 @@ class Bot:
         before = self.store.book
         self.store.change(with_everything_for_sale)
         if self.store.book is not before:
-            log_info("control.sell_all", "Every position is to be sold, as asked for")
+            log_info("control.sell_all", LocalizedText("log.selling_all"))
         if not self.store.book.intents:  # a purchase in doubt may turn out to be one more position to sell
             self._acknowledge_sell_all()
         return self.intraday_check()

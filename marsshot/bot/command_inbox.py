@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from marsshot.bot.control_files import CommandReply, ControlFiles
+from marsshot.core.catalog import LocalizedText
 from marsshot.core.errors import TemporaryError
 from marsshot.core.reasons import UnsoldReason
 from marsshot.infra.event_log import log_info, log_warning
@@ -60,10 +61,10 @@ class CommandInbox:
         if not sold_all and reply == replace(self._last_reply, sold_all=False):
             return
         if reply.paused is not self._last_reply.paused:
-            sentence = "Buying is paused; exits go on" if reply.paused else "Buying is allowed again"
-            log_info("control.heard", sentence, paused=reply.paused)
+            heard = LocalizedText("log.buying_paused" if reply.paused else "log.buying_allowed")
+            log_info("control.heard", heard, paused=reply.paused)
         self._last_reply = replace(reply, sold_all=sold_all or bool(reply.left) or bool(self._last_reply.left))
         try:
             self._control.write_reply(self._last_reply)
         except OSError as error:
-            log_warning("control.not_answered", f"The answer to your command cannot be written ({error.strerror})")
+            log_warning("control.not_answered", LocalizedText("log.not_answered", why=error.strerror))

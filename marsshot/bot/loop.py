@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from datetime import timedelta
 
 from marsshot.bot.bot import Bot
+from marsshot.core.catalog import LocalizedText
 from marsshot.core.errors import MarsShotError, StopRequested, TemporaryError
 from marsshot.infra.clock import Clock
 from marsshot.infra.event_log import log, log_warning
@@ -33,7 +34,7 @@ def loop(
         except StopRequested:
             break
         except MarsShotError as error:
-            log_warning("cycle.failed", f"This round could not be finished, the next one tries again. {error}")
+            log_warning("cycle.failed", LocalizedText("log.cycle_failed", why=error.message))
             cycle_ended()
         except Exception:  # noqa: BLE001 - the one place: a bot with open positions does not end by a surprise
             log.exception("Something unforeseen happened; the bot goes on", extra={"event": "cycle.surprise"})

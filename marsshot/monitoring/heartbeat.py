@@ -19,6 +19,7 @@ import urllib3
 from marsshot.bot.bot import Bot
 from marsshot.config.bot_files import HEARTBEAT
 from marsshot.config.settings import Settings
+from marsshot.core.catalog import LocalizedText
 from marsshot.core.moments import utc_text
 from marsshot.core.version import VERSION
 from marsshot.infra.atomic_files import Disk
@@ -111,9 +112,8 @@ class Heartbeat:
         except OSError as error:
             if self._last_warned is None or self._seconds() - self._last_warned >= WARN_INTERVAL_SECONDS:
                 self._last_warned = self._seconds()
-                log_warning(
-                    "heartbeat.not_written", f"{self._path}: cannot be written ({error.strerror}); the bot goes on"
-                )
+                fault = LocalizedText("log.not_written", path=self._path, why=error.strerror)
+                log_warning("heartbeat.not_written", fault)
 
 
 class Ping:
@@ -146,7 +146,7 @@ class Ping:
         """Tell of it once an hour; never the URL, which is a secret, nor an error's text, which may hold it."""
         if self._last_warned is None or monotonic() - self._last_warned >= WARN_INTERVAL_SECONDS:
             self._last_warned = monotonic()
-            log_warning("heartbeat.ping_failed", f"heartbeat.ping_url does not take the ping ({what}); the bot goes on")
+            log_warning("heartbeat.ping_failed", LocalizedText("log.ping_failed", what=what))
 
 
 @contextmanager

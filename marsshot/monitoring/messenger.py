@@ -122,9 +122,7 @@ class Messenger(logging.Handler):
             if (weekly := self._weekly_delivery(messages)) and weekly.try_send(self._seconds()):
                 waiting.append(weekly)
             if waiting and not self._is_repeat("messages.not_sent"):
-                log_warning(
-                    "messages.not_sent", "A service in notify does not take messages; look with: main.py notify-test"
-                )
+                log_warning("messages.not_sent", LocalizedText("log.messages_not_sent"))
 
     def _delivery(self, messages: list[Message]) -> _Delivery:
         settings = self._settings()

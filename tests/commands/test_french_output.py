@@ -587,6 +587,17 @@ def test_no_error_has_a_text_that_the_catalogue_lacks() -> None:
     assert found == []
 
 
+LOGGED = {"log_info", "log_warning", "log_error"}
+
+
+@pytest.mark.parametrize("path", PROGRAM, ids=lambda path: path.stem)
+def test_no_line_of_the_bot_has_a_text_that_the_catalogue_lacks(path: Path) -> None:
+    calls = [node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)]
+    lines = [one for one in calls if isinstance(one.func, ast.Name) and one.func.id in LOGGED]
+    found = [one.lineno for one in lines if isinstance(one.args[1], ast.Constant | ast.JoinedStr)]
+    assert found == [] or ENGLISH_FOLDERS & set(path.parts)
+
+
 def test_the_shipped_files_name_a_language() -> None:
     root = Path(main.__file__).parent
     assert language_of(root / "config.yaml") == yaml.safe_load((root / "config.yaml").read_text())["language"]
