@@ -35,9 +35,10 @@ def imports_of(nodes: Iterator[ast.AST]) -> set[str]:
     return found
 
 
-def all_imports(module: str) -> set[str]:
+@cache
+def all_imports(module: str) -> frozenset[str]:
     """Return everything that a module imports, wherever in it, for its types too."""
-    return imports_of(ast.walk(tree_of(module)))
+    return frozenset(imports_of(ast.walk(tree_of(module))))
 
 
 def imports_at_once(module: str) -> set[str]:

@@ -16,6 +16,7 @@ from marsshot.core.catalog import LANGUAGES, load_texts
 from marsshot.core.reasons import DecisionReason, DifferenceKind, OrderReason, SkipReason, UnsoldReason
 from marsshot.market_data.coinbase import MissingPriceReason
 from tests.helpers.builders import PROGRAM, ROOT
+from tests.helpers.imports import module_name, tree_of
 
 DECIDING = ("strategy", "bot", "portfolio", "core", "exchange", "commands", "monitoring", "market_data")
 SCRIPTS = ("trade_executor.py", "risk_manager.py", "positions_store.py", "ml_decision.py", "main.py")
@@ -165,7 +166,7 @@ def test_no_code_compares_or_searches_sentences() -> None:
         f"{name_of(path)}:{getattr(node, 'lineno', 0)} {ast.unparse(node)}"
         for path in PROGRAM
         if name_of(path) not in VENUES
-        for _, node in functions(ast.parse(path.read_text(encoding="utf-8")))
+        for _, node in functions(tree_of(module_name(path)))
         if compares_words(node)
     ]
     assert wrong == []
@@ -185,22 +186,23 @@ def taken_apart() -> set[tuple[str, str]]:
         (name_of(path), function)
         for path in deciding_files()
         if name_of(path) not in VENUES
-        for function, node in functions(ast.parse(path.read_text(encoding="utf-8")))
+        for function, node in functions(tree_of(module_name(path)))
         if takes_text_apart(node)
     }
 
 
 def test_where_decisions_are_made_no_text_is_taken_apart() -> None:
     allowed = {(file, function) for file, reasons in ALLOWED.items() for function in reasons}
-    assert taken_apart() - allowed == set(), "mend it, or list it with its reason"
-    assert allowed - taken_apart() == set(), "take it off the list"
+    found = taken_apart()
+    assert found - allowed == set(), "mend it, or list it with its reason"
+    assert allowed - found == set(), "take it off the list"
 
 
 def test_nobody_but_binances_folder_knows_the_names_of_its_filters() -> None:
     """The wings that stand in for Binance, or upset it, speak its language."""
     for path in deciding_files():
         if not is_in(path, ("exchange/binance",)):
-            texts = {text_of(node) for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))}
+            texts = {text_of(node) for node in ast.walk(tree_of(module_name(path)))}
             assert not any("NOTIONAL" in text or "LOT_SIZE" in text for text in texts), name_of(path)
 
 
