@@ -23,10 +23,12 @@ def class_probabilities(estimator: Any, rows: pd.DataFrame) -> Floats:
         votes: Floats = np.average([class_probabilities(one, rows) for one in estimator.estimators_], axis=0)
         return votes
     is_forest = type(estimator) is RandomForestClassifier and getattr(estimator, "n_outputs_", None) == 1
-    if not is_forest or list(rows.columns) != list(getattr(estimator, "feature_names_in_", ())):
+    with np.errstate(over="ignore"):
+        values = np.ascontiguousarray(rows.to_numpy(), dtype=np.float32)
+    is_askable = is_forest and list(rows.columns) == list(getattr(estimator, "feature_names_in_", ()))
+    if not is_askable or np.isinf(values).any():  # scikit-learn says what is wrong
         found: Floats = estimator.predict_proba(rows)
         return found
-    values = np.ascontiguousarray(rows.to_numpy(), dtype=np.float32)
     total = np.zeros((len(rows), len(estimator.classes_)))
     for tree in estimator.estimators_:
         total += tree.tree_.predict(values)

@@ -42,6 +42,15 @@ def test_columns_in_another_order_are_refused_as_ever() -> None:
             class_probabilities(model, rows[columns])
 
 
+@pytest.mark.filterwarnings("ignore:overflow")
+@pytest.mark.parametrize("value", [np.inf, -np.inf, 1e39])
+def test_a_value_that_no_tree_can_compare_is_refused_as_ever(value: float) -> None:
+    rows = some_rows(50)
+    model = RandomForestClassifier(3).fit(rows[["close"]], rows["label"])
+    with pytest.raises(ValueError, match="infinity"):
+        class_probabilities(model, pd.DataFrame({"close": [1.0, value]}))
+
+
 def test_what_is_no_fitted_forest_is_asked_itself() -> None:
     rows = some_rows(50)
     tree = DecisionTreeClassifier(max_depth=2).fit(rows[["close"]], rows["label"])
