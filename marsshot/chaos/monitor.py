@@ -45,6 +45,7 @@ class Monitor:
         self._sold_at: dict[str, datetime] = {}  # when a token was last sold by a rule that the true price asks for
         self._wick_at: dict[str, datetime] = {}  # when the exchange last printed nonsense of a token
         self._fooled: set[str] = set()  # tokens whose top may be one venue's nonsense, rightly believed
+        self._judged_prices: dict[str, Any] = {}  # by token: its row of seen.json that was judged last
         self._last_seen: dict[str, datetime] = {}  # when a check last went by a price of a token, by any run
         simulation.transport.on_order_sent = self._on_order_sent
         simulation.transport.on_wick = self._on_wick
@@ -156,7 +157,10 @@ class Monitor:
         second = f"{self._simulation.clock.now():%Y-%m-%dT%H:%M:%SZ}"
         for symbol, last in seen["prices"].items():
             price, true = Decimal(last["price"]), self._simulation.acceptable_prices(symbol)
-            is_new, is_certain = last["time"] == second, not self._may_be_fooled(symbol)
+            # A file that is written twice in one second tells of one look: it is judged once.
+            is_new = last["time"] == second and self._judged_prices.get(symbol) != last
+            is_certain = not self._may_be_fooled(symbol)
+            self._judged_prices[symbol] = last
             self._last_seen[symbol] = datetime.fromisoformat(last["time"])
             is_true = any(one / PRICE_TOLERANCE <= price <= one * PRICE_TOLERANCE for one in true)
             if is_new and not is_true and not is_certain:

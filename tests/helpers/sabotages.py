@@ -705,8 +705,12 @@ SABOTAGES: list[Sabotage] = [
     take_a_deposit_that_is_not_there,
     buy_what_the_owner_excludes,
     move_money_without_a_row,
-    give_up_a_sale_whose_market_is_closed,
     let_an_answer_trickle_for_ever,
+    believe_any_price,
+    take_an_exchanged_balance_for_the_owners,
+    make_a_pass_by_a_wrong_clock,
+    write_lent_coins_off,
+    sell_whole_on_a_wick_where_the_true_price_is_a_new_top,
 ]
 
 # A handful of different kinds, each found by one of the first seeds: the quick tests take these.
@@ -719,31 +723,27 @@ FOUND_AT_ONCE: list[Sabotage] = [
     trade_while_an_order_of_the_token_is_in_doubt,
 ]
 
-# Not noticed, or not measured, within 40 runs: `main` below tells; the fast test leaves them out.
+# Not noticed within 120 runs, or not measured: `main` below tells; the tests leave them out.
 RARELY_NOTICED: list[Sabotage] = [
     take_zero_for_a_price,
-    believe_any_price,
     forget_the_owners_coins,
-    take_an_exchanged_balance_for_the_owners,
     give_the_owners_new_coins_to_the_bot,
     split_what_an_order_in_doubt_may_have_spent,
-    make_a_pass_by_a_wrong_clock,
     give_back_what_is_set_aside_for_purchases,
-    look_into_the_lists_once,
     skip_a_sale_again_and_again,
     forget_the_top,
-    write_lent_coins_off,
-    sell_whole_on_a_wick_where_the_true_price_is_a_new_top,
 ]
 
 
-# What Binance's answers cannot show; and what Bitvavo's cannot: it tells an order's fees with the order.
+# What Binance's answers cannot show, or have not within 270 runs; and what Bitvavo's cannot: fees come with the order.
 AT_BITVAVO_ALONE: list[Sabotage] = [
     book_what_is_not_settled_yet,
     compute_the_fee_of_a_fill,
     take_an_error_109_for_a_refusal,
     take_the_owners_orders_for_the_bots,
     forget_an_order_that_was_proven_absent,
+    look_into_the_lists_once,
+    give_up_a_sale_whose_market_is_closed,
 ]
 AT_BINANCE_ALONE: list[Sabotage] = [
     forget_the_fee_after_a_lost_answer,
