@@ -30,7 +30,7 @@ from marsshot.model.model_files import save_model
 from marsshot.monitoring.health_check import newest_heartbeat
 from positions_store import load_state
 from tests.helpers.builders import NOW, some_settings
-from tests.helpers.french_text import is_french
+from tests.helpers.french_text import is_french, plain
 
 ROOT = Path(__file__).resolve().parents[2]
 DAYS = 3
@@ -73,7 +73,7 @@ def test_in_french_everything_that_is_shown_is_french(folder: Path, capsys: pyte
     (folder / "config.yaml").write_text(shipped.replace("language: en", "language: fr"))
     capsys.readouterr()
     assert main.main([]) == 0
-    shown = capsys.readouterr().out
+    shown = plain(capsys.readouterr().out)
     assert is_french(shown)
     assert f"La démo commence : {DAYS} jours du marché enregistré" in shown
     assert "À quoi a servi le capital" in shown
