@@ -19,6 +19,7 @@ from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 from marsshot.bot.control_files import ControlFiles
 from marsshot.bot.owner_requests import request_sale
 from marsshot.dashboard.security.access_control import ServerAddress
+from marsshot.portfolio.trades_file import csv_rows
 from tests.helpers.builders import D, a_book, a_trade, bought_at, some_settings
 from tests.helpers.dashboard_harness import TOKEN, serving, write_book, write_bot_files, write_decisions, write_equity
 
@@ -187,6 +188,9 @@ def check_borders(page: Page, name: str) -> None:
 
 @FRENCH_IS_LONGER
 def test_nothing_crosses_a_border_and_nothing_complains(visiting: Visiting, language: str) -> None:
+    fine = {"qty": D("344147.93272922"), "price": D("0.000012345"), "quote": D("14111.35"), "profit": "-1113.04"}
+    with Path("trades.paper.csv").open("ab") as file:
+        file.write(csv_rows([a_trade("ms-9", time="2021-02-14T10:00:00Z", **fine)], header=False))
     visit = visiting()
     visit.go(f"prefer?language={language}")
     for name in PAGES:
