@@ -20,7 +20,7 @@ BLOCK_DAYS = 7  # labels of neighbouring days overlap, and a market's mood lasts
 LEVEL = 0.95
 MIN_DAYS = 5  # of what happened on fewer days the bootstrap makes intervals that are far too narrow
 _Z = 1.96  # standard errors that LEVEL reaches to either side
-_AT_ONCE = 100  # resamples whose rows are in memory together
+_AT_ONCE = 20  # resamples whose rows are in memory together
 
 
 def day_numbers(dates: ArrayLike) -> tuple[NDArray[np.datetime64], NDArray[np.intp]]:
@@ -48,9 +48,14 @@ def average_precision(labels: NDArray[np.int64], scores: Floats, weights: Floats
     """
     order = np.argsort(-scores, kind="stable")
     last_of_ties = np.append(np.flatnonzero(np.diff(scores[order])), len(order) - 1)
+    risen = np.flatnonzero(labels[order])
+    risen_so_far = np.searchsorted(risen, last_of_ties, side="right")
+    counts = np.diff(risen_so_far, prepend=0) > 0  # ties without a rise add nothing
+    if not counts.any():
+        return np.full(weights.shape[:-1], np.nan)
     chosen = weights[..., order]
-    hits = np.cumsum(chosen * labels[order], axis=-1)[..., last_of_ties]
-    picks = np.cumsum(chosen, axis=-1)[..., last_of_ties]
+    picks = np.cumsum(chosen, axis=-1)[..., last_of_ties[counts]]
+    hits = np.cumsum(chosen[..., risen], axis=-1)[..., risen_so_far[counts] - 1]
     steps = np.diff(hits, axis=-1, prepend=0.0)
     with np.errstate(invalid="ignore", divide="ignore"):
         precision: Floats = np.sum(np.where(steps > 0, steps * hits / picks, 0.0), axis=-1) / hits[..., -1]

@@ -7,6 +7,7 @@ weighs the same. Fits nothing, reads and writes no file. All take the frame that
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from decimal import Decimal
 from itertools import pairwise
 from typing import Any
@@ -44,17 +45,36 @@ def ranking(frame: pd.DataFrame, label_days: int) -> dict[str, Any]:
     The difference to a column is taken on the rows that have it.
     """
     dates, labels, scores = (frame[name].to_numpy() for name in ("date", "label", "score"))
-    weights = day_weights(dates)
     both = len(np.unique(labels)) > 1
-    precision, interval = _precision(dates, labels, scores) if both else (None, None)
+    own = _Precision.of(dates, labels, scores) if both else None
     return {
         **_base_rate(dates, labels),
-        **_with_interval("average_precision", precision, interval),
-        **_more_than_base_rate(dates, labels, scores, possible=both),
-        "roc_auc": float(roc_auc_score(labels, scores, sample_weight=weights)) if both else None,
-        **{key: _versus(frame[frame[column].notna()], column) for key, column in YARDSTICKS.items()},
+        **_with_interval("average_precision", *own.figures() if own else (None, None)),
+        **_more_than_base_rate(dates, labels, own),
+        "roc_auc": float(roc_auc_score(labels, scores, sample_weight=day_weights(dates))) if both else None,
+        **{key: _versus(frame, column, own) for key, column in YARDSTICKS.items()},
         "chance": _chance(frame, label_days) if both else None,
     }
+
+
+@dataclass(frozen=True)
+class _Precision:
+    """An average precision: its value, and what it is in each resample of the days."""
+
+    value: float
+    drawn: Floats
+
+    @classmethod
+    def of(cls, dates: Any, labels: NDArray[np.int64], scores: Floats) -> _Precision:
+        drawn = over_resamples(dates, lambda weights: average_precision(labels, scores, weights))
+        return cls(float(average_precision(labels, scores, day_weights(dates))), drawn)
+
+    def figures(self) -> tuple[float, Interval | None]:
+        return self.value, interval_of(self.drawn)
+
+    def more_than(self, value: float, drawn: Floats) -> tuple[float, Interval | None]:
+        """Return the difference to what another comes to, both in the same draws of days."""
+        return self.value - value, interval_of(self.drawn - drawn)
 
 
 def _base_rate(dates: Any, labels: NDArray[np.int64]) -> dict[str, float | None]:
@@ -63,39 +83,34 @@ def _base_rate(dates: Any, labels: NDArray[np.int64]) -> dict[str, float | None]
     return _with_interval("base_rate", *ratio(per_day(numbers, weights * labels), per_day(numbers, weights)))
 
 
-def _precision(dates: Any, labels: NDArray[np.int64], scores: Floats) -> tuple[float, Interval | None]:
-    drawn = over_resamples(dates, lambda weights: average_precision(labels, scores, weights))
-    return float(average_precision(labels, scores, day_weights(dates))), interval_of(drawn)
+def _more_than_base_rate(dates: Any, labels: NDArray[np.int64], own: _Precision | None) -> dict[str, float | None]:
+    """Return what the average precision has more than the share of rows that rose."""
 
+    def base(weights: Floats) -> Floats:
+        share_risen: Floats = (weights * labels).sum(axis=-1) / weights.sum(axis=-1)
+        return share_risen
 
-def _more_than_base_rate(
-    dates: Any, labels: NDArray[np.int64], scores: Floats, *, possible: bool
-) -> dict[str, float | None]:
-    """Return what the average precision has more than the share of rows that rose, both in the same draws of days."""
-
-    def more(weights: Floats) -> Floats:
-        base: Floats = (weights * labels).sum(axis=-1) / weights.sum(axis=-1)
-        return average_precision(labels, scores, weights) - base
-
-    if not possible:
+    if own is None:
         return _with_interval("more_than_base_rate", None, None)
-    value = float(more(day_weights(dates)))
-    return _with_interval("more_than_base_rate", value, interval_of(over_resamples(dates, more)))
+    value = float(base(day_weights(dates)))
+    return _with_interval("more_than_base_rate", *own.more_than(value, over_resamples(dates, base)))
 
 
-def _versus(frame: pd.DataFrame, column: str) -> dict[str, Any] | None:
-    """Return the average precision of a column alone and what the scores have more, both with intervals."""
-    dates, labels, scores, other = (frame[name].to_numpy() for name in ("date", "label", "score", column))
-    if len(np.unique(labels)) < 2:  # noqa: PLR2004 - 0 and 1
+def _versus(frame: pd.DataFrame, column: str, own: _Precision | None) -> dict[str, Any] | None:
+    """Return the average precision of a column alone and what the scores have more, both with intervals.
+
+    own: that of the scores, if the frame has two kinds of labels.
+    """
+    rows = frame[frame[column].notna()]
+    dates, labels, scores, other = (rows[name].to_numpy() for name in ("date", "label", "score", column))
+    if own is None or len(np.unique(labels)) < 2:  # noqa: PLR2004 - 0 and 1
         return None
-
-    def more(weights: Floats) -> Floats:
-        return average_precision(labels, scores, weights) - average_precision(labels, other, weights)
-
+    alone = _Precision.of(dates, labels, other)
+    here = own if len(rows) == len(frame) else _Precision.of(dates, labels, scores)
     return {
-        "rows": len(frame),
-        **_with_interval("average_precision", *_precision(dates, labels, other)),
-        **_with_interval("model_has_more", float(more(day_weights(dates))), interval_of(over_resamples(dates, more))),
+        "rows": len(rows),
+        **_with_interval("average_precision", *alone.figures()),
+        **_with_interval("model_has_more", *here.more_than(alone.value, alone.drawn)),
     }
 
 
