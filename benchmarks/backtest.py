@@ -5,8 +5,9 @@
 
 MarsShot: the whole command in a process of its own, start, reading of both files, scores by a given model and report
 included; price checks every 5 minutes on bars of one hour. The peers: the run alone, bars and scores in memory, one
-look per bar; on fewer tokens, as they take long. CPU seconds; a bar is one token's hour; the
-ratio is MarsShot's bars per CPU second to the line's.
+look per bar; on fewer tokens, as they take long. Without the strategy's levers, and as shipped: each lever that is on
+is run a second time without it. CPU seconds; a bar is one token's hour; the ratio is MarsShot's bars per CPU second to
+the line's.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import io
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -40,6 +41,7 @@ from marsshot.model.features import FEATURES
 from marsshot.model.model_files import save_model
 
 SETTINGS = ("buy_threshold=0.55", "sell_threshold=0.40", "capital_initial=100000")  # dozens of positions at any time
+NO_LEVERS = ("max_share_per_token=1",)
 # A small process between: a child's peak memory counts from what its parent had at the fork.
 LAUNCHER = """
 import resource, subprocess, sys
@@ -74,6 +76,7 @@ def main() -> int:
         hourly = write_bars(folder, arguments.tokens, arguments.days)
         _save_model(folder)
         ours = _marsshot(folder, arguments.tokens, arguments.days)
+        shipped = _marsshot(folder, arguments.tokens, arguments.days, SETTINGS, ", one lever")
         names = sorted(hourly["symbol"].unique())[: arguments.peer_tokens]
         first = (FIRST - date(1970, 1, 1)).days * 86_400
         inside = hourly["symbol"].isin(names) & (hourly["time"] >= first)
@@ -86,7 +89,7 @@ def main() -> int:
         _show(
             console,
             f"{arguments.tokens} tokens, {arguments.days} days, bars of one hour",
-            [ours, *others],
+            [ours, shipped, *others],
             ours,
         )
         grown = [_marsshot(folder, arguments.tokens, arguments.days * part // 3) for part in (1, 2)]
@@ -123,18 +126,20 @@ def _save_model(folder: Path) -> None:
     save_model(forest, known, folder / "model.pkl")
 
 
-def _marsshot(folder: Path, tokens: int, days: int) -> Measured:
+def _marsshot(
+    folder: Path, tokens: int, days: int, settings: Sequence[str] = (*SETTINGS, *NO_LEVERS), kind: str = ""
+) -> Measured:
     last = FIRST + timedelta(days=days - 1)
     command = [sys.executable, str(ROOT / "backtest.py"), "--config", str(ROOT / "config.yaml"), "--data", str(folder)]
     command += ["--tokens", "all", "--model", str(folder / "model.pkl"), "--from", str(FIRST), "--to", str(last)]
-    command += [part for change in SETTINGS for part in ("--set", f"strategy.{change}")]
+    command += [part for change in settings for part in ("--set", f"strategy.{change}")]
     begun = monotonic()
     launched = [sys.executable, "-c", LAUNCHER, *command]
     told = subprocess.run(launched, cwd=folder, stdout=subprocess.PIPE, check=True)  # noqa: S603 - our own program
     wall = monotonic() - begun
     cpu, peak = map(float, told.stdout.split())
     peak /= 1024 if sys.platform != "darwin" else 1024**2
-    return Measured(f"MarsShot {tokens} x {days}", tokens * days * HOURS, cpu, wall, peak)
+    return Measured(f"MarsShot {tokens} x {days}{kind}", tokens * days * HOURS, cpu, wall, peak)
 
 
 def _peer(name: str, bars: int, work: Callable[[], None]) -> Measured:

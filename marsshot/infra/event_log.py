@@ -46,6 +46,11 @@ def log_error(event: str, sentence: str, **details: object) -> None:
     log_info(event, sentence, level=logging.ERROR, **details)
 
 
+def is_logging() -> bool:
+    """Return whether anybody hears what is told; in a backtest nobody does, and many sentences cost time."""
+    return log.isEnabledFor(logging.INFO)
+
+
 class Secrets:
     """The secrets in use; what is blanked out changes when the settings do."""
 

@@ -23,7 +23,7 @@ from marsshot.core.decisions import (
 )
 from marsshot.core.errors import MarsShotError
 from marsshot.core.scores import Scoring
-from marsshot.infra.event_log import log_file_only, log_info, log_warning
+from marsshot.infra.event_log import is_logging, log_file_only, log_info, log_warning
 from marsshot.strategy.decision_reasons import by_score, decision_text, skip_text, was_candidate
 
 MAX_REASONS = 3  # are told of why no token has a score
@@ -64,7 +64,7 @@ def no_probability_text(scoring: Scoring) -> LocalizedText:
 
 def log_decisions(decisions: Sequence[Decision], rules: DailyRules) -> None:
     """Tell the log of every token, the highest score first, and people of what they may not expect."""
-    for one in by_score(decisions):
+    for one in by_score(decisions) if is_logging() else ():
         log = log_info if one.action is Action.SKIP_SALE or was_candidate(one) else log_file_only
         log(
             "daily.decision",
