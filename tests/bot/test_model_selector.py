@@ -260,9 +260,16 @@ def wait_for(process: ChildScoringProcess, seconds: float = 30) -> Scoring:
 
 def scoring_processes() -> list[psutil.Process]:
     """Return this process's scorers; a test run may have other children."""
-    return [
-        child for child in psutil.Process().children() if any("scoring_process" in word for word in child.cmdline())
-    ]
+    return [child for child in psutil.Process().children() if any("scoring_process" in word for word in command(child))]
+
+
+def command(child: psutil.Process) -> list[str]:
+    """Return a child's arguments; on a loaded machine the kernel knows none for a moment after it was started."""
+    for _ in range(100):
+        if words := child.cmdline():
+            return words
+        time.sleep(0.05)
+    raise AssertionError("no arguments")
 
 
 @pytest.mark.slow
