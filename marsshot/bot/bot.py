@@ -9,7 +9,6 @@ from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
-from decimal import Decimal
 
 from marsshot.bot.command_inbox import CommandInbox
 from marsshot.bot.control_files import ControlFiles
@@ -77,7 +76,7 @@ class Bot:
             coinbase=coinbase,
             journal=journal,
         )
-        self.reconciler = Reconciler(store, control, self._owners_share)
+        self.reconciler = Reconciler(store, control, clock)
         self.daily_updater = DailyUpdater(
             store=store,
             clock=clock,
@@ -95,9 +94,6 @@ class Bot:
 
     def _pair(self, symbol: str) -> str:
         return self.settings.pair(symbol)
-
-    def _owners_share(self, symbol: str) -> Decimal | None:
-        return self.price_feed.owners_share(symbol)
 
     @property
     def price_feed(self) -> PriceFeed:

@@ -7,7 +7,7 @@ and never writes it: whoever looks is told what was seen, and saves it. Holds no
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Protocol
@@ -48,12 +48,13 @@ class BookView(Protocol):
 class PriceLook:
     """What one look saw. prices: those to go by. coinbase_agrees: where both venues could be compared.
 
-    replaced: tokens that are no longer the coin that was bought, by what price and balance tell.
+    replaced: tokens that are no longer the coin that was bought, by what price and balance tell; what of the account's
+    balance was the owner's before, in base asset, or None where that is not known.
     """
 
     prices: Mapping[str, Decimal]
     coinbase_agrees: Mapping[str, bool]
-    replaced: Collection[str] = ()
+    replaced: Mapping[str, Decimal | None] = field(default_factory=dict)
 
     def positions_changed(self, positions: Mapping[str, Position]) -> dict[str, Position]:
         """Return, of the positions, those of which there is news to keep.
@@ -65,10 +66,12 @@ class PriceLook:
             for symbol, agrees in self.coinbase_agrees.items()
             if symbol in positions and agrees is (COINBASE_DIVERGES in positions[symbol].said)
         }
-        for symbol in self.replaced:
+        changed = {symbol: replace(positions[symbol], said=words) for symbol, words in said.items()}
+        for symbol, owners in self.replaced.items():
             if symbol in positions:
-                said[symbol] = said.get(symbol, positions[symbol].said) | {STANDSTILL}
-        return {symbol: replace(positions[symbol], said=words) for symbol, words in said.items()}
+                held = changed.get(symbol, positions[symbol])
+                changed[symbol] = replace(held, said=held.said | {STANDSTILL}, owners_share=owners)
+        return changed
 
 
 class PriceFeed:
@@ -164,7 +167,7 @@ class PriceFeed:
             yield PriceLook(
                 {symbol: quote.price for symbol, quote in accepted.items() if quote.price is not None},
                 {symbol: quote.agrees for symbol, quote in quotes.items() if quote.agrees is not None},
-                [symbol for symbol, one in judged.items() if one.standstill is Standstill.REPLACED],
+                {one: self.owners_share(one) for one in judged if judged[one].standstill is Standstill.REPLACED},
             )
         is_silent = {PriceSource.COINBASE: not has_coinbase_answered, PriceSource.EXCHANGE: aggregator.exchange_problem}
         self.silent_venues = tuple(venue for venue, silent in is_silent.items() if silent)

@@ -17,6 +17,7 @@ from marsshot.core.amounts import ZERO
 from marsshot.core.book import STANDSTILL, Position
 from marsshot.core.catalog import LocalizedText
 from marsshot.core.errors import MarsShotError
+from marsshot.core.moments import parse_moment
 from marsshot.infra.clock import Clock
 from marsshot.market_data.price_aggregator import PriceSource, Quote
 from marsshot.strategy.second_look import (
@@ -58,7 +59,6 @@ class PriceJudge:
         self._clock = clock
         self._last: dict[str, LastLook] = dict(last_looks or {})
         self._doubts: dict[str, _OpenDoubt] = {}
-        self._standing: set[str] = set()
         self._believed: set[str] = set()  # at the last look that was taken at them
 
     def note_halt(self, symbol: str) -> None:
@@ -94,15 +94,17 @@ class PriceJudge:
         now = self._clock.now()
         return tuple(symbol for symbol, one in self._doubts.items() if one.next_look_at <= now and symbol in held)
 
-    def begin_look(self, held: Collection[str], asked: Collection[str]) -> None:
-        """Forget tokens that are held no more; a doubt that this look does not settle waits a minute for the next.
+    def begin_look(self, held: Mapping[str, Position], asked: Collection[str]) -> None:
+        """Forget tokens that are held no more, and what the owner has looked at since.
 
-        held: the tokens held now. asked: those that are looked at.
+        A doubt that this look does not settle waits a minute for the next. asked: the tokens that are looked at.
         """
         for memory in (self._last, self._doubts):
             for symbol in memory.keys() - set(held):
                 del memory[symbol]
-        self._standing.intersection_update(held)
+        for symbol in [one for one in self._last if self._has_been_looked_at(held[one], self._last[one])]:
+            del self._last[symbol]
+            self._doubts.pop(symbol, None)
         self._believed.difference_update(asked)
         next_look_at = self._clock.now() + SECOND_LOOK_AFTER
         for symbol in set(self.doubted(held)).intersection(asked):
@@ -125,12 +127,7 @@ class PriceJudge:
     ) -> JudgedQuote:
         """Return the quote, without its price where the rules may not go by it at this look."""
         if STANDSTILL in position.said:
-            self._standing.add(symbol)
             return JudgedQuote(Quote(None, note=LocalizedText("standstill.until_resume")), None)
-        if symbol in self._standing:  # the owner has looked: what was seen before says nothing any more
-            self._standing.discard(symbol)
-            self._last.pop(symbol, None)
-            self._doubts.pop(symbol, None)
         if quote.price is None:
             return JudgedQuote(quote)
         last = self._last_look(symbol, position, quote)
@@ -158,12 +155,20 @@ class PriceJudge:
         expected = position.qty + (last.owners_share or ZERO)
         return replace(look, balance=Balance(expected, held) if held is not None else None, is_blind=held is None)
 
+    def _has_been_looked_at(self, position: Position, last: LastLook) -> bool:
+        """Return whether the owner has given `resume` for a token since: what was seen before says nothing any more.
+
+        A moment to come is none to go by: a clock that was ahead has been set right.
+        """
+        return bool(position.resumed_at) and last.time <= parse_moment(position.resumed_at) <= self._clock.now()
+
     def _last_look(self, symbol: str, position: Position, quote: Quote) -> LastLook | None:
         """Return the last believed price. Where nothing was seen: what was paid within the hour, or, where Coinbase
         alone has a price, the book's top.
         """
         last, now = self._last.get(symbol), self._clock.now()
-        if last is None and (bought := _purchase(position)) is not None and is_recent(bought.time, now):
+        bought = None if last is not None or position.resumed_at else _purchase(position)
+        if bought is not None and is_recent(bought.time, now):
             return bought
         if last is None and quote.source is PriceSource.COINBASE and quote.agrees is None:
             return LastLook(position.max_price, now)

@@ -7,8 +7,9 @@ what is really there, coins and money.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from decimal import Decimal
 
 from marsshot.bot.control_files import ControlFiles
@@ -17,9 +18,11 @@ from marsshot.core.amounts import ZERO
 from marsshot.core.book import STANDSTILL, Book
 from marsshot.core.catalog import Language, LocalizedText, catalog_of
 from marsshot.core.errors import MarsShotError, OddAnswerError
+from marsshot.core.moments import utc_text
 from marsshot.core.orders import ExecutedOrder
 from marsshot.core.reasons import DifferenceKind
 from marsshot.core.trading_rules import Account, TradingRules
+from marsshot.infra.clock import Clock
 from marsshot.infra.event_log import log_error, log_info, log_warning
 from marsshot.portfolio.gone_pairs import gone_order_differences, with_gone_orders_decided
 from marsshot.portfolio.ledger import with_position, without_told_doubles
@@ -28,7 +31,7 @@ from marsshot.portfolio.reconciliation import (
     SURPLUS,
     Difference,
     balance_differences,
-    bots_part,
+    quantity_after_standstill,
     reading_of,
     since_ms,
     surpluses,
@@ -45,17 +48,13 @@ from positions_store import Store
 from trade_executor import TradeExecutor
 
 
-def _not_known(_symbol: str) -> None:
-    return None
-
-
 @dataclass(slots=True)
 class Reconciler:
     """`is_due` until book and exchange have been compared; nothing may be bought before."""
 
     store: Store
     control: ControlFiles
-    owners_share: Callable[[str], Decimal | None] = _not_known  # of the account's balance of a held token
+    clock: Clock
     is_due: bool = True
     _second_reading_ms: int = 0  # exchange time before which no second reading is worth anything; 0: none is awaited
 
@@ -71,7 +70,7 @@ class Reconciler:
         """
         if settings.mode == "paper":  # there the book is the account
             if self.control.is_resume_requested():
-                self.store.change(lambda book: _with_replaced_taken(book, {}, None, self.owners_share))
+                self.store.change(lambda book: _with_replaced_taken(book, {}, None, self.clock.now()))
             self.is_due = False
         elif executor.exchange.now_ms() >= self._second_reading_ms or self.control.is_resume_requested():
             self.is_due = self._compare(settings, executor)
@@ -89,7 +88,7 @@ class Reconciler:
         account = executor.exchange.account()
         resumed = self.control.is_resume_requested()
         if resumed:
-            self.store.change(lambda book: _with_replaced_taken(book, rules, account, self.owners_share))
+            self.store.change(lambda book: _with_replaced_taken(book, rules, account, self.clock.now()))
         differences = self._differences(account, rules, executor, now_ms)
         accepted = [one for one in differences if self._is_accepted(one, resumed=resumed)]
         reading = reading_of(self.store.book, [one for one in differences if one not in accepted], now_ms)
@@ -188,12 +187,9 @@ def _with_replaced_taken(
     book: Book,
     rules: Mapping[str, TradingRules | None],
     account: Account | None,
-    owners_share: Callable[[str], Decimal | None],
+    now: datetime,
 ) -> Book:
-    """Let the positions that stood still count what the account holds of them now: the owner has looked.
-
-    owners_share: what of the old coins was his own, by token; of the new ones the same part is.
-    """
+    """Let the positions that stood still count what the account holds of them now: the owner has looked."""
     for symbol, held in book.positions.items():
         if STANDSTILL not in held.said:
             continue
@@ -203,8 +199,8 @@ def _with_replaced_taken(
         there = held.qty
         if account is not None and known is not None:
             there = account.total(known.base_asset) + account.lent.get(known.base_asset, ZERO)
-            there = bots_part(there, held.qty, owners_share(symbol) or ZERO)
-        book = with_coins_exchanged(book, symbol, there)
+            there = quantity_after_standstill(there - book.dust.get(symbol, ZERO), held.qty, held.owners_share)
+        book = with_coins_exchanged(book, symbol, there, utc_text(now))
         amounts = {"there": _plain(there), "counted": _plain(held.qty)}
         log_warning("book.adjusted", LocalizedText("log.adjusted", symbol=symbol, **amounts), symbol=symbol)
     return book

@@ -14,6 +14,7 @@ from typing import ClassVar
 
 from marsshot.core.amounts import EXACT, ONE, ZERO
 from marsshot.core.decisions import DailyPlan
+from marsshot.core.moments import parse_moment
 from marsshot.core.orders import AbsentOrder, Intent, OrderId
 from marsshot.core.reasons import DifferenceKind, OrderReason, QuietReason
 from marsshot.core.requests import RequestAnswer
@@ -40,6 +41,8 @@ class Position:
     exit_pending: OrderReason | None = None  # a full sale filled in part: the rest goes at the next check
     opened_at: str = ""  # UTC, ISO 8601
     said: frozenset[str] = frozenset()  # what the owner has been told once already
+    owners_share: Decimal | None = None  # base asset that was not the bot's when it came to stand still; None: unknown
+    resumed_at: str = ""  # UTC, ISO 8601; the owner has looked since: what was seen of it until then says nothing
 
     def __post_init__(self) -> None:
         """Refuse a position that cannot be true."""
@@ -47,6 +50,8 @@ class Position:
             amount: Decimal = getattr(self, name)
             if not (amount.is_finite() and amount > 0):
                 raise ValueError(f"{'entry_price' if name == 'entry_quote' else name} must be above 0")
+        if self.resumed_at:
+            parse_moment(self.resumed_at)
 
     @property
     def entry_price(self) -> Decimal:

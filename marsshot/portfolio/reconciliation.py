@@ -28,6 +28,7 @@ NOTED_FOR_MS = 12 * 3_600_000  # so that a command that finds nothing to do leav
 SURPLUS = "surplus"  # in what was said of a position
 _CENT = Decimal("0.01")
 _SMALLEST_BALANCE = Decimal("1e-8")
+_MOST_OF_ONE = Decimal("0.8")  # what the owner takes out of the account meanwhile leaves as much, or is an exchange
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -276,17 +277,31 @@ def bots_part(there: Decimal, counted: Decimal, owners: Decimal) -> Decimal:
     return (there * counted / (counted + owners)).quantize(_SMALLEST_BALANCE)
 
 
-def with_coins_exchanged(book: Book, symbol: str, quantity: Decimal) -> Book:
+def quantity_after_standstill(there: Decimal, counted: Decimal, owners: Decimal | None) -> Decimal:
+    """Return what of an account's coins is the bot's, once the owner has looked at a token that stood still.
+
+    counted: what was the bot's before. owners: what was the owner's; None where that is not known. Where the coins were
+    not exchanged, what came meanwhile is the owner's: nobody exchanges one coin for less than two, or for most of one.
+    """
+    before = counted + (owners or ZERO)
+    fewest = counted if owners is None else before * _MOST_OF_ONE
+    if fewest <= there < 2 * before:
+        return min(there, counted)
+    return bots_part(there, counted, owners or ZERO)
+
+
+def with_coins_exchanged(book: Book, symbol: str, quantity: Decimal, moment: str = "") -> Book:
     """Let a position count what the account holds of the new coin, for what was paid for the old one.
 
-    The top moves by the same factor as the entry price. Nothing of it there: the position is closed.
+    The top moves by the same factor as the entry price. Nothing of it there: the position is closed. moment: when the
+    owner has looked, UTC.
     """
     held = book.positions[symbol]
-    said = held.said - {STANDSTILL, "short", "not_there"}
+    held = replace(held, said=held.said - {STANDSTILL, "short", "not_there"}, owners_share=None, resumed_at=moment)
     if quantity <= 0:
         return with_position(book, symbol, None)
     if quantity == held.qty:
-        return with_position(book, symbol, replace(held, said=said))
+        return with_position(book, symbol, held)
     entry_price = held.cost / quantity
     return with_position(
         book,
@@ -298,7 +313,6 @@ def with_coins_exchanged(book: Book, symbol: str, quantity: Decimal) -> Book:
             entry_base=quantity,
             max_price=max(held.max_price * entry_price / held.entry_price, entry_price),
             partial_left=None if held.partial_left is None else held.partial_left * quantity / held.qty,
-            said=said,
         ),
     )
 

@@ -266,7 +266,8 @@ def scoring_processes() -> list[psutil.Process]:
 def command(child: psutil.Process) -> list[str]:
     """Return a child's arguments; on a loaded machine the kernel knows none for a moment after it was started."""
     for _ in range(100):
-        if words := child.cmdline():
+        words: list[str] = child.cmdline()
+        if words:
             return words
         time.sleep(0.05)
     raise AssertionError("no arguments")

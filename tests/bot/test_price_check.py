@@ -294,6 +294,69 @@ def test_coins_exchanged_between_two_processes_stand_still_and_leave_the_owner_h
     assert harness.traded() == []
 
 
+def a_bot_whose_token_stands_still(harness: TradingHarness) -> Bot:
+    """ADA, 300 of the bot's and 100 of the owner's, has come back from a halt at more than three times its price."""
+    harness.add_position("ADA", "300", "0.6", partial_sold=True)
+    harness.market.exchange.free["ADA"] += 100
+    harness.bot().cycle()
+    harness.market.exchange.pairs["ADAUSDT"].status = "BREAK"
+    harness.wait(300)
+    harness.bot().cycle()
+    harness.market.exchange.pairs["ADAUSDT"].status = "TRADING"
+    harness.market.set_price("ADA", "3.01")
+    bot = harness.bot()
+    for seconds in (300, 60):
+        harness.wait(seconds)
+        bot.cycle()
+    assert STANDSTILL in harness.book.positions["ADA"].said
+    return bot
+
+
+def test_coins_that_the_owner_buys_while_a_token_stands_still_stay_his(harness: TradingHarness) -> None:
+    bot = a_bot_whose_token_stands_still(harness)
+    bot.control.resume()
+    harness.market.exchange.free["ADA"] += 50
+    bot.cycle()
+    held = harness.book.positions["ADA"]
+    assert (held.qty, held.said & {STANDSTILL}) == (D(300), frozenset())
+
+
+def test_whose_coins_they_are_is_known_without_the_last_prices(harness: TradingHarness) -> None:
+    """A power cut takes seen.json while ADA stands still; ten new coins for one since."""
+    a_bot_whose_token_stands_still(harness)
+    harness.settings.file(LAST_SEEN).unlink()
+    harness.market.exchange.free["ADA"] *= 10
+    bot = harness.bot()
+    bot.control.resume()
+    bot.cycle()
+    assert harness.book.positions["ADA"].qty == D(3000)
+
+
+def test_what_the_owner_has_looked_at_stands_still_no_more_after_a_death(harness: TradingHarness) -> None:
+    """The process that has read `resume` dies before its next look; seen.json tells the price of before still."""
+    bot = a_bot_whose_token_stands_still(harness)
+    bot.control.resume()
+    bot.reconciler.reconcile(bot.settings, bot.executor)
+    assert STANDSTILL not in harness.book.positions["ADA"].said
+    bot = harness.bot()
+    for seconds in (300, 60):
+        harness.wait(seconds)
+        bot.cycle()
+    assert STANDSTILL not in harness.book.positions["ADA"].said
+    assert bot.price_feed.last_quotes["ADA"].price == D("3.01")
+
+
+def test_a_resume_in_a_time_to_come_lets_nothing_be_forgotten(harness: TradingHarness) -> None:
+    """The clock was ahead when the owner resumed, and has been set right."""
+    harness.add_position("ADA", "300", "0.6", partial_sold=True, resumed_at="2100-01-01T00:00:00Z")
+    bot = harness.bot()
+    bot.cycle()
+    harness.market.set_price("ADA", "30")
+    harness.wait(300)
+    bot.cycle()
+    assert bot.price_feed.last_quotes["ADA"].price is None
+
+
 def test_without_a_halt_a_price_three_times_as_high_is_a_good_day(harness: TradingHarness) -> None:
     harness.add_position("ADA", "300", "0.6", partial_sold=True)
     bot = harness.bot()

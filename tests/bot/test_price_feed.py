@@ -67,7 +67,7 @@ class RepeatedPriceCheck:
             self.prices.stream_prices(["ADA"], self.harness.settings, venue, self.harness.exchange, _sells_at_a_half)
         )
         prices = {symbol: price for look in looks for symbol, price in look.prices.items()}
-        return PriceLook(prices, {}, [symbol for look in looks for symbol in look.replaced])
+        return PriceLook(prices, {}, {symbol: share for look in looks for symbol, share in look.replaced.items()})
 
     def price(self, binance: str | None, coinbase: str | None, after: float = 300) -> Decimal | None:
         """Return ADA's price at the next look; none where the rules may not go by it."""
@@ -158,8 +158,8 @@ def test_a_coin_that_was_exchanged_stands_still(harness: TradingHarness) -> None
     check = RepeatedPriceCheck(harness)
     check.price("1", "1")
     harness.market.exchange.free["ADA"] += D(300 * 99)
-    assert check.look("0.01", "0.01") == PriceLook({}, {}, [])
-    assert check.look("0.01", "0.01", after=60) == PriceLook({}, {}, ["ADA"])
+    assert check.look("0.01", "0.01") == PriceLook({}, {})
+    assert check.look("0.01", "0.01", after=60) == PriceLook({}, {}, {"ADA": None})
     told = harness.captured_log.of("token.standstill")[0]
     assert all(number in told for number in ("from 1 to 0.01", "holds 30000,", "were 300:"))
 
@@ -167,7 +167,7 @@ def test_a_coin_that_was_exchanged_stands_still(harness: TradingHarness) -> None
 def test_a_thousandfold_price_for_one_look_changes_nothing(harness: TradingHarness) -> None:
     check = RepeatedPriceCheck(harness)
     check.price("1", "1")
-    assert check.look("1000", "1000") == PriceLook({}, {}, [])
+    assert check.look("1000", "1000") == PriceLook({}, {})
     assert check.price("1", "1", after=60) == 1
 
 

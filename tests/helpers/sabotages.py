@@ -527,7 +527,7 @@ def take_an_exchanged_balance_for_the_owners(patch: Patch) -> None:
 
 
 def give_the_owners_new_coins_to_the_bot(patch: Patch) -> None:
-    patch.setattr(reconciler, "bots_part", lambda there, _counted, _owners: there)
+    patch.setattr(reconciler, "quantity_after_standstill", lambda there, _counted, _owners: there)
 
 
 def recover_what_the_book_knows_already(patch: Patch) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from marsshot.core.book import STANDSTILL, Book
-from marsshot.portfolio.reconciliation import bots_part, with_coins_exchanged
+from marsshot.portfolio.reconciliation import bots_part, quantity_after_standstill, with_coins_exchanged
 from tests.helpers.builders import D, a_book, bought_at
 
 
@@ -39,6 +39,34 @@ def test_ten_at_a_hundred_become_a_thousand_at_one() -> None:
 )
 def test_of_the_new_coins_the_same_part_is_the_owners(there: str, counted: str, owners: str, bots: str) -> None:
     assert bots_part(D(there), D(counted), D(owners)) == D(bots)
+
+
+@pytest.mark.parametrize(
+    ("there", "owners", "bots"),
+    [
+        ("100", "0", "100"),
+        ("199.9", "0", "100"),  # what came meanwhile is the owner's
+        ("200", "0", "200"),  # two for one
+        ("80", "0", "80"),
+        ("250", "50", "100"),
+        ("300", "50", "200"),  # two for one, a third his
+        ("120", "50", "100"),  # he took 30 of his own
+        ("119.9", "50", "79.93333333"),  # four for five, or worse
+        ("8000", "10000", "79.20792079"),  # taken by him, or exchanged: nobody knows, and no coin of his may be counted
+        ("100", None, "100"),
+        ("199.9", None, "100"),
+        ("200", None, "200"),
+        ("99", None, "99"),
+    ],
+)
+def test_only_coins_that_were_exchanged_change_what_the_bot_counts(there: str, owners: str | None, bots: str) -> None:
+    assert quantity_after_standstill(D(there), D(100), None if owners is None else D(owners)) == D(bots)
+
+
+@given(st.decimals("0", "1e6", places=4), st.decimals("0.0001", "1e4", places=4), st.decimals("0", "1e4", places=4))
+def test_the_bot_never_counts_more_than_there_is(there: Decimal, counted: Decimal, owners: Decimal) -> None:
+    assert quantity_after_standstill(there, counted, owners) <= there
+    assert quantity_after_standstill(there, counted, None) <= there
 
 
 def test_of_a_partial_sale_under_way_the_same_share_is_left() -> None:

@@ -452,10 +452,11 @@ def test_a_sale_that_refuses_for_want_of_coins_tells_what_is_there(harness: Trad
 
 def test_paper_has_no_account_to_compare_with() -> None:
     from marsshot.bot.reconciler import Reconciler
+    from marsshot.infra.clock import VirtualClock
     from tests.helpers.builders import some_settings
 
     settings = some_settings()
-    reconciler = Reconciler(None, ControlFiles(settings))  # type: ignore[arg-type]
+    reconciler = Reconciler(None, ControlFiles(settings), VirtualClock(NOON))  # type: ignore[arg-type]
     reconciler.reconcile(settings, None)  # type: ignore[arg-type]
     assert not reconciler.is_due
 

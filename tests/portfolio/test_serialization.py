@@ -134,6 +134,8 @@ _POSITIONS = st.builds(
     did_skip_sell_once=st.booleans(),
     exit_pending=st.none() | _SELL_REASONS,
     opened_at=_TEXTS,
+    owners_share=st.none() | _AMOUNT,
+    resumed_at=st.sampled_from(["", "2026-11-30T00:30:00Z"]),
     said=st.frozensets(_TEXTS, max_size=3),
 ).map(_with_top_at_entry)
 
@@ -263,6 +265,8 @@ def test_numbers_without_quotes_are_read_as_the_decimals_of_their_text() -> None
         ({"entry_price": "-1"}, "positions.FET: entry_price must be above 0"),
         ({"qty": "0"}, "positions.FET: qty must be above 0"),
         ({"max_price": "0"}, "positions.FET: max_price must be above 0"),
+        ({"resumed_at": "2026-11-30T00:00:00"}, "positions.FET: 2026-11-30T00:00:00: of what time zone?"),
+        ({"resumed_at": "today"}, "positions.FET: Invalid isoformat string: 'today'"),
         ({"cost": "-0.01"}, "positions.FET.cost: is under 0"),
         ({"qty": "Infinity"}, "positions.FET.qty"),
         ({"max_price": "NaN"}, "positions.FET.max_price"),
