@@ -29,7 +29,7 @@ from marsshot.core.catalog import Catalog, LocalizedText
 from marsshot.core.errors import InputError
 from marsshot.exchange.base import Exchange
 from marsshot.exchange.paper import PaperExchange
-from marsshot.infra.atomic_files import Disk
+from marsshot.infra.atomic_files import Disk, SystemCallsWithoutSync
 from marsshot.infra.background import WorkerPool
 from marsshot.infra.clock import Clock
 from marsshot.infra.console import PlainTerminal, Terminal
@@ -62,6 +62,11 @@ def model_path(settings: Settings) -> Path:
     return own_or_live_file(settings, MODEL)
 
 
+def disk_for(mode: str) -> Disk:
+    """Return the disk of the bot's files. A demo begins anew each time: no power cut takes what is of worth."""
+    return Disk(SystemCallsWithoutSync()) if mode == "demo" else Disk()
+
+
 def console_catalog(settings: Settings, console: Terminal | None, *, one_shot: bool) -> Catalog | None:
     """Return the language of the console's lines: the owner's where he looks on; a service's are bot.log's."""
     is_service = not one_shot and isinstance(console, PlainTerminal)
@@ -83,7 +88,7 @@ def open_bot(
     apply_overrides: what the environment makes of settings read anew. one_shot: score in this process, there is nothing
     to keep going meanwhile.
     """
-    disk = Disk()
+    disk = disk_for(settings.mode)
     book_path = settings.file(BOOK)
     check_folder(book_path)
     with writer_lock(book_path):

@@ -118,6 +118,13 @@ class SystemCalls:
         path.unlink()
 
 
+class SystemCallsWithoutSync(SystemCalls):
+    """The same for files that a power cut may take: nothing waits for the disk."""
+
+    def sync(self, descriptor: int) -> None:
+        """Leave it to the system when the disk has it."""
+
+
 class Disk:
     """Files as the bot needs them: what a call has written is on the disk when it returns."""
 
