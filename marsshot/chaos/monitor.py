@@ -45,7 +45,7 @@ class Monitor:
         self._sold_at: dict[str, datetime] = {}  # when a token was last sold by a rule that the true price asks for
         self._wick_at: dict[str, datetime] = {}  # when the exchange last printed nonsense of a token
         self._fooled: set[str] = set()  # tokens whose top may be one venue's nonsense, rightly believed
-        self._judged_prices: dict[str, Any] = {}  # by token: its row of seen.json that was judged last
+        self._judged_prices: dict[str, tuple[str, str]] = {}  # by token: time and price that were judged last
         self._last_seen: dict[str, datetime] = {}  # when a check last went by a price of a token, by any run
         simulation.transport.on_order_sent = self._on_order_sent
         simulation.transport.on_wick = self._on_wick
@@ -150,7 +150,7 @@ class Monitor:
         held = self._before["positions"].get(symbol)
         known = [self._last_seen.get(symbol), datetime.fromisoformat(held["opened_at"]) if held else None]
         now = self._simulation.clock.now()
-        return all(moment is None or abs(now - moment) >= RECENT for moment in known)
+        return all(moment is None or now - moment >= RECENT for moment in known)
 
     def _check_prices(self, seen: dict[str, Any]) -> None:
         """Hold the prices that a check has just gone by against the true ones of its time."""
@@ -158,9 +158,10 @@ class Monitor:
         for symbol, last in seen["prices"].items():
             price, true = Decimal(last["price"]), self._simulation.acceptable_prices(symbol)
             # A file that is written twice in one second tells of one look: it is judged once.
-            is_new = last["time"] == second and self._judged_prices.get(symbol) != last
+            look = last["time"], last["price"]
+            is_new = last["time"] == second and self._judged_prices.get(symbol) != look
             is_certain = not self._may_be_fooled(symbol)
-            self._judged_prices[symbol] = last
+            self._judged_prices[symbol] = look
             self._last_seen[symbol] = datetime.fromisoformat(last["time"])
             is_true = any(one / PRICE_TOLERANCE <= price <= one * PRICE_TOLERANCE for one in true)
             if is_new and not is_true and not is_certain:
@@ -216,16 +217,19 @@ class Monitor:
         before, key = self._before.get("plan"), (plan["day"], plan["decided_at"])
         if key not in self._judged_plans:
             self._judged_plans.add(key)
-            highest = {
-                symbol: max(self._simulation.acceptable_prices(symbol)) * PRICE_TOLERANCE
-                for symbol in self._before["positions"]
-            }
+            highest = {symbol: self._highest_price(symbol) for symbol in self._before["positions"]}
             scores = self._simulation.scores[date.fromisoformat(plan["day"])]
             self.violations.others += faults_of_decisions(self._before, plan, scores, highest)
         elif plan["shared_out"] and before is not None and not before["shared_out"] and self._is_account_still():
             venue = self._simulation.venue
             enough = max((venue.above_any_minimum(buy["symbol"]) for buy in plan["buys"]), default=ABOVE_ANY_MINIMUM)
             self.violations.others += faults_of_amounts(book, venue.free[venue.money], enough)
+
+    def _highest_price(self, symbol: str) -> Decimal:
+        """Return what a token may be taken to be worth now: a sale by its score has no second look at a wick."""
+        if self._is_just_now(self._wick_at.get(symbol)):
+            return Decimal("Infinity")
+        return max(self._simulation.acceptable_prices(symbol)) * PRICE_TOLERANCE
 
     def _check_patience(self, plan: dict[str, Any]) -> None:
         """Hold a sale that is given up because the market is closed against how long it is to be waited for."""

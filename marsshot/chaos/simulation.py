@@ -285,13 +285,17 @@ class Simulation:
             return
         held = self._book()["positions"]
         standing = self.note_standstills(held)
-        # `resume` would take his coins for the bot's where what he has traded himself looks like an exchange of coins,
-        # and where a power cut has taken what was noted of his share.
-        certain = {token for token in self.redenominated if token in self._seen() and "owners" in self._seen()[token]}
-        if not any(self.owner.has_traded(token) for token in standing - certain):
-            seen = standing - self._unnoticed
-            if self.owner.resumes(now, seen):
-                self._resumed |= seen
+        seen = standing - self._unnoticed
+        if self.may_resume(held) and self.owner.resumes(now, seen):
+            self._resumed |= seen
+
+    def may_resume(self, held: Mapping[str, Any]) -> bool:
+        """Return whether the owner may: of each token that stands still by this book it is known what of it is his.
+
+        Otherwise the bot would take his coins for its own, where a power cut had taken what was noted of his share.
+        """
+        standing = {token for token in held if STANDSTILL in held[token]["said"]}
+        return not any(self.owner.has_traded(token) and held[token]["owners_share"] is None for token in standing)
 
     def note_standstills(self, held: Mapping[str, Any]) -> set[str]:
         """Return the tokens that stand still by this book; of the others he has seen what there was to see."""

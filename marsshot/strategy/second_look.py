@@ -153,8 +153,8 @@ def _is_crash(look: Look, last: LastLook) -> bool:
 
 
 def is_recent(before: datetime, now: datetime) -> bool:
-    """Return whether a price of then says something about one of now."""
-    return abs(now - before) < RECENT
+    """Return whether a price of then says something about one of now; one of a time to come: the clock was set back."""
+    return now - before < RECENT
 
 
 def is_beyond_belief(before: Decimal, price: Decimal) -> bool:

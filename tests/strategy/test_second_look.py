@@ -100,6 +100,11 @@ def test_a_last_price_of_an_hour_ago_says_nothing(minutes: int, doubted: bool) -
     assert verdict("1.0", vouched=False, last=last) == (Doubt.LONE_VENUE if doubted else None)
 
 
+def test_a_last_price_of_a_time_to_come_counts() -> None:
+    """The clock was ahead, and has been set back since."""
+    assert verdict("1.0", vouched=False, last=LastLook(D(3), NOW + timedelta(hours=2))) is Doubt.LONE_VENUE
+
+
 def test_without_a_last_price_one_venue_alone_is_acted_on() -> None:
     assert verdict("0.2", vouched=False, last=None) is None
 
