@@ -29,6 +29,7 @@ from marsshot.infra.event_log import log_info, start_log, stop_log
 from positions_store import Store, writer_lock
 from tests.helpers.builders import PROGRAM, a_book, a_trade, seed_content, some_settings
 from tests.helpers.french_text import is_french, is_wholly_french, plain, words_of_page
+from tests.helpers.imports import module_name, nodes_of
 from tests.helpers.process_harness import ProcessHarness, open_process_harness
 
 D = Decimal
@@ -568,7 +569,7 @@ NOT_FOR_THE_OWNER = (
 
 def plain_errors(path: Path) -> Iterator[tuple[int, str]]:
     """Yield the errors that are given a text of their own in place of a sentence of the catalogue."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in nodes_of(module_name(path)):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.args:
             given = ast.unparse(node.args[0])
             is_ours = isinstance(getattr(errors, node.func.id, None), type) or node.func.id.endswith("RefusedError")
@@ -592,7 +593,7 @@ LOGGED = {"log_info", "log_warning", "log_error"}
 
 @pytest.mark.parametrize("path", PROGRAM, ids=lambda path: path.stem)
 def test_no_line_of_the_bot_has_a_text_that_the_catalogue_lacks(path: Path) -> None:
-    calls = [node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)]
+    calls = [node for node in nodes_of(module_name(path)) if isinstance(node, ast.Call)]
     lines = [one for one in calls if isinstance(one.func, ast.Name) and one.func.id in LOGGED]
     found = [one.lineno for one in lines if isinstance(one.args[1], ast.Constant | ast.JoinedStr)]
     assert found == [] or ENGLISH_FOLDERS & set(path.parts)

@@ -33,8 +33,9 @@ from marsshot.core.catalog import (
     with_remedy,
 )
 from marsshot.core.errors import InputError, TemporaryError
-from tests.helpers.builders import PROGRAM, ROOT
+from tests.helpers.builders import ROOT
 from tests.helpers.french_text import english_words, plain
+from tests.helpers.imports import MODULES, nodes_of
 
 D = Decimal
 FIRM, NARROW = "\u00a0", "\u202f"
@@ -123,16 +124,16 @@ def test_every_language_has_the_same_files_and_no_key_stands_in_two() -> None:
 
 
 @cache
-def sources() -> tuple[tuple[Path, ast.Module], ...]:
-    return tuple((path, ast.parse(path.read_text(encoding="utf-8"))) for path in PROGRAM)
+def sources() -> tuple[tuple[Path, ast.AST], ...]:
+    """Return all nodes of the program, each with its file."""
+    return tuple((path, node) for module, path in MODULES.items() for node in nodes_of(module))
 
 
 def said() -> Iterator[tuple[Path, ast.Call]]:
     """Yield every `....text(key, ...)` and `LocalizedText(key, ...)`."""
-    for path, tree in sources():
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Call) and _asks_for_a_key(node.func):
-                yield path, node
+    for path, node in sources():
+        if isinstance(node, ast.Call) and _asks_for_a_key(node.func):
+            yield path, node
 
 
 def _asks_for_a_key(called: ast.expr) -> bool:
@@ -182,7 +183,7 @@ def test_sentences_get_the_values_that_they_want() -> None:
 
 def test_every_sentence_is_used() -> None:
     """A key is used where it stands in the program, whole or, in an f-string, up to a point: f"why.{code}"."""
-    nodes = [node for _, tree in sources() for node in ast.walk(tree)]
+    nodes = [node for _, node in sources()]
     whole = {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
     starts = tuple(
         str(node.values[0].value)

@@ -23,6 +23,12 @@ def tree_of(module: str) -> ast.Module:
     return ast.parse(MODULES[module].read_text(encoding="utf-8"))
 
 
+@cache
+def nodes_of(module: str) -> tuple[ast.AST, ...]:
+    """Return all nodes of a module's tree, as ast.walk yields them."""
+    return tuple(ast.walk(tree_of(module)))
+
+
 def imports_of(nodes: Iterator[ast.AST]) -> set[str]:
     """Return the dotted names that are imported: `a.b` and `a.b.c` of `from a.b import c`, as c may be a module."""
     found: set[str] = set()
@@ -38,7 +44,7 @@ def imports_of(nodes: Iterator[ast.AST]) -> set[str]:
 @cache
 def all_imports(module: str) -> frozenset[str]:
     """Return everything that a module imports, wherever in it, for its types too."""
-    return frozenset(imports_of(ast.walk(tree_of(module))))
+    return frozenset(imports_of(iter(nodes_of(module))))
 
 
 def imports_at_once(module: str) -> set[str]:

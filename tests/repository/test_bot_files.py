@@ -21,8 +21,9 @@ from marsshot.config.bot_files import (
     report_path,
 )
 from marsshot.infra.atomic_files import backup_path, scratch_path
-from tests.helpers.builders import ROOT, some_settings
+from tests.helpers.builders import PROGRAM, ROOT, some_settings
 from tests.helpers.dockerignore import sent
+from tests.helpers.imports import module_name, nodes_of
 
 TABLE = Path(bot_files.__file__)
 RUNTIME = [file for file in BOT_FILES if file.is_runtime]
@@ -71,9 +72,9 @@ def test_no_file_of_the_bots_is_spelled_outside_the_table() -> None:
     names = {file.name for file in BOT_FILES if not file.is_folder}  # a folder's is a plain word as well
     spelled = [
         (str(source), node.value)
-        for source in [*ROOT.glob("*.py"), *ROOT.glob("marsshot/**/*.py")]
+        for source in PROGRAM
         if source != TABLE
-        for node in ast.walk(ast.parse(source.read_text()))
+        for node in nodes_of(module_name(source))
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value in names
     ]
     assert spelled == []

@@ -8,7 +8,7 @@ from collections import Counter
 from pathlib import Path
 
 from tests.helpers.builders import ROOT
-from tests.helpers.imports import MODULES, tree_of
+from tests.helpers.imports import MODULES, nodes_of
 
 READS_THE_CLOCK = {
     "marsshot.infra.clock",
@@ -34,7 +34,7 @@ PRINTING_FOLDERS = ("marsshot.commands.", "marsshot.chaos.", "marsshot.backtesti
 def _clock_calls(module: str) -> list[int]:
     """Return the lines that read the machine's date and time. time.monotonic measures a span: that is no clock."""
     lines = []
-    for node in ast.walk(tree_of(module)):
+    for node in nodes_of(module):
         if isinstance(node, ast.Attribute):
             owner = node.value.attr if isinstance(node.value, ast.Attribute) else getattr(node.value, "id", "")
             if (owner, node.attr.removesuffix("_ns")) in _CLOCKS:
@@ -65,7 +65,7 @@ def test_one_place_catches_everything_and_it_is_the_loop() -> None:
     handlers = [
         module
         for module in sorted(MODULES)
-        for node in ast.walk(tree_of(module))
+        for node in nodes_of(module)
         if isinstance(node, ast.ExceptHandler) and _catches_everything(node)
     ]
     assert handlers == ["marsshot.bot.loop"]
@@ -76,7 +76,7 @@ def test_only_commands_print() -> None:
         (module, node.lineno)
         for module in sorted(MODULES)
         if module not in PRINTS and not module.startswith(PRINTING_FOLDERS)
-        for node in ast.walk(tree_of(module))
+        for node in nodes_of(module)
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
     ]
     assert prints == []

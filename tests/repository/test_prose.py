@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from marsshot.core.catalog import LANGUAGES, load_texts
 from marsshot.core.reasons import DecisionReason, DifferenceKind, OrderReason, SkipReason, UnsoldReason
 from marsshot.market_data.coinbase import MissingPriceReason
 from tests.helpers.builders import PROGRAM, ROOT
-from tests.helpers.imports import module_name, tree_of
+from tests.helpers.imports import module_name, nodes_of, tree_of
 
 DECIDING = ("strategy", "bot", "portfolio", "core", "exchange", "commands", "monitoring", "market_data")
 SCRIPTS = ("trade_executor.py", "risk_manager.py", "positions_store.py", "ml_decision.py", "main.py")
@@ -100,6 +101,11 @@ def functions(tree: ast.Module) -> Iterator[tuple[str, ast.AST]]:
     return walk(tree, "")
 
 
+@cache
+def functions_of(module: str) -> tuple[tuple[str, ast.AST], ...]:
+    return tuple(functions(tree_of(module)))
+
+
 def takes_text_apart(node: ast.AST) -> bool:
     if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
         return False
@@ -166,7 +172,7 @@ def test_no_code_compares_or_searches_sentences() -> None:
         f"{name_of(path)}:{getattr(node, 'lineno', 0)} {ast.unparse(node)}"
         for path in PROGRAM
         if name_of(path) not in VENUES
-        for _, node in functions(tree_of(module_name(path)))
+        for _, node in functions_of(module_name(path))
         if compares_words(node)
     ]
     assert wrong == []
@@ -186,7 +192,7 @@ def taken_apart() -> set[tuple[str, str]]:
         (name_of(path), function)
         for path in deciding_files()
         if name_of(path) not in VENUES
-        for function, node in functions(tree_of(module_name(path)))
+        for function, node in functions_of(module_name(path))
         if takes_text_apart(node)
     }
 
@@ -202,7 +208,7 @@ def test_nobody_but_binances_folder_knows_the_names_of_its_filters() -> None:
     """The wings that stand in for Binance, or upset it, speak its language."""
     for path in deciding_files():
         if not is_in(path, ("exchange/binance",)):
-            texts = {text_of(node) for node in ast.walk(tree_of(module_name(path)))}
+            texts = {text_of(node) for node in nodes_of(module_name(path))}
             assert not any("NOTIONAL" in text or "LOT_SIZE" in text for text in texts), name_of(path)
 
 
