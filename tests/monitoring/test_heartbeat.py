@@ -231,7 +231,7 @@ class StubPingService(BaseHTTPRequestHandler):
 def service() -> Iterator[str]:
     StubPingService.asked.clear()
     with HTTPServer(("127.0.0.1", 0), StubPingService) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}/secret-code"
         server.shutdown()
 

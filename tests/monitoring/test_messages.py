@@ -300,7 +300,7 @@ def push_service() -> Iterator[str]:
     StubPushService.received.clear()
     StubPushService.hangs.clear()
     with ThreadingHTTPServer(("127.0.0.1", 0), StubPushService) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         yield f"json://127.0.0.1:{server.server_port}"
         StubPushService.hangs.set()
         server.shutdown()
