@@ -119,7 +119,7 @@ def search_forest(
     search.batch = workers or (1 if jobs == 1 else BATCH * jobs)
     # Threads over fits, and one in each forest: several layers would fight for the cores.
     threads = in_threads() if workers is None else nullcontext()
-    with threads, config_context(enable_metadata_routing=True, skip_parameter_validation=True):
+    with threads, config_context(enable_metadata_routing=True):
         search.fit(rows[list(features)].iloc[past], labels[past], sample_weight=weights, day_weight=weights)
     best = search.best_index_
     parameters = {**search.best_params_, "n_estimators": FINAL_TREES}
@@ -174,9 +174,7 @@ def fit(
     chosen = rows[recipe.fitted_dates(rows["date"].to_numpy())]
     values, labels, weights = chosen[list(features)], chosen["label"].to_numpy(), day_weights(chosen["date"].to_numpy())
     forest = new_forest(seed, jobs, monotonic_cst=recipe.monotonic(features), **parameters)
-    # One forest stays on this machine, whatever the search runs on. What it is told is ours: scikit-learn asks each
-    # tree anew whether it may be.
-    with in_threads(), config_context(skip_parameter_validation=True):
+    with in_threads():  # one forest stays on this machine, whatever the search runs on
         if recipe.line_on is None or recipe.line_on not in features:
             return forest.fit(values, labels, sample_weight=weights).set_params(n_jobs=None)
         with config_context(enable_metadata_routing=True):
