@@ -331,7 +331,8 @@ class Simulation:
             and held["exit_pending"] is None
             and held["partial_left"] is None
             and not held["said"].count(STANDSTILL)
-            and token not in (under_way | self.redenominated | book["dust"].keys())
+            # Once a run: right after `resume` seen.json tells the old price still, from which no new one follows.
+            and token not in (under_way | self.owner.avoided | book["dust"].keys())
             and token not in {sell["symbol"] for sell in (book["plan"] or {}).get("sells", ()) if not sell["outcome"]}
             and self._is_owners_share_known(token)
             and not self.venue.lent(token)
