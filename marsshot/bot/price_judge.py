@@ -163,13 +163,15 @@ class PriceJudge:
         return bool(position.resumed_at) and last.time <= parse_moment(position.resumed_at) <= self._clock.now()
 
     def _last_look(self, symbol: str, position: Position, quote: Quote) -> LastLook | None:
-        """Return the last believed price. Where nothing was seen: what was paid within the hour, or, where Coinbase
-        alone has a price, the book's top.
+        """Return the last believed price. Where none was within the hour, what was paid was perhaps.
+
+        Where nothing was seen at all and Coinbase alone has a price: the book's top.
         """
         last, now = self._last.get(symbol), self._clock.now()
-        bought = None if last is not None or position.resumed_at else _purchase(position)
+        is_known = last is not None and is_recent(last.time, now)
+        bought = None if is_known or position.resumed_at else _purchase(position)
         if bought is not None and is_recent(bought.time, now):
-            return bought
+            return replace(bought, owners_share=last.owners_share if last is not None else None)
         if last is None and quote.source is PriceSource.COINBASE and quote.agrees is None:
             return LastLook(position.max_price, now)
         return last

@@ -16,6 +16,7 @@ from marsshot.bot.journal import read_last_seen
 from marsshot.bot.price_feed import PriceFeed
 from marsshot.config.bot_files import LAST_SEEN
 from marsshot.core.book import STANDSTILL
+from marsshot.core.moments import utc_text
 from marsshot.core.orders import Intent, OrderReport
 from marsshot.core.reasons import OrderReason
 from marsshot.infra.atomic_files import Disk
@@ -192,6 +193,22 @@ def test_what_was_paid_within_the_hour_is_the_last_price_where_none_was_seen(
     harness.wait(60)
     bot.cycle()
     assert harness.traded() == ["SELL ADA"]
+
+
+def test_what_was_paid_now_counts_more_than_what_was_seen_of_an_earlier_position(harness: TradingHarness) -> None:
+    """Sold hours ago, bought again a minute ago; Binance prints twelve times as much for one look."""
+    harness.add_position("ADA", "300", "0.3")
+    harness.market.set_price("ADA", "0.3")
+    bot = harness.bot()
+    bot.cycle()
+    harness.wait(7200)
+    harness.add_position("ADA", "300", "0.6", opened_at=utc_text(harness.clock.now()))
+    harness.wait(60)
+    harness.market.set_price("ADA", "7.2")
+    break_coinbase(harness, "silent")
+    bot.cycle()
+    assert bot.price_feed.last_quotes["ADA"].price is None
+    assert harness.traded() == []
 
 
 @pytest.mark.parametrize(("price", "replaced"), [("3", False), ("3.01", True), ("0.34", False), ("0.33", True)])
