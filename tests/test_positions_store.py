@@ -511,11 +511,23 @@ def test_a_last_line_that_only_lacks_its_end_is_kept(path: Path, trades: Path) -
     assert rows_of(trades) == ["ms-1", "ms-2", "ms-3"]
 
 
-def test_a_torn_header_is_begun_anew(path: Path, trades: Path) -> None:
-    trades.write_text("time,sym")
+HEADER = ",".join(TRADE_COLUMNS)
+
+
+@pytest.mark.parametrize("torn", [HEADER[:length] for length in (1, 8, len(HEADER) - 6, len(HEADER) - 1)])
+def test_a_torn_header_is_begun_anew(path: Path, trades: Path, torn: str) -> None:
+    """Also where it has all columns but for the last one's end: kept so, nobody could read the file or add to it."""
+    trades.write_text(torn)
     Store(OLD, path, trades, Disk(), pytest.fail).save(book_with_trades("ms-1"))
     assert rows_of(trades) == ["ms-1"]
-    assert trades.read_text().startswith("time,symbol,")
+    assert trades.read_text().startswith(f"{HEADER}\n")
+
+
+def test_a_header_that_only_lacks_its_end_is_kept(path: Path, trades: Path) -> None:
+    trades.write_text(HEADER)
+    Store(OLD, path, trades, Disk(), pytest.fail).save(book_with_trades("ms-1"))
+    assert rows_of(trades) == ["ms-1"]
+    assert trades.read_text().count("client_order_id") == 1
 
 
 def test_a_header_alone_is_not_written_again(path: Path, trades: Path) -> None:

@@ -117,9 +117,12 @@ def ids_anywhere(content: bytes) -> set[str]:
 def is_whole_line(line: bytes, in_book: Collection[str]) -> bool:
     """Return whether a line without its end is whole all the same: an editor may save the last one so.
 
-    in_book: client order ids that the book still has; a line of one of these may have been cut off by a death.
+    in_book: client order ids that the book still has; a line of one of these may have been cut off by a death. A header
+    may have been, too: within its last column the number of its cells does not show it.
     """
     cells = next(csv.reader([line.decode("utf-8", errors="replace")]), [])
+    if tuple(cells[:1]) == TRADE_COLUMNS[:1]:
+        return tuple(cells) == TRADE_COLUMNS
     return len(cells) == len(TRADE_COLUMNS) and cells[TRADE_COLUMNS.index("client_order_id")] not in in_book
 
 
