@@ -63,6 +63,7 @@ class InvariantChecker:
         if found.is_clean and not simulation.fault_schedule.event_counts["redenomination"]:
             found.losses += faults_of_recovery(simulation, self._monitor.saved_books)
             self._check_trade_rows(executed)
+            self._check_cash_flows(json.loads(simulation.filesystem.read(BOOK)))
         return found
 
     def _check_trade_rows(self, executed: dict[str, VenueOrder]) -> None:

@@ -6,7 +6,7 @@ next move counts in money, never the index. Pure: values in, values out.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -52,14 +52,28 @@ def with_recorded_flows(book: Book, flows: Iterable[CashFlow]) -> Book:
 
     What everything was worth at each of them is not known: the index goes on as if they had come at the base's moment.
     """
-    base = book.performance_base
-    later = sorted((flow for flow in flows if flow.time > base.last_flow_at), key=lambda flow: flow.time)
+    base, rows = book.performance_base, list(flows)
+    later = sorted((flow for flow in rows if flow.time > base.last_flow_at), key=lambda flow: flow.time)
     if not later:
         return book
-    amount = sum((flow.amount for flow in later), ZERO)
+    made_anew = [row for row in book.unwritten_cash_flows[-1:] if _is_made_anew(row, rows)]
+    amount = sum((flow.amount for flow in later), ZERO) - sum((row.amount for row in made_anew), ZERO)
     worth = (book.capital_started if base.worth is None else base.worth) + amount
     base = replace(base, worth=worth, net_flows=base.net_flows + amount, last_flow_at=later[-1].time)
-    return replace(book, capital=book.capital + amount, performance_base=base, worth_top=None)
+    kept = tuple(row for row in book.unwritten_cash_flows if row not in made_anew)
+    return replace(
+        book, capital=book.capital + amount, performance_base=base, worth_top=None, unwritten_cash_flows=kept
+    )
+
+
+def _is_made_anew(row: CashFlow, rows: Sequence[CashFlow]) -> bool:
+    """Return whether a row that a book owes the file is there as a later one.
+
+    A disk that refuses half-way may keep a book that the bot does not go by: the request was carried out once more,
+    a moment later. The file takes all rows in order, so it would have this one if the bot had gone by that book.
+    """
+    is_there = any(one.time == row.time for one in rows)
+    return not is_there and any(one.time > row.time and one.amount == row.amount for one in rows)
 
 
 def _later_than(before: str, now: datetime) -> str:

@@ -125,3 +125,37 @@ def test_recorded_flows_are_counted_once_and_are_no_profit(brought: Decimal, tak
     assert profit_at(book.capital, book) == 0
     assert book.capital <= 0 or index_at(book.capital, book) == 1
     assert book.unwritten_cash_flows == ()
+
+
+def _flow_at(minute: int, amount: int) -> CashFlow:
+    return CashFlow(time=f"2026-01-02T00:{minute:02}:00Z", amount=D(amount), capital_after=D(1000 + amount))
+
+
+def _book_with_flow_at(minute: int, amount: int) -> Book:
+    now = datetime(2026, 1, 2, 0, minute, tzinfo=UTC)
+    return with_cash_flow(a_book(capital=D(1000), capital_started=D(1000)), D(amount), D(1000), now)
+
+
+@pytest.mark.parametrize("amount", [30, -30])
+def test_a_flow_that_was_carried_out_anew_after_a_refused_save_is_counted_once(amount: int) -> None:
+    """The disk refused the first book half-way; it is the backup now, and the file has the second book's row."""
+    book = with_recorded_flows(_book_with_flow_at(1, amount), [_flow_at(2, amount)])
+    assert book.capital == 1000 + amount
+    assert (profit_at(book.capital, book), index_at(book.capital, book)) == (0, 1)
+    assert book.unwritten_cash_flows == (), "nor is it written a second time"
+
+
+@pytest.mark.parametrize(
+    ("rows", "capital", "owed"),
+    [
+        ([], 1030, 1),
+        ([_flow_at(1, 30)], 1030, 1),
+        ([_flow_at(0, 30)], 1030, 1),
+        ([_flow_at(2, 40)], 1070, 1),
+        ([_flow_at(1, 30), _flow_at(2, 30)], 1060, 1),
+    ],
+    ids=["no file", "its own row", "an earlier one", "another amount", "its own row and a second of the amount"],
+)
+def test_a_flow_that_the_file_does_not_have_anew_stays(rows: list[CashFlow], capital: int, owed: int) -> None:
+    book = with_recorded_flows(_book_with_flow_at(1, 30), rows)
+    assert (book.capital, len(book.unwritten_cash_flows)) == (capital, owed)
