@@ -222,8 +222,13 @@ class Monitor:
             self.violations.others += faults_of_decisions(self._before, plan, scores, highest)
         elif plan["shared_out"] and before is not None and not before["shared_out"] and self._is_account_still():
             venue = self._simulation.venue
-            enough = max((venue.above_any_minimum(buy["symbol"]) for buy in plan["buys"]), default=ABOVE_ANY_MINIMUM)
+            enough = max((self._enough_for(buy["symbol"]) for buy in plan["buys"]), default=ABOVE_ANY_MINIMUM)
             self.violations.others += faults_of_amounts(book, venue.free[venue.money], enough)
+
+    def _enough_for(self, symbol: str) -> Decimal:
+        """Return what is surely enough for one order: nothing, where the smallest may be told by a wick's price."""
+        is_certain = not self._is_just_now(self._wick_at.get(symbol))
+        return self._simulation.venue.above_any_minimum(symbol) if is_certain else Decimal("Infinity")
 
     def _highest_price(self, symbol: str) -> Decimal:
         """Return what a token may be taken to be worth now: a sale by its score has no second look at a wick."""
