@@ -97,6 +97,7 @@ class PriceCheck:
         The rules go by each price as soon as it is known; a slow one holds up no other token's sale.
         """
         self.last_at = self._clock.now()
+        self.price_feed.forget_sold()  # where nothing is held no look follows
         is_done, seen = self._check(list(self._store.book.positions))
         self._note_halts()
         self._note_balances()

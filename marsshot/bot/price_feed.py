@@ -127,6 +127,10 @@ class PriceFeed:
         calm = {symbol: one for symbol, one in book.positions.items() if not book.has_pending_order(symbol)}
         self._judge.note_balances(calm, _balances_of(settings, exchange))
 
+    def forget_sold(self) -> None:
+        """Forget what was seen of tokens that are not held any more: their next position begins anew."""
+        self._judge.begin_look(self._store.book.positions, ())
+
     def venues_agree(self, symbol: str) -> bool:
         """Return whether both venues told the same price of a token at the last look, and it is believed."""
         quote = self.last_quotes.get(symbol)

@@ -211,6 +211,29 @@ def test_what_was_paid_now_counts_more_than_what_was_seen_of_an_earlier_position
     assert harness.traded() == []
 
 
+@pytest.mark.parametrize("is_other_held", [False, True])
+def test_what_was_seen_of_a_token_ends_with_its_position(harness: TradingHarness, *, is_other_held: bool) -> None:
+    """All sold, the owner's coins, too; bought again at far more, and not looked at for two hours."""
+    harness.market.exchange.free["ADA"] = D(100)
+    harness.add_position("ADA", "300", "0.3")
+    harness.market.set_price("ADA", "0.3")
+    if is_other_held:
+        harness.add_position("DOT", "10")
+    bot = harness.bot()
+    bot.cycle()
+    assert bot.price_feed.owners_share("ADA") == 100
+    harness.store.change(lambda book: with_position(book, "ADA", None))
+    harness.market.exchange.free["ADA"] = D(0)
+    harness.wait(3600)
+    bot.cycle()
+    assert bot.price_feed.owners_share("ADA") is None
+    harness.add_position("ADA", "300", "8", opened_at=utc_text(harness.clock.now()))
+    harness.wait(7200)
+    harness.market.set_price("ADA", "3.9")
+    bot.cycle()
+    assert harness.traded() == ["SELL ADA"], "its stop-loss is hit"
+
+
 @pytest.mark.parametrize(("price", "replaced"), [("3", False), ("3.01", True), ("0.34", False), ("0.33", True)])
 def test_a_pair_that_was_halted_may_come_back_as_another_coin(
     harness: TradingHarness, price: str, replaced: bool
