@@ -71,13 +71,11 @@ class Reconciler:
         if settings.mode == "paper":  # there the book is the account
             if self.control.is_resume_requested():
                 self.store.change(lambda book: _with_replaced_taken(book, {}, None, self.clock.now()))
+                self.control.acknowledge_resume()
             self.is_due = False
         elif executor.exchange.now_ms() >= self._second_reading_ms or self.control.is_resume_requested():
+            executor.orders.watch_absent(at_once=True)  # one that turned up has spent what the book counts
             self.is_due = self._compare(settings, executor)
-        else:
-            return
-        # Also where a second reading is awaited: what that will tell, the owner has not allowed yet.
-        self.control.acknowledge_resume()
 
     def _compare(self, settings: Settings, executor: TradeExecutor) -> bool:
         """Return whether a second reading is needed."""
@@ -92,22 +90,20 @@ class Reconciler:
         differences = self._differences(account, rules, executor, now_ms)
         accepted = [one for one in differences if self._is_accepted(one, resumed=resumed)]
         reading = reading_of(self.store.book, [one for one in differences if one not in accepted], now_ms)
-        self._report(reading.confirmed, settings.language)
         settled = any(one.topic.is_unknown_order for one in accepted)
-        self.store.change(
-            lambda book: with_comparison(
-                _adjusted_to_exchange(
-                    _gone_orders_decided(without_told_doubles(book) if resumed else book, accepted, account),
-                    accepted,
-                    rules,
-                    account,
-                ),
-                now_ms,
-                reading.confirmed,
-                suspected=reading.suspected,
-                settled=settled,
+
+        def compared(book: Book, told: Sequence[Difference]) -> Book:
+            return with_comparison(book, now_ms, told, suspected=reading.suspected, settled=settled)
+
+        if resumed or accepted:
+            known = [one for one in reading.confirmed if one.topic in self.store.book.differences]
+            self.store.change(
+                lambda book: compared(_as_allowed(book, accepted, rules, account, resumed=resumed), known)
             )
-        )
+        if resumed:  # before anything new is told: that the owner has not allowed yet
+            self.control.acknowledge_resume()
+        self._report(reading.confirmed, settings.language)
+        self.store.change(lambda book: compared(book, reading.confirmed))
         self._tell_surpluses(account, rules)
         self._second_reading_ms = now_ms + SECOND_READING_AFTER_MS if reading.waits else 0
         return reading.waits
@@ -204,6 +200,19 @@ def _with_replaced_taken(
         amounts = {"there": _plain(there), "counted": _plain(held.qty)}
         log_warning("book.adjusted", LocalizedText("log.adjusted", symbol=symbol, **amounts), symbol=symbol)
     return book
+
+
+def _as_allowed(
+    book: Book,
+    accepted: Sequence[Difference],
+    rules: Mapping[str, TradingRules | None],
+    account: Account,
+    *,
+    resumed: bool,
+) -> Book:
+    """Let the book count what is there of the differences that the owner has allowed for."""
+    book = without_told_doubles(book) if resumed else book
+    return _adjusted_to_exchange(_gone_orders_decided(book, accepted, account), accepted, rules, account)
 
 
 def _adjusted_to_exchange(

@@ -24,6 +24,7 @@ MAX_PAUSE_UNSEEN_SECONDS = 300.0  # an amount that takes several orders is bough
 FULL_EXITS = ("stop_loss", "trailing_stop")
 BY_PRICE = (*FULL_EXITS, "partial_take_profit")
 JUST_NOW = timedelta(minutes=2)
+LONE_MOVE = Decimal("0.30")  # the most that one venue alone may tell of
 RECENT = timedelta(hours=1)  # what was last seen longer ago keeps one venue's word from nothing
 PATIENCE = timedelta(hours=1)  # with a market that takes no orders
 MAX_HELD_UP_SECONDS = 0.2  # a rule acts on a price that is known, whatever other prices are still awaited
@@ -137,10 +138,15 @@ class Monitor:
 
     # ------------------------------------------------------------------ prices
 
-    def _on_wick(self, symbol: str) -> None:
+    def _on_wick(self, symbol: str, wick: Decimal) -> None:
         self._wick_at[symbol] = self._simulation.clock.true_now
-        if self._may_be_fooled(symbol):
+        if self._may_be_fooled(symbol) or self._is_near_the_last(symbol, wick):
             self._fooled.add(symbol)
+
+    def _is_near_the_last(self, symbol: str, wick: Decimal) -> bool:
+        """Return whether one venue alone may tell so: the true price has moved, and nonsense is where it was before."""
+        last = Decimal(self._judged_prices.get(symbol, ("", "0"))[1])
+        return abs(wick - last) <= last * LONE_MOVE
 
     def _is_just_now(self, moment: datetime | None) -> bool:
         return moment is not None and self._simulation.clock.true_now - moment < JUST_NOW
@@ -157,11 +163,13 @@ class Monitor:
         second = f"{self._simulation.clock.now():%Y-%m-%dT%H:%M:%SZ}"
         for symbol, last in seen["prices"].items():
             price, true = Decimal(last["price"]), self._simulation.acceptable_prices(symbol)
-            # A file that is written twice in one second tells of one look: it is judged once.
-            look = last["time"], last["price"]
-            is_new = last["time"] == second and self._judged_prices.get(symbol) != look
+            # A file that is written twice in one second tells of one look: it is judged once. So is a price that the
+            # bot was rightly fooled by.
+            time, told = self._judged_prices.get(symbol, ("", ""))
+            is_judged = told == last["price"] and (time == last["time"] or symbol in self._fooled)
+            is_new = last["time"] == second and not is_judged
             is_certain = not self._may_be_fooled(symbol)
-            self._judged_prices[symbol] = look
+            self._judged_prices[symbol] = last["time"], last["price"]
             self._last_seen[symbol] = datetime.fromisoformat(last["time"])
             is_true = any(one / PRICE_TOLERANCE <= price <= one * PRICE_TOLERANCE for one in true)
             if is_new and not is_true and not is_certain:

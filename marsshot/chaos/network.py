@@ -51,7 +51,7 @@ class SimulatedTransport:
         self.endless_requests = 0  # that took longer than any may
         self._limit_seconds: float | None = None  # of the request that is under way
         self.requests_during_backoff = 0  # requests sent while the exchange had asked for silence
-        self.on_wick: Callable[[str], None] = lambda _symbol: None
+        self.on_wick: Callable[[str, Decimal], None] = lambda _symbol, _price: None
         self.is_looked_at_again: Callable[[], bool] = lambda: False  # by the bot, which then goes by what it sees
         self.on_order_sent: Callable[[str], None] = lambda _client_order_id: None
 
@@ -182,7 +182,9 @@ class SimulatedTransport:
             return answer
         for row in rows:
             if self._faults.chance(0.3) and self._may_wick(row[self._venue.pair_key]):
-                row["price"] = str(Decimal(row["price"]) * self._faults.choose(WICKS))
+                wick = Decimal(row["price"]) * self._faults.choose(WICKS)
+                row["price"] = str(wick)
+                self.on_wick(self._venue.token(row[self._venue.pair_key]), wick)
                 self._faults.record_event("wick", f"{row[self._venue.pair_key]} at {row['price']}")
             elif self._faults.chance(0.5):
                 row["price"] = self._faults.choose(("0", "NaN", "-1", "", None, "Infinity", "1e-90"))
@@ -199,7 +201,6 @@ class SimulatedTransport:
         if not self._price_lies.try_to_lie(token, self._venue.exchange, now):
             return False
         self._last_wick[pair] = now
-        self.on_wick(token)
         return True
 
 

@@ -185,7 +185,7 @@ class Owner:
             )
         elif self._borrowed:
             self.settle()
-        else:
+        elif not self._filesystem.exists(Path(RESUME)):  # the bot would count what is there without it
             share = Decimal(self._faults.choose((5, 9, 10))) / 10
             self._borrowed = max(self._venue.free[self._venue.money] * share, ZERO).quantize(
                 _CENT, rounding="ROUND_DOWN"

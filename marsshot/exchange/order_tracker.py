@@ -219,13 +219,14 @@ class OrderTracker:
 
     # ------------------------------------------------------------------ what was proven never taken
 
-    def watch_absent(self) -> None:
+    def watch_absent(self, *, at_once: bool = False) -> None:
         """Ask now and then for the orders that were proven never taken: one that executed after all is booked.
 
         Where another has executed in its place it is not: it stands in `doubled` until `note_double_told`.
+        at_once: before money is spent, not now and then.
         """
         now_ms = self.exchange.now_ms()
-        if 0 <= now_ms - self._last_watched_ms < WATCH_EVERY_MS:
+        if not at_once and 0 <= now_ms - self._last_watched_ms < WATCH_EVERY_MS:
             return
         self._last_watched_ms = now_ms
         for name, absent in list(self._store.book.absent_orders.items()):

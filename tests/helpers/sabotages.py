@@ -641,7 +641,7 @@ def let_an_answer_trickle_for_ever(patch: Patch) -> None:
 
 
 def forget_an_order_that_was_proven_absent(patch: Patch) -> None:
-    patch.setattr(OrderTracker, "watch_absent", lambda _life: None)
+    patch.setattr(OrderTracker, "watch_absent", lambda _life, at_once=False: None)
 
 
 def take_the_owners_orders_for_the_bots(patch: Patch) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -36,6 +37,7 @@ from marsshot.portfolio.reconciliation import (
 )
 from risk_manager import ExitDecision
 from tests.helpers.builders import NOW_MS, D, a_book, a_fill, a_position, buy_intent, trading_rules
+from tests.helpers.crash_injection import SimulatedCrash
 from tests.helpers.trading_harness import NOON, TRADES, StubScores, TradingHarness, open_trading_harness
 
 RULES = {"FET": trading_rules()}  # lots of 0.1
@@ -666,6 +668,66 @@ def test_money_in_an_open_order_of_the_owners_is_not_free(harness: TradingHarnes
     assert "Binance has 400.00 free" in harness.captured_log.of("book.differs")[0]
 
 
+def test_what_is_told_after_resume_was_given_is_not_allowed_by_it(
+    harness: TradingHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process dies as it takes the request away; the next finds it still."""
+
+    def die(_control: ControlFiles) -> None:
+        raise SimulatedCrash
+
+    harness.market.exchange.free["USDT"] = D("640.50")
+    bot = harness.bot()
+    bot.control.resume()
+    with monkeypatch.context() as patch, pytest.raises(SimulatedCrash):
+        patch.setattr(ControlFiles, "acknowledge_resume", die)
+        bot.reconcile()
+    harness.open()
+    bot = harness.bot()
+    bot.reconcile()
+    assert harness.book.capital == 1000
+    bot.reconcile()
+    assert harness.book.capital == 1000
+
+
+def test_resume_given_while_the_account_is_read_counts_at_the_next_comparison(
+    harness: TradingHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    harness.add_position("ADA", "100")
+    take_away(harness, "ADA", "40")
+    harness.market.exchange.free["USDT"] = D("640.50")
+    bot = harness.bot()
+    bot.reconcile()
+    orders_since = harness.exchange.orders_since
+
+    def meanwhile(pair: str, moment_ms: int) -> Any:
+        bot.control.resume()
+        return orders_since(pair, moment_ms)
+
+    harness.wait(61)
+    with monkeypatch.context() as patch:
+        patch.setattr(harness.exchange, "orders_since", meanwhile)
+        bot.reconcile()
+    assert harness.book.capital == 1000
+    assert bot.control.is_resume_requested()
+    bot.reconcile()
+    assert harness.book.capital == D("640.50")
+
+
+def test_nothing_is_bought_before_orders_proven_absent_were_asked_for_again(
+    harness: TradingHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that turned up has spent what the book counts still."""
+    a_book_with_absent_orders(harness, monkeypatch)
+    harness.fault("GET /api/v3/order", "status", status=502)
+    bot = harness.bot(wanting_dot(harness))
+    bot.reconcile()
+    assert bot.reconciler.is_due
+    harness.market.faults.clear()
+    bot.reconcile()
+    assert not bot.reconciler.is_due
+
+
 def test_an_old_book_put_back_and_resumed_spends_nothing_of_the_owners(harness: TradingHarness) -> None:
     before = harness.book_path.read_bytes()
     bot = harness.bot(wanting_dot(harness))
@@ -685,18 +747,28 @@ def test_an_old_book_put_back_and_resumed_spends_nothing_of_the_owners(harness: 
     assert harness.traded() == ["BUY DOT"], "1 USDT is under the smallest order; the rest is the owner's"
 
 
-def test_resume_leaves_a_double_that_was_told_to_the_owner(harness: TradingHarness) -> None:
+def a_book_with_absent_orders(harness: TradingHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two, at an exchange that is asked for such orders for a day."""
+    proof = replace(harness.exchange.absence_proof, watched_for_ms=86_400_000)
+    monkeypatch.setattr(type(harness.exchange), "absence_proof", proof)
     book = harness.book
-    for name in ("told", "not told"):
+    for name in ("told", "untold"):
         intent = replace(buy_intent(), client_order_id=name)
         book = with_absence(with_intent(book, intent), intent)
-    harness.store.save(with_double_told(book, "told"))
+    harness.store.save(book)
+
+
+def test_resume_leaves_a_double_that_was_told_to_the_owner(
+    harness: TradingHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_book_with_absent_orders(harness, monkeypatch)
+    harness.store.save(with_double_told(harness.book, "told"))
     bot = harness.bot()
     bot.reconcile()
-    assert set(harness.book.absent_orders) == {"told", "not told"}
+    assert set(harness.book.absent_orders) == {"told", "untold"}
     bot.control.resume()
     bot.reconcile()
-    assert set(harness.book.absent_orders) == {"not told"}
+    assert set(harness.book.absent_orders) == {"untold"}
 
 
 def test_an_old_book_that_sold_since_gets_the_money_of_its_own_coins(harness: TradingHarness) -> None:
