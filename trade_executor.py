@@ -18,8 +18,8 @@ from marsshot.core.errors import (
     UNFORESEEN,
     AccountTroubleError,
     InsufficientBalanceError,
-    MarketClosedError,
     MarsShotError,
+    NotTradableNowError,
     RefusedOrderError,
     StopRequested,
     TemporaryError,
@@ -105,13 +105,13 @@ class TradeExecutor:
         if rules is None:
             raise RefusedOrderError(LocalizedText("fault.order.no_pair", pair=self.pair_of(symbol)))
         if not rules.tradable:
-            raise MarketClosedError(rules.unavailable_reason)
+            raise NotTradableNowError(rules.unavailable_reason)
         return rules
 
     def _order(self, symbol: str, side: Side, reason: OrderReason, rules: TradingRules, **amount: Decimal) -> Fill:
         try:
             return self.orders.place(symbol, side, reason, rules, **amount)
-        except (RefusedOrderError, MarketClosedError):
+        except (RefusedOrderError, NotTradableNowError):
             self._rules.pop(rules.pair, None)  # the filters may have changed
             raise
 

@@ -29,7 +29,7 @@ from marsshot.core.errors import (
     AccountTroubleError,
     ClockRefusedError,
     InsufficientBalanceError,
-    MarketClosedError,
+    NotTradableNowError,
     RefusedOrderError,
     StopRequested,
     TemporaryError,
@@ -407,7 +407,7 @@ def test_filters_are_fetched_anew_after_a_refusal(harness: TradingHarness) -> No
 @pytest.mark.parametrize("status", ["BREAK", "HALT", "CANCEL_ONLY"])
 def test_a_pair_that_is_not_trading_is_not_tried_until_it_trades_again(harness: TradingHarness, status: str) -> None:
     harness.market.set_status("ADAUSDT", status)
-    with pytest.raises(MarketClosedError, match=status):
+    with pytest.raises(NotTradableNowError, match=status):
         buy(harness)
     assert harness.requests(NEW_ORDER) == 0
     harness.market.set_status("ADAUSDT", "TRADING")

@@ -68,8 +68,11 @@ class PairGoneError(TemporaryError):
     """The exchange does not know the pair any more: what became of its orders, only the balances can tell."""
 
 
-class MarketClosedError(TemporaryError):
-    """The pair takes no orders now. Nothing happened; the order may be sent again later, other pairs go on."""
+class NotTradableNowError(TemporaryError):
+    """The pair takes no orders now, or no price tells how large one may be.
+
+    Nothing happened; the order may be sent again later, other pairs go on.
+    """
 
 
 class RefusedOrderError(MarsShotError):

@@ -32,7 +32,7 @@ from marsshot.backtesting.simulation.trading_costs import (
     spread_width,
     with_fine_enough_tick,
 )
-from marsshot.core.errors import InputError, InsufficientBalanceError, MarketClosedError, RefusedOrderError
+from marsshot.core.errors import InputError, InsufficientBalanceError, NotTradableNowError, RefusedOrderError
 from marsshot.core.orders import Intent
 from marsshot.core.scores import Score
 from marsshot.infra.clock import VirtualClock
@@ -234,7 +234,7 @@ def test_a_pair_is_open_on_the_last_day_and_closed_on_the_next(dying: BacktestRe
     assert last.trading_rules(["AAAUSDT"])["AAAUSDT"].tradable
     over = _exchange(dying, _moment(day=3, hour=0))
     assert over.trading_rules(["AAAUSDT"])["AAAUSDT"].unavailable_reason == "Binance has AAAUSDT on BREAK"
-    with pytest.raises(MarketClosedError, match="Market is closed"):
+    with pytest.raises(NotTradableNowError, match="Market is closed"):
         over.send_market_order(_order(buy_intent()))
 
 

@@ -27,7 +27,7 @@ from marsshot.core.decisions import BOUGHT, SOLD, DailyPlan, PlannedBuy, StepOut
 from marsshot.core.errors import (
     AccountTroubleError,
     InsufficientBalanceError,
-    MarketClosedError,
+    NotTradableNowError,
     RefusedOrderError,
     TemporaryError,
     UnknownOutcomeError,
@@ -69,7 +69,9 @@ class PlanExecutor:
         self._control = control
         self._reconciler = reconciler
         self._journal = journal
-        self._found_closed: dict[str, tuple[datetime, MarketClosedError]] = {}  # by token: when its market was last so
+        self._found_closed: dict[
+            str, tuple[datetime, NotTradableNowError]
+        ] = {}  # by token: when its market was last so
 
     def work_off(self, settings: Settings, executor: TradeExecutor) -> bool:
         """Do what is left of the plan; False where an order or a second reading of the account is to be waited for."""
@@ -96,7 +98,7 @@ class PlanExecutor:
             return False
         if closed:  # the rest of the plan is done
             why = next(iter(closed.values())).message
-            raise MarketClosedError(LocalizedText("log.about", subject=tuple(closed), told=why))
+            raise NotTradableNowError(LocalizedText("log.about", subject=tuple(closed), told=why))
         self._finish(settings)
         return True
 
@@ -128,13 +130,13 @@ class PlanExecutor:
             return
         try:
             if (price := prices.get(symbol)) is None:
-                raise MarketClosedError(LocalizedText("fault.order.no_price"))
+                raise NotTradableNowError(LocalizedText("fault.order.no_price"))
             outcome = executor.sell(symbol, position.qty, OrderReason.DAILY_SELL, price)
         except UnknownOutcomeError as error:
             log_unknown_outcome("log.sale_unknown", symbol, error)
             return
-        except (RefusedOrderError, MarketClosedError) as error:
-            if isinstance(error, MarketClosedError) and self._may_sale_wait():
+        except (RefusedOrderError, NotTradableNowError) as error:
+            if isinstance(error, NotTradableNowError) and self._may_sale_wait():
                 raise
             log_warning(
                 "order.refused", LocalizedText("log.not_sold_today", symbol=symbol, why=error.message), symbol=symbol
@@ -142,7 +144,7 @@ class PlanExecutor:
             outcome = left_undone(SkipReason.REFUSED, error.message)
         self._store.change(lambda book: with_sell_outcome(book, symbol, outcome))
 
-    def _closed_lately(self, symbols: Collection[str]) -> dict[str, MarketClosedError]:
+    def _closed_lately(self, symbols: Collection[str]) -> dict[str, NotTradableNowError]:
         """Return the tokens whose market took no orders a moment ago: they have a pace of their own."""
         now, found = self._clock.now(), self._found_closed
         return {
@@ -203,7 +205,7 @@ class PlanExecutor:
         except InsufficientBalanceError as error:
             self._skip_all_buys(error.message)
             return
-        except (RefusedOrderError, MarketClosedError) as error:
+        except (RefusedOrderError, NotTradableNowError) as error:
             log_warning(
                 "order.refused", LocalizedText("log.not_bought", symbol=symbol, why=error.message), symbol=symbol
             )
@@ -254,17 +256,17 @@ class PlanExecutor:
         )
 
 
-def _for_each_symbol(symbols: Collection[str], work: Callable[[str], None]) -> dict[str, MarketClosedError]:
+def _for_each_symbol(symbols: Collection[str], work: Callable[[str], None]) -> dict[str, NotTradableNowError]:
     """Do the work for each token; what is in one's way now does not stop the others, and is raised at the end.
 
     Returns the tokens whose pair takes no orders now: nothing else waits for these.
     """
     in_the_way: TemporaryError | None = None
-    closed: dict[str, MarketClosedError] = {}
+    closed: dict[str, NotTradableNowError] = {}
     for symbol in symbols:
         try:
             work(symbol)
-        except MarketClosedError as error:
+        except NotTradableNowError as error:
             closed[symbol] = error
         except TemporaryError as error:
             in_the_way = in_the_way or error

@@ -21,7 +21,7 @@ from marsshot.bot.reconciler import Reconciler
 from marsshot.config.settings import Settings
 from marsshot.core.catalog import LocalizedText
 from marsshot.core.decisions import DailyPlan
-from marsshot.core.errors import MarketClosedError, MarsShotError, StopRequested, TemporaryError
+from marsshot.core.errors import MarsShotError, NotTradableNowError, StopRequested, TemporaryError
 from marsshot.core.scores import Scoring
 from marsshot.infra.clock import Clock
 from marsshot.infra.event_log import log_error, log_file_only, log_warning
@@ -71,7 +71,7 @@ class DailyUpdater:
             is_done = self._ensure_plan(settings, executor) and self.plan_executor.work_off(settings, executor)
         except StopRequested:
             raise
-        except MarketClosedError as error:
+        except NotTradableNowError as error:
             return self._postpone(CLOSED_MARKET_RETRY_INTERVAL, error.message, log_warning)
         except TemporaryError as error:
             return self._postpone(ORDERS_RETRY_INTERVAL, error.message, log_warning)

@@ -13,8 +13,8 @@ from marsshot.core.errors import (
     AccountTroubleError,
     ClockRefusedError,
     InsufficientBalanceError,
-    MarketClosedError,
     MarsShotError,
+    NotTradableNowError,
     RefusedOrderError,
     TemporaryError,
     UnknownOutcomeError,
@@ -50,7 +50,7 @@ def order_error(status: int, code: int, text: str, retry_after: float | None = N
     if any(part in text.lower() for part in _ACCOUNT_TEXTS):
         return AccountTroubleError(LocalizedText("fault.exchange.no_trade", text=text, code=code))
     if code < 0:
-        return MarketClosedError(told) if _CLOSED_TEXT in text else RefusedOrderError(told, _refusal_reason(text))
+        return NotTradableNowError(told) if _CLOSED_TEXT in text else RefusedOrderError(told, _refusal_reason(text))
     return UnknownOutcomeError(LocalizedText("fault.exchange.answered_bare", status=status))
 
 

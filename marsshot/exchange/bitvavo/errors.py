@@ -13,8 +13,8 @@ from marsshot.core.errors import (
     AccountTroubleError,
     ClockRefusedError,
     InsufficientBalanceError,
-    MarketClosedError,
     MarsShotError,
+    NotTradableNowError,
     RefusedOrderError,
     TemporaryError,
     UnknownOutcomeError,
@@ -67,7 +67,7 @@ def order_error(refusal: Refusal) -> MarsShotError:
         status == HTTP_CONFLICT and code == _AUCTION_MATCHING
     )
     if is_closed:
-        return MarketClosedError(told)
+        return NotTradableNowError(told)
     is_refusal = code in (_PARAMETER_CODES | _RANGE_CODES | _BELOW_MINIMUM_CODES | _ENGINE_REFUSALS)
     if status == HTTP_BAD_REQUEST and code == _INSUFFICIENT_BALANCE:
         return InsufficientBalanceError(told)

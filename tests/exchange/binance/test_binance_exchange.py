@@ -20,8 +20,8 @@ from marsshot.core.errors import (
     AccountTroubleError,
     ClockRefusedError,
     InsufficientBalanceError,
-    MarketClosedError,
     MarsShotError,
+    NotTradableNowError,
     RefusedOrderError,
     TemporaryError,
     UnknownOutcomeError,
@@ -401,7 +401,7 @@ ANSWERS: list[tuple[int, str, type[MarsShotError], type[MarsShotError]]] = [
     # this order
     (400, body(-2010, "Account has insufficient balance for requested action."), INSUFFICIENT, TEMPORARY),
     (200, body(-2010, "Account has insufficient balance for requested action."), INSUFFICIENT, TEMPORARY),
-    (400, body(-2010, "Market is closed."), MarketClosedError, TEMPORARY),
+    (400, body(-2010, "Market is closed."), NotTradableNowError, TEMPORARY),
     (400, body(-2010, "This symbol is not permitted for this account."), REFUSED, TEMPORARY),
     (400, body(-2010, "This symbol is restricted for this account."), REFUSED, TEMPORARY),
     (400, body(-2010, "Market orders are not supported for this symbol."), REFUSED, TEMPORARY),
@@ -416,7 +416,7 @@ ANSWERS: list[tuple[int, str, type[MarsShotError], type[MarsShotError]]] = [
     (400, body(-1013, "Filter failure: MAX_POSITION"), REFUSED, TEMPORARY),
     (400, body(-1013, "Filter failure: MAX_NUM_ORDERS"), REFUSED, TEMPORARY),
     (400, body(-1013, "Invalid quantity."), REFUSED, TEMPORARY),
-    (400, body(-1013, "Market is closed."), MarketClosedError, TEMPORARY),
+    (400, body(-1013, "Market is closed."), NotTradableNowError, TEMPORARY),
     (400, body(-1100, "Illegal characters found in parameter 'quantity'."), REFUSED, TEMPORARY),
     (400, body(-1101, "Too many parameters."), REFUSED, TEMPORARY),
     (400, body(-1102, "Mandatory parameter 'x' was not sent, was empty/null, or malformed."), REFUSED, TEMPORARY),
@@ -446,7 +446,7 @@ def test_an_order_below_the_minimum_is_told_from_other_refusals(text: str, reaso
 
 @pytest.mark.parametrize("code", [-1013, -2010])
 def test_a_closed_market_may_take_the_order_later(code: int) -> None:
-    assert type(order_error(400, code, "Market is closed.")) is MarketClosedError
+    assert type(order_error(400, code, "Market is closed.")) is NotTradableNowError
 
 
 @pytest.mark.parametrize(("status", "text", "expected"), [row[:3] for row in ANSWERS], ids=ANSWER_NAMES)

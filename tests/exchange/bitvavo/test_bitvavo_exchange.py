@@ -17,7 +17,7 @@ from marsshot.core.errors import (
     AccountTroubleError,
     ClockRefusedError,
     InsufficientBalanceError,
-    MarketClosedError,
+    NotTradableNowError,
     OddAnswerError,
     PairGoneError,
     RefusedOrderError,
@@ -85,7 +85,7 @@ def test_a_market_that_does_not_trade_says_so_and_takes_no_order(harness: Bitvav
     closed = harness.exchange.trading_rules(["ADA-EUR"])["ADA-EUR"]
     assert not closed.tradable
     assert status in closed.unavailable_reason
-    with pytest.raises(MarketClosedError):
+    with pytest.raises(NotTradableNowError):
         harness.tracker.place("ADA", harness.intent().side, OrderReason.DAILY_BUY, rules, quote_amount=D(10))
     assert harness.book.intents == {}
     harness.assert_book_is_the_account()
@@ -482,7 +482,7 @@ def test_a_pair_that_is_gone_leaves_its_order_to_the_balances(harness: BitvavoHa
 def test_every_order_has_an_id_of_its_own(harness: BitvavoHarness) -> None:
     for code in (216, 217, 425):
         harness.refuse(POST, 400, code)
-        with pytest.raises((RefusedOrderError, MarketClosedError)):
+        with pytest.raises((RefusedOrderError, NotTradableNowError)):
             harness.buy()
     harness.refuse(POST, 403, 304)
     harness.buy()

@@ -8,8 +8,8 @@ from marsshot.core.errors import (
     AccountTroubleError,
     ClockRefusedError,
     InsufficientBalanceError,
-    MarketClosedError,
     MarsShotError,
+    NotTradableNowError,
     RefusedOrderError,
     TemporaryError,
     UnknownOutcomeError,
@@ -61,7 +61,7 @@ def test_too_little_money_is_told_apart() -> None:
 @pytest.mark.parametrize(("status", "code"), [(400, 423), (400, 424), (400, 425), (400, 426), (409, 431)])
 def test_a_market_that_takes_no_orders_now_may_take_this_one_later(status: int, code: int) -> None:
     error = order_error(refusal(status, code))
-    assert type(error) is MarketClosedError
+    assert type(error) is NotTradableNowError
     assert "its words" in str(error)
 
 
