@@ -101,7 +101,8 @@ class Venue(ABC):
 
     def above_any_minimum(self, token: str) -> Decimal:
         """Return what of a token is surely worth enough for an order now, in quote asset."""
-        return max(ABOVE_ANY_MINIMUM, self.least_at_once(token) * self.price(token) * _MARGIN)
+        least = max(self.least_at_once(token), self.lot_step(token))
+        return max(ABOVE_ANY_MINIMUM, least * self.price(token) * _MARGIN)
 
     @abstractmethod
     def close_market(self, token: str) -> None:
