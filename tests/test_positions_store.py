@@ -37,8 +37,8 @@ def synced(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     opened: dict[int, str] = {}
     really_open = os.open
 
-    def note_open(path: Path, flags: int, mode: int = 0o777) -> int:
-        descriptor = really_open(path, flags, mode)
+    def note_open(path: Path, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
+        descriptor = really_open(path, flags, mode, dir_fd=dir_fd)
         opened[descriptor] = Path(path).name
         return descriptor
 
