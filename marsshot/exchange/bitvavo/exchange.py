@@ -184,7 +184,7 @@ class BitvavoExchange:
 
     def find_in_lists(self, intent: Intent, since_ms: int) -> OrderReport | None:
         """Look an order up in open orders, orders and trades; None where all three have answered without it."""
-        order_id = listed_order_id(self._connection, intent, since_ms)
+        order_id = listed_order_id(self._connection, intent, since_ms, self._operator_id())
         if order_id is None:
             return None
         # By its own id an order does not tell ours where that was used again; it is the row of ours that named it.

@@ -29,7 +29,7 @@ LONGEST_LOOK_BACK_DAYS = 30
 _AHEAD_MS = 60_000  # the last window reaches a little into the future: clocks differ
 
 
-def listed_order_id(connection: BitvavoConnection, intent: Intent, since_ms: int) -> str | None:
+def listed_order_id(connection: BitvavoConnection, intent: Intent, since_ms: int, operator_id: int) -> str | None:
     """Return Bitvavo's own id of an order that one of the three lists knows; None where all three do not.
 
     Raises UnknownOutcomeError where a row without an id may be this order; TemporaryError or AccountTroubleError where
@@ -43,7 +43,7 @@ def listed_order_id(connection: BitvavoConnection, intent: Intent, since_ms: int
             if not (order_id := row.get("orderId")):
                 raise OddAnswerError(LocalizedText("fault.exchange.odd_seen_order"))
             return str(order_id)
-    if any(may_be_hidden(row, intent) for row in rows):
+    if any(may_be_hidden(row, intent, operator_id) for row in rows):
         raise UnknownOutcomeError(LocalizedText("fault.exchange.hidden_id", market=intent.pair))
     return None
 

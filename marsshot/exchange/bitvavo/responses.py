@@ -247,9 +247,15 @@ def read_own_order(row: Row) -> OwnOrder:
     )
 
 
-def may_be_hidden(row: Row, intent: Intent) -> bool:
-    """Return whether a row without a client order id may be this order: the list shows the id on the newest only."""
+def may_be_hidden(row: Row, intent: Intent, operator_id: int) -> bool:
+    """Return whether a row without a client order id may be this order: the list shows the id on the newest only.
+
+    operator_id: this bot's, 0 where it is not known; a row that tells another's is the owner's own, however alike.
+    """
     if row.get("clientOrderId") is not None or row.get("side") != intent.side.lower():
+        return False
+    sender = row.get("operatorId")
+    if operator_id and isinstance(sender, int) and sender != operator_id:
         return False
     asked = row.get("amount") if intent.quantity is not None else row.get("amountQuote")
     if asked is None:  # an order of another kind, such as a limit order for a quantity

@@ -450,11 +450,21 @@ def test_an_equal_order_without_an_id_stops_for_the_owner(harness: BitvavoHarnes
         ({"amount": "100", "created": SENT_MS}, False),  # a limit order of the owner's, for a quantity
         ({"amountQuote": "soon", "created": SENT_MS}, True),
         ({"amountQuote": "100"}, True),
+        ({"amountQuote": "100", "created": SENT_MS, "operatorId": OPERATOR_ID}, True),
+        ({"amountQuote": "100", "created": SENT_MS, "operatorId": OPERATOR_ID + 1}, False),  # another program's
+        ({"amountQuote": "100", "created": SENT_MS, "operatorId": None}, True),
+        ({"amountQuote": "100", "created": SENT_MS, "operatorId": "4712"}, True),  # no id as it should be
     ],
 )
 def test_a_row_without_an_id_may_be_ours_where_it_asks_for_the_same(row: dict[str, Any], *, is_hidden: bool) -> None:
     intent = replace(buy_intent(), quote_amount=D(100), quantity=None, created_ms=SENT_MS)
-    assert may_be_hidden({"side": "buy", "clientOrderId": None, **row}, intent) is is_hidden
+    assert may_be_hidden({"side": "buy", "clientOrderId": None, **row}, intent, OPERATOR_ID) is is_hidden
+
+
+def test_a_row_without_an_id_may_be_ours_whoever_sent_it_where_the_operator_is_not_known() -> None:
+    intent = replace(buy_intent(), quote_amount=D(100), quantity=None, created_ms=SENT_MS)
+    row = {"side": "buy", "amountQuote": "100", "created": SENT_MS, "operatorId": OPERATOR_ID}
+    assert may_be_hidden(row, intent, 0)
 
 
 def test_a_row_of_ours_that_lacks_bitvavos_id_leaves_the_order_in_doubt(
