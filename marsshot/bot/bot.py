@@ -105,6 +105,7 @@ class Bot:
     def start(self) -> None:
         """Find out what became of the last orders, and whether book and exchange agree. A cycle does the same."""
         self.executor.resolve_unknown()
+        self.price_check.keep_owners_shares()
         self.reconcile()
         self._compare_clocks()
 

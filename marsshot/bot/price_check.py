@@ -6,13 +6,14 @@ Its sales are trade_executor.py's, its rules risk_manager.py's, its prices price
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 from marsshot.bot.journal import Journal
 from marsshot.bot.price_feed import PriceFeed, PriceLook, WouldAct
 from marsshot.config.settings import Settings
-from marsshot.core.book import Position
+from marsshot.core.book import STANDSTILL, Position
 from marsshot.core.errors import AccountTroubleError, TemporaryError
 from marsshot.core.exit_settings import ExitRules
 from marsshot.infra.clock import Clock
@@ -162,6 +163,17 @@ class PriceCheck:
         if changed:  # a death in between must not leave a new top beside the price before it: a wick would sell by that
             self._note_check(look.prices)
         self._save_positions(changed)
+
+    def keep_owners_shares(self) -> None:
+        """Keep in the book whose coins a token's were as it came to stand still: an earlier version did not."""
+        shares = {symbol: self.price_feed.owners_share(symbol) for symbol in self._store.book.positions}
+        self._save_positions(
+            {
+                symbol: replace(held, owners_share=shares[symbol])
+                for symbol, held in self._store.book.positions.items()
+                if STANDSTILL in held.said and held.owners_share is None and shares[symbol] is not None
+            }
+        )
 
     def _save_positions(self, positions: Mapping[str, Position]) -> None:
         """Put positions into the book, in one replacement; a disk in trouble is told, the check goes on."""

@@ -158,9 +158,13 @@ class PriceJudge:
     def _has_been_looked_at(self, position: Position, last: LastLook) -> bool:
         """Return whether the owner has given `resume` for a token since: what was seen before says nothing any more.
 
-        A moment to come is none to go by: a clock that was ahead has been set right.
+        A moment to come is none to go by: a clock that was ahead has been set right. A look of a time to come may be
+        one of before.
         """
-        return bool(position.resumed_at) and last.time <= parse_moment(position.resumed_at) <= self._clock.now()
+        if not position.resumed_at:
+            return False
+        resumed, now = parse_moment(position.resumed_at), self._clock.now()
+        return resumed <= now and not resumed < last.time <= now
 
     def _last_look(self, symbol: str, position: Position, quote: Quote) -> LastLook | None:
         """Return the last believed price. Where none was within the hour, what was paid was perhaps.

@@ -17,7 +17,7 @@ from marsshot.config.settings import Settings
 from marsshot.core.amounts import ZERO
 from marsshot.core.book import STANDSTILL, Book
 from marsshot.core.catalog import Language, LocalizedText, catalog_of
-from marsshot.core.errors import MarsShotError, OddAnswerError
+from marsshot.core.errors import MarsShotError, OddAnswerError, TemporaryError
 from marsshot.core.moments import utc_text
 from marsshot.core.orders import ExecutedOrder
 from marsshot.core.reasons import DifferenceKind
@@ -74,8 +74,12 @@ class Reconciler:
                 self.control.acknowledge_resume()
             self.is_due = False
         elif executor.exchange.now_ms() >= self._second_reading_ms or self.control.is_resume_requested():
-            executor.orders.watch_absent(at_once=True)  # one that turned up has spent what the book counts
-            self.is_due = self._compare(settings, executor)
+            unasked = _absent_orders_unasked(executor)
+            is_reading_needed = self._compare(settings, executor)
+            # One that executed besides another pauses buying as soon as it is told.
+            self.is_due = is_reading_needed or unasked is not None or bool(executor.orders.doubled)
+            if unasked is not None:
+                raise unasked
 
     def _compare(self, settings: Settings, executor: TradeExecutor) -> bool:
         """Return whether a second reading is needed."""
@@ -91,19 +95,18 @@ class Reconciler:
         accepted = [one for one in differences if self._is_accepted(one, resumed=resumed)]
         reading = reading_of(self.store.book, [one for one in differences if one not in accepted], now_ms)
         settled = any(one.topic.is_unknown_order for one in accepted)
-
-        def compared(book: Book, told: Sequence[Difference]) -> Book:
-            return with_comparison(book, now_ms, told, suspected=reading.suspected, settled=settled)
-
-        if resumed or accepted:
-            known = [one for one in reading.confirmed if one.topic in self.store.book.differences]
-            self.store.change(
-                lambda book: compared(_as_allowed(book, accepted, rules, account, resumed=resumed), known)
-            )
-        if resumed:  # before anything new is told: that the owner has not allowed yet
-            self.control.acknowledge_resume()
         self._report(reading.confirmed, settings.language)
-        self.store.change(lambda book: compared(book, reading.confirmed))
+        if resumed:  # before the book says what is told now: that the owner has not allowed yet
+            self.control.acknowledge_resume()
+        self.store.change(
+            lambda book: with_comparison(
+                _as_allowed(book, accepted, rules, account, now_ms, resumed=resumed),
+                now_ms,
+                reading.confirmed,
+                suspected=reading.suspected,
+                settled=settled,
+            )
+        )
         self._tell_surpluses(account, rules)
         self._second_reading_ms = now_ms + SECOND_READING_AFTER_MS if reading.waits else 0
         return reading.waits
@@ -154,6 +157,18 @@ class Reconciler:
             self.store.save(with_position(self.store.book, symbol, replace(held, said=held.said | {SURPLUS})))
 
 
+def _absent_orders_unasked(executor: TradeExecutor) -> TemporaryError | None:
+    """Ask for the orders that were proven absent: one that turned up has spent what the book counts.
+
+    Return why one could not be asked for: then nothing may be bought, and all else goes on.
+    """
+    try:
+        executor.orders.watch_absent(at_once=True)
+    except TemporaryError as error:
+        return error
+    return None
+
+
 def _orders_seen(executor: TradeExecutor, symbol: str, moment_ms: int) -> Sequence[ExecutedOrder]:
     """Return the orders of a token; none, and say so, where the exchange tells of them what nobody can read."""
     try:
@@ -195,7 +210,9 @@ def _with_replaced_taken(
         there = held.qty
         if account is not None and known is not None:
             there = account.total(known.base_asset) + account.lent.get(known.base_asset, ZERO)
-            there = quantity_after_standstill(there - book.dust.get(symbol, ZERO), held.qty, held.owners_share)
+            there = quantity_after_standstill(
+                there - book.dust.get(known.base_asset, ZERO), held.qty, held.owners_share
+            )
         book = with_coins_exchanged(book, symbol, there, utc_text(now))
         amounts = {"there": _plain(there), "counted": _plain(held.qty)}
         log_warning("book.adjusted", LocalizedText("log.adjusted", symbol=symbol, **amounts), symbol=symbol)
@@ -207,23 +224,28 @@ def _as_allowed(
     accepted: Sequence[Difference],
     rules: Mapping[str, TradingRules | None],
     account: Account,
+    now_ms: int,
     *,
     resumed: bool,
 ) -> Book:
     """Let the book count what is there of the differences that the owner has allowed for."""
     book = without_told_doubles(book) if resumed else book
-    return _adjusted_to_exchange(_gone_orders_decided(book, accepted, account), accepted, rules, account)
+    return _adjusted_to_exchange(_gone_orders_decided(book, accepted, account), accepted, rules, account, now_ms)
 
 
 def _adjusted_to_exchange(
-    book: Book, accepted: Sequence[Difference], rules: Mapping[str, TradingRules | None], account: Account
+    book: Book,
+    accepted: Sequence[Difference],
+    rules: Mapping[str, TradingRules | None],
+    account: Account,
+    now_ms: int,
 ) -> Book:
     """Let the book count what is there: first what unknown orders did, then what else is missing."""
     before = book.capital
     for one in accepted:
         known, held = rules.get(one.symbol), book.positions.get(one.symbol)
         if one.topic.is_unknown_order:
-            book = with_order_accepted(book, one)
+            book = with_order_accepted(book, one, now_ms)
         is_gone = one.topic.kind is DifferenceKind.GONE_ORDER
         if known is not None and held is not None and one.exchange_quantity is not None and not is_gone:
             book = with_exchange_quantity(book, one, known.lot_step)

@@ -230,20 +230,22 @@ class OrderTracker:
             return
         self._last_watched_ms = now_ms
         for name, absent in list(self._store.book.absent_orders.items()):
-            if absent.is_told:
-                continue
             book = self._store.book
             is_known = name in book.booked_orders or name in book.left_out_purchases
-            if is_known or now_ms - absent.intent.created_ms > self.exchange.absence_proof.watched_for_ms:
+            is_old = now_ms - absent.intent.created_ms > self.exchange.absence_proof.watched_for_ms
+            if (is_known or is_old) and not absent.is_told:
                 self._store.save(without_absence(book, name))
-                continue
-            try:
-                report = self.exchange.find_order(absent.intent)
-            except PairGoneError as error:  # the others are asked for all the same
-                log_file_only("order.not_watched", error.message, client_order_id=name)
-                continue
-            if report is not None and (report.executed_base > 0 or not report.is_final):
-                self._take_up(absent)
+            elif not absent.is_told:
+                self._ask_for(absent)
+
+    def _ask_for(self, absent: AbsentOrder) -> None:
+        try:
+            report = self.exchange.find_order(absent.intent)
+        except PairGoneError as error:  # the others are asked for all the same
+            log_file_only("order.not_watched", error.message, client_order_id=absent.intent.client_order_id)
+            return
+        if report is not None and (report.executed_base > 0 or not report.is_final):
+            self._take_up(absent)
 
     def _take_up(self, absent: AbsentOrder) -> None:
         """Let an order that turned up be one in doubt again, to be booked like any other."""

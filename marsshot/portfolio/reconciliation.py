@@ -28,7 +28,6 @@ NOTED_FOR_MS = 12 * 3_600_000  # so that a command that finds nothing to do leav
 SURPLUS = "surplus"  # in what was said of a position
 _CENT = Decimal("0.01")
 _SMALLEST_BALANCE = Decimal("1e-8")
-_MOST_OF_ONE = Decimal("0.8")  # what the owner takes out of the account meanwhile leaves as much, or is an exchange
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,7 +179,8 @@ def _capital_change(order: ExecutedOrder, taken: Decimal, quote_asset: str) -> D
 def _is_unknown(order: ExecutedOrder, book: Book) -> bool:
     name = order.client_order_id
     # One that was taken for absent is watched by its id, and booked by that when it turns up: not twice.
-    return order.is_own and not any(name in known for known in (book.intents, book.booked_orders, book.absent_orders))
+    known = (book.intents, book.booked_orders, book.absent_orders, book.left_out_purchases)
+    return order.is_own and not any(name in names for names in known)
 
 
 def _unknown_order_text(order: ExecutedOrder, symbol: str, kind: DifferenceKind) -> str:
@@ -280,13 +280,13 @@ def bots_part(there: Decimal, counted: Decimal, owners: Decimal) -> Decimal:
 def quantity_after_standstill(there: Decimal, counted: Decimal, owners: Decimal | None) -> Decimal:
     """Return what of an account's coins is the bot's, once the owner has looked at a token that stood still.
 
-    counted: what was the bot's before. owners: what was the owner's; None where that is not known. Where the coins were
-    not exchanged, what came meanwhile is the owner's: nobody exchanges one coin for less than two, or for most of one.
+    counted: what was the bot's before. owners: what was the owner's; None where that is not known. Nobody exchanges one
+    coin for less than two, or two for more than one: otherwise what came or went meanwhile is the owner's, and what is
+    missing of the bot's is told like anything that is missing.
     """
     before = counted + (owners or ZERO)
-    fewest = counted if owners is None else before * _MOST_OF_ONE
-    if fewest <= there < 2 * before:
-        return min(there, counted)
+    if before < 2 * there < 4 * before:
+        return counted
     return bots_part(there, counted, owners or ZERO)
 
 
@@ -317,13 +317,14 @@ def with_coins_exchanged(book: Book, symbol: str, quantity: Decimal, moment: str
     )
 
 
-def with_order_accepted(book: Book, difference: Difference) -> Book:
+def with_order_accepted(book: Book, difference: Difference, now_ms: int) -> Book:
     """Let the money count what an order of ours did to it that the book does not know.
 
     A purchase stays out of the book, its coins are the owner's; it is noted, so that `recover` can take it in.
     """
     book = replace(book, capital=max(book.capital + difference.capital_change, ZERO))
     if difference.topic.kind is not DifferenceKind.UNKNOWN_PURCHASE:
-        return book
+        # Not to be found again as long as another is still to be told.
+        return replace(book, booked_orders={**book.booked_orders, difference.topic.detail: now_ms})
     left_out = {**book.left_out_purchases, difference.topic.detail: -difference.capital_change}
     return replace(book, left_out_purchases=left_out)

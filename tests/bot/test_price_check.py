@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -370,6 +371,31 @@ def test_whose_coins_they_are_is_known_without_the_last_prices(harness: TradingH
     bot.control.resume()
     bot.cycle()
     assert harness.book.positions["ADA"].qty == D(3000)
+
+
+def test_a_book_of_before_takes_the_owners_share_from_the_last_prices(harness: TradingHarness) -> None:
+    """Ten new coins for one, in a token that stood still already when the book kept no share of his."""
+    a_bot_whose_token_stands_still(harness)
+    held = replace(harness.book.positions["ADA"], owners_share=None)
+    harness.store.save(with_position(harness.book, "ADA", held))
+    harness.market.exchange.free["ADA"] *= 10
+    bot = harness.bot()
+    bot.start()
+    bot.control.resume()
+    bot.cycle()
+    assert harness.book.positions["ADA"].qty == D(3000)
+
+
+@pytest.mark.parametrize("gone", ["100", "145"])
+def test_coins_that_went_meanwhile_change_no_price_that_was_paid(harness: TradingHarness, gone: str) -> None:
+    """All of the owner's 100; and 45 of the bot's, too, which is told like anything that is missing."""
+    bot = a_bot_whose_token_stands_still(harness)
+    harness.market.exchange.free["ADA"] -= D(gone)
+    paid = harness.book.positions["ADA"].entry_price
+    bot.control.resume()
+    bot.cycle()
+    held = harness.book.positions["ADA"]
+    assert (held.qty, held.entry_price) == (D(300), paid)
 
 
 def test_what_the_owner_has_looked_at_stands_still_no_more_after_a_death(harness: TradingHarness) -> None:
