@@ -17,6 +17,8 @@ PYTHON ?=
 VENV := .venv
 BIN := $(VENV)/bin
 PYTEST = env -u PYTHONDONTWRITEBYTECODE $(BIN)/pytest -n auto --dist worksteal
+# All at once, and here: otherwise each process of a first start or test run does it for itself.
+COMPILE = $(BIN)/python -m compileall -q -j 0
 PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
 
 .PHONY: help run paper dashboard install install-dev test test-slow lint types tests chaos bench lock docs pictures format clean
@@ -31,6 +33,7 @@ $(BIN)/python:
 $(VENV)/runtime: requirements.txt | $(BIN)/python
 	@echo "Installing requirements.txt (the first time takes a minute or two) ..."
 	$(PIP_INSTALL) -r requirements.txt
+	@$(COMPILE) marsshot embedded_market *.py
 	@touch $@
 
 $(VENV)/benchmarks: requirements/benchmarks.txt | $(BIN)/python
@@ -41,6 +44,7 @@ $(VENV)/benchmarks: requirements/benchmarks.txt | $(BIN)/python
 $(VENV)/development: requirements/dev.txt | $(BIN)/python
 	@echo "Installing requirements/dev.txt ..."
 	$(PIP_INSTALL) -r requirements/dev.txt
+	@$(COMPILE) marsshot embedded_market benchmarks tests/helpers *.py
 	@touch $@ $(VENV)/runtime
 
 $(VENV)/dashboard: requirements/dashboard.txt | $(BIN)/python
