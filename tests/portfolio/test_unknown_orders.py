@@ -38,6 +38,15 @@ def is_told(harness: TradingHarness, name: str) -> bool:
     return any(topic.detail == name for topic in harness.book.differences)
 
 
+def see_one_and_send_another(harness: TradingHarness, bot: Any) -> None:
+    harness.wait(3600)
+    send_unknown(harness, "DOT", FIRST)
+    compare(harness, bot)
+    assert is_told(harness, FIRST)
+    harness.wait(300)
+    send_unknown(harness, "ADA", SECOND)
+
+
 def spent(harness: TradingHarness) -> Decimal:
     return sum((order.executed_quote for order in harness.orders), D(0))
 
@@ -49,12 +58,7 @@ def allow(harness: TradingHarness, bot: Any) -> None:
 
 def test_one_that_is_confirmed_as_another_is_allowed_stays_told(harness: TradingHarness) -> None:
     bot = harness.bot()
-    harness.wait(3600)
-    send_unknown(harness, "DOT", FIRST)
-    compare(harness, bot)
-    assert is_told(harness, FIRST)
-    harness.wait(300)
-    send_unknown(harness, "ADA", SECOND)
+    see_one_and_send_another(harness, bot)
     bot.reconcile()
     harness.wait(60)
     allow(harness, bot)
@@ -69,11 +73,7 @@ def test_one_that_is_confirmed_as_another_is_allowed_stays_told(harness: Trading
 def test_a_purchase_allowed_while_another_is_first_seen_counts_once(harness: TradingHarness) -> None:
     harness.market.exchange.free["USDT"] += 500  # the owner's own: missing money is not what tells
     bot = harness.bot()
-    harness.wait(3600)
-    send_unknown(harness, "DOT", FIRST)
-    compare(harness, bot)
-    harness.wait(300)
-    send_unknown(harness, "ADA", SECOND)
+    see_one_and_send_another(harness, bot)
     allow(harness, bot)
     assert harness.book.capital == 1000 - harness.orders[0].executed_quote
     for _ in range(3):
@@ -109,11 +109,7 @@ def test_a_death_before_one_is_told_lets_neither_be_forgotten_nor_count_twice(
         raise SimulatedCrash
 
     bot = harness.bot()
-    harness.wait(3600)
-    send_unknown(harness, "DOT", FIRST)
-    compare(harness, bot)
-    harness.wait(300)
-    send_unknown(harness, "ADA", SECOND)
+    see_one_and_send_another(harness, bot)
     bot.reconcile()
     harness.wait(60)
     bot.control.resume()

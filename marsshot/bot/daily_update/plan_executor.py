@@ -69,9 +69,7 @@ class PlanExecutor:
         self._control = control
         self._reconciler = reconciler
         self._journal = journal
-        self._found_closed: dict[
-            str, tuple[datetime, NotTradableNowError]
-        ] = {}  # by token: when its market was last so
+        self._found_closed: dict[str, tuple[datetime, NotTradableNowError]] = {}  # by token: when it was last so
 
     def work_off(self, settings: Settings, executor: TradeExecutor) -> bool:
         """Do what is left of the plan; False where an order or a second reading of the account is to be waited for."""
