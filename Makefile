@@ -17,7 +17,8 @@ PYTHON ?=
 VENV := .venv
 BIN := $(VENV)/bin
 PYTEST = env -u PYTHONDONTWRITEBYTECODE $(BIN)/pytest -n auto --dist worksteal
-# All at once, and here: otherwise each process of a first start or test run does it for itself.
+# All at once, and at installing: otherwise each process of a first start, or of a first test run, does it for itself.
+# pytest compiles the tests in its own way.
 COMPILE = $(BIN)/python -m compileall -q -j 0
 PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
 
@@ -45,6 +46,7 @@ $(VENV)/development: requirements/dev.txt | $(BIN)/python
 	@echo "Installing requirements/dev.txt ..."
 	$(PIP_INSTALL) -r requirements/dev.txt
 	@$(COMPILE) marsshot embedded_market benchmarks tests/helpers *.py
+	@$(PYTEST) -n 0 --collect-only -q >/dev/null || true
 	@touch $@ $(VENV)/runtime
 
 $(VENV)/dashboard: requirements/dashboard.txt | $(BIN)/python

@@ -64,6 +64,7 @@ def test_a_run_prints_a_summary_and_writes_trades_curve_and_report(
     assert "fixed model model.pkl" in page
 
 
+@pytest.mark.slow
 def test_the_report_asks_for_nothing_from_outside_and_is_french_where_the_settings_are(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -60,6 +60,7 @@ def test_cutting_the_data_changes_no_score_and_no_trade_before_the_cut() -> None
     assert trades
 
 
+@pytest.mark.slow
 def test_every_model_has_learnt_from_closes_before_its_day_only() -> None:
     days = [training.day for training in _walk(bundled_request())[1]]
     assert days == [FIRST, FIRST + 4 * DAY, FIRST + 8 * DAY]
@@ -77,7 +78,7 @@ def test_a_training_row_is_known_once_the_close_of_its_label_is(label_days: int)
 
 
 @pytest.mark.parametrize("hourly", [True, False])
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2))])
 def test_changing_the_future_changes_no_trade_before_it(tmp_path: Path, seed: int, hourly: bool) -> None:
     folder = write_synthetic_bars(tmp_path, seed, hourly=hourly)
     last = SYNTHETIC_FIRST_DAY + 2 * DAY

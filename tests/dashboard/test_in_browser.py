@@ -16,6 +16,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 
+from docs.make_pictures import CHROMIUM_NAMES
 from marsshot.bot.control_files import ControlFiles
 from marsshot.bot.owner_requests import request_sale
 from marsshot.dashboard.security.access_control import ServerAddress
@@ -23,9 +24,7 @@ from marsshot.portfolio.trades_file import csv_rows
 from tests.helpers.builders import D, a_book, a_trade, bought_at, some_settings
 from tests.helpers.dashboard_harness import TOKEN, serving, write_book, write_bot_files, write_decisions, write_equity
 
-CHROMIUM = next(
-    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), ""
-)
+CHROMIUM = next((path for name in CHROMIUM_NAMES if (path := shutil.which(name))), "")
 QUIET = (
     "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
     "--disable-component-update --disable-sync"
@@ -36,13 +35,13 @@ HTML_INJECTION = "<img src=x onerror=document.title='owned'>"
 
 pytestmark = pytest.mark.skipif(
     not CHROMIUM and not os.environ.get("CI"),
-    reason="no Chromium here: to see the pages in a real browser, apt-get install chromium",
+    reason="no Chromium here: to see the pages in a real browser, apt-get install chromium-headless-shell",
 )
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    assert CHROMIUM, "on CI the pages are seen in a real browser: apt-get install chromium"
+    assert CHROMIUM, "on CI the pages are seen in a real browser: apt-get install chromium-headless-shell"
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
         yield browser

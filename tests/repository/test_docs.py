@@ -13,7 +13,7 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from docs.make_pictures import MAX_BYTES, PICTURES, names
+from docs.make_pictures import CHROMIUM_NAMES, MAX_BYTES, PICTURES, names
 from docs.write_tables import GUIDES, with_settings
 from marsshot.commands.command_line import COMMANDS, command_parser
 from marsshot.config.loader import read_settings
@@ -38,6 +38,10 @@ def test_the_shipped_settings_hold_and_name_every_key() -> None:
 def test_the_shipped_training_list_is_the_default_one() -> None:
     assert tuple(yaml.safe_load((ROOT / "config.yaml").read_text())["training_tokens"]) == DEFAULT_TRAINING_TOKENS
     assert len(DEFAULT_TRAINING_TOKENS) == 150
+
+
+def test_ci_looks_for_the_browsers_that_the_tests_take() -> None:
+    assert f"for browser in {' '.join(CHROMIUM_NAMES)}; do" in (ROOT / ".ci/run").read_text()
 
 
 def test_every_command_is_in_the_readme() -> None:

@@ -154,6 +154,7 @@ def test_on_a_random_walk_there_is_no_edge(seed: int) -> None:
     assert trained(market(seed=seed))["verdict"]["edge"] is False
 
 
+@pytest.mark.slow
 def test_a_planted_signal_is_an_edge() -> None:
     verdict = trained(market(dates=260, signal=1.5))["verdict"]
     assert verdict["edge"] is True and {"above.atr_alone", "top_tenth"} <= {one["kind"] for one in verdict["reasons"]}
