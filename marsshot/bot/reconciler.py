@@ -214,8 +214,11 @@ def _with_replaced_taken(
                 there - book.dust.get(known.base_asset, ZERO), held.qty, held.owners_share
             )
         book = with_coins_exchanged(book, symbol, there, utc_text(now))
-        amounts = {"there": _plain(there), "counted": _plain(held.qty)}
-        log_warning("book.adjusted", LocalizedText("log.adjusted", symbol=symbol, **amounts), symbol=symbol)
+        if there == held.qty:
+            log_info("token.looked_at", LocalizedText("log.looked_at", symbol=symbol), symbol=symbol)
+        else:
+            amounts = {"there": _plain(there), "counted": _plain(held.qty)}
+            log_warning("book.adjusted", LocalizedText("log.adjusted", symbol=symbol, **amounts), symbol=symbol)
     return book
 
 

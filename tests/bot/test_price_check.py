@@ -396,6 +396,8 @@ def test_coins_that_went_meanwhile_change_no_price_that_was_paid(harness: Tradin
     bot.cycle()
     held = harness.book.positions["ADA"]
     assert (held.qty, held.entry_price) == (D(300), paid)
+    assert len(harness.captured_log.of("token.looked_at")) == 1
+    assert not harness.captured_log.of("book.adjusted"), "300 instead of 300 would say nothing"
 
 
 def test_what_the_owner_has_looked_at_stands_still_no_more_after_a_death(harness: TradingHarness) -> None:

@@ -20,6 +20,7 @@ from zoneinfo import ZoneInfo
 import pytest
 import yaml
 
+from marsshot.commands.command_line import COMMANDS
 from marsshot.core.catalog import (
     FOLDER,
     LANGUAGES,
@@ -386,6 +387,12 @@ def test_commands_are_told_as_the_owner_types_them() -> None:
         "see marsshot status, or marsshot build_csv.py, then marsshot train_model.py; "
         "start it with: sudo systemctl start marsshot"
     )
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_sentence_names_a_command_in_a_way_that_stays_as_it_is_on_a_server(language: Language) -> None:
+    by_another_name = re.compile(rf"(?<!python )main\.py (?:{'|'.join(COMMANDS)})\b")
+    assert not [key for key, text in load_texts(language).items() if by_another_name.search(text)]
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
