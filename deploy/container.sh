@@ -18,7 +18,7 @@ stop() {
     [ -z "$resting" ] || exit 0
 }
 
-# Run it, hand a stop on to it, and return its exit code once it has ended.
+# Run it, hand a stop on to it, and return its exit code once it has ended; one that a stop has ended did as it was told.
 step() {
     "$@" &
     child=$!
@@ -29,7 +29,10 @@ step() {
         wait "$child" || code=$?
     done
     child=""
-    [ -z "$stopping" ] || exit "$code"
+    if [ -n "$stopping" ]; then
+        [ "$code" != 143 ] || code=0 # 128 + SIGTERM
+        exit "$code"
+    fi
     return "$code"
 }
 
@@ -48,7 +51,6 @@ rest() {
 
 run() {
     rm -f "$at_rest"
-    trap stop TERM INT
     mode=$(sed -n "s/^mode: *[\"']\{0,1\}\([a-z]*\).*/\1/p" config.yaml 2>/dev/null || true)
     code=0
     if [ "$mode" = demo ]; then
@@ -68,10 +70,14 @@ run() {
 }
 
 case "${1-run}" in
-run) run ;;
+run)
+    trap stop TERM INT
+    run
+    ;;
 dashboard)
     shift
-    exec python "$program/dashboard.py" --host 0.0.0.0 --published-on 127.0.0.1 "$@"
+    trap stop TERM INT
+    script dashboard.py --host 0.0.0.0 --published-on 127.0.0.1 "$@"
     ;;
 health)
     [ ! -e "$at_rest" ] || exit 0

@@ -26,7 +26,7 @@ from marsshot.infra.event_log import log_info
 from marsshot.monitoring.heartbeat import heartbeat_for
 from marsshot.monitoring.telegram_process import telegram_companion
 from marsshot.portfolio.trades_file import readable_trades
-from marsshot.reporting.demo_summary import Summary, draw_equity, show_summary
+from marsshot.reporting.demo_summary import Summary, draw_equity, show_summary, tell
 from positions_store import writer_lock
 
 
@@ -69,8 +69,8 @@ def run_demo(
     _sum_up(_summary(settings, book, recorder), settings, console, catalog)
     if not finished:
         files = ", ".join(str(settings.file(name)) for name in (TRADES, DECISIONS, EQUITY))
-        stopped = catalog.text("demo.stopped", command="python main.py", files=files)
-        console.print(stopped, markup=False, highlight=False)
+        stopped = catalog.text("demo.stopped", files=files)
+        tell(console, stopped)
     return 0
 
 

@@ -77,15 +77,20 @@ class Summary:
 def show_summary(summary: Summary, console: Console, picture: Path, catalog: Catalog) -> None:
     """Print every trade, then the result."""
     if not summary.points or not summary.equity:
-        console.print(catalog.text("summary.nothing"))
+        tell(console, catalog.text("summary.nothing"))
         return
     console.print(_trades_table(summary, console.width, catalog))
     console.print(_result_table(summary, catalog))
     facts = {"count": len(summary.trades), "fees": summary.fees(), "quote": summary.quote_asset}
-    console.print(catalog.text("summary.sums", fall=largest_fall(summary.indices), **facts), highlight=False)
-    console.print(catalog.text("summary.picture", path=picture), highlight=False)
-    console.print(catalog.text("demo.stand_ins"), highlight=False)
-    console.print(catalog.text("summary.caveat"), style="bold yellow", highlight=False)
+    tell(console, catalog.text("summary.sums", fall=largest_fall(summary.indices), **facts))
+    tell(console, catalog.text("summary.picture", path=picture))
+    tell(console, catalog.text("demo.stand_ins"))
+    tell(console, catalog.text("summary.caveat"), style="bold yellow")
+
+
+def tell(console: Console, sentence: str, style: str | None = None) -> None:
+    """Print a sentence. Where no terminal is, rich would cut it at 80 columns: there it stays one line, as in a log."""
+    console.print(sentence, style=style, markup=False, highlight=False, soft_wrap=not console.is_terminal)
 
 
 def _trades_table(summary: Summary, width: int, catalog: Catalog) -> Table:

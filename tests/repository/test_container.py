@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from marsshot.config.secret_values import SECRET_VARIABLES
-from marsshot.core.catalog import COMMAND_VARIABLE, CONTAINER_COMMAND, with_command_name
+from marsshot.core.catalog import COMMAND_VARIABLE, CONTAINER_COMMAND, LANGUAGES, load_texts, with_command_name
 from tests.helpers.builders import ROOT
 from tests.helpers.dockerignore import sent
 
@@ -63,6 +63,7 @@ def test_the_containers_are_not_root_and_have_no_rights(service: dict[str, Any])
 @SERVICES
 def test_a_fresh_clone_has_all_that_compose_asks_for(service: dict[str, Any], clone: dict[str, str]) -> None:
     assert service["build"] == "." and "Dockerfile" in clone
+    assert "image" not in service, "one name for two builds; and a registry is asked for it"
     for volume in service["volumes"]:
         source, _, target = volume.partition(":")
         assert target.startswith("/data")
@@ -154,6 +155,9 @@ def test_what_the_bot_tells_to_type_can_be_typed() -> None:
     assert "marsshot" in COMPOSE["services"] and "/usr/local/bin/marsshot" in DOCKERFILE
     said = with_command_name("python main.py resume; python train_model.py; then python main.py", CONTAINER_COMMAND)
     assert said == f"{CONTAINER_COMMAND} resume; {CONTAINER_COMMAND} train_model.py; then docker compose up -d"
+    for language in LANGUAGES:
+        stopped = with_command_name(load_texts(language)["demo.stopped"], CONTAINER_COMMAND)
+        assert "docker compose up -d" in stopped, "no value brings a command of its own"
 
 
 # --------------------------------------------------------------------------- deploy/container.sh
@@ -167,7 +171,8 @@ def stop(*_):
     time.sleep(0.2)  # the order in hand
     print("stopped", name, file=open("ran", "a"))
     sys.exit(0)
-signal.signal(signal.SIGTERM, stop)
+if not pathlib.Path(f"{name}.dies").exists():
+    signal.signal(signal.SIGTERM, stop)
 if pathlib.Path(f"{name}.waits").exists():
     print("ready", flush=True)
     time.sleep(60)
@@ -263,6 +268,23 @@ def test_a_stop_is_handed_on_and_the_order_in_hand_finished(volume: Path, step: 
     assert stop(process) == 0
     assert ran(volume)[-1] == f"stopped {step}"
     assert "train_model.py" not in ran(volume) or step == "main.py"
+
+
+@pytest.mark.parametrize(("command", "script"), [("run", "train_model.py"), ("dashboard", "dashboard.py")])
+def test_what_a_stop_ends_at_once_was_ended_as_it_should_be(volume: Path, command: str, script: str) -> None:
+    """Training and the page have nothing in hand: SIGTERM ends them, and Docker is not to show that as a failure."""
+    (volume / "config.yaml").write_text("mode: demo\n")
+    (volume / f"{script}.waits").touch()
+    (volume / f"{script}.dies").touch()
+    process = start(volume, command)
+    line_with(process, "ready")
+    assert stop(process) == 0
+    assert "main.py run" not in ran(volume)
+
+
+def test_a_death_that_nobody_asked_for_is_a_failure(volume: Path) -> None:
+    (volume.parent / "app/dashboard.py").write_text("import os, signal; os.kill(os.getpid(), signal.SIGTERM)")
+    assert start(volume, "dashboard").wait(10) == 143
 
 
 def test_a_failure_ends_the_container_so_that_docker_begins_anew(volume: Path) -> None:
