@@ -14,6 +14,7 @@ resting=""
 # shellcheck disable=SC2329 # the trap below calls it
 stop() {
     stopping=yes
+    exec 2>/dev/null # or the shell would tell that the stop has ended its child
     [ -z "$child" ] || kill -TERM "$child" 2>/dev/null || true
     [ -z "$resting" ] || exit 0
 }
@@ -62,22 +63,32 @@ run() {
     else
         script main.py run || code=$?
     fi
-    # Settings, keys or a file are wrong: a new start mends nothing, and the health check tells.
+    return "$code"
+}
+
+# What Docker starts anew when it has ended. Where settings, keys or a file are wrong (2) a new start mends nothing: it
+# stays, has told why once, and the health check tells that it does nothing.
+service() {
+    trap stop TERM INT
+    code=0
+    "$@" || code=$?
     if [ "$code" = 2 ]; then
         rest "Mend that, then: docker compose restart"
     fi
     exit "$code"
 }
 
+# On the machine around it the file may be its owner's alone; who owns it there, the program here cannot tell.
+if [ -e config.yaml ] && [ ! -r config.yaml ] && [ "${1-run}" != health ]; then
+    echo "The container's user ($(id -u)) may not read config.yaml. Beside compose.yaml type: chmod a+r config.yaml" \
+        "(or, where a key stands in it: sudo chown $(id -u) config.yaml)" >&2
+fi
+
 case "${1-run}" in
-run)
-    trap stop TERM INT
-    run
-    ;;
+run) service run ;;
 dashboard)
     shift
-    trap stop TERM INT
-    script dashboard.py --host 0.0.0.0 --published-on 127.0.0.1 "$@"
+    service script dashboard.py --host 0.0.0.0 --published-on 127.0.0.1 "$@"
     ;;
 health)
     [ ! -e "$at_rest" ] || exit 0

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -64,10 +65,9 @@ def test_the_containers_are_not_root_and_have_no_rights(service: dict[str, Any])
 def test_a_fresh_clone_has_all_that_compose_asks_for(service: dict[str, Any], clone: dict[str, str]) -> None:
     assert service["build"] == "." and "Dockerfile" in clone
     assert "image" not in service, "one name for two builds; and a registry is asked for it"
-    for volume in service["volumes"]:
-        source, _, target = volume.partition(":")
-        assert target.startswith("/data")
-        assert source.removeprefix("./") in clone or source in COMPOSE["volumes"], source
+    data, settings = service["volumes"]
+    assert data.partition(":")[::2] == ("data", "/data") and "data" in COMPOSE["volumes"]
+    assert settings["source"].removeprefix("./") in clone
     for file in service.get("env_file", []):
         assert file["required"] is False, "a fresh clone has no keys"
     assert not {"environment", "depends_on", "profiles"} & set(service), "nothing has to be set or chosen first"
@@ -78,7 +78,9 @@ def test_a_fresh_clone_is_in_demo_mode() -> None:
 
 
 def test_what_the_bot_keeps_is_in_the_volume_and_its_settings_cannot_be_written() -> None:
-    assert BOT["volumes"] == DASHBOARD["volumes"] == ["data:/data", "./config.yaml:/data/config.yaml:ro"]
+    settings = {"type": "bind", "source": "./config.yaml", "target": "/data/config.yaml", "read_only": True}
+    no_folder = {"create_host_path": False}  # Docker would make one in place of a missing file
+    assert BOT["volumes"] == DASHBOARD["volumes"] == ["data:/data", settings | {"bind": no_folder}]
     assert list(COMPOSE["volumes"]) == ["data"]
     assert "WORKDIR /data" in DOCKERFILE and "install -d -o 1000 -g 1000 /data" in DOCKERFILE
 
@@ -209,12 +211,18 @@ def started() -> Iterator[list[subprocess.Popen[str]]]:
         process.wait(5)
 
 
-def start(volume: Path, *arguments: str) -> subprocess.Popen[str]:
+def start(volume: Path, *arguments: str, prefix: Sequence[str] = ()) -> subprocess.Popen[str]:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     environment = {"PATH": path, "TMPDIR": str(volume.parent / "tmp"), "PYTHONPATH": str(ROOT)}
-    command = [str(volume.parent / "app/deploy/container.sh"), *arguments]
+    command = [*prefix, str(volume.parent / "app/deploy/container.sh"), *arguments]
     process = subprocess.Popen(
-        command, cwd=volume, env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True
+        command,
+        cwd=volume,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
     )
     _STARTED.append(process)
     return process
@@ -280,6 +288,8 @@ def test_what_a_stop_ends_at_once_was_ended_as_it_should_be(volume: Path, comman
     line_with(process, "ready")
     assert stop(process) == 0
     assert "main.py run" not in ran(volume)
+    assert process.stdout is not None
+    assert process.stdout.read() == "", "nor does the log show one"
 
 
 def test_a_death_that_nobody_asked_for_is_a_failure(volume: Path) -> None:
@@ -294,14 +304,30 @@ def test_a_failure_ends_the_container_so_that_docker_begins_anew(volume: Path) -
     assert ran(volume) == ["build_csv.py", "train_model.py"]
 
 
-def test_wrong_settings_are_told_once_and_are_not_healthy(volume: Path, health: Callable[[], int]) -> None:
+@pytest.mark.parametrize(("command", "script"), [("run", "main.py"), ("dashboard", "dashboard.py")])
+def test_wrong_settings_are_told_once_and_are_not_healthy(
+    volume: Path, health: Callable[[], int], command: str, script: str
+) -> None:
     (volume / "config.yaml").write_text("mode: paper\n")
-    (volume / "main.py.code").write_text("2")
-    process = start(volume)
+    (volume / f"{script}.code").write_text("2")
+    process = start(volume, command)
     assert "docker compose restart" in line_with(process, "Mend that")
-    assert ran(volume) == ["main.py run"]
+    assert len(ran(volume)) == 1
     assert health() == 1
     assert stop(process) == 0
+
+
+@pytest.mark.skipif(os.geteuid() == 0 and not shutil.which("setpriv"), reason="root reads everything")
+@pytest.mark.parametrize("arguments", [["run"], ["dashboard"], ["status"]])
+def test_settings_that_the_containers_user_may_not_read_are_told_with_what_to_type(
+    volume: Path, arguments: list[str]
+) -> None:
+    """Cloned with a strict umask, or closed because a key stands in it, config.yaml is its owner's alone."""
+    (volume / "config.yaml").write_text("mode: paper\n")
+    (volume / "config.yaml").chmod(0)
+    no_root = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] if os.geteuid() == 0 else []
+    process = start(volume, *arguments, prefix=no_root)
+    assert "chmod a+r config.yaml" in line_with(process, "may not read config.yaml")
 
 
 def test_a_bot_is_healthy_while_its_heart_beats(volume: Path, health: Callable[[], int]) -> None:
