@@ -32,9 +32,9 @@ from marsshot.infra.clock import Clock
 from marsshot.infra.event_log import log_error, log_file_only, log_info, log_warning
 from marsshot.market_data.coinbase import SpotPrices
 from marsshot.market_data.price_aggregator import PriceSource
-from marsshot.portfolio.gone_pairs import gone_topic
 from marsshot.portfolio.ledger import with_everything_for_sale
 from marsshot.portfolio.request_outcomes import MoneyFacts
+from marsshot.portfolio.undecidable_orders import undecidable_topics
 from marsshot.strategy.daily_plan import is_daily_update_done, is_daily_update_due, may_plan_go_on
 from marsshot.strategy.wrong_clock import WrongClockError, refuse_wrong_clock
 from positions_store import Store
@@ -190,9 +190,9 @@ class Bot:
         if not before:
             return False
         self.executor.resolve_unknown()
-        gone = {name: one for name, one in self.store.book.intents.items() if self._is_of_gone_pair(name)}
-        is_told = all(gone_topic(one) in self.store.book.differences for one in gone.values())
-        if gone and (not is_told or not self.control.paused()):  # to be told, or decided by the owner's resume
+        topics = undecidable_topics(self.store.book, self.executor.orders.undecidable)
+        is_told = topics <= self.store.book.differences.keys()
+        if topics and (not is_told or not self.control.paused()):  # to be told, or decided by the owner's resume
             self.reconcile()
         return bool(before - self.store.book.intents.keys())
 
@@ -210,9 +210,6 @@ class Bot:
         except (TemporaryError, AccountTroubleError) as error:
             log_file_only("order.not_watched", error.message)
 
-    def _is_of_gone_pair(self, client_order_id: str) -> bool:
-        return client_order_id in self.executor.orders.ids_of_gone_pairs
-
     def _resave_if_uncertain(self) -> None:
         try:
             self.store.resave_if_uncertain()
@@ -229,8 +226,8 @@ class Bot:
             moments.append(self.daily_updater.not_before or now + timedelta(seconds=10))
         else:
             moments.append(self.next_daily())
-        can_be_looked_up = not all(map(self._is_of_gone_pair, self.store.book.intents))
-        if can_be_looked_up or self.reconciler.awaits_second_reading:
+        is_worth_asking_for = not self.store.book.intents.keys() <= self.executor.orders.undecidable.keys()
+        if is_worth_asking_for or self.reconciler.awaits_second_reading:
             moments.append(now + timedelta(seconds=10))
         if (second_look := self.price_feed.second_look_at) is not None:
             moments.append(second_look)

@@ -24,7 +24,6 @@ from marsshot.core.reasons import DifferenceKind
 from marsshot.core.trading_rules import Account, TradingRules
 from marsshot.infra.clock import Clock
 from marsshot.infra.event_log import log_error, log_info, log_warning
-from marsshot.portfolio.gone_pairs import gone_order_differences, with_gone_orders_decided
 from marsshot.portfolio.ledger import with_position, without_told_doubles
 from marsshot.portfolio.reconciliation import (
     SECOND_READING_AFTER_MS,
@@ -44,6 +43,7 @@ from marsshot.portfolio.reconciliation import (
     without_explained,
 )
 from marsshot.portfolio.serialization import decimal_text
+from marsshot.portfolio.undecidable_orders import undecidable_order_differences, with_undecidable_orders_decided
 from positions_store import Store
 from trade_executor import TradeExecutor
 
@@ -126,8 +126,8 @@ class Reconciler:
         missing = {DifferenceKind.SHORTFALL, DifferenceKind.LENT}
         uncovered = {one.symbol for one in by_balance if one.topic.kind in missing}
         covered = [symbol for symbol in book.positions if symbol not in uncovered]
-        gone = gone_order_differences(book, executor.orders.ids_of_gone_pairs, account)
-        return without_explained([*by_balance, *unknown_orders(book, seen, covered), *gone])
+        undecidable = undecidable_order_differences(book, executor.orders.undecidable, account)
+        return without_explained([*by_balance, *unknown_orders(book, seen, covered), *undecidable])
 
     def _is_accepted(self, difference: Difference, *, resumed: bool) -> bool:
         """Return whether the owner was told of it, and has allowed buying since. Lent coins come back: they stay."""
@@ -187,11 +187,12 @@ def _log_unreadable(account: Account, rules: Mapping[str, TradingRules | None]) 
             log_warning("book.not_compared", text, symbol=symbol)
 
 
-def _gone_orders_decided(book: Book, accepted: Sequence[Difference], account: Account) -> Book:
-    gone = [one.topic for one in accepted if one.topic.kind is DifferenceKind.GONE_ORDER]
-    for topic in gone:
-        log_warning("book.adjusted", LocalizedText("log.gone_decided", symbol=topic.symbol), symbol=topic.symbol)
-    return with_gone_orders_decided(book, gone, account)
+def _undecidable_orders_decided(book: Book, accepted: Sequence[Difference], account: Account) -> Book:
+    topics = [one.topic for one in accepted if one.topic.kind.is_undecidable_order]
+    for topic in topics:
+        text = LocalizedText(f"log.{topic.kind}_decided", symbol=topic.symbol)
+        log_warning("book.adjusted", text, symbol=topic.symbol)
+    return with_undecidable_orders_decided(book, topics, account)
 
 
 def _with_replaced_taken(
@@ -233,7 +234,7 @@ def _as_allowed(
 ) -> Book:
     """Let the book count what is there of the differences that the owner has allowed for."""
     book = without_told_doubles(book) if resumed else book
-    return _adjusted_to_exchange(_gone_orders_decided(book, accepted, account), accepted, rules, account, now_ms)
+    return _adjusted_to_exchange(_undecidable_orders_decided(book, accepted, account), accepted, rules, account, now_ms)
 
 
 def _adjusted_to_exchange(
@@ -249,8 +250,8 @@ def _adjusted_to_exchange(
         known, held = rules.get(one.symbol), book.positions.get(one.symbol)
         if one.topic.is_unknown_order:
             book = with_order_accepted(book, one, now_ms)
-        is_gone = one.topic.kind is DifferenceKind.GONE_ORDER
-        if known is not None and held is not None and one.exchange_quantity is not None and not is_gone:
+        is_decided = one.topic.kind.is_undecidable_order
+        if known is not None and held is not None and one.exchange_quantity is not None and not is_decided:
             book = with_exchange_quantity(book, one, known.lot_step)
             amounts = {"there": _plain(one.exchange_quantity), "counted": _plain(held.qty)}
             log_warning("book.adjusted", LocalizedText("log.adjusted", symbol=one.symbol, **amounts), symbol=one.symbol)

@@ -103,6 +103,10 @@ class UnknownOutcomeError(MarsShotError):
     """The order may have executed. Look it up by client order id before anything else."""
 
 
+class NamelessOrderError(UnknownOutcomeError):
+    """An order that shows no id may be the one that is looked for; the owner alone can tell."""
+
+
 class StopRequested(MarsShotError):  # noqa: N818 - an order from outside, not a fault
     """SIGTERM or SIGINT arrived while waiting; everything that matters is on disk."""
 

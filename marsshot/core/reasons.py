@@ -122,8 +122,14 @@ class DifferenceKind(StrEnum):
     COVERED_SALE = "covered"  # such an order, and as much is there as the book counts: exits go on
     UNKNOWN_PURCHASE = "purchase"
     GONE_ORDER = "gone"  # an order in doubt of a pair that the exchange does not know any more
+    NAMELESS_ORDER = "nameless"  # an order in doubt that another, which shows no id, may be
     CAPITAL = "capital"
     UNNAMED = ""  # of a version that this one does not know
+
+    @property
+    def is_undecidable_order(self) -> bool:
+        """True of an order in doubt that no question to the exchange decides."""
+        return self in {DifferenceKind.GONE_ORDER, DifferenceKind.NAMELESS_ORDER}
 
     @property
     def text_key(self) -> str:

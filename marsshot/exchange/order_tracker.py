@@ -19,6 +19,7 @@ from marsshot.core.errors import (
     AccountTroubleError,
     ClockRefusedError,
     MarsShotError,
+    NamelessOrderError,
     PairGoneError,
     RefusedOrderError,
     StopRequested,
@@ -26,7 +27,7 @@ from marsshot.core.errors import (
     UnknownOutcomeError,
 )
 from marsshot.core.orders import AbsentOrder, Fill, Intent, OrderReport, PartFill, Side, fees_by_asset
-from marsshot.core.reasons import OrderReason
+from marsshot.core.reasons import DifferenceKind, OrderReason
 from marsshot.core.trading_rules import TradingRules
 from marsshot.exchange.base import Exchange
 from marsshot.infra.clock import Clock
@@ -62,7 +63,7 @@ class OrderTracker:
         self._last_listed_ms: dict[str, int] = {}  # by client order id: when the lists were last asked for it
         self._once_unlisted = set[str]()  # client order ids that the lists have not had once
         self._last_told: dict[str, str] = {}  # by client order id: why it could not be looked up
-        self.ids_of_gone_pairs: set[str] = set()  # orders that cannot be asked for: their pair is not known any more
+        self.undecidable: dict[str, DifferenceKind] = {}  # by client order id: why no question decides it
 
     def place(
         self,
@@ -159,12 +160,13 @@ class OrderTracker:
         for intent in list(self._store.book.intents.values()):
             try:
                 self._look_up(intent)
-                self.ids_of_gone_pairs.discard(intent.client_order_id)
             except (RefusedOrderError, UnknownOutcomeError) as error:
+                if isinstance(error, NamelessOrderError):
+                    self.undecidable[intent.client_order_id] = DifferenceKind.NAMELESS_ORDER
                 text = LocalizedText("log.about", subject=intent.symbol, told=error.message)
                 self._log_once(log_info, "order.looked_up", intent, text)
             except PairGoneError as error:
-                self.ids_of_gone_pairs.add(intent.client_order_id)
+                self.undecidable[intent.client_order_id] = DifferenceKind.GONE_ORDER
                 text = LocalizedText("log.pair_gone", symbol=intent.symbol, why=error.message)
                 self._log_once(log_error, "order.pair_gone", intent, text)
             except (TemporaryError, AccountTroubleError) as error:
@@ -184,6 +186,8 @@ class OrderTracker:
         # The time is asked before the order: what is unknown now was unknown at that time too.
         server_ms = self.exchange.server_ms()
         report = self.exchange.find_order(intent)
+        if self.undecidable.get(intent.client_order_id) is DifferenceKind.GONE_ORDER:
+            del self.undecidable[intent.client_order_id]
         if report is not None:
             self._book_outcome(intent, report)
         elif self._may_be_absent(intent, server_ms):
@@ -206,6 +210,7 @@ class OrderTracker:
         self._last_listed_ms[name] = server_ms
         earliest_ms = min(intent.created_ms, self._first_missed_ms[name]) - LISTS_MARGIN_MS
         report = self.exchange.find_in_lists(intent, earliest_ms)
+        self.undecidable.pop(name, None)
         if report is not None:
             self._book_outcome(intent, report)
         elif name not in self._once_unlisted and proof.between_lists_ms:

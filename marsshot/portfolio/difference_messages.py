@@ -25,6 +25,7 @@ def difference_text(topic: DifferenceTopic, sentence: str, book: Book, catalog: 
             | DifferenceKind.COVERED_SALE
             | DifferenceKind.UNKNOWN_PURCHASE
             | DifferenceKind.GONE_ORDER
+            | DifferenceKind.NAMELESS_ORDER
         ):
             facts = {"symbol": topic.symbol, "order": topic.detail}
         case DifferenceKind.CAPITAL if topic.detail:

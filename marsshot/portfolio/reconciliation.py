@@ -220,7 +220,7 @@ def reading_of(book: Book, differences: Sequence[Difference], now_ms: int) -> Re
     for one in differences:
         first_ms = book.suspected.get(one.topic, now_ms)
         is_seen_twice = not book.intents and now_ms - first_ms >= SECOND_READING_AFTER_MS
-        is_of_look_up = one.topic.kind is DifferenceKind.GONE_ORDER  # no reading of the account shows it
+        is_of_look_up = one.topic.kind.is_undecidable_order  # no reading of the account shows it
         if not one.pauses or one.topic in book.differences or is_seen_twice or is_of_look_up:
             confirmed.append(one)
         elif not book.intents or one.topic in book.suspected:

@@ -187,6 +187,7 @@ def _is_complete(topic: DifferenceTopic) -> bool:
             | DifferenceKind.COVERED_SALE
             | DifferenceKind.UNKNOWN_PURCHASE
             | DifferenceKind.GONE_ORDER
+            | DifferenceKind.NAMELESS_ORDER
         ):
             return bool(topic.symbol and topic.detail)
         case DifferenceKind.UNKNOWN_PAIR | DifferenceKind.CLOSED_PAIR | DifferenceKind.LENT:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from marsshot.core.catalog import LocalizedText
-from marsshot.core.errors import OddAnswerError, TemporaryError, UnknownOutcomeError
+from marsshot.core.errors import NamelessOrderError, OddAnswerError, TemporaryError
 from marsshot.core.orders import ExecutedOrder, Intent, OwnOrder
 from marsshot.exchange.bitvavo.connection import BitvavoConnection, Query
 from marsshot.exchange.bitvavo.order_ids import is_uuid
@@ -32,7 +32,7 @@ _AHEAD_MS = 60_000  # the last window reaches a little into the future: clocks d
 def listed_order_id(connection: BitvavoConnection, intent: Intent, since_ms: int, operator_id: int) -> str | None:
     """Return Bitvavo's own id of an order that one of the three lists knows; None where all three do not.
 
-    Raises UnknownOutcomeError where a row without an id may be this order; TemporaryError or AccountTroubleError where
+    Raises NamelessOrderError where a row without an id may be this order; TemporaryError or AccountTroubleError where
     one list could not be had: then nothing is proven.
     """
     rows = list(_open_orders(connection, intent.pair))
@@ -44,7 +44,7 @@ def listed_order_id(connection: BitvavoConnection, intent: Intent, since_ms: int
                 raise OddAnswerError(LocalizedText("fault.exchange.odd_seen_order"))
             return str(order_id)
     if any(may_be_hidden(row, intent, operator_id) for row in rows):
-        raise UnknownOutcomeError(LocalizedText("fault.exchange.hidden_id", market=intent.pair))
+        raise NamelessOrderError(LocalizedText("fault.exchange.hidden_id", market=intent.pair))
     return None
 
 

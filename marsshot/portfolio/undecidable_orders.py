@@ -1,11 +1,12 @@
-"""Orders in doubt of a pair that the exchange does not know any more: decided by the account's balances. Pure.
+"""Orders in doubt that no question to the exchange decides: the owner is told, and decides by `resume`. Pure.
 
-The exchange cannot be asked about them: the owner is told, and decides by `resume`. Then what the account holds counts.
+Of a pair that the exchange does not know any more: what the account holds counts then. Where an order that shows no id
+may be the bot's or the owner's: it is the owner's then, and the bot's was never taken.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from decimal import Decimal
 
@@ -15,32 +16,49 @@ from marsshot.core.catalog import LocalizedText
 from marsshot.core.orders import Fill, Intent, Side
 from marsshot.core.reasons import DifferenceKind
 from marsshot.core.trading_rules import Account
-from marsshot.portfolio.ledger import with_fill, with_position, without_intent
+from marsshot.portfolio.ledger import with_absence, with_fill, with_position, without_intent
 from marsshot.portfolio.reconciliation import Difference
 from marsshot.portfolio.serialization import decimal_text
 
+Undecidable = Mapping[str, DifferenceKind]  # by client order id: why no question decides it
 
-def gone_order_differences(book: Book, order_ids: Collection[str], account: Account) -> list[Difference]:
+
+def undecidable_topics(book: Book, undecidable: Undecidable) -> set[DifferenceTopic]:
+    """Return what there is to tell of, or was told of, as long as such an order is in doubt."""
+    return {topic for _, topic in _in_doubt(book, undecidable)}
+
+
+def undecidable_order_differences(book: Book, undecidable: Undecidable, account: Account) -> list[Difference]:
     """Return what is to be told of these orders; of those whose balance cannot be read, nothing yet."""
-    intents = [intent for name, intent in book.intents.items() if name in order_ids]
     return [
         Difference(
-            topic=gone_topic(intent),
-            sentence=_sentence(book, intent, account),
+            topic=topic,
+            sentence=_sentence(book, intent, topic.kind, account),
             pauses=True,
             exchange_quantity=account.total(intent.base_asset),
         )
-        for intent in intents
+        for intent, topic in _in_doubt(book, undecidable)
         if not {intent.base_asset, book.quote_asset} & account.unreadable
     ]
 
 
-def gone_topic(intent: Intent) -> DifferenceTopic:
-    """Return the topic of the difference about an order."""
-    return DifferenceTopic(DifferenceKind.GONE_ORDER, intent.symbol, intent.client_order_id)
+def _in_doubt(book: Book, undecidable: Undecidable) -> list[tuple[Intent, DifferenceTopic]]:
+    # After a start it takes a while until the lists are asked again: what was told holds meanwhile.
+    told = {topic.detail: topic.kind for topic in book.differences if topic.kind is DifferenceKind.NAMELESS_ORDER}
+    kinds = {**told, **undecidable}
+    return [
+        (intent, DifferenceTopic(kinds[name], intent.symbol, name))
+        for name, intent in book.intents.items()
+        if name in kinds
+    ]
 
 
-def _sentence(book: Book, intent: Intent, account: Account) -> LocalizedText:
+def _sentence(book: Book, intent: Intent, kind: DifferenceKind, account: Account) -> LocalizedText:
+    amount = Decimal(decimal_text(intent.quote_amount or intent.quantity or ZERO))
+    if kind is DifferenceKind.NAMELESS_ORDER:
+        asset = intent.base_asset if intent.quote_amount is None else book.quote_asset
+        facts = {"symbol": intent.symbol, "pair": intent.pair, "order": intent.client_order_id}
+        return LocalizedText("difference.nameless_told", amount=amount, asset=asset, **facts)
     return LocalizedText(
         f"difference.gone_{intent.side.lower()}",
         symbol=intent.symbol,
@@ -49,15 +67,18 @@ def _sentence(book: Book, intent: Intent, account: Account) -> LocalizedText:
         asset=intent.base_asset,
         counted=Decimal(decimal_text(_counted(book, intent))),
         there=Decimal(decimal_text(account.total(intent.base_asset))),
-        amount=Decimal(decimal_text(intent.quote_amount or intent.quantity or ZERO)),
+        amount=amount,
         quote=book.quote_asset,
     )
 
 
-def with_gone_orders_decided(book: Book, topics: Collection[DifferenceTopic], account: Account) -> Book:
-    """Take for each of these orders what the account holds as what came of it."""
-    for intent in list(book.intents.values()):
-        if gone_topic(intent) in topics:
+def with_undecidable_orders_decided(book: Book, topics: Collection[DifferenceTopic], account: Account) -> Book:
+    """Decide these orders as the owner was told: by what the account holds, or as never taken."""
+    kinds = {topic.detail: topic.kind for topic in topics}
+    for name, intent in list(book.intents.items()):
+        if kinds.get(name) is DifferenceKind.NAMELESS_ORDER:
+            book = with_absence(book, intent)
+        elif name in kinds:
             decide = _with_purchase_decided if intent.side is Side.BUY else _with_sale_decided
             book = decide(book, intent, account)
             # Of money that has gone nothing is left to spend; of money that came, deposit tells.
