@@ -62,7 +62,6 @@ git ls-files -z -- '*.py' ':!tests' ':!benchmarks' | xargs -0 .venv/bin/python -
 install -m 0755 deploy/marsshot /usr/local/bin/marsshot
 install -m 0644 deploy/*.service deploy/*.timer /etc/systemd/system/
 if [ -d /run/systemd/system ]; then
-    systemctl daemon-reload
-    systemctl try-restart marsshot marsshot-dashboard
+    deploy/restart_services.sh
 fi
 echo "MarsShot is installed. Next: docs/guide.md, docs/guide.fr.md"

@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from marsshot.commands.command_line import command_parser
 from marsshot.config.bot_files import CONTROL_FOLDER, PUBLIC_CONFIG
-from marsshot.core.catalog import COMMAND_VARIABLE
+from marsshot.core.catalog import COMMAND_VARIABLE, SERVER_COMMAND
+from marsshot.demo.demo import OVER_AS_A_SERVICE
 from marsshot.infra.atomic_files import GROUP_READS_VARIABLE
 from tests.helpers.builders import ROOT
 
@@ -87,9 +89,10 @@ def test_the_service_has_few_rights(each_unit: Path) -> None:
     assert "Overall exposure level" in said
 
 
-def test_wrong_settings_end_the_service_and_nothing_else_does() -> None:
+def test_wrong_settings_and_a_demos_end_end_the_service_and_nothing_else_does() -> None:
     service = unit()["Service"]
-    assert (service["Restart"], service["RestartPreventExitStatus"]) == ("always", "2")
+    assert (service["Restart"], service["RestartPreventExitStatus"]) == ("always", f"2 {OVER_AS_A_SERVICE}")
+    assert service["SuccessExitStatus"] == str(OVER_AS_A_SERVICE)
     assert unit()["Unit"]["StartLimitIntervalSec"] == "0"
     assert service["Type"] == "notify"
     assert service["WatchdogSec"] == "3min"
@@ -128,7 +131,24 @@ def test_the_bots_group_reads_what_it_writes_in_the_service_and_by_hand() -> Non
     assert "umask 0027" in command
 
 
-@pytest.mark.parametrize("script", ["install.sh", "update.sh", "find_python.sh", "container.sh", "marsshot"])
+def test_the_help_names_the_command_as_it_is_typed_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(COMMAND_VARIABLE, SERVER_COMMAND)
+    shown = command_parser(lambda key: key).format_help()
+    assert shown.startswith("usage: marsshot ") and shown.endswith("help.on_a_server\n")
+    monkeypatch.delenv(COMMAND_VARIABLE)
+    shown = command_parser(lambda key: key).format_help()
+    assert shown.startswith("usage: main.py ") and "on_a_server" not in shown
+
+
+@pytest.mark.parametrize("command", ["update", "rollback"])
+def test_whoever_asks_what_update_does_gets_no_update(command: str) -> None:
+    done = subprocess.run([DEPLOY / "marsshot", command, "--help"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (2, "usage: marsshot update | marsshot rollback\n")
+
+
+@pytest.mark.parametrize(
+    "script", ["install.sh", "update.sh", "restart_services.sh", "find_python.sh", "container.sh", "marsshot"]
+)
 def test_the_scripts_are_sound_and_may_be_run(script: str) -> None:
     checked(TOOLS / "shellcheck", DEPLOY / script)
     assert (DEPLOY / script).stat().st_mode & 0o111
