@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from marsshot.core.catalog import Language, catalog_of
+from marsshot.core.catalog import COMMAND_VARIABLE, SERVER_COMMAND, Language, catalog_of
 from marsshot.infra.argparse_texts import argparse_in
 
 COMMANDS = (
@@ -67,8 +68,10 @@ def command_parser(
     running = argparse.ArgumentParser(add_help=False)
     speed = help_text("help.option.speed")
     running.add_argument("--speed", metavar=metavar("DAYS"), type=_speed, default=argparse.SUPPRESS, help=speed)
-    text = help_text("help.description")
-    parser = argparse.ArgumentParser(prog="main.py", description=text, parents=[shared, running])
+    text, typed = help_text("help.description"), os.environ.get(COMMAND_VARIABLE, "")
+    # deploy/marsshot takes these itself.
+    more = help_text("help.on_a_server") if typed == SERVER_COMMAND else None
+    parser = argparse.ArgumentParser(prog=typed or "main.py", description=text, epilog=more, parents=[shared, running])
     commands = parser.add_subparsers(dest="command", metavar=metavar("COMMAND"))
     for name in COMMANDS:
         text = help_text(f"help.command.{name}")

@@ -28,6 +28,7 @@ LANGUAGES: tuple[Language, ...] = get_args(Language)
 FOLDER = Path(__file__).parent / "locales"
 WITH_REMEDY = "fault.with_remedy"
 COMMAND_VARIABLE = "MARSSHOT_COMMAND"  # of the environment: what the owner types to call the program
+SERVER_COMMAND = "marsshot"  # deploy/marsshot
 CONTAINER_COMMAND = "docker compose exec marsshot marsshot"
 
 # Many times faster, where PyYAML has been built with it.

@@ -24,10 +24,13 @@ from marsshot.demo.view import DemoView
 from marsshot.infra.atomic_files import Disk, backup_path
 from marsshot.infra.event_log import log_info
 from marsshot.monitoring.heartbeat import heartbeat_for
+from marsshot.monitoring.sd_notify import systemd_address
 from marsshot.monitoring.telegram_process import telegram_companion
 from marsshot.portfolio.trades_file import readable_trades
 from marsshot.reporting.demo_summary import Summary, draw_equity, show_summary, tell
 from positions_store import writer_lock
+
+OVER_AS_A_SERVICE = 3  # deploy/marsshot.service: ended well, and not to be started anew
 
 
 def run_demo(
@@ -38,7 +41,7 @@ def run_demo(
     skip_unchanged_checks: bool = True,
     view: DemoView | None = None,
 ) -> int:
-    """Live through the demo and sum it up. Returns the exit code.
+    """Live through the demo and sum it up. Returns the exit code: 0, or where systemd would begin it anew, its own.
 
     skip_unchanged_checks: ask for no prices where the check would surely change nothing; what comes of it is the same.
     view: who looks on; None: whoever sits at the terminal.
@@ -52,6 +55,7 @@ def run_demo(
         telegram_companion(settings, config),
     ):
         run.model_selector.check()
+        heartbeat.ready()
         recorder = DemoRecorder(
             run,
             view,
@@ -71,7 +75,7 @@ def run_demo(
         files = ", ".join(str(settings.file(name)) for name in (TRADES, DECISIONS, EQUITY))
         stopped = catalog.text("demo.stopped", files=files)
         tell(console, stopped)
-    return 0
+    return OVER_AS_A_SERVICE if finished and systemd_address() else 0
 
 
 def _sum_up(summary: Summary, settings: Settings, console: Console, catalog: Catalog) -> None:

@@ -6,10 +6,16 @@ Source: sd_notify(3), a datagram to the socket that NOTIFY_SOCKET names.
 
 from __future__ import annotations
 
+import os
 import socket
 from contextlib import suppress
 
 READY, ALIVE, STOPPING = "READY=1", "WATCHDOG=1", "STOPPING=1"
+
+
+def systemd_address() -> str:
+    """Return where systemd listens to this process; empty where it does not."""
+    return os.environ.get("NOTIFY_SOCKET", "")
 
 
 class SystemdNotifier:

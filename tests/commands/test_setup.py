@@ -212,7 +212,8 @@ def test_more_than_the_account_has_is_asked_again(folder: Path) -> None:
 
 def test_without_a_network_the_tokens_are_asked_again(folder: Path) -> None:
     code, screen = set_up(folder, *PAPER[:6], "SOL", *PAPER[6:], world=StubWorld(()))
-    assert (code, "could not be asked now" in screen.text) == (0, True)
+    assert (code, "type those that you want" in screen.text) == (0, True)
+    assert screen.text.count("[?]") == 2, "what Enter does is what stands in brackets"
     assert read_settings(folder / "config.yaml").tokens_daily == ("SOL",)
 
 

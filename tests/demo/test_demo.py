@@ -29,6 +29,7 @@ from marsshot.demo import demo
 from marsshot.infra.atomic_files import Disk
 from marsshot.model.model_files import save_model
 from marsshot.monitoring.health_check import newest_heartbeat
+from marsshot.monitoring.sd_notify import SystemdNotifier
 from positions_store import load_state
 from tests.helpers.builders import NOW, some_settings
 from tests.helpers.french_text import is_french, plain
@@ -113,6 +114,15 @@ def test_a_demo_begins_anew_and_tells_the_same_story_again(folder: Path) -> None
     again = _trades(folder)
     told = ("time", "symbol", "side", "reason", "qty", "price", "quote", "fee")
     assert [[row[column] for column in told] for row in again] == [[row[column] for column in told] for row in first]
+
+
+def test_a_demo_as_a_service_is_ready_and_ends_for_good(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    heard = list[str]()
+    monkeypatch.setenv("NOTIFY_SOCKET", str(folder / "systemd"))
+    monkeypatch.setattr(SystemdNotifier, "notify", lambda _, *words: heard.extend(words))
+    monkeypatch.setattr(demo, "DEMO_DAYS", 1)
+    assert main.main([]) == demo.OVER_AS_A_SERVICE
+    assert heard[0] == "READY=1"
 
 
 def test_daily_and_intraday_go_on_where_the_demo_stopped(folder: Path) -> None:

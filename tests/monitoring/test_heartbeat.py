@@ -141,7 +141,20 @@ def test_the_first_round_and_then_one_a_minute_is_told_to_everybody(heartbeat_ha
         told.append((heartbeat_harness.pings, json.loads(heartbeat_harness.path.read_text())["time"]))
     moments = ["2021-02-15T00:30:00Z", "2021-02-15T00:31:00Z", "2021-02-15T00:32:00Z"]
     assert told == [(1, moments[0]), (1, moments[0]), (2, moments[1]), (2, moments[1]), (3, moments[2])]
-    assert heartbeat_harness.manager.heard == ["STATUS=two positions"] * 3
+    assert [word for word in heartbeat_harness.manager.heard if word != "WATCHDOG=1"] == ["STATUS=two positions"] * 3
+
+
+def test_a_round_that_ends_is_a_sign_where_the_clock_calls_for_none(heartbeat_harness: HeartbeatHarness) -> None:
+    """A demo's clock is the recorded market's."""
+    heartbeat_harness.seconds = WATCHDOG_SECONDS
+    heartbeat_harness.heart.cycle_ended()
+    assert heartbeat_harness.signs == 1
+
+
+def test_a_service_that_has_ended_shows_nothing_that_it_was_doing(heartbeat_harness: HeartbeatHarness) -> None:
+    heartbeat_harness.heart.cycle_ended()
+    heartbeat_harness.heart.end()
+    assert heartbeat_harness.manager.heard[-2:] == ["STOPPING=1", "STATUS="]
 
 
 def test_the_heartbeat_says_who_lives_and_is_the_owners_alone(heartbeat_harness: HeartbeatHarness) -> None:

@@ -146,11 +146,15 @@ class Dialog:
 
     def _default(self, step: Step) -> Sequence[str] | None:
         """Return what stands for an answer where nothing is typed; None: what is there. Empty: it could not be had."""
-        if step.look is Look.TOKENS and has_demo_tokens(self.draft.settings):
+        if self._suggests(step):
             return self._suggested()
         if step.look is Look.FREE and self._most_capital < self.draft.settings.strategy.capital_initial:
             return [f"{self._most_capital:f}"]
         return None
+
+    def _suggests(self, step: Step) -> bool:
+        """Return whether tokens are looked for where nothing is typed: those that are set are the demo's."""
+        return step.look is Look.TOKENS and has_demo_tokens(self.draft.settings)
 
     @property
     def _most_capital(self) -> Decimal:
@@ -163,7 +167,7 @@ class Dialog:
         if step.hidden:
             self._say("setup.present", value=self._shown(step))
             return [self._screen.ask_hidden(self.catalog.text(f"setup.hidden.{one}")) for one in step.hidden]
-        value = self._most_capital if step.look is Look.FREE else self._shown(step)
+        value = self._most_capital if step.look is Look.FREE else "?" if self._suggests(step) else self._shown(step)
         return [self._screen.ask(self.catalog.text("setup.prompt", value=value))]
 
     def _take(self, step: Step, typed: Sequence[str]) -> bool:
@@ -237,7 +241,7 @@ class Dialog:
         try:
             tokens = self._world.tokens(self.draft.settings, self.catalog)
         except MarsShotError as error:
-            self._say("setup.not_asked", why=error.message)
+            self._say("setup.type_tokens", why=error.message)
             return []
         self._say("setup.suggested", count=len(tokens), tokens=", ".join(tokens))
         return [", ".join(tokens)]
