@@ -103,11 +103,12 @@ def bitcoin_closes(settings: Settings) -> tuple[DailyClose, ...]:
 
 def bitcoin_change(closes: Sequence[DailyClose], start: datetime, end: datetime) -> float | None:
     """Return how far BTC has come between two moments, as a fraction; None where either has no close of its days."""
-    first, last = _close_at(closes, start), _close_at(closes, end)
+    first, last = close_at(closes, start), close_at(closes, end)
     return None if first is None or last is None else last / first - 1
 
 
-def _close_at(closes: Sequence[DailyClose], moment: datetime) -> float | None:
+def close_at(closes: Sequence[DailyClose], moment: datetime) -> float | None:
+    """Return the last close that was known at a moment; None where it is days older."""
     known = [one.price for one in closes if moment - MAX_CLOSE_AGE <= one.moment <= moment]
     return known[-1] if known and known[-1] > 0 else None
 

@@ -34,7 +34,7 @@ class Scene:
     days: int
     book: Book
     prices: Mapping[str, Decimal]
-    btc_change: Decimal | None
+    btc_change: float | None
     largest_fall: Decimal
     trades: Sequence[Trade]
     decisions: Sequence[Decision]

@@ -15,10 +15,11 @@ from marsshot.backtesting.simulation.check_skipping import CheckSkipper
 from marsshot.backtesting.simulation.euro_prices import prices_in
 from marsshot.backtesting.simulation.simulated_market import prices_to_go_by
 from marsshot.bot.bootstrap import RunningBot
+from marsshot.bot.daily_candles import BTC, bitcoin_change, bitcoin_closes, close_at
 from marsshot.bot.journal import last_price
 from marsshot.core.errors import MarsShotError
 from marsshot.demo.frame import Scene
-from marsshot.demo.view import DemoView, btc_change
+from marsshot.demo.view import DemoView
 from marsshot.reporting.demo_summary import DayPoint
 
 SLEEP_SECONDS = 0.05  # so soon Ctrl-C is noticed where the demo is slowed down
@@ -52,7 +53,8 @@ class DemoRecorder:
         self._days_per_second = days_per_second
         self._began_at = self._written_at = time.monotonic()
         self._alive = alive
-        self._tokens = tuple(dict.fromkeys((*run.bot.settings.tokens_daily, "BTC")))
+        self._tokens = tuple(dict.fromkeys((*run.bot.settings.tokens_daily, BTC)))
+        self._btc_closes = bitcoin_closes(run.bot.settings)
         self.points: list[DayPoint] = []
 
     @property
@@ -105,18 +107,13 @@ class DemoRecorder:
             days=self._days,
             book=book,
             prices={symbol: last_price(symbol, book, seen) for symbol in book.positions},
-            btc_change=self._btc_change(moment),
+            btc_change=bitcoin_change(self._btc_closes, self._started, moment),
             largest_fall=self._journal.drawdown.largest,
             trades=tuple(self._view.trades),
             decisions=self._journal.last_decisions,
             exit_rules=settings.exit_rules,
             daily_rules=settings.daily_rules,
         )
-
-    def _btc_change(self, moment: datetime) -> Decimal | None:
-        coin = self._bot.settings.binance_asset("BTC")
-        first, last = (self._board.price(coin, one.timestamp()) for one in (self._started, moment))
-        return btc_change(first, last)
 
     def note_day(self) -> None:
         """Take down the tokens' prices, for what doing nothing would have brought."""
@@ -125,4 +122,7 @@ class DemoRecorder:
             prices = self._bot.executor.last_prices(wanted)
         except MarsShotError:
             return
-        self.points.append(DayPoint(self._bot.clock.now(), prices))
+        now = self._bot.clock.now()
+        if close := close_at(self._btc_closes, now):  # as the dashboard and the week's report have it
+            prices = {**prices, BTC: Decimal(str(close))}
+        self.points.append(DayPoint(now, prices))

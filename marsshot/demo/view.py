@@ -7,7 +7,6 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from decimal import Decimal
 from time import monotonic
 
 from rich.console import Console, Group
@@ -117,8 +116,3 @@ def day_line(scene: Scene, catalog: Catalog) -> str:
 
 def _shortly(moment: datetime, catalog: Catalog) -> str:
     return f"{moment:%d/%m %H:%M}" if catalog.language == "fr" else f"{moment:%d %b %H:%M}"
-
-
-def btc_change(first: Decimal | None, last: Decimal | None) -> Decimal | None:
-    """Return how far BTC has come since the demo's first day."""
-    return last / first - 1 if first and last else None

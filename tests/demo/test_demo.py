@@ -20,11 +20,13 @@ from sklearn.tree import DecisionTreeClassifier
 
 import main
 from marsshot.bot import environment
+from marsshot.bot.daily_candles import bitcoin_closes
 from marsshot.bot.journal import read_equity, read_last_seen
 from marsshot.commands.status import status_facts
 from marsshot.config.bot_files import EQUITY, LAST_SEEN, bot_file
 from marsshot.config.loader import read_settings
 from marsshot.core.catalog import load_texts
+from marsshot.dashboard.data.equity_curve import buy_and_hold
 from marsshot.demo import demo
 from marsshot.infra.atomic_files import Disk
 from marsshot.model.model_files import save_model
@@ -99,6 +101,16 @@ def test_the_demo_trades_sums_up_and_draws(lived: tuple[Path, str]) -> None:
         assert f"{row['symbol']}" in shown
     assert (folder / "equity.demo.png").read_bytes().startswith(b"\x89PNG")
     assert json.loads((folder / "bot_state.demo.json").read_text())["last_daily_update"] == "2021-02-23"
+
+
+def test_holding_btc_is_one_number_on_the_terminal_and_in_the_browser(lived: tuple[Path, str], folder: Path) -> None:
+    shown, settings = lived[1], read_settings(folder / "config.yaml")
+    moments = [moment for moment, _ in read_equity(settings.file(EQUITY), Disk())]
+    curve = buy_and_hold(bitcoin_closes(settings), moments[0], moments[-1], 1000.0)
+    assert curve is not None
+    (row,) = (line for line in shown.splitlines() if "holding BTC" in line)
+    assert f"{curve.values[-1]:,.2f}" in row
+    assert f"{curve.values[-1] / 1000 - 1:+.1%}".replace("%", " %") in row
 
 
 def test_every_file_of_a_demo_carries_its_name(lived: tuple[Path, str]) -> None:

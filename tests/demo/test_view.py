@@ -52,7 +52,7 @@ def a_scene(positions: int = 15, trades: int = 40) -> Scene:
         days=92,
         book=replace(new_book("demo", "USDT", D(1000), NOW), capital=D("1234567.89"), positions=held),
         prices={symbol: D("0.000123456789") * (n + 1) for n, symbol in enumerate(held)},
-        btc_change=D("0.123"),
+        btc_change=0.123,
         largest_fall=D("0.542"),
         trades=(NEWEST, *[older] * (trades - 1))[:trades],
         decisions=[decision(f"COIN{n}", f"0.{40 + n}", held=True) for n in range(positions)],
