@@ -73,7 +73,7 @@ service() {
     code=0
     "$@" || code=$?
     if [ "$code" = 2 ]; then
-        rest "Mend that, then: docker compose restart"
+        rest "Mend that (keys stand in deploy/keys), then: docker compose up -d --force-recreate" # a restart alone keeps the old keys
     fi
     exit "$code"
 }

@@ -311,7 +311,8 @@ def test_wrong_settings_are_told_once_and_are_not_healthy(
     (volume / "config.yaml").write_text("mode: paper\n")
     (volume / f"{script}.code").write_text("2")
     process = start(volume, command)
-    assert "docker compose restart" in line_with(process, "Mend that")
+    told = line_with(process, "Mend that")
+    assert "docker compose up -d --force-recreate" in told, "a restart does not read deploy/keys again"
     assert len(ran(volume)) == 1
     assert health() == 1
     assert stop(process) == 0
