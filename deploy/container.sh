@@ -43,22 +43,22 @@ script() {
     step python "$program/$name" "$@"
 }
 
-# Stay, so that the results can be looked at and Docker does not begin anew.
+# Stay, so that what there is can be looked at and Docker does not begin anew: rest HEALTH TEXT. The health check ends with
+# that code from now on, whatever heartbeat is still young.
 rest() {
-    echo "$1"
+    echo "$1" >"$at_rest"
+    echo "$2"
     resting=yes
     step sleep infinity
 }
 
 run() {
-    rm -f "$at_rest"
     mode=$(sed -n "s/^mode: *[\"']\{0,1\}\([a-z]*\).*/\1/p" config.yaml 2>/dev/null || true)
     code=0
     if [ "$mode" = demo ]; then
         { script build_csv.py && script train_model.py && script main.py run; } || code=$?
         if [ "$code" = 0 ]; then
-            : >"$at_rest"
-            rest "The demo is over; its results: http://127.0.0.1:8377. Once more: docker compose restart marsshot"
+            rest 0 "The demo is over; its results: http://127.0.0.1:8377. Once more: docker compose restart marsshot"
         fi
     else
         script main.py run || code=$?
@@ -70,10 +70,11 @@ run() {
 # stays, has told why once, and the health check tells that it does nothing.
 service() {
     trap stop TERM INT
+    rm -f "$at_rest"
     code=0
     "$@" || code=$?
     if [ "$code" = 2 ]; then
-        rest "Mend that (keys stand in deploy/keys), then: docker compose up -d --force-recreate" # a restart alone keeps the old keys
+        rest 1 "Mend that (keys stand in deploy/keys), then: docker compose up -d --force-recreate" # a restart alone keeps the old keys
     fi
     exit "$code"
 }
@@ -91,7 +92,7 @@ dashboard)
     service script dashboard.py --host 0.0.0.0 --published-on 127.0.0.1 "$@"
     ;;
 health)
-    [ ! -e "$at_rest" ] || exit 0
+    [ ! -e "$at_rest" ] || exit "$(cat "$at_rest")"
     exec python -m marsshot.monitoring.health_check
     ;;
 *.py)

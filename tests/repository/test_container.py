@@ -339,6 +339,17 @@ def test_a_bot_is_healthy_while_its_heart_beats(volume: Path, health: Callable[[
         assert health() == code
 
 
+def test_a_bot_that_waits_for_mended_settings_is_not_healthy_by_an_older_heartbeat(
+    volume: Path, health: Callable[[], int]
+) -> None:
+    beat = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    (volume / "heartbeat.paper.json").write_text(json.dumps({"time": beat}))
+    (volume / "config.yaml").write_text("mode: live\n")
+    (volume / "main.py.code").write_text("2")
+    line_with(start(volume), "Mend that")
+    assert health() == 1
+
+
 def test_the_page_and_every_command_are_there(volume: Path) -> None:
     for arguments in (["dashboard"], ["status", "--json"], ["build_csv.py", "--days", "9"]):
         assert start(volume, *arguments).wait(10) == 0
