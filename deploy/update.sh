@@ -38,8 +38,7 @@ main() {
     # Ctrl-C or a connection that breaks ends install.sh, and not the way back.
     trap : INT TERM HUP
     git update-ref "$unfinished" "$before"
-    # Refuses where a file that somebody changed here would be overwritten.
-    if ! git reset --quiet --keep "$after"; then
+    if ! take "$after"; then
         git update-ref -d "$unfinished"
         refuse "a file of the program was changed here and would be overwritten; nothing has been changed"
     fi
@@ -52,9 +51,16 @@ main() {
     echo "to $(version). Back: sudo marsshot rollback"
 }
 
+# Take that program. Refuses where a file that somebody changed here would be overwritten; git takes a file for changed
+# whose rights install.sh has set since git last looked, hence the look.
+take() {
+    git update-index -q --refresh >/dev/null || true
+    git reset --quiet --keep "$1"
+}
+
 # Put the program before, its packages and what ran of it back.
 go_back() {
-    git reset --quiet --keep "$1"
+    take "$1"
     if deploy/install.sh >/dev/null; then
         git update-ref -d "$unfinished"
         say "that could not be installed; the program is again $(version)"

@@ -171,6 +171,18 @@ def test_what_was_changed_by_hand_is_not_overwritten(work: Path, server: Path) -
     assert installed(server) == "1.1.0"
 
 
+def test_files_that_install_has_only_touched_do_not_stop_an_update(work: Path, server: Path) -> None:
+    """Its chmod does: git goes by a file's times before it looks into it."""
+    for path in (server / "marsshot/core/version.py", server / "config.yaml"):
+        os.utime(path, (0, 0))
+    release(work, "1.1.0")
+    done = run(server, "update")
+    assert done.returncode == 0, done.stderr
+    os.utime(server / "marsshot/core/version.py", (0, 0))
+    assert run(server, "rollback").returncode == 0
+    assert installed(server) == "1.0.0"
+
+
 def test_commits_of_ones_own_are_kept(work: Path, server: Path) -> None:
     (server / "mine").write_text("mine\n")
     git(server, "add", "mine")
