@@ -11,7 +11,7 @@ for service in marsshot marsshot-dashboard; do
     *) continue ;;
     esac
     if systemctl restart "$service"; then continue; fi
-    echo "$service does not start: sudo systemctl status $service says why" >&2
+    echo "$service does not start: sudo journalctl -u $service -n 50 says why" >&2
     [ "$before" != active ] || code=1
 done
 exit "$code"

@@ -71,7 +71,7 @@ go_back() {
     # A service whose new program refused to start has ended, and nothing else starts it.
     local service
     for service in $2; do
-        systemctl start "$service" || say "$service does not run: sudo systemctl status $service says why"
+        systemctl start "$service" || say "$service does not run: sudo journalctl -u $service -n 50 says why"
     done
 }
 

@@ -273,5 +273,5 @@ def test_only_what_ran_before_has_to_run_after(machine: Path, state: str, code: 
     (machine / "service.marsshot-dashboard").write_text("active\n")
     (machine / "refuses.marsshot").touch()
     done = restart(machine)
-    assert (done.returncode, "marsshot does not start: sudo systemctl status marsshot" in done.stderr) == (code, True)
+    assert (done.returncode, "marsshot does not start: sudo journalctl -u marsshot -n 50" in done.stderr) == (code, True)
     assert (machine / "service.marsshot-dashboard").read_text() == "active\n"
