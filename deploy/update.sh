@@ -6,6 +6,8 @@ previous=refs/marsshot/previous
 unfinished=refs/marsshot/unfinished # the program before a change that a power cut, say, has broken off
 main() {
     cd "$(dirname "$0")/.."
+    exec 9>.git/marsshot.lock
+    flock --nonblock 9 || refuse "another update is under way; nothing has been changed"
     local here before after running
     here=$(git rev-parse HEAD)
     before=$(known "$unfinished" || echo "$here")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import signal
@@ -199,6 +200,15 @@ def test_without_the_repository_nothing_is_changed(tmp_path: Path, server: Path)
     assert done.returncode == 1 and "could not be reached; nothing has been changed" in done.stderr
 
 
+def test_two_updates_at_a_time_do_not_disturb_each_other(work: Path, server: Path) -> None:
+    release(work, "1.1.0")
+    with (server / ".git/marsshot.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = run(server, "update")
+    assert done.returncode == 1 and "another update is under way" in done.stderr
+    assert run(server, "update").returncode == 0
+
+
 def test_a_checkout_of_a_tag_is_told_that_it_follows_nothing(work: Path, server: Path) -> None:
     release(work, "1.1.0")
     git(server, "checkout", "--quiet", "--detach")
@@ -273,5 +283,6 @@ def test_only_what_ran_before_has_to_run_after(machine: Path, state: str, code: 
     (machine / "service.marsshot-dashboard").write_text("active\n")
     (machine / "refuses.marsshot").touch()
     done = restart(machine)
-    assert (done.returncode, "marsshot does not start: sudo journalctl -u marsshot -n 50" in done.stderr) == (code, True)
+    assert done.returncode == code
+    assert "marsshot does not start: sudo journalctl -u marsshot -n 50" in done.stderr
     assert (machine / "service.marsshot-dashboard").read_text() == "active\n"
