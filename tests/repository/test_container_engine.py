@@ -32,6 +32,7 @@ def _engine_answers() -> bool:
 # Where GitHub runs this there is an engine: a skipped test would hold nobody to anything there.
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.timeout(2400),  # packages are fetched, two images written, a demo lived through
     pytest.mark.skipif(not os.environ.get("CI") and not _engine_answers(), reason="no Docker engine answers"),
 ]
 
