@@ -13,7 +13,8 @@ main() {
     before=$(known "$unfinished" || echo "$here")
     case "${1-update}" in
     update)
-        git fetch --quiet || refuse "the repository could not be reached; nothing has been changed"
+        # Without the lock: what git tidies up in the background would hold it on.
+        git fetch --quiet 9>&- || refuse "the repository could not be reached; nothing has been changed"
         after=$(known '@{upstream}') ||
             refuse "this checkout follows no branch of the repository; nothing has been changed"
         if git merge-base --is-ancestor "$after" "$here"; then
