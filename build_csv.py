@@ -265,9 +265,9 @@ def _all_histories(
 def _bar(
     source: DailyBarSource, tokens: int, console: Console, catalog: Catalog
 ) -> Iterator[Callable[[str, int], None]]:
-    """Show token, count and time left while the block runs; yields what tells it of each token."""
+    """Show token, count and time left on a terminal while the block runs; yields what tells it of each token."""
     columns = (TextColumn("{task.description:<8}"), BarColumn(), MofNCompleteColumn(), _TimeLeft(catalog))
-    with Progress(*columns, console=console) as bar:
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
         task = bar.add_task("", total=tokens, paced_until=0.0)
 
         def advance(symbol: str, done: int) -> None:

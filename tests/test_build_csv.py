@@ -110,6 +110,7 @@ def test_the_file_has_the_contracts_columns_in_order_of_date_and_symbol(
     assert (keys[0][0], keys[-1][0]) == ("2024-04-01", "2024-06-27")
     assert harness.asked() == ["BTC", "ETH", "FET", "4711"]
     out = capsys.readouterr().out
+    assert "\u2501" not in out, "a bar is for a terminal"
     assert "training_data.csv: 264 rows of 3 tokens, 2024-04-01 to 2024-06-27" in out and "4 requests" in out
     assert "6 days left out: the close 2 days later is not known" in out
     assert "rsi 42, macd 99, atr 42" in out
@@ -347,7 +348,9 @@ def test_the_time_left_is_what_the_limit_makes_it(harness: BuildHarness) -> None
     from rich.console import Console
 
     source: Any = SimpleNamespace(requests_made=5, seconds_for=lambda requests: requests * 6.0)
-    with build_csv._bar(source, 10, Console(file=Path("bar.txt").open("w")), Catalog("en")) as advance:
+    with build_csv._bar(
+        source, 10, Console(file=Path("bar.txt").open("w"), force_terminal=True), Catalog("en")
+    ) as advance:
         advance("FET", 5)
     assert f"{timedelta(seconds=30)} left" in Path("bar.txt").read_text()
 

@@ -143,8 +143,7 @@ class Messenger(logging.Handler):
         try:
             message = weekly_message(week_text(self._config), catalog_of(settings.language))
         except (OSError, subprocess.SubprocessError, ValueError, LookupError) as error:
-            told = "The week's message could not be made; look with: main.py report --week"
-            log_warning("weekly.not_made", told, error=type(error).__name__)
+            log_warning("weekly.not_made", LocalizedText("log.week_not_made"), error=type(error).__name__)
             return None
         taken = partial(_remember, memory, day)
         return _Delivery(message_to_send(message, settings), settings.message_urls, settings.file(EQUITY), taken)
