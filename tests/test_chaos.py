@@ -81,9 +81,9 @@ def _chaos(*arguments: str) -> subprocess.CompletedProcess[str]:
     ("arguments", "name"), [((), "Binance"), pytest.param(("--exchange", "bitvavo"), "Bitvavo", marks=pytest.mark.slow)]
 )
 def test_the_command_counts_and_says_so(arguments: tuple[str, ...], name: str) -> None:
-    done = _chaos("--runs", "4", "--seed", "500", "--jobs", "2", *arguments)
+    done = _chaos("--runs", "2", "--seed", "500", "--jobs", "2", *arguments)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.startswith(f"4 runs at {name}, ")
+    assert done.stdout.startswith(f"2 runs at {name}, ")
     assert "losses 0, doubles 0, other breaches 0; " in done.stdout
 
 
@@ -130,7 +130,7 @@ def test_each_sabotage_takes_away_what_is_there(sabotage: Sabotage, monkeypatch:
     sabotage(monkeypatch)
 
 
-@pytest.mark.parametrize("exchange", EXCHANGE_FACTS)
+@pytest.mark.parametrize("exchange", ["binance", pytest.param("bitvavo", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("sabotage", FOUND_AT_ONCE, ids=lambda sabotage: sabotage.__name__)
 def test_a_missing_safeguard_is_found_at_once(
     sabotage: Sabotage, exchange: ExchangeName, monkeypatch: pytest.MonkeyPatch

@@ -120,6 +120,7 @@ def test_a_terminal_that_lacks_a_character_gets_another(
     assert b"mod?le" in shown.getvalue()
 
 
+@pytest.mark.slow
 def test_a_day_by_hand(harness: ProcessHarness) -> None:
     harness.write_model()
     code, out, error = harness.run("daily")

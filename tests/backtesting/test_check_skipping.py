@@ -128,6 +128,7 @@ def _both(
     return leaping, plodding
 
 
+@pytest.mark.slow
 @hypothesis_settings(max_examples=10)
 @given(
     seed=st.integers(0, 10_000),

@@ -173,7 +173,13 @@ UNREAD_ANSWER = f"GET /{BOKEH_SCRIPT} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encod
 
 
 @pytest.mark.parametrize("begin", [b"", HALF_A_HEADER, HALF_A_FORM, UNREAD_ANSWER], ids=["", "head", "body", "unread"])
-@pytest.mark.parametrize("sources", [["127.0.0.1"], [f"127.0.0.{n}" for n in range(2, 22)]], ids=["one", "twenty"])
+@pytest.mark.parametrize(
+    "sources",
+    [
+        pytest.param(["127.0.0.1"], id="one"),
+        pytest.param([f"127.0.0.{n}" for n in range(2, 22)], id="twenty", marks=pytest.mark.slow),
+    ],
+)
 def test_three_hundred_slow_connections_keep_nobody_waiting(begin: bytes, sources: list[str]) -> None:
     """From the owner's own address, and from twenty others; each of ten pages comes at once."""
     with serving(HERE) as address, ExitStack() as stack:

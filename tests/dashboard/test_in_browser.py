@@ -170,9 +170,6 @@ WIDTHS = (360, 768, 1280, 1920)
 BACKGROUNDS = {"light": "rgb(246, 246, 243)", "dark": "rgb(18, 22, 28)"}
 
 
-FRENCH_IS_LONGER = pytest.mark.parametrize("language", [pytest.param("en", marks=pytest.mark.slow), "fr"])
-
-
 def check_borders(page: Page, name: str) -> None:
     """Look at a page at every width in both themes: nothing may cross the border of what it stands in."""
     for theme, background in BACKGROUNDS.items():
@@ -185,7 +182,7 @@ def check_borders(page: Page, name: str) -> None:
             assert page.evaluate(OVERFLOWING, width) == [], (name, width, theme)
 
 
-@FRENCH_IS_LONGER
+@pytest.mark.parametrize("language", [pytest.param("en", marks=pytest.mark.slow), "fr"])  # French is longer
 def test_nothing_crosses_a_border_and_nothing_complains(visiting: Visiting, language: str) -> None:
     fine = {"qty": D("344147.93272922"), "price": D("0.000012345"), "quote": D("14111.35"), "profit": "-1113.04"}
     with Path("trades.paper.csv").open("ab") as file:
@@ -199,7 +196,8 @@ def test_nothing_crosses_a_border_and_nothing_complains(visiting: Visiting, lang
     assert visit.complaints == []
 
 
-@FRENCH_IS_LONGER
+@pytest.mark.slow
+@pytest.mark.parametrize("language", ["en", "fr"])
 def test_nothing_crosses_a_border_where_there_are_buttons(owner: Visiting, language: str) -> None:
     visit = owner()
     visit.log_in()
@@ -222,7 +220,8 @@ def check_access(page: Page, name: str) -> None:
         assert told == [], (name, theme)
 
 
-@pytest.mark.parametrize("name", ["", *(pytest.param(name, marks=pytest.mark.slow) for name in PAGES[1:])])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PAGES)
 def test_everybody_can_use_the_pages(visiting: Visiting, name: str) -> None:
     check_access(visiting().go(name), name)
 
@@ -285,6 +284,7 @@ def test_the_page_follows_the_bot_without_being_loaded_anew(visiting: Visiting) 
     assert visit.complaints == []
 
 
+@pytest.mark.slow
 def test_what_is_typed_into_a_filter_stays_while_the_page_follows(visiting: Visiting) -> None:
     page = visiting(DESKTOP).go("log")
     field = page.get_by_label("With this text")
@@ -296,6 +296,7 @@ def test_what_is_typed_into_a_filter_stays_while_the_page_follows(visiting: Visi
     expect(field).to_be_focused()
 
 
+@pytest.mark.slow
 def test_a_dashboard_that_is_gone_is_told(visiting: Visiting) -> None:
     visit = visiting(DESKTOP)
     page = visit.go()
@@ -317,6 +318,7 @@ def test_language_and_theme_are_switched_and_kept(visiting: Visiting) -> None:
     expect(page.get_by_text("Capital libre")).to_be_visible()
 
 
+@pytest.mark.slow
 def test_trades_are_filtered(visiting: Visiting) -> None:
     page = visiting(PHONE).go("trades")
     page.get_by_label("Direction").select_option("SELL")
@@ -388,6 +390,7 @@ def test_a_wrong_token_is_told_and_at_last_made_to_wait(owner: Visiting) -> None
     expect(page.get_by_text("Too many wrong tokens. Try again in 14 min.")).to_be_visible()
 
 
+@pytest.mark.slow
 def test_the_buttons_of_a_token_and_of_money_ask_and_answer(owner: Visiting) -> None:
     visit = owner(PHONE)
     visit.log_in()

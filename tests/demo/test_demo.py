@@ -120,6 +120,7 @@ def test_every_file_of_a_demo_carries_its_name(lived: tuple[Path, str]) -> None:
     assert all(bot_file(name) for name in written), "the table of the bot's files knows each"
 
 
+@pytest.mark.slow
 def test_a_demo_begins_anew_and_tells_the_same_story_again(folder: Path) -> None:
     first = _trades(folder)
     main.main([])

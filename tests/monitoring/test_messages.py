@@ -508,7 +508,8 @@ def test_a_faulty_address_is_refused_and_not_shown(notify: object) -> None:
     assert "secret" not in str(refused.value)
 
 
-@pytest.mark.parametrize("language", ["en", pytest.param("fr", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("language", ["en", "fr"])
 def test_notify_test_says_which_address_took_the_message(
     push_service: str,
     language: Language,

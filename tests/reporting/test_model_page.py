@@ -195,7 +195,8 @@ def test_rows_have_their_names_and_bars_from_zero() -> None:
 # ------------------------------------------------------------------------------------------ a market without memory
 
 
-@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2))])
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(3))
 def test_on_a_pure_random_walk_the_report_says_no_edge(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:

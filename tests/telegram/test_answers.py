@@ -33,7 +33,7 @@ from marsshot.telegram.answers import answer, current_settings
 from marsshot.telegram.chat_commands import CONFIRMED, NEEDS_TOKEN, ChatCommand
 from marsshot.telegram.page import Page
 from marsshot.telegram.pages import MAX_DECISIONS
-from positions_store import load_state, save_state, writer_lock
+from positions_store import is_locked, load_state, save_state, writer_lock
 from tests.helpers.builders import D, a_trade
 from tests.helpers.companion_harness import bot_folder, wait_for
 
@@ -220,7 +220,7 @@ def a_bot_that_sells(
     thread = threading.Thread(target=run)
     thread.start()
     try:
-        wait_for(lambda: Path("bot_state.paper.json.lock").exists(), 60.0)
+        wait_for(lambda: is_locked(Path("bot_state.paper.json")), 60.0)
         yield
     finally:
         ended.set()

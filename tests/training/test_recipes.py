@@ -134,6 +134,7 @@ def test_the_ranks_of_the_hold_out_go_by_scores_from_before_it() -> None:
     assert 0.15 < share < 0.5  # about three of ten lie at or above the rank of 0.70
 
 
+@pytest.mark.slow
 def test_each_row_of_the_last_year_is_scored_by_a_model_that_knew_nothing_near_it() -> None:
     rows = market(dates=60)
     columns = SCALE_FREE.for_file(rows.columns).columns
