@@ -19,7 +19,7 @@ from pathlib import Path
 from hypothesis import settings
 
 IS_CI = bool(os.environ.get("CI"))
-settings.register_profile("quick", deadline=None, derandomize=IS_CI, max_examples=25)
+settings.register_profile("quick", deadline=None, derandomize=IS_CI, max_examples=15)
 settings.register_profile("thorough", deadline=None, derandomize=IS_CI, max_examples=300)
 settings.load_profile("quick")
 

@@ -84,6 +84,7 @@ def test_it_dies_with_a_killed_parent() -> None:
     assert wait_until_gone(child)
 
 
+@pytest.mark.slow
 def test_its_account_and_time_survive_a_restart(tmp_path: Path) -> None:
     file = tmp_path / "embedded_market.json"
     with MarketProcess(start=NOW, balances={"USDT": Decimal(500)}, account_file=file) as market:
@@ -103,6 +104,7 @@ def test_its_account_and_time_survive_a_restart(tmp_path: Path) -> None:
     assert float(balance) == pytest.approx(500 - float(placed["cummulativeQuoteQty"]))
 
 
+@pytest.mark.slow
 def test_an_order_is_on_disk_before_it_is_answered(tmp_path: Path) -> None:
     file = tmp_path / "embedded_market.json"
     with MarketProcess(start=NOW, account_file=file) as market:
