@@ -18,7 +18,7 @@ from tests.helpers.builders import ROOT
 INSTALL = """#!/bin/sh
 if grep -q no-index marsshot/core/version.py; then exit 1; fi
 cat marsshot/core/version.py > installed
-if grep -q slow marsshot/core/version.py; then touch installing; sleep 60; fi
+if grep -q slow marsshot/core/version.py; then (: > installing; exec sleep 60); fi
 if grep -q broken marsshot/core/version.py; then echo failed > service.marsshot; exit 1; fi
 """
 # Each service's state stands in a file of the checkout.
