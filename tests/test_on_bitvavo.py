@@ -44,6 +44,7 @@ def a_day(harness: ProcessHarness) -> str:
     return out
 
 
+@pytest.mark.slow
 def test_the_daily_update_buys_for_euros_to_the_cent(harness: ProcessHarness) -> None:
     out = a_day(harness)
     assert "EUR" in out

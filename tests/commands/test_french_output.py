@@ -287,14 +287,16 @@ def test_keys_that_are_missing(harness: ProcessHarness, told: Any) -> None:
     [
         (b'{"version": 1, "mode"', "bot_state.json : n'est pas du JSON (ligne 1) ; rien n'a été changé"),
         (b"\xff\xfe", "bot_state.json : n'est pas du texte en UTF-8 ; rien n'a été changé. Il n'y a pas de .bak"),
-        (b"[]", "bot_state.json : ne contient pas de registre"),
+        pytest.param(b"[]", "bot_state.json : ne contient pas de registre", marks=pytest.mark.slow),
         (b'{"version": 9}', "est de la version 9, ce programme lit la version 1"),
         (b'{"version": 1, "mode": "live"}', "il manque capital_usdt, last_daily_update, positions"),
         (
             b'{"version":1, "mode":"live", "quote_asset": 7, "capital_usdt": 1, "last_daily_update": 1, "positions":1}',
             "bot_state.json : quote_asset : valeur impossible ; rien n'a été changé",
         ),
-        (b'{"version": 1, "version": 1}', "bot_state.json : version figure deux fois"),
+        pytest.param(
+            b'{"version": 1, "version": 1}', "bot_state.json : version figure deux fois", marks=pytest.mark.slow
+        ),
     ],
 )
 def test_a_torn_book(harness: ProcessHarness, told: Any, content: bytes, fault: str) -> None:
@@ -356,7 +358,7 @@ def test_a_model_that_does_not_fit(harness: ProcessHarness, told: Any) -> None:
     [
         (502, "", "Binance a répondu 502"),
         (451, "", "Binance refuse le lieu où se trouve cette machine (451)"),
-        (403, "", "le pare-feu de Binance a refusé la demande (403)"),
+        pytest.param(403, "", "le pare-feu de Binance a refusé la demande (403)", marks=pytest.mark.slow),
         (
             400,
             '{"code": -1003, "msg": "Too many requests"}',
@@ -364,9 +366,21 @@ def test_a_model_that_does_not_fit(harness: ProcessHarness, told: Any) -> None:
         ),
         (401, '{"code": -2015, "msg": "Invalid API-key"}', "Binance : clé, adresse IP ou permission refusée"),
         (400, '{"code": -1022, "msg": "Signature"}', "Binance : le secret ne va pas avec la clé"),
-        (400, '{"code": -2008, "msg": "Invalid Api-Key ID"}', "Binance : cette clé est inconnue"),
-        (400, '{"code": -2014, "msg": "API-key format"}', "Binance : ce n'est pas une clé Binance"),
-        (400, '{"code": -1002, "msg": "Unauthorized"}', "Binance : la clé n'a pas ce droit"),
+        pytest.param(
+            400,
+            '{"code": -2008, "msg": "Invalid Api-Key ID"}',
+            "Binance : cette clé est inconnue",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            400,
+            '{"code": -2014, "msg": "API-key format"}',
+            "Binance : ce n'est pas une clé Binance",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            400, '{"code": -1002, "msg": "Unauthorized"}', "Binance : la clé n'a pas ce droit", marks=pytest.mark.slow
+        ),
     ],
 )
 def test_binance_refuses(harness: ProcessHarness, told: Any, status: int, body: str, fault: str) -> None:
@@ -394,10 +408,10 @@ def test_binance_is_down(harness: ProcessHarness, told: Any) -> None:
     [
         (401, "LunarCrush refuse la clé ; vérifiez lunarcrush.api_key"),
         (402, "l'abonnement de cette clé ne comprend pas l'historique par jour"),
-        (403, "LunarCrush bloque la demande"),
+        pytest.param(403, "LunarCrush bloque la demande", marks=pytest.mark.slow),
         (451, "LunarCrush refuse la demande (451)"),
-        (302, "LunarCrush répond par une redirection (302)"),
-        (404, "LunarCrush ne connaît pas BTC (404)"),
+        pytest.param(302, "LunarCrush répond par une redirection (302)", marks=pytest.mark.slow),
+        pytest.param(404, "LunarCrush ne connaît pas BTC (404)", marks=pytest.mark.slow),
     ],
 )
 def test_lunarcrush_refuses(harness: ProcessHarness, told: Any, status: int, fault: str) -> None:

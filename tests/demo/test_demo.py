@@ -138,6 +138,7 @@ def test_a_demo_as_a_service_is_ready_and_ends_for_good(folder: Path, monkeypatc
     assert heard[0] == "READY=1"
 
 
+@pytest.mark.slow
 def test_daily_and_intraday_go_on_where_the_demo_stopped(folder: Path) -> None:
     before = json.loads((folder / "bot_state.demo.json").read_text())
     assert main.main(["daily"]) == 0

@@ -314,6 +314,7 @@ def equity_csv(folder: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_a_message_reaches_the_service_with_the_picture(push_service: str, tmp_path: Path) -> None:
     message = Message(title="MarsShot, 31/01/2026", body="Vente à 0,498", kind=Kind.WARNING, with_chart=True)
     assert send([push_service], message, equity_csv(tmp_path)) == [True]
