@@ -79,6 +79,7 @@ def test_a_bot_that_died_after_telling_takes_the_owners_answer_at_its_next_start
     """Its lists are asked minutes after the start; that he was told stands in the book."""
     bot = harness.bot()
     cycles(harness, bot)
+    harness.open()
     bot = harness.bot()
     bot.control.resume()
     bot.start()
